@@ -1,0 +1,49 @@
+# Short front for CMake. BUILD is the build folder, CMAKE_FLAGS goes to the configure step.
+#   make            the library and the command          make demo      real data, see scripts/demo.sh
+#   make test       build and run all tests              make lint      house rules, seconds
+#   make bench      the benchmark with its peers         make install   PREFIX=/usr/local DESTDIR=
+# test, demo, lint and bench install what they miss on Debian (scripts/install-deps.sh).
+
+BUILD ?= build
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+DESTDIR ?=
+CMAKE_FLAGS ?=
+BENCH_ARGS ?=
+
+.PHONY: all configure test demo lint bench install clean
+
+all: configure
+	@cmake --build $(BUILD) -j $(JOBS)
+
+configure:
+	@mkdir -p $(BUILD)
+	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS) >$(BUILD)/configure.log 2>&1 || \
+	    { cat $(BUILD)/configure.log; exit 1; }
+
+test:
+	@scripts/install-deps.sh build test
+	@$(MAKE) --no-print-directory all CMAKE_FLAGS="-DPEAT_TESTS=ON $(CMAKE_FLAGS)"
+	@scripts/run-tests.py $(BUILD)
+
+demo:
+	@scripts/install-deps.sh build demo
+	@$(MAKE) --no-print-directory configure
+	@cmake --build $(BUILD) -j $(JOBS) --target peat_command
+	@scripts/demo.sh $(BUILD)/peat
+
+lint:
+	@scripts/install-deps.sh build lint
+	@BUILD=$(BUILD) scripts/lint.py
+
+bench:
+	@scripts/install-deps.sh build bench
+	@$(MAKE) --no-print-directory all CMAKE_FLAGS="-DPEAT_BENCH=ON $(CMAKE_FLAGS)"
+	@$(BUILD)/bench/peat-bench $(BENCH_ARGS)
+
+install:
+	@$(MAKE) --no-print-directory all CMAKE_FLAGS="-DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)"
+	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD)
+
+clean:
+	@rm -rf $(BUILD)
