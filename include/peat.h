@@ -1,0 +1,1036 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * peat.h - an embedded, ordered, persistent key-value store.
+ *
+ * This header is the manual: read it once from top to bottom. The simple calls come first.
+ *
+ *   1  Tutorial             6  Batches          11  Keeping the store in shape
+ *   2  Version, limits      7  Iterators        12  Looking inside
+ *   3  Result codes         8  Snapshots        13  Streaming copies
+ *   4  Bytes in and out     9  Durability       14  What the embedding brings
+ *   5  Open, put, get      10  Options, progress
+ */
+#ifndef PEAT_H
+#define PEAT_H
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 1  Tutorial
+ * ---------------------------------------------------------------------------------------------
+ *
+ * A store is a directory. It maps keys to values, both any bytes, and keeps the keys in the order
+ * of memcmp. One process has it open for writing at a time, and any number of its threads may use
+ * the one handle. The programs below are complete: the test suite takes them out of this comment,
+ * compiles each as C99 and runs it in an empty directory.
+ *
+ * A first program: write one entry, read it back, and tell "not there" from "went wrong".
+ *
+ * @example hello
+ * #include <peat.h>
+ * #include <stdio.h>
+ *
+ * int main(void)
+ * {
+ *     peat_db *db = NULL;
+ *     peat_error error;
+ *     peat_buf value = PEAT_BUF_INIT;
+ *
+ *     if (peat_open("fruit.peat", NULL, &db, &error) != PEAT_OK) {
+ *         fprintf(stderr, "%s\n", error.message); // names the path and the cause
+ *         return 1;
+ *     }
+ *     peat_rc rc = peat_put(db, NULL, peat_str("apple"), peat_str("red"));
+ *     if (rc == PEAT_OK)
+ *         rc = peat_get(db, NULL, peat_str("apple"), &value);
+ *     if (rc == PEAT_OK)
+ *         printf("apple is %.*s\n", (int)value.size, (const char *)value.data);
+ *     if (rc >= 0 && peat_get(db, NULL, peat_str("banana"), &value) == PEAT_NOT_FOUND)
+ *         printf("no banana\n");
+ *     peat_buf_free(&value);
+ *
+ *     peat_rc closed = peat_close(db); // everything written is on disk when this returns PEAT_OK
+ *     if (rc == PEAT_OK)
+ *         rc = closed;
+ *     if (rc < 0)
+ *         fprintf(stderr, "fruit.peat: %s\n", peat_rc_text(rc));
+ *     return rc < 0;
+ * }
+ * @end
+ *
+ * Many entries at once, and all of them in order. A batch is written whole or not at all; an
+ * iterator sees the store as it was when it was opened.
+ *
+ * @example batch_and_scan
+ * #include <peat.h>
+ * #include <stdio.h>
+ *
+ * static peat_rc fill(peat_db *db)
+ * {
+ *     peat_batch *batch = NULL;
+ *     peat_rc rc = peat_batch_new(&batch);
+ *     for (int i = 0; rc == PEAT_OK && i < 1000; i++) {
+ *         char key[32], value[32];
+ *         int key_size = snprintf(key, sizeof key, "user/%04d", i);
+ *         int value_size = snprintf(value, sizeof value, "%d", i * i);
+ *         rc = peat_batch_put(batch, peat_bytes(key, (size_t)key_size),
+ *                             peat_bytes(value, (size_t)value_size));
+ *     }
+ *     if (rc == PEAT_OK)
+ *         rc = peat_batch_delete(batch, peat_str("user/0013"));
+ *     if (rc == PEAT_OK)
+ *         rc = peat_write(db, NULL, batch);
+ *     peat_batch_free(batch);
+ *     return rc;
+ * }
+ *
+ * static peat_rc count_prefix(peat_db *db, const char *prefix, int *ret_count)
+ * {
+ *     peat_iter_options options = {.size = sizeof options, .prefix = peat_str(prefix)};
+ *     peat_iter *it = NULL;
+ *     int count = 0;
+ *     peat_rc rc = peat_iter_open(db, &options, &it);
+ *     if (rc != PEAT_OK)
+ *         return rc;
+ *     while ((rc = peat_iter_next(it)) == PEAT_OK) // the first step goes to the first entry
+ *         count++;
+ *     peat_iter_close(it);
+ *     if (rc != PEAT_END)
+ *         return rc; // a scan that ends in anything else is not complete
+ *     *ret_count = count;
+ *     return PEAT_OK;
+ * }
+ *
+ * int main(void)
+ * {
+ *     peat_db *db = NULL;
+ *     int count = 0;
+ *     if (peat_open("users.peat", NULL, &db, NULL) != PEAT_OK)
+ *         return 1;
+ *     peat_rc rc = fill(db);
+ *     if (rc == PEAT_OK)
+ *         rc = count_prefix(db, "user/00", &count);
+ *     printf("%s, %d entries\n", peat_rc_name(rc), count);
+ *     if (peat_close(db) != PEAT_OK)
+ *         return 1;
+ *     return rc == PEAT_OK && count == 99 ? 0 : 1;
+ * }
+ * @end
+ *
+ * What survives what. A write that returned survives the death of the process at once. A power cut
+ * may take the writes of the last sync_interval_ms (default 100), unless the write asked for sync,
+ * or peat_sync was called after it. What remains is always a prefix of the order of writing.
+ *
+ * @example durable
+ * #include <peat.h>
+ * #include <stdio.h>
+ *
+ * int main(void)
+ * {
+ *     peat_write_options durable = {.size = sizeof durable, .sync = true};
+ *     peat_db *db = NULL;
+ *     if (peat_open("bank.peat", NULL, &db, NULL) != PEAT_OK)
+ *         return 1;
+ *     // on disk before the call returns
+ *     peat_rc rc = peat_put(db, &durable, peat_str("balance"), peat_str("12"));
+ *     // many cheap writes, then one sync for all of them
+ *     if (rc == PEAT_OK)
+ *         rc = peat_put(db, NULL, peat_str("note/1"), peat_str("rent"));
+ *     if (rc == PEAT_OK)
+ *         rc = peat_put(db, NULL, peat_str("note/2"), peat_str("bread"));
+ *     if (rc == PEAT_OK)
+ *         rc = peat_sync(db);
+ *     if (rc < 0) {
+ *         peat_error cause;
+ *         peat_db_error(db, &cause);
+ *         fprintf(stderr, "not saved: %s\n", cause.rc ? cause.message : peat_rc_text(rc));
+ *     }
+ *     return peat_close(db) == PEAT_OK && rc == PEAT_OK ? 0 : 1;
+ * }
+ * @end
+ *
+ * Reading fast: a snapshot for reads that belong together, a pinned value instead of a copy, and
+ * many rows per call from an iterator, here backwards.
+ *
+ * @example fast_reads
+ * #include <peat.h>
+ * #include <stdio.h>
+ * #include <string.h>
+ *
+ * int main(void)
+ * {
+ *     peat_db *db = NULL;
+ *     peat_snapshot *before = NULL;
+ *     peat_iter *it = NULL;
+ *     size_t seen = 0;
+ *
+ *     if (peat_open("words.peat", NULL, &db, NULL) != PEAT_OK)
+ *         return 1;
+ *     peat_rc rc = peat_put(db, NULL, peat_str("bog"), peat_str("wet ground"));
+ *     if (rc == PEAT_OK)
+ *         rc = peat_snapshot_open(db, &before);
+ *     if (rc == PEAT_OK)
+ *         rc = peat_put(db, NULL, peat_str("bog"), peat_str("overwritten later"));
+ *
+ *     peat_read_options then = {.size = sizeof then, .snapshot = before};
+ *     peat_pinned value = PEAT_PINNED_INIT;
+ *     if (rc == PEAT_OK)
+ *         rc = peat_get_pinned(db, &then, peat_str("bog"), &value);
+ *     if (rc == PEAT_OK && (value.size != 10 || memcmp(value.data, "wet ground", 10) != 0))
+ *         rc = PEAT_CORRUPT;
+ *     peat_unpin(&value);
+ *
+ *     peat_iter_options options = {.size = sizeof options, .snapshot = before};
+ *     if (rc == PEAT_OK)
+ *         rc = peat_iter_open(db, &options, &it);
+ *     if (rc == PEAT_OK) {
+ *         peat_row rows[64];
+ *         size_t n = 0;
+ *         while ((rc = peat_iter_fill_back(it, rows, 64, &n)) == PEAT_OK)
+ *             seen += n; // rows[0 .. n-1] are good until the next call on it
+ *     }
+ *     peat_iter_close(it);
+ *     peat_snapshot_close(before);
+ *     printf("%s after %u rows\n", peat_rc_name(rc), (unsigned)seen);
+ *     return peat_close(db) == PEAT_OK && rc == PEAT_END && seen == 1 ? 0 : 1;
+ * }
+ * @end
+ *
+ * What holds for every call:
+ *
+ * - Threads. Any call may come from any thread, and calls on one peat_db may run at the same time.
+ *   One iterator, batch, buffer or pinned value is used by one thread at a time. No handle belongs
+ *   to the thread that made it.
+ * - Visibility. A write that returned is seen by every read that starts afterwards.
+ * - Outputs come last and are named ret_...; unless a call says otherwise they are set only when
+ *   it returns PEAT_OK. An output that may be NULL says so.
+ * - Inputs are copied or used up before the call returns; the caller keeps what it passed.
+ * - Options. A NULL options pointer means all defaults, and so does a field that is zero. The first
+ *   field, size, must be sizeof the struct, so that programs built against an older header keep
+ *   working; a size the library cannot know is PEAT_INVALID.
+ * - NULL handles, and slices with data NULL and size > 0, are PEAT_INVALID, never a crash. All
+ *   _close and _free calls accept NULL.
+ * - Errors. After a call that failed nothing is half done. PEAT_NOMEM and PEAT_FULL leave the store
+ *   usable. After a failed sync of the log or the manifest (PEAT_IO) reads go on and further writes
+ *   are refused with that first cause until the store is closed and opened again.
+ *   Any call that reads may return PEAT_IO, PEAT_CORRUPT (file and offset: peat_db_error), and
+ *   PEAT_NOMEM; below these three are called "a read error". Any call that writes may return
+ *   PEAT_IO, PEAT_FULL, PEAT_NOMEM and, on a store opened read-only, PEAT_READ_ONLY: "a write
+ *   error". Every call may return PEAT_INVALID for arguments that make no sense, and PEAT_CLOSED
+ *   where it says so.
+ * - Fork. In a child of fork() every handle is dead: calls return PEAT_CLOSED and touch nothing.
+ *   The lock on the store lives until the parent and all such children have exited or exec'ed.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef PEAT_API
+#if defined(__GNUC__)
+#define PEAT_API __attribute__((visibility("default")))
+#else
+#define PEAT_API
+#endif
+#endif
+
+/* The environment: the operating system and the allocator behind one struct. Most programs never
+ * name one; peat_env.h describes it for those that bring their own. */
+struct peat_env;
+
+typedef struct peat_db peat_db;
+typedef struct peat_batch peat_batch;
+typedef struct peat_iter peat_iter;
+typedef struct peat_snapshot peat_snapshot;
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 2  Version and limits
+ * ---------------------------------------------------------------------------------------------
+ */
+
+#define PEAT_VERSION_MAJOR  0
+#define PEAT_VERSION_MINOR  1
+#define PEAT_VERSION_PATCH  0
+#define PEAT_VERSION_STRING "0.1.0"
+
+/* The version of the library in use, like "0.1.0"; a static string. Any thread, at any time. */
+PEAT_API const char *peat_version(void);
+
+/* Beyond these a call returns PEAT_TOO_BIG and changes nothing. The empty key and the empty value
+ * are ordinary ones; an empty value is not a deleted key. */
+#define PEAT_KEY_SIZE_MAX   ((size_t)65535)
+#define PEAT_VALUE_SIZE_MAX ((size_t)1 << 30)
+#define PEAT_BATCH_SIZE_MAX ((size_t)1 << 30) /* peat_batch_bytes */
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 3  Result codes and errors
+ * ---------------------------------------------------------------------------------------------
+ *
+ * Zero is success, positive is an outcome a program expects, negative is an error: `rc < 0`.
+ * One list gives the enum, the names and the texts. Numbers never change meaning.
+ */
+
+#define PEAT_RC_LIST(X)                                                                            \
+    X(PEAT_OK, 0, "done")                                                                          \
+    X(PEAT_NOT_FOUND, 1, "the key is not in the store")                                            \
+    X(PEAT_END, 2, "there are no more entries")                                                    \
+    X(PEAT_TIMEOUT, 3, "the time was up before the work was done")                                 \
+    X(PEAT_INVALID, -1, "an argument or option makes no sense")                                    \
+    X(PEAT_TOO_BIG, -2, "a key, value or batch is above its limit")                                \
+    X(PEAT_BUSY, -3, "the store is open elsewhere")                                                \
+    X(PEAT_NOMEM, -4, "out of memory")                                                             \
+    X(PEAT_FULL, -5, "no space left on the disk or in the quota")                                  \
+    X(PEAT_IO, -6, "the operating system reported an input/output error")                          \
+    X(PEAT_CORRUPT, -7, "damaged data was found")                                                  \
+    X(PEAT_READ_ONLY, -8, "the store is open read-only or its file system is")                     \
+    X(PEAT_VERSION, -9, "the store was written by a version this library cannot read")             \
+    X(PEAT_CONFLICT, -10, "another write came in between")                                         \
+    X(PEAT_CLOSED, -11, "the store of this handle is closed, or this is a forked child")           \
+    X(PEAT_NOT_STORE, -12, "this is not a store, or not one of this application")                  \
+    X(PEAT_EXISTS, -13, "a store is already there")                                                \
+    X(PEAT_CANCELLED, -14, "a callback asked to stop")                                             \
+    X(PEAT_UNSUPPORTED, -15, "this build lacks what the call or the store needs")
+
+typedef enum peat_rc {
+#define PEAT_RC_ENUM(name, number, text) name = number,
+    PEAT_RC_LIST(PEAT_RC_ENUM)
+#undef PEAT_RC_ENUM
+} peat_rc;
+
+/* "PEAT_OK", and "done": static strings for any value, known or not. Any thread, at any time. */
+PEAT_API const char *peat_rc_name(peat_rc rc);
+PEAT_API const char *peat_rc_text(peat_rc rc);
+
+/* What happened, in words: one line without a newline that names the path, the offset where there
+ * is one, and what was expected and found. The caller owns the struct; nothing needs freeing. */
+typedef struct peat_error {
+    peat_rc rc;
+    int os_errno;      /* errno of the failed system call, or 0 */
+    char message[512]; /* always terminated; empty when rc is PEAT_OK */
+} peat_error;
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 4  Bytes in and out
+ * ---------------------------------------------------------------------------------------------
+ */
+
+/* Bytes going in, passed by value; the memory stays the caller's. As a key or value, data NULL with
+ * size 0 is the empty one. As a bound of a range, data NULL means "no bound": ranges run from lower
+ * (included) to upper (excluded). */
+typedef struct peat_slice {
+    const void *data;
+    size_t size;
+} peat_slice;
+
+static inline peat_slice peat_bytes(const void *data, size_t size)
+{
+    peat_slice s;
+    s.data = data;
+    s.size = size;
+    return s;
+}
+
+/* A C string without its terminator; NULL gives the slice with data NULL. */
+static inline peat_slice peat_str(const char *text)
+{
+    size_t size = 0;
+    if (text != NULL)
+        while (text[size] != '\0')
+            size++;
+    return peat_bytes(text, size);
+}
+
+/* "No bound", for ranges. */
+static inline peat_slice peat_unbounded(void)
+{
+    return peat_bytes(NULL, 0);
+}
+
+/* Bytes coming out. Begin with PEAT_BUF_INIT (all zero), pass it to as many calls as you like: it
+ * grows when needed and is reused, so that a loop of gets allocates nothing. data and size are the
+ * result of the last call that returned PEAT_OK; data may be NULL when size is 0. Do not point
+ * data at memory of your own. Free it with peat_buf_free; that may happen after the store is
+ * closed, but before an environment given in peat_host ends. */
+typedef struct peat_buf {
+    void *data;
+    size_t size;
+    size_t capacity;
+    const struct peat_env *env; /* private: whose allocator data came from */
+} peat_buf;
+
+/* clang-format off */
+#define PEAT_BUF_INIT {NULL, 0, 0, NULL}
+/* clang-format on */
+
+/* Frees the memory and sets buf to PEAT_BUF_INIT. buf may be NULL. */
+PEAT_API void peat_buf_free(peat_buf *buf);
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 5  Open, put, get, delete, close
+ * ---------------------------------------------------------------------------------------------
+ */
+
+typedef struct peat_options peat_options;             /* section 10 */
+typedef struct peat_read_options peat_read_options;   /* below */
+typedef struct peat_write_options peat_write_options; /* below */
+
+/*
+ * Opens the store in the directory dir, creating it (and the last component of dir) when there is
+ * none, and recovers whatever an earlier process left behind. options may be NULL: the defaults
+ * are close to the best configuration. ret_error may be NULL; otherwise it is filled whatever the
+ * outcome.
+ *
+ * Returns PEAT_OK and the handle, which is closed with peat_close; or
+ *   PEAT_BUSY         another process, or this one, has it open: the message names the pid
+ *   PEAT_NOT_FOUND    there is no store and options say PEAT_CREATE_NEVER or read_only
+ *   PEAT_EXISTS       there is one and options say error_if_exists
+ *   PEAT_NOT_STORE    dir is a file, a directory with other things in it, or a store of another
+ *                     app_id: nothing in it was changed
+ *   PEAT_VERSION      a store of another format version
+ *   PEAT_UNSUPPORTED  it needs a codec this build lacks: the message names it
+ *   PEAT_CORRUPT      damage that recovery may not guess about: the message names file and offset
+ *   PEAT_READ_ONLY    the file system is read-only and options do not say read_only
+ *   PEAT_IO           no permission, or any other failure of the system: the message says which
+ *   PEAT_INVALID, PEAT_NOMEM, PEAT_FULL
+ *
+ * Every byte of the store that an answer depends on is verified before it is used. When this
+ * returns PEAT_OK all that was recovered is durable.
+ */
+PEAT_API peat_rc peat_open(const char *dir, const peat_options *options, peat_db **ret_db,
+                           peat_error *ret_error);
+
+/*
+ * Waits for calls in flight, makes everything durable, closes the store and frees the handle, which
+ * must not be used again. Iterators, snapshots and pinned values still open stay valid to close:
+ * their calls return PEAT_CLOSED, pinned bytes stay readable until unpinned. NULL is PEAT_OK.
+ *
+ * Returns PEAT_OK when all writes are on disk, PEAT_CLOSED in a forked child, or a write error: the
+ * handle is gone then too, and the next open recovers what had reached the log.
+ */
+PEAT_API peat_rc peat_close(peat_db *db);
+
+/*
+ * Removes the store in dir, and dir itself when nothing else is in it. Files that are not the
+ * store's are left alone. It cannot be undone. ret_error may be NULL.
+ *
+ * Returns PEAT_OK, PEAT_NOT_FOUND (nothing there), PEAT_NOT_STORE, PEAT_BUSY, PEAT_IO.
+ */
+PEAT_API peat_rc peat_destroy(const char *dir, peat_error *ret_error);
+
+struct peat_write_options {
+    size_t size;
+    bool sync; /* the write is on disk before the call returns (group sync: waiters share one) */
+};
+
+struct peat_read_options {
+    size_t size;
+    const peat_snapshot *snapshot; /* read that state instead of the latest */
+    bool no_cache_fill;            /* leave the cache as it is: for reads made only once */
+};
+
+/*
+ * Sets key to value, whether or not the key was there. options may be NULL.
+ *
+ * Returns PEAT_OK (visible to every later read; durability: section 9), PEAT_TOO_BIG, or a write
+ * error. After an error of a write with sync the entry may be readable in this process, and after
+ * the next open it is there or it is not, for good.
+ */
+PEAT_API peat_rc peat_put(peat_db *db, const peat_write_options *options, peat_slice key,
+                          peat_slice value);
+
+/* Removes key. Removing a key that is not there is PEAT_OK. Otherwise as peat_put. */
+PEAT_API peat_rc peat_delete(peat_db *db, const peat_write_options *options, peat_slice key);
+
+/*
+ * Copies the value of key into ret_value (section 4), which keeps its old content unless the
+ * result is PEAT_OK. options may be NULL.
+ *
+ * Returns PEAT_OK, PEAT_NOT_FOUND, PEAT_TOO_BIG, PEAT_CLOSED (the snapshot's store is closed) or a
+ * read error. Damage never reads as PEAT_NOT_FOUND.
+ */
+PEAT_API peat_rc peat_get(peat_db *db, const peat_read_options *options, peat_slice key,
+                          peat_buf *ret_value);
+
+/* Whether key is there: PEAT_OK or PEAT_NOT_FOUND, otherwise as peat_get. */
+PEAT_API peat_rc peat_exists(peat_db *db, const peat_read_options *options, peat_slice key);
+
+/* A value read without a copy: data points into the store's own memory. */
+typedef struct peat_pinned {
+    const void *data;
+    size_t size;
+    void *reserved[2]; /* private: what keeps the bytes in place */
+} peat_pinned;
+
+/* clang-format off */
+#define PEAT_PINNED_INIT {NULL, 0, {NULL, NULL}}
+/* clang-format on */
+
+/*
+ * As peat_get, but without copying the value. ret_value must be PEAT_PINNED_INIT or unpinned. The
+ * bytes stay as they are until peat_unpin, whatever happens to the store meanwhile. A pin holds
+ * memory (a block, or a memtable): keep few, and not for long.
+ */
+PEAT_API peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options, peat_slice key,
+                                 peat_pinned *ret_value);
+
+/* Lets go of the bytes and sets pinned to PEAT_PINNED_INIT. NULL and PEAT_PINNED_INIT are fine. */
+PEAT_API void peat_unpin(peat_pinned *pinned);
+
+/*
+ * The first cause of trouble the store has met since it was opened: what stopped its writes, or
+ * the first damage or failed read it came across. Fills ret_error (PEAT_OK and an empty message
+ * when there was none) and returns its rc; PEAT_INVALID when an argument is NULL.
+ */
+PEAT_API peat_rc peat_db_error(peat_db *db, peat_error *ret_error);
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 6  Batches: many writes as one
+ * ---------------------------------------------------------------------------------------------
+ *
+ * A batch collects puts and deletes in memory, in order: the last one of a key counts. It belongs
+ * to no store and may be written to several, or several times, or cleared and filled anew.
+ */
+
+/* Makes an empty batch, freed with peat_batch_free. Returns PEAT_OK, PEAT_NOMEM, PEAT_INVALID. */
+PEAT_API peat_rc peat_batch_new(peat_batch **ret_batch);
+
+/* Frees the batch; NULL is fine. */
+PEAT_API void peat_batch_free(peat_batch *batch);
+
+/* Empties the batch and keeps its memory for the next round; NULL is fine. */
+PEAT_API void peat_batch_clear(peat_batch *batch);
+
+/* Operations in the batch, and the bytes it holds with its own overhead. 0 for NULL. */
+PEAT_API size_t peat_batch_count(const peat_batch *batch);
+PEAT_API size_t peat_batch_bytes(const peat_batch *batch);
+
+/* Add an operation; key and value are copied. Return PEAT_OK, PEAT_TOO_BIG (the entry, or the batch
+ * with it), PEAT_NOMEM, PEAT_INVALID; on an error the batch is as it was. */
+PEAT_API peat_rc peat_batch_put(peat_batch *batch, peat_slice key, peat_slice value);
+PEAT_API peat_rc peat_batch_delete(peat_batch *batch, peat_slice key);
+
+/*
+ * As peat_batch_put, but returns the room for the value inside the batch instead of copying one:
+ * write value_size bytes there before the next call on this batch. The room starts zeroed.
+ */
+PEAT_API peat_rc peat_batch_put_reserve(peat_batch *batch, peat_slice key, size_t value_size,
+                                        void **ret_value);
+
+/*
+ * Applies the batch to the store as one write: readers, snapshots and recovery see all of it or
+ * nothing. The batch is unchanged; free or clear it yourself. An empty batch is PEAT_OK. options
+ * may be NULL. Returns as peat_put.
+ */
+PEAT_API peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *batch);
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 7  Iterators: entries in order
+ * ---------------------------------------------------------------------------------------------
+ *
+ * An iterator sees one point of the order of writing, fixed when it is opened (or the snapshot's).
+ * It holds resources of the store (old versions, files) until closed.
+ *
+ * A movement returns PEAT_OK (it stands on an entry), PEAT_END (there is none: it stands nowhere),
+ * PEAT_CLOSED, or a read error (it stands nowhere). A new iterator stands before everything: its
+ * first peat_iter_next is peat_iter_first, its first peat_iter_prev is peat_iter_last. After
+ * PEAT_END or an error, peat_iter_next and peat_iter_prev return the same again until one of
+ * first, last, seek and seek_for_prev places it anew.
+ */
+
+typedef struct peat_iter_options {
+    size_t size;
+    const peat_snapshot *snapshot; /* that state instead of the present one */
+    peat_slice lower;              /* keys >= lower; data NULL: from the beginning */
+    peat_slice upper;              /* keys < upper; data NULL: to the end */
+    peat_slice prefix;             /* only keys that begin so; combined with the bounds */
+    bool keys_only;                /* values are not read: peat_iter_value is empty */
+} peat_iter_options;
+
+/* Opens an iterator, closed with peat_iter_close; bounds and prefix are copied. options may be
+ * NULL: every entry. Returns PEAT_OK, PEAT_TOO_BIG, PEAT_CLOSED or a read error. */
+PEAT_API peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options,
+                                peat_iter **ret_iter);
+
+/* Closes the iterator, before or after its store; NULL is fine. */
+PEAT_API void peat_iter_close(peat_iter *iter);
+
+/* To the first entry, the last, the next, the one before. */
+PEAT_API peat_rc peat_iter_first(peat_iter *iter);
+PEAT_API peat_rc peat_iter_last(peat_iter *iter);
+PEAT_API peat_rc peat_iter_next(peat_iter *iter);
+PEAT_API peat_rc peat_iter_prev(peat_iter *iter);
+
+/* To the first entry with a key >= key, and to the last with a key <= key, within the bounds. A key
+ * outside the bounds is not an error: seek below lower goes to the first entry. */
+PEAT_API peat_rc peat_iter_seek(peat_iter *iter, peat_slice key);
+PEAT_API peat_rc peat_iter_seek_for_prev(peat_iter *iter, peat_slice key);
+
+/* Whether it stands on an entry. false for NULL. */
+PEAT_API bool peat_iter_valid(const peat_iter *iter);
+
+/* The entry it stands on. The bytes are the store's, good until the next call on the iterator
+ * other than these three. Empty (data NULL) when it stands nowhere. */
+PEAT_API peat_slice peat_iter_key(const peat_iter *iter);
+PEAT_API peat_slice peat_iter_value(const peat_iter *iter);
+
+typedef struct peat_row {
+    peat_slice key;
+    peat_slice value; /* empty with keys_only */
+} peat_row;
+
+/*
+ * Many entries per call, forward in order of keys (peat_iter_fill) or backward (_back). They begin
+ * with the entry the iterator stands on, unless an earlier fill returned that one: then with the
+ * one after it in the direction of the call. On a new iterator, with the first or the last entry.
+ * Afterwards the iterator stands on the last row returned. So a loop of fills visits each entry
+ * once, also after a seek.
+ *
+ * The rows are zero-copy: good until the next call on the iterator other than peat_iter_valid,
+ * _key and _value.
+ *
+ * Returns PEAT_OK with 1 to n rows: fewer than n does not mean the end is near; PEAT_END when there
+ * are no more, or another result of a movement. *ret_n is set in every case, 0 unless PEAT_OK.
+ */
+PEAT_API peat_rc peat_iter_fill(peat_iter *iter, peat_row *rows, size_t n, size_t *ret_n);
+PEAT_API peat_rc peat_iter_fill_back(peat_iter *iter, peat_row *rows, size_t n, size_t *ret_n);
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 8  Snapshots
+ * ---------------------------------------------------------------------------------------------
+ *
+ * A snapshot is the state after all writes that had returned when it was opened: use it in
+ * peat_read_options and peat_iter_options. It costs nothing to open; while it is open the store
+ * keeps the versions it sees, so old ones take space. It may be shared by threads and does not
+ * survive the process.
+ */
+
+/* Opens one, closed with peat_snapshot_close. Returns PEAT_OK, PEAT_NOMEM, PEAT_CLOSED,
+ * PEAT_INVALID. */
+PEAT_API peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot);
+
+/* Closes it, before or after its store, when no call uses it any more. Iterators opened at it stay
+ * good. NULL is fine. */
+PEAT_API void peat_snapshot_close(peat_snapshot *snapshot);
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 9  Durability
+ * ---------------------------------------------------------------------------------------------
+ *
+ *                         killed process     power cut, crashed kernel
+ *   default               nothing is lost    may lose the last sync_interval_ms of writes
+ *   write with sync       nothing is lost    nothing is lost
+ *   options.no_log        all since the last peat_flush, for both
+ *
+ * What is lost is always the end of the order of writing, never a piece out of the middle, and
+ * batches are whole.
+ */
+
+/*
+ * Makes every write that had returned before this call durable. Returns PEAT_OK, PEAT_CLOSED, or a
+ * write error, after which those writes may or may not survive and no more are accepted. With
+ * no_log it is peat_flush.
+ */
+PEAT_API peat_rc peat_sync(peat_db *db);
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 10  Options and progress
+ * ---------------------------------------------------------------------------------------------
+ *
+ * No option changes the answer of any read. All may differ from one open to the next.
+ */
+
+typedef enum peat_create {
+    PEAT_CREATE_IF_MISSING = 0, /* the default */
+    PEAT_CREATE_NEVER = 1       /* PEAT_NOT_FOUND when there is no store */
+} peat_create;
+
+typedef enum peat_compression {
+    PEAT_COMPRESSION_DEFAULT = 0, /* LZ4 */
+    PEAT_COMPRESSION_NONE = 1,
+    PEAT_COMPRESSION_LZ4 = 2,
+    PEAT_COMPRESSION_ZSTD = 3 /* denser and slower; PEAT_UNSUPPORTED when not built in */
+} peat_compression;
+
+#define PEAT_MEMORY_BYTES_DEFAULT     ((size_t)256 << 20)
+#define PEAT_MEMORY_BYTES_MIN         ((size_t)1 << 20)
+#define PEAT_SPACE_TARGET_DEFAULT     1.2
+#define PEAT_SPACE_TARGET_MIN         1.05
+#define PEAT_SPACE_TARGET_MAX         10.0
+#define PEAT_SYNC_INTERVAL_MS_DEFAULT 100
+#define PEAT_THREADS_DEFAULT          1
+#define PEAT_THREADS_MAX              16
+#define PEAT_THREADS_NONE             (-1)
+
+struct peat_options {
+    size_t size;
+
+    /* Memory for everything: memtables, cache, filters, indexes, buffers of background work. */
+    size_t memory_bytes;
+
+    /* How much larger than its live data the settled store may be; less costs more rewriting. */
+    double space_target;
+
+    /* A write without sync is on disk at most this much later. */
+    uint32_t sync_interval_ms;
+
+    /* Background threads. PEAT_THREADS_NONE: none; puts and peat_work do the work in the caller's
+     * thread, and a run is deterministic. */
+    int threads;
+
+    /* Of the settled part of the store; what does not shrink is stored as it is. Applies to what is
+     * written from now on; a store may hold all kinds. */
+    peat_compression compression;
+
+    peat_create create;
+
+    /* Opens with a shared lock and writes nothing, not even a recovered log: that is read into
+     * memory. Any number of readers, but PEAT_BUSY while a writer has the store, and the reverse.
+     * Calls that write return PEAT_READ_ONLY. */
+    bool read_only;
+
+    /* PEAT_EXISTS when there is a store already. */
+    bool error_if_exists;
+
+    /* Writes go to memory only and become durable with peat_flush or peat_close: for loads that can
+     * be repeated. */
+    bool no_log;
+
+    const struct peat_host *host;         /* section 14; NULL: the operating system, no events */
+    const struct peat_test_options *test; /* section 14; NULL: derived sizes */
+};
+
+/* Long calls report their progress here, from the calling thread, at most a few times per second
+ * or megabyte. phase is a static word, total is 0 while unknown. Returning false cancels: the call
+ * returns PEAT_CANCELLED and the store is as valid as before. Calls on the same store are allowed
+ * inside, except peat_close. A NULL progress, or fn NULL, reports nothing. */
+typedef struct peat_progress {
+    size_t size;
+    bool (*fn)(void *ctx, const char *phase, uint64_t done, uint64_t total);
+    void *ctx;
+} peat_progress;
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 11  Keeping the store in shape
+ * ---------------------------------------------------------------------------------------------
+ *
+ * None of these is needed: the store looks after itself.
+ */
+
+/*
+ * Moves all that is in memory into tables. When it returns PEAT_OK every write that had returned
+ * before is durable, with or without a log. Otherwise PEAT_CLOSED or a write error.
+ */
+PEAT_API peat_rc peat_flush(peat_db *db);
+
+/*
+ * Rewrites the range [lower, upper) into its densest form: one run, no deleted or overwritten
+ * entries except those a snapshot needs. peat_unbounded() for both is the whole store. progress may
+ * be NULL. Reads and writes go on meanwhile.
+ *
+ * Returns PEAT_OK, PEAT_CANCELLED (what was done so far stays), PEAT_CLOSED, a read or write error.
+ */
+PEAT_API peat_rc peat_compact(peat_db *db, peat_slice lower, peat_slice upper,
+                              const peat_progress *progress);
+
+#define PEAT_WAIT_FOREVER UINT64_MAX
+
+/*
+ * Waits until the background has nothing left to do: everything flushed and merged down to one run
+ * per partition. Without threads it does that work itself. Writers that keep writing can keep it
+ * waiting.
+ *
+ * Returns PEAT_OK, PEAT_TIMEOUT after timeout_ms (0: only asks), PEAT_CLOSED, a read or write
+ * error.
+ */
+PEAT_API peat_rc peat_settle(peat_db *db, uint64_t timeout_ms);
+
+/*
+ * Runs up to units_max units of background work in the calling thread; a unit is a flush, a merge,
+ * a removal of files. Meant for PEAT_THREADS_NONE, allowed always. *ret_units_done (may be NULL)
+ * is set in every case; fewer than units_max means there is nothing left to do now.
+ *
+ * Returns PEAT_OK, PEAT_CLOSED, a read or write error.
+ */
+PEAT_API peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done);
+
+/* One damaged place, handed to the callback of peat_check; valid during the call only. */
+typedef struct peat_damage {
+    size_t size;
+    const char *file;    /* name inside the directory of the store */
+    uint64_t offset;     /* of the damaged block, record or field in the file */
+    const char *message; /* one line: what was expected and what was found */
+} peat_damage;
+
+typedef struct peat_check_options {
+    size_t size;
+    /* Called for each damaged place; NULL: they are only counted. Returning false cancels. */
+    bool (*damage_fn)(void *ctx, const peat_damage *damage);
+    void *damage_ctx;
+    const peat_progress *progress; /* may be NULL */
+} peat_check_options;
+
+typedef struct peat_check_report {
+    size_t size; /* set by the caller to sizeof, as in options */
+    uint64_t files;
+    uint64_t bytes;
+    uint64_t blocks;
+    uint64_t entries; /* all versions and tombstones in tables */
+    uint64_t damages;
+} peat_check_report;
+
+/*
+ * Reads every byte of the store again, past the cache, and verifies all of it: checksums, order,
+ * counts, filters, what the manifest says against what the files hold. Reads and writes go on
+ * meanwhile. Works on a read-only store. options may be NULL, ret_report too; its size must be
+ * set, and it is filled also with PEAT_CORRUPT and PEAT_CANCELLED.
+ *
+ * Returns PEAT_OK (no damage), PEAT_CORRUPT (damage was found and reported), PEAT_CANCELLED,
+ * PEAT_CLOSED, PEAT_IO, PEAT_NOMEM. What keeps a store from opening is told by peat_open.
+ */
+PEAT_API peat_rc peat_check(peat_db *db, const peat_check_options *options,
+                            peat_check_report *ret_report);
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 12  Looking inside
+ * ---------------------------------------------------------------------------------------------
+ */
+
+/* About how many bytes on disk, and how many entries, the range [lower, upper) has: from indexes,
+ * without reading data. Overwritten and deleted entries count until merged away; what is in memory
+ * counts as its size there. Return PEAT_OK, PEAT_TOO_BIG, PEAT_CLOSED or a read error. */
+PEAT_API peat_rc peat_approximate_size(peat_db *db, peat_slice lower, peat_slice upper,
+                                       uint64_t *ret_bytes);
+PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lower, peat_slice upper,
+                                        uint64_t *ret_count);
+
+/* Every counter, once: (type, name). The struct and the JSON are made from this list, in this
+ * order; new ones go to the end. Counters start at 0 when the store is opened, gauges (marked =)
+ * are the present state. */
+#define PEAT_STATISTICS_LIST(X)                                                                    \
+    X(puts)                    /* entries written, batches included */                             \
+    X(deletes)                 /* tombstones written */                                            \
+    X(gets)                    /* point reads */                                                   \
+    X(gets_found)              /* ... that found a value */                                        \
+    X(seeks)                   /* placements of iterators */                                       \
+    X(batches)                 /* calls of peat_write */                                           \
+    X(user_bytes_written)      /* bytes of keys and values of all writes */                        \
+    X(log_bytes_written)       /* records in the log */                                            \
+    X(zero_fill_bytes_written) /* preparing log segments */                                        \
+    X(flush_bytes_written)     /* tables from memory */                                            \
+    X(merge_bytes_written)     /* tables from tables */                                            \
+    X(manifest_bytes_written)  /* manifest and superblock */                                       \
+    X(bytes_read)              /* from files, by reads */                                          \
+    X(merge_bytes_read)        /* from files, by merges */                                         \
+    X(cache_hits)              /* blocks found in memory */                                        \
+    X(cache_misses)            /* blocks read for a caller */                                      \
+    X(filter_checks)           /* slices asked about a key */                                      \
+    X(filter_skips)            /* ... and passed by without a read */                              \
+    X(syncs)                   /* of the log */                                                    \
+    X(sync_waiters)            /* writes and calls that waited for one */                          \
+    X(sync_us_total)           /* time spent in syncs of the log */                                \
+    X(flushes)                 /* units done, by kind */                                           \
+    X(mid_merges)              /* */                                                               \
+    X(bottom_merges)           /* */                                                               \
+    X(appends)                 /* flushed parts that became bottom as they were */                 \
+    X(partition_changes)       /* splits and unions */                                             \
+    X(files_deleted)           /* */                                                               \
+    X(write_delays)            /* writes that were slowed down */                                  \
+    X(write_delay_us_total)    /* ... for this long together */                                    \
+    X(write_waits)             /* writes that waited for memory */                                 \
+    X(write_wait_us_total)     /* ... for this long together */                                    \
+    X(damages)                 /* damaged places met */                                            \
+    X(recovered_records)       /* log records replayed at open */                                  \
+    X(recovered_bytes)         /* log bytes replayed at open */                                    \
+    X(open_us)                 /* time peat_open took */                                           \
+    X(memory_bytes)            /* = in use, of options.memory_bytes */                             \
+    X(memtable_bytes)          /* = the one being written */                                       \
+    X(immutable_memtables)     /* = waiting for their flush */                                     \
+    X(cache_bytes)             /* = blocks */                                                      \
+    X(metadata_bytes)          /* = indexes, filters, locators */                                  \
+    X(pinned_bytes)            /* = held by pins and iterators outside the cache */                \
+    X(partitions)              /* = */                                                             \
+    X(slices)                  /* = runs above the bottom, all partitions */                       \
+    X(tables)                  /* = table files */                                                 \
+    X(entries)                 /* = in tables, all versions and tombstones */                      \
+    X(tombstones)              /* = in tables */                                                   \
+    X(bottom_bytes)            /* = on disk, by layer */                                           \
+    X(mid_bytes)               /* = */                                                             \
+    X(fresh_bytes)             /* = */                                                             \
+    X(log_bytes)               /* = segments, spares included */                                   \
+    X(other_bytes)             /* = manifest, superblock, reserve, dead parts of files */          \
+    X(disk_bytes)              /* = all of these */                                                \
+    X(obsolete_bytes)          /* = estimated: overwritten and deleted, not yet merged away */     \
+    X(space_debt_bytes)        /* = of these, above what space_target allows */                    \
+    X(read_debt)               /* = slices a get may visit in the worst partition */               \
+    X(snapshots)               /* = open */                                                        \
+    X(iterators)               /* = open */
+
+typedef struct peat_statistics {
+    size_t size; /* set by the caller to sizeof, as in options */
+#define PEAT_STATISTICS_FIELD(name) uint64_t name;
+    PEAT_STATISTICS_LIST(PEAT_STATISTICS_FIELD)
+#undef PEAT_STATISTICS_FIELD
+} peat_statistics;
+
+/* Fills ret_stats as far as its size says. The figures are read one by one, without stopping the
+ * store. Returns PEAT_OK, PEAT_CLOSED, PEAT_INVALID. */
+PEAT_API peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats);
+
+/* The same as one JSON object in ret_json (not terminated; section 4): {"puts":0,...}. Returns
+ * PEAT_OK, PEAT_CLOSED, PEAT_NOMEM, PEAT_INVALID. */
+PEAT_API peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json);
+
+/* One partition: a range of keys and the layers in it, newest on top. Valid during the call. */
+typedef struct peat_partition_info {
+    size_t size;
+    uint64_t index; /* 0 .. count-1, in order of keys */
+    uint64_t count;
+    peat_slice lower; /* no key of it is smaller; data NULL for the first partition */
+    uint64_t fresh_slices;
+    uint64_t fresh_bytes;
+    uint64_t mid_slices;
+    uint64_t mid_bytes;
+    uint64_t bottom_tables;
+    uint64_t bottom_bytes;
+    uint64_t entries; /* all versions and tombstones */
+    uint64_t tombstones;
+    uint64_t obsolete_bytes; /* estimated */
+    uint64_t damages;        /* places found damaged */
+} peat_partition_info;
+
+/* Calls fn for each partition of one state of the store, in order of keys. Anything but PEAT_OK
+ * from fn stops and is returned. Otherwise PEAT_OK, PEAT_CLOSED, PEAT_NOMEM, PEAT_INVALID. */
+PEAT_API peat_rc peat_shape(peat_db *db,
+                            peat_rc (*fn)(void *ctx, const peat_partition_info *partition),
+                            void *ctx);
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 13  Streaming copies
+ * ---------------------------------------------------------------------------------------------
+ *
+ * An export is one state of the store, that of the moment it began, as a stream of checksummed
+ * bytes for a file, pipe or socket. Reads and writes go on meanwhile.
+ */
+
+/* Takes size bytes; anything but PEAT_OK stops the export and is returned by it. */
+typedef peat_rc (*peat_write_fn)(void *ctx, const void *data, size_t size);
+
+/* Gives up to size bytes: PEAT_OK with *ret_n >= 1, or PEAT_END; anything else stops the import and
+ * is returned by it. */
+typedef peat_rc (*peat_read_fn)(void *ctx, void *buf, size_t size, size_t *ret_n);
+
+typedef struct peat_export_options {
+    size_t size;
+    const peat_progress *progress; /* may be NULL; done and total are bytes of keys and values */
+} peat_export_options;
+
+/*
+ * Streams the store to fn, or to fd, which stays open and is not synced. options may be NULL.
+ *
+ * Returns PEAT_OK when the last byte was taken, the result of fn, PEAT_CANCELLED, PEAT_CLOSED,
+ * PEAT_IO or PEAT_FULL (writing to fd failed), or a read error. A stream that was cut short is
+ * refused by the import.
+ */
+PEAT_API peat_rc peat_export(peat_db *db, const peat_export_options *options, peat_write_fn fn,
+                             void *ctx);
+PEAT_API peat_rc peat_export_fd(peat_db *db, const peat_export_options *options, int fd);
+
+/*
+ * Makes a new store in dir from a stream. options are those of peat_open, as far as they concern
+ * writing (memory, compression, host); NULL is fine, and so is a NULL ret_error. The store is not
+ * open afterwards. Bytes behind the end of the stream are not read by peat_import_fd.
+ *
+ * Returns PEAT_OK when the copy is complete, verified and durable, or PEAT_EXISTS, PEAT_NOT_STORE
+ * (dir holds other things), PEAT_CORRUPT (a torn or damaged stream, or none), PEAT_VERSION, the
+ * result of fn, PEAT_IO, a write error. After an error there is no store in dir.
+ */
+PEAT_API peat_rc peat_import(const char *dir, const peat_options *options, peat_read_fn fn,
+                             void *ctx, peat_error *ret_error);
+PEAT_API peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd,
+                                peat_error *ret_error);
+
+/*
+ * ---------------------------------------------------------------------------------------------
+ * 14  What the embedding brings
+ * ---------------------------------------------------------------------------------------------
+ */
+
+#define PEAT_EVENT_LIST(X)                                                                         \
+    X(PEAT_EVENT_RECOVERY, 1, "recovery")   /* bytes_in: of the log; at open, before it returns */ \
+    X(PEAT_EVENT_FLUSH, 2, "flush")         /* bytes_in: memory, bytes_out: tables */              \
+    X(PEAT_EVENT_MERGE, 3, "merge")         /* bytes_in and bytes_out: tables */                   \
+    X(PEAT_EVENT_SYNC, 4, "sync")           /* of the log; bytes_out: made durable by it */        \
+    X(PEAT_EVENT_STALL, 5, "stall")         /* a write waited for memory this long */              \
+    X(PEAT_EVENT_ERROR, 6, "error")         /* rc and message say what */                          \
+    X(PEAT_EVENT_PARTITION, 7, "partition") /* partitions were split or united */
+
+typedef enum peat_event_kind {
+#define PEAT_EVENT_ENUM(name, number, text) name = number,
+    PEAT_EVENT_LIST(PEAT_EVENT_ENUM)
+#undef PEAT_EVENT_ENUM
+} peat_event_kind;
+
+/* "flush" for PEAT_EVENT_FLUSH; a static string for any value. Any thread, at any time. */
+PEAT_API const char *peat_event_name(peat_event_kind kind);
+
+/* Something that has just ended. Valid during the call only. */
+typedef struct peat_event {
+    size_t size;
+    peat_event_kind kind;
+    peat_rc rc; /* how it ended */
+    uint64_t duration_us;
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    const char *message; /* never NULL; one line, empty when there is nothing to say */
+} peat_event;
+
+/* The struct is copied at open; what it points to must outlive the store. */
+typedef struct peat_host {
+    size_t size;
+
+    /* Files, clock, memory, threads (peat_env.h); NULL is the operating system. */
+    const struct peat_env *env;
+
+    /* Called after each event, from the thread where it happened, possibly from several at once, in
+     * no lock of the store. It may read and write the store but not close it; it should be quick.
+     */
+    void (*event_fn)(void *ctx, const peat_event *event);
+    void *event_ctx;
+
+    /* Stored when the store is created; opening with another one that is not 0 is PEAT_NOT_STORE.
+     * 0 does not ask. */
+    uint32_t app_id;
+} peat_host;
+
+/* Sizes that are normally derived from memory_bytes and the size of the store. Test builds make
+ * them tiny so that a few thousand entries meet every shape. They never change a result. Zero is
+ * the derived size; values too small to work are raised silently. */
+typedef struct peat_test_options {
+    size_t size;
+    size_t memtable_bytes;
+    size_t block_bytes;
+    size_t partition_bytes;
+    size_t table_bytes;
+    size_t segment_bytes;
+} peat_test_options;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PEAT_H */
