@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * peat_env.h - the operating system as Peat sees it.
+ *
+ * An embedder that wants another allocator, clock or file system copies the struct that
+ * peat_env_default() returns, replaces members, and passes it in peat_host.env. Tests do the
+ * same to lose power, fill the disk and run out of memory on purpose.
+ *
+ * Conventions: functions that can fail return 0 or a positive errno value. Every function may be
+ * called from any thread at the same time; one peat_env_file may be read and written by several
+ * threads at once as with pread and pwrite. The struct must outlive every store opened with it.
+ */
+#ifndef PEAT_ENV_H
+#define PEAT_ENV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct peat_env peat_env;
+typedef struct peat_env_dir peat_env_dir;       /* an open directory, defined by the environment */
+typedef struct peat_env_file peat_env_file;     /* an open file */
+typedef struct peat_env_lock peat_env_lock;     /* a held lock on a directory's lock file */
+typedef struct peat_env_thread peat_env_thread; /* a running thread */
+
+/* dir_open */
+#define PEAT_ENV_DIR_CREATE 1u /* make the directory if it is missing, and sync its parent */
+
+/* file_open: READ always; the name must be a regular file, links are not followed (ELOOP) */
+#define PEAT_ENV_FILE_WRITE 1u /* also for writing */
+#define PEAT_ENV_FILE_CREATE                                                                       \
+    2u /* make it; EEXIST when it is there. The name is durable only after dir_sync */
+
+/* file_advise */
+#define PEAT_ENV_ADVISE_RANDOM     1
+#define PEAT_ENV_ADVISE_SEQUENTIAL 2
+#define PEAT_ENV_ADVISE_WILLNEED   3
+#define PEAT_ENV_ADVISE_DONTNEED   4 /* clean pages of the range leave the page cache */
+
+/* One entry of a directory. Return nonzero to stop with that errno. */
+typedef int (*peat_env_list_fn)(void *arg, const char *name, bool regular_file, uint64_t size);
+
+struct peat_env {
+    size_t size; /* sizeof(peat_env) */
+    void *ctx;   /* given to every member */
+
+    /* Memory. alloc returns NULL when there is none; never called with size 0. */
+    void *(*alloc)(void *ctx, size_t size);
+    void *(*resize)(void *ctx, void *p, size_t size); /* p may be NULL; on NULL p is unchanged */
+    void (*release)(void *ctx, void *p);              /* p may be NULL */
+    /* A zeroed, page-aligned mapping, touched pages only counting; huge pages are asked for when
+     * `size` is worth it. */
+    void *(*map)(void *ctx, size_t size);
+    void (*unmap)(void *ctx, void *p, size_t size);
+    void (*map_discard)(void *ctx, void *p,
+                        size_t size); /* pages go back; they read as zero again */
+
+    /* Directories. */
+    int (*dir_open)(void *ctx, const char *path, unsigned flags, peat_env_dir **ret_dir);
+    void (*dir_close)(void *ctx, peat_env_dir *dir);
+    int (*dir_sync)(void *ctx,
+                    peat_env_dir *dir); /* names created and removed so far are durable */
+    int (*dir_list)(void *ctx, peat_env_dir *dir, peat_env_list_fn each, void *arg);
+    int (*dir_remove)(void *ctx, peat_env_dir *dir, const char *name);
+    int (*dir_delete)(void *ctx, const char *path); /* remove an empty directory */
+    /* Take a lock that conflicts within and across processes. EWOULDBLOCK when it is held; then
+     * `ret_holder_pid` is the holder's pid, or 0 when unknown. A shared lock opens the file for
+     * reading only and never creates it. The file's content is the holder's pid in decimal. */
+    int (*dir_lock)(void *ctx, peat_env_dir *dir, const char *name, bool shared,
+                    peat_env_lock **ret_lock, int64_t *ret_holder_pid);
+    void (*dir_unlock)(void *ctx, peat_env_lock *lock);
+
+    /* Files. */
+    int (*file_open)(void *ctx, peat_env_dir *dir, const char *name, unsigned flags,
+                     peat_env_file **ret_file);
+    void (*file_close)(void *ctx, peat_env_file *file);
+    /* Reads up to n bytes; fewer only at the end of the file. */
+    int (*file_read)(void *ctx, peat_env_file *file, uint64_t offset, void *buf, size_t n,
+                     size_t *ret_n);
+    /* Writes all n bytes or fails; after a failure any part of them may have been written. */
+    int (*file_write)(void *ctx, peat_env_file *file, uint64_t offset, const void *buf, size_t n);
+    int (*file_sync)(void *ctx, peat_env_file *file); /* contents and size are durable */
+    int (*file_size)(void *ctx, peat_env_file *file, uint64_t *ret_size);
+    int (*file_truncate)(void *ctx, peat_env_file *file, uint64_t size);
+    /* Reserves space and extends the size; the range reads as zero. EOPNOTSUPP where it can't. */
+    int (*file_allocate)(void *ctx, peat_env_file *file, uint64_t offset, uint64_t n);
+    int (*file_advise)(void *ctx, peat_env_file *file, uint64_t offset, uint64_t n, int advice);
+
+    /* Threads, time, chance. */
+    int (*thread_start)(void *ctx, void (*run)(void *arg), void *arg, peat_env_thread **ret_thread);
+    void (*thread_join)(void *ctx, peat_env_thread *thread);
+    uint64_t (*now_ns)(void *ctx);  /* monotonic */
+    uint64_t (*wall_ms)(void *ctx); /* milliseconds since 1970 */
+    void (*sleep_ns)(void *ctx, uint64_t ns);
+    int (*random)(void *ctx, void *buf, size_t n);
+    int64_t (*pid)(void *ctx);
+};
+
+#if defined(__GNUC__) && !defined(PEAT_STATIC_ONLY)
+__attribute__((visibility("default")))
+#endif
+/* The real operating system. Static storage, never freed. */
+const peat_env *
+peat_env_default(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

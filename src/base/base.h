@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base.h - what every file of the library may count on: codes, slices, assertions, TRY.
+ * Floor 0. No state.
+ */
+#ifndef PT_BASE_BASE_H
+#define PT_BASE_BASE_H
+
+#include "peat.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define PT_LIKELY(x)    __builtin_expect(!!(x), 1)
+#define PT_UNLIKELY(x)  __builtin_expect(!!(x), 0)
+#define PT_MUST_USE     __attribute__((warn_unused_result))
+#define PT_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define PT_PREFETCH(p)  __builtin_prefetch((p), 0, 3)
+
+/* The program is wrong: stop before it writes something wrong. Always on, so keep them cheap. */
+#define PT_ASSERT(x) ((void)(PT_LIKELY(x) ? 0 : (__builtin_trap(), 0)))
+#ifdef PT_DEBUG
+#define PT_DCHECK(x) PT_ASSERT(x)
+#else
+#define PT_DCHECK(x) ((void)sizeof(x))
+#endif
+
+/* The only macro that jumps: on anything but PEAT_OK go to `out:` with the code in `rc`. */
+#define TRY(x)                                                                                     \
+    do {                                                                                           \
+        rc = (x);                                                                                  \
+        if (PT_UNLIKELY(rc != PEAT_OK))                                                            \
+            goto out;                                                                              \
+    } while (0)
+
+#define PT_COUNT_OF(a)                  (sizeof(a) / sizeof((a)[0]))
+#define PT_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+/* Bytes owned by someone else. */
+typedef struct pt_slice {
+    const uint8_t *data;
+    size_t size;
+} pt_slice;
+
+static inline pt_slice pt_slice_of(const void *data, size_t size)
+{
+    return (pt_slice){.data = (const uint8_t *)data, .size = size};
+}
+
+/* memcmp order; a prefix sorts first. */
+static inline int pt_slice_compare(pt_slice a, pt_slice b)
+{
+    size_t n = a.size < b.size ? a.size : b.size;
+    int c = n ? memcmp(a.data, b.data, n) : 0;
+    if (c != 0)
+        return c;
+    return a.size < b.size ? -1 : a.size > b.size;
+}
+
+static inline bool pt_slice_equal(pt_slice a, pt_slice b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+static inline uint64_t pt_min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint64_t pt_max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* `n` up to the next multiple of `unit`, a power of two. */
+static inline uint64_t pt_round_up(uint64_t n, uint64_t unit)
+{
+    return (n + unit - 1) & ~(unit - 1);
+}
+
+#endif

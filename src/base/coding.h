@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * coding.h - little-endian integers, varints, and the cursor that decodes hostile bytes.
+ *
+ * A cursor that ran past its end has failed and stays failed: every later read gives zero, so a
+ * decoder reads all its fields and asks pt_cursor_ok() once. Varints are LEB128, at most 10 bytes.
+ */
+#ifndef PT_BASE_CODING_H
+#define PT_BASE_CODING_H
+
+#include "base/base.h"
+
+static inline void pt_put_u16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+
+static inline void pt_put_u32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static inline void pt_put_u64(uint8_t *p, uint64_t v)
+{
+    for (int i = 0; i < 8; i++)
+        p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static inline uint16_t pt_get_u16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static inline uint32_t pt_get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t pt_get_u64(const uint8_t *p)
+{
+    return (uint64_t)pt_get_u32(p) | (uint64_t)pt_get_u32(p + 4) << 32;
+}
+
+/* Big-endian, for byte-order comparisons as integers. */
+static inline uint64_t pt_get_be64(const uint8_t *p)
+{
+    return __builtin_bswap64(pt_get_u64(p));
+}
+
+static inline void pt_put_be32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+static inline uint32_t pt_get_be32(const uint8_t *p)
+{
+    return __builtin_bswap32(pt_get_u32(p));
+}
+
+/* The first 8 bytes of a key, zero-padded, as an integer whose order is the keys' order but for
+ * ties. */
+static inline uint64_t pt_key_head(const uint8_t *p, size_t n)
+{
+    if (PT_LIKELY(n >= 8))
+        return pt_get_be64(p);
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++)
+        v |= (uint64_t)p[i] << (56 - 8 * i);
+    return v;
+}
+
+#define PT_VARINT_SIZE_MAX 10
+
+/* Returns the end of what was written. */
+static inline uint8_t *pt_put_varint(uint8_t *p, uint64_t v)
+{
+    while (v >= 0x80) {
+        *p++ = (uint8_t)(v | 0x80);
+        v >>= 7;
+    }
+    *p++ = (uint8_t)v;
+    return p;
+}
+
+static inline size_t pt_varint_size(uint64_t v)
+{
+    size_t n = 1;
+    while (v >= 0x80) {
+        v >>= 7;
+        n++;
+    }
+    return n;
+}
+
+typedef struct pt_cursor {
+    const uint8_t *at;
+    const uint8_t *end;
+    bool failed;
+} pt_cursor;
+
+static inline pt_cursor pt_cursor_of(const void *data, size_t size)
+{
+    const uint8_t *p = (const uint8_t *)data;
+    return (pt_cursor){.at = p, .end = p + size, .failed = false};
+}
+
+static inline bool pt_cursor_ok(const pt_cursor *c)
+{
+    return !c->failed;
+}
+
+static inline size_t pt_cursor_left(const pt_cursor *c)
+{
+    return c->failed ? 0 : (size_t)(c->end - c->at);
+}
+
+/* The next n bytes, or a failed cursor and an empty slice. */
+static inline pt_slice pt_cursor_bytes(pt_cursor *c, uint64_t n)
+{
+    if (c->failed || n > (uint64_t)(c->end - c->at)) {
+        c->failed = true;
+        return (pt_slice){0};
+    }
+    pt_slice s = {.data = c->at, .size = (size_t)n};
+    c->at += n;
+    return s;
+}
+
+static inline uint8_t pt_cursor_u8(pt_cursor *c)
+{
+    pt_slice s = pt_cursor_bytes(c, 1);
+    return s.size ? s.data[0] : 0;
+}
+
+static inline uint16_t pt_cursor_u16(pt_cursor *c)
+{
+    pt_slice s = pt_cursor_bytes(c, 2);
+    return s.size ? pt_get_u16(s.data) : 0;
+}
+
+static inline uint32_t pt_cursor_u32(pt_cursor *c)
+{
+    pt_slice s = pt_cursor_bytes(c, 4);
+    return s.size ? pt_get_u32(s.data) : 0;
+}
+
+static inline uint64_t pt_cursor_u64(pt_cursor *c)
+{
+    pt_slice s = pt_cursor_bytes(c, 8);
+    return s.size ? pt_get_u64(s.data) : 0;
+}
+
+static inline uint64_t pt_cursor_varint(pt_cursor *c)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t b = pt_cursor_u8(c);
+        if (shift == 63 && b > 1)
+            break;
+        v |= (uint64_t)(b & 0x7f) << shift;
+        if (b < 0x80)
+            return c->failed ? 0 : v;
+    }
+    c->failed = true;
+    return 0;
+}
+
+/* A varint length and that many bytes. */
+static inline pt_slice pt_cursor_sized(pt_cursor *c)
+{
+    return pt_cursor_bytes(c, pt_cursor_varint(c));
+}
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* fail.c - recording an error with its text; see fail.h. */
+#include "base/fail.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+void pt_sink_init(pt_sink *sink)
+{
+    memset(sink, 0, sizeof *sink);
+    pt_mutex_init(&sink->mu);
+}
+
+void pt_sink_done(pt_sink *sink)
+{
+    pt_mutex_done(&sink->mu);
+}
+
+static peat_rc rc_of_errno(int os_errno)
+{
+    switch (os_errno) {
+    case ENOSPC:
+    case EDQUOT:
+        return PEAT_FULL;
+    case ENOMEM:
+        return PEAT_NOMEM;
+    default:
+        return PEAT_IO;
+    }
+}
+
+static void record(pt_sink *sink, peat_rc rc, int os_errno, const char *format, va_list args)
+{
+    peat_error e;
+    memset(&e, 0, sizeof e);
+    e.rc = rc;
+    e.os_errno = os_errno;
+    int n = vsnprintf(e.message, sizeof e.message, format, args);
+    if (os_errno != 0 && n >= 0 && (size_t)n < sizeof e.message) {
+        char text[128];
+        /* GNU strerror_r: thread-safe, may answer from its own table */
+        const char *why = strerror_r(os_errno, text, sizeof text);
+        (void)snprintf(e.message + n, sizeof e.message - (size_t)n, ": %s", why);
+    }
+    pt_mutex_lock(&sink->mu);
+    sink->newest = e;
+    pt_mutex_unlock(&sink->mu);
+}
+
+peat_rc pt_fail(pt_sink *sink, peat_rc rc, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(sink, rc, 0, format, args);
+    va_end(args);
+    return rc;
+}
+
+peat_rc pt_fail_os(pt_sink *sink, int os_errno, const char *format, ...)
+{
+    peat_rc rc = rc_of_errno(os_errno);
+    va_list args;
+    va_start(args, format);
+    record(sink, rc, os_errno, format, args);
+    va_end(args);
+    return rc;
+}
+
+void pt_sink_fence(pt_sink *sink, peat_rc rc)
+{
+    pt_mutex_lock(&sink->mu);
+    if (sink->fence.rc == PEAT_OK) {
+        sink->fence = sink->newest;
+        sink->fence.rc = rc;
+        /* pairs with the acquire in pt_sink_fenced */
+        atomic_store_explicit(&sink->fence_rc, (int)rc, memory_order_release);
+    }
+    pt_mutex_unlock(&sink->mu);
+}
+
+void pt_sink_get(pt_sink *sink, peat_error *ret_error)
+{
+    pt_mutex_lock(&sink->mu);
+    *ret_error = sink->fence.rc != PEAT_OK ? sink->fence : sink->newest;
+    pt_mutex_unlock(&sink->mu);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fail.h - errors are described once, at their origin, and travel up as codes.
+ *
+ * A pt_sink belongs to a store (or to a peat_open under way). It keeps the newest error and, once
+ * the store is fenced, the first cause for ever. Thread-safe.
+ */
+#ifndef PT_BASE_FAIL_H
+#define PT_BASE_FAIL_H
+
+#include "base/base.h"
+#include "base/sync.h"
+
+typedef struct pt_sink {
+    pt_mutex mu;
+    peat_error newest;   /* guarded by mu */
+    peat_error fence;    /* guarded by mu; rc != PEAT_OK once writes are refused */
+    atomic_int fence_rc; /* PEAT_OK, or the code every write gets; set once, under mu */
+} pt_sink;
+
+void pt_sink_init(pt_sink *sink);
+void pt_sink_done(pt_sink *sink);
+
+/* Records the error and returns `rc`. `os_errno` 0 when the system was not asked. */
+peat_rc pt_fail(pt_sink *sink, peat_rc rc, const char *format, ...) PT_PRINTF(3, 4);
+/* The same for a failed system call: the code follows from the errno (ENOSPC, EDQUOT: PEAT_FULL;
+ * ENOMEM: PEAT_NOMEM; EROFS, EACCES, EPERM: PEAT_READ_ONLY only where the caller says so, else
+ * PEAT_IO). */
+peat_rc pt_fail_os(pt_sink *sink, int os_errno, const char *format, ...) PT_PRINTF(3, 4);
+
+/* From now on writes are refused with the newest error as the cause; the first fence stays. */
+void pt_sink_fence(pt_sink *sink, peat_rc rc);
+static inline peat_rc pt_sink_fenced(pt_sink *sink)
+{
+    return (peat_rc)atomic_load_explicit(&sink->fence_rc, memory_order_acquire);
+}
+
+/* The fence's cause if there is one, else the newest error. */
+void pt_sink_get(pt_sink *sink, peat_error *ret_error);
+
+#endif

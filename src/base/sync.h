@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sync.h - mutex and condition, the only place that names pthreads.
+ * Initialisation with default attributes cannot fail on the supported systems; asserted.
+ */
+#ifndef PT_BASE_SYNC_H
+#define PT_BASE_SYNC_H
+
+#include "base/base.h"
+
+#include <pthread.h>
+
+typedef struct pt_mutex {
+    pthread_mutex_t m;
+} pt_mutex;
+
+typedef struct pt_cond {
+    pthread_cond_t c;
+} pt_cond;
+
+void pt_mutex_init(pt_mutex *m);
+void pt_mutex_done(pt_mutex *m);
+void pt_cond_init(pt_cond *c);
+void pt_cond_done(pt_cond *c);
+/* Waits at most `timeout_ns` by the monotonic clock; false on time-out. */
+bool pt_cond_wait_for(pt_cond *c, pt_mutex *m, uint64_t timeout_ns);
+
+static inline void pt_mutex_lock(pt_mutex *m)
+{
+    int e = pthread_mutex_lock(&m->m);
+    PT_ASSERT(e == 0);
+}
+
+static inline void pt_mutex_unlock(pt_mutex *m)
+{
+    int e = pthread_mutex_unlock(&m->m);
+    PT_ASSERT(e == 0);
+}
+
+static inline void pt_cond_wait(pt_cond *c, pt_mutex *m)
+{
+    int e = pthread_cond_wait(&c->c, &m->m);
+    PT_ASSERT(e == 0);
+}
+
+static inline void pt_cond_signal(pt_cond *c)
+{
+    (void)pthread_cond_signal(&c->c); /* never fails for an initialised condition */
+}
+
+static inline void pt_cond_broadcast(pt_cond *c)
+{
+    (void)pthread_cond_broadcast(&c->c); /* never fails for an initialised condition */
+}
+
+/* A short pause inside a spin: tells the core that another thread is awaited. */
+static inline void pt_spin_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#else
+    atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cache.h - decoded blocks in fixed frames of one slab (huge pages asked for), inside a byte
+ * budget.
+ *
+ * Each attached table owns an array of frame numbers, so that a hit is one load (block_source.h).
+ * Eviction: CLOCK over the frames; an evicted frame is reused only after the epoch in which it was
+ * unlinked has passed and its pins are gone. Two frame sizes: 4 KiB and 16 KiB. Blocks larger than
+ * 16 KiB get counted heap memory for the time of the fetch. Concurrent misses on one block read it
+ * once. Scans insert without credit. No allocation on a hit, none on a miss that finds a frame.
+ */
+#ifndef PT_CACHE_CACHE_H
+#define PT_CACHE_CACHE_H
+
+#include "base/epoch.h"
+#include "base/fail.h"
+#include "entry/block_source.h"
+#include "env/env.h"
+
+typedef struct pt_cache pt_cache;
+
+typedef struct pt_cache_stats {
+    uint64_t hits_fetch; /* fetches answered from memory (peeks are not counted) */
+    uint64_t misses;     /* blocks read */
+    uint64_t evictions;
+    uint64_t frame_bytes; /* in use */
+    uint64_t heap_bytes;  /* large blocks held now */
+    uint64_t pinned;      /* frames pinned now */
+} pt_cache_stats;
+
+/* How a table reads and decodes one block; given by whoever joins table and cache. Called without
+ * locks, from any thread. */
+typedef struct pt_block_loader {
+    void *ctx;
+    /* Decoded size of a block, known without I/O (or an upper bound). */
+    size_t (*size)(void *ctx, uint32_t block);
+    /* Reads, verifies, decodes into dst; ret_size <= size(block). */
+    peat_rc (*load)(void *ctx, uint32_t block, uint8_t *dst, size_t dst_size, size_t *ret_size);
+} pt_block_loader;
+
+/* `bytes_max` fixes the address range; `bytes` is the budget to begin with. */
+peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes, size_t bytes_max,
+                     pt_cache **ret_cache) PT_MUST_USE;
+void pt_cache_free(pt_cache *c); /* every table is detached */
+/* A new budget; shrinking evicts and gives pages back as pins and epochs allow. */
+void pt_cache_resize(pt_cache *c, size_t bytes);
+void pt_cache_get_stats(pt_cache *c, pt_cache_stats *ret_stats);
+
+/* The source is the cache's own memory until detached; frame_bytes is 4096 or 16384 (the table's
+ * block size), larger blocks go to the heap. */
+peat_rc pt_cache_attach(pt_cache *c, uint32_t block_count, size_t frame_bytes,
+                        pt_block_loader loader, pt_block_source **ret_source) PT_MUST_USE;
+/* No fetch is running and no ref is held on it; readers in an epoch may still peek (the array is
+ * retired). Its frames are free at once. */
+void pt_cache_detach(pt_cache *c, pt_block_source *source);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * iter.h - the iterator contract (pt_iter): how memtables, tables, runs and merges of them are
+ * walked. An implementation embeds pt_iter first and sets `at` on every successful move.
+ *
+ * Moves return PEAT_OK (on an entry), PEAT_END (before the first or behind the last), or an error;
+ * after anything but PEAT_OK only first, last, seek, seek_for_prev and done may be called. `at`
+ * stays valid until the next move. All versions of a key are seen: forward newest first, backward
+ * oldest first. One thread at a time.
+ */
+#ifndef PT_ENTRY_ITER_H
+#define PT_ENTRY_ITER_H
+
+#include "entry/entry.h"
+
+typedef struct pt_iter pt_iter;
+
+typedef struct pt_iter_ops {
+    peat_rc (*first)(pt_iter *it);
+    peat_rc (*last)(pt_iter *it);
+    peat_rc (*seek)(pt_iter *it, pt_slice key);          /* first entry whose key is >= key */
+    peat_rc (*seek_for_prev)(pt_iter *it, pt_slice key); /* last entry whose key is <= key */
+    peat_rc (*next)(pt_iter *it);
+    peat_rc (*prev)(pt_iter *it);
+    void (*done)(pt_iter *it); /* frees the iterator itself where it came from a _new */
+} pt_iter_ops;
+
+struct pt_iter {
+    const pt_iter_ops *ops;
+    pt_entry at;
+    /* Upper part of the fast path of merges and scans. A table iterator sets `stable_until` to the
+     * last key of the block it stands in (empty: unknown): until then `next` does no I/O and value
+     * memory stays in place. */
+    pt_slice stable_until;
+};
+
+static inline peat_rc pt_iter_first(pt_iter *it)
+{
+    return it->ops->first(it);
+}
+
+static inline peat_rc pt_iter_last(pt_iter *it)
+{
+    return it->ops->last(it);
+}
+
+static inline peat_rc pt_iter_seek(pt_iter *it, pt_slice key)
+{
+    return it->ops->seek(it, key);
+}
+
+static inline peat_rc pt_iter_seek_for_prev(pt_iter *it, pt_slice key)
+{
+    return it->ops->seek_for_prev(it, key);
+}
+
+static inline peat_rc pt_iter_next(pt_iter *it)
+{
+    return it->ops->next(it);
+}
+
+static inline peat_rc pt_iter_prev(pt_iter *it)
+{
+    return it->ops->prev(it);
+}
+
+static inline void pt_iter_done(pt_iter *it)
+{
+    if (it != NULL)
+        it->ops->done(it);
+}
+
+#endif

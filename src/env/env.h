@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * env.h - short names for the environment's members. Nothing else in the library talks to the
+ * operating system or the allocator. Floor 0.
+ */
+#ifndef PT_ENV_ENV_H
+#define PT_ENV_ENV_H
+
+#include "base/base.h"
+#include "peat_env.h"
+
+typedef peat_env pt_env;
+typedef peat_env_dir pt_dir;
+typedef peat_env_file pt_file;
+
+static inline void *pt_alloc(const pt_env *env, size_t size)
+{
+    return env->alloc(env->ctx, size ? size : 1);
+}
+
+void *pt_alloc_zero(const pt_env *env, size_t size);
+
+static inline void *pt_resize(const pt_env *env, void *p, size_t size)
+{
+    return env->resize(env->ctx, p, size ? size : 1);
+}
+
+static inline void pt_free(const pt_env *env, void *p)
+{
+    env->release(env->ctx, p);
+}
+
+/* Grows the array *io_items of *io_capacity elements so that it holds `needed`; doubling.
+ * False when there is no memory: the array is unchanged. */
+bool pt_grow(const pt_env *env, void *io_items, size_t *io_capacity, size_t needed,
+             size_t item_bytes);
+
+/* A growing byte string on the environment's heap. */
+typedef struct pt_bytes {
+    const pt_env *env;
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
+} pt_bytes;
+
+void pt_bytes_init(pt_bytes *b, const pt_env *env);
+void pt_bytes_done(pt_bytes *b);
+/* Room for n more bytes at data + size, without changing size. PEAT_NOMEM: unchanged. */
+peat_rc pt_bytes_reserve(pt_bytes *b, size_t n) PT_MUST_USE;
+peat_rc pt_bytes_append(pt_bytes *b, const void *data, size_t n) PT_MUST_USE;
+peat_rc pt_bytes_append_varint(pt_bytes *b, uint64_t v) PT_MUST_USE;
+peat_rc pt_bytes_append_u64(pt_bytes *b, uint64_t v) PT_MUST_USE;
+/* A varint length, then the bytes; pt_cursor_sized reads it. */
+peat_rc pt_bytes_append_sized(pt_bytes *b, pt_slice s) PT_MUST_USE;
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memtable.h - the newest writes, ordered, in memory. Many writers at once, readers never wait.
+ *
+ * All memory is one mapping of fixed capacity, taken when the memtable is made; a writer reserves
+ * its worst case before it logs, so that adding cannot fail afterwards. Nothing is freed before the
+ * memtable dies and published bytes never change.
+ */
+#ifndef PT_MEM_MEMTABLE_H
+#define PT_MEM_MEMTABLE_H
+
+#include "entry/entry.h"
+#include "entry/iter.h"
+#include "env/env.h"
+
+typedef struct pt_memtable pt_memtable;
+
+/* Capacity in bytes of all that is stored, nodes included; at least 64 KiB. Touched pages only
+ * count against the machine. One reference. */
+peat_rc pt_memtable_new(const pt_env *env, size_t capacity_bytes,
+                        pt_memtable **ret_memtable) PT_MUST_USE;
+pt_memtable *pt_memtable_ref(pt_memtable *m);
+void pt_memtable_unref(pt_memtable *m); /* NULL is fine */
+
+/* Capacity that is certain to hold `count` entries of these sizes in total; for private ones. */
+size_t pt_memtable_capacity_for(uint64_t count, uint64_t key_bytes, uint64_t value_bytes);
+/* Sets the worst case of these entries aside. False: does not fit, nothing changed. Thread-safe. */
+bool pt_memtable_reserve(pt_memtable *m, uint64_t count, uint64_t key_bytes, uint64_t value_bytes);
+/* Adds a reserved entry (key and value are copied). Thread-safe. Sequences are unique: every
+ * operation of a batch has its own. */
+void pt_memtable_add(pt_memtable *m, const pt_entry *entry);
+
+/* Newest version with seq <= seq_max; its bytes live as long as the memtable. */
+bool pt_memtable_get(const pt_memtable *m, pt_slice key, uint64_t seq_max, pt_entry *ret_entry);
+
+typedef struct pt_memtable_stats {
+    size_t used_bytes; /* of the capacity, reservations included */
+    size_t capacity_bytes;
+    uint64_t entries; /* versions */
+    uint64_t tombstones;
+    uint64_t key_bytes, value_bytes;
+} pt_memtable_stats;
+void pt_memtable_get_stats(const pt_memtable *m, pt_memtable_stats *ret_stats);
+
+/* Holds a reference. Sees entries added while it walks, or not; never a torn one. */
+peat_rc pt_memtable_iter_new(pt_memtable *m, pt_iter **ret_iter) PT_MUST_USE;
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table.h - a sorted, immutable file of entries (table_format.md): the writer, the opened table
+ * with its lookups, iterators and readers.
+ *
+ * A lookup never does I/O: it stops at "needs block b" or "needs section s", the caller gets it and
+ * asks again. So one machine serves plain gets, multi-gets and the asynchronous interface.
+ */
+#ifndef PT_TABLE_TABLE_H
+#define PT_TABLE_TABLE_H
+
+#include "base/epoch.h"
+#include "base/fail.h"
+#include "entry/block_source.h"
+#include "entry/entry.h"
+#include "entry/iter.h"
+#include "env/env.h"
+
+typedef enum pt_codec { PT_CODEC_NONE = 0, PT_CODEC_LZ4 = 1, PT_CODEC_ZSTD = 2 } pt_codec;
+/* In the file and the manifest; never renumber. */
+typedef enum pt_run_kind { PT_RUN_FRESH = 1, PT_RUN_MID = 2, PT_RUN_BOTTOM = 3 } pt_run_kind;
+
+typedef enum pt_section {
+    PT_SECTION_INDEX,
+    PT_SECTION_FILTER,
+    PT_SECTION_LOCATOR,
+    PT_SECTION_RANGES, /* range tombstones: empty in format 1 */
+    PT_SECTION_COUNT
+} pt_section;
+
+/* Everything the footer says. The manifest repeats its encoding, so that opening a store reads no
+ * table. */
+typedef struct pt_table_meta {
+    uint64_t store_id, file_number;
+    uint64_t file_bytes;   /* exact */
+    uint64_t created_edit; /* number of the manifest edit that installs it */
+    uint64_t entries, tombstones;
+    uint64_t key_bytes, value_bytes;   /* raw */
+    uint64_t seq_min, seq_max;         /* before zeroing */
+    uint32_t block_count, block_bytes; /* logical block size: 4096 or 16384 */
+    pt_run_kind run_kind;
+    pt_codec codec;
+    uint32_t flags; /* the table module's own (aligned blocks, ...) */
+    struct {
+        uint64_t offset, size; /* size 0: absent */
+    } section[PT_SECTION_COUNT];
+    pt_slice key_min, key_max; /* exact bounds; owned by whoever says so */
+} pt_table_meta;
+
+/* The encoded footer (same bytes in the file and in the manifest), with its checksum. */
+peat_rc pt_table_meta_encode(const pt_table_meta *meta, pt_bytes *io_out) PT_MUST_USE;
+/* Keys of ret_meta point into the bytes. PEAT_CORRUPT, PEAT_VERSION. */
+peat_rc pt_table_meta_decode(pt_slice bytes, pt_table_meta *ret_meta) PT_MUST_USE;
+
+#define PT_TABLE_NAME_SIZE 32
+void pt_table_name(uint64_t file_number, char ret_name[PT_TABLE_NAME_SIZE]); /* t-NNNNNN */
+
+/* ---- writing ---- */
+
+typedef struct pt_table_writer pt_table_writer;
+
+typedef struct pt_table_writer_options {
+    uint64_t store_id, file_number, created_edit;
+    pt_run_kind run_kind;
+    pt_codec codec;
+    uint32_t block_bytes; /* 0: 4096 uncompressed, 16384 compressed */
+    bool want_filter;
+    bool want_locator;     /* left out when it cannot be built (equal hashes) */
+    uint64_t entries_hint; /* 0: unknown */
+    size_t memory_max;     /* for buffers of hashes; 0: no limit */
+} pt_table_writer_options;
+
+/* Creates the file (the name is durable only after the caller's directory sync). Writes in pieces
+ * of 256 KiB. */
+peat_rc pt_table_writer_new(const pt_env *env, pt_dir *dir, pt_sink *sink,
+                            const pt_table_writer_options *options,
+                            pt_table_writer **ret_writer) PT_MUST_USE;
+/* In entry order (equal keys newest first). The key's hash is pt_hash of the internal key. */
+peat_rc pt_table_writer_add(pt_table_writer *w, const pt_entry *entry,
+                            uint64_t key_hash) PT_MUST_USE;
+/* The next entry begins a new block: a partition boundary. Returns that block's number. */
+peat_rc pt_table_writer_cut(pt_table_writer *w, uint32_t *ret_block) PT_MUST_USE;
+uint64_t
+pt_table_writer_bytes(const pt_table_writer *w); /* of blocks so far, the open one included */
+uint64_t pt_table_writer_entries(const pt_table_writer *w);
+/* Writes sections and footer, syncs the file. Keys of ret_meta live until the writer is freed. */
+peat_rc pt_table_writer_finish(pt_table_writer *w, pt_table_meta *ret_meta) PT_MUST_USE;
+/* Without finish the file stays as an orphan; removing it is the caller's. */
+void pt_table_writer_free(pt_table_writer *w);
+
+/* ---- an open table ---- */
+
+typedef struct pt_table pt_table;
+
+/* No I/O; the file is opened at first use. Copies the meta and its keys. One fd, from first read to
+ * free. */
+peat_rc pt_table_new(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
+                     const pt_table_meta *meta, pt_table **ret_table) PT_MUST_USE;
+void pt_table_free(pt_table *t); /* no reader is left */
+const pt_table_meta *pt_table_get_meta(const pt_table *t);
+
+/* Sections are loaded on demand and can be let go. Load: blocking, single flight, verified. */
+peat_rc pt_table_load(pt_table *t, pt_section s) PT_MUST_USE;
+bool pt_table_loaded(const pt_table *t, pt_section s);
+size_t pt_table_section_memory(const pt_table *t, pt_section s); /* bytes when loaded */
+void pt_table_unload(pt_table *t, pt_section s);                 /* retired through the epoch */
+
+/* Block reads, for the cache's loader and the stream. Verify against place, decode. */
+size_t
+pt_table_block_size(const pt_table *t,
+                    uint32_t block); /* decoded, index loaded or aligned table; upper bound */
+peat_rc pt_table_read_block(pt_table *t, uint32_t block, uint8_t *dst, size_t dst_size,
+                            size_t *ret_size) PT_MUST_USE;
+/* Where the file's block lies, for texts. */
+uint64_t pt_table_block_offset(const pt_table *t, uint32_t block);
+
+/* ---- point lookup ---- */
+
+typedef enum pt_find {
+    PT_FIND_ABSENT, /* no version with seq <= seq_max in this table */
+    PT_FIND_FOUND,
+    PT_FIND_NEED_BLOCK,   /* ret->block: fetch it and call again, giving it as `held` */
+    PT_FIND_NEED_SECTION, /* ret->section: pt_table_load and call again */
+    PT_FIND_CORRUPT       /* recorded in the sink */
+} pt_find;
+
+typedef struct pt_find_result {
+    pt_entry entry; /* points into the block: valid while the epoch or the held ref is */
+    uint32_t block; /* where it is, or what is needed */
+    pt_section section;
+} pt_find_result;
+
+/* Asks the filter alone (prefetch first for many tables): false means certainly absent; true also
+ * when no filter is loaded. */
+void pt_table_prefetch(const pt_table *t, uint64_t key_hash);
+bool pt_table_may_contain(const pt_table *t, uint64_t key_hash);
+
+/* `held` (may be NULL): a fetched block, with its number, usable instead of a resident one. Inside
+ * an epoch. Uses locator, else filter and index; sections that were let go for good (allow_load
+ * false) are done without where possible: the index is always needed. */
+pt_find pt_table_find(pt_table *t, pt_block_source *source, pt_slice key, uint64_t key_hash,
+                      uint64_t seq_max, uint32_t held_block, const pt_block_ref *held,
+                      pt_find_result *ret_result);
+
+/* ---- iteration ---- */
+
+typedef struct pt_table_iter_options {
+    pt_slice lower,
+        upper; /* [lower, upper), internal keys, copied by the iterator; data NULL: unbounded */
+    pt_fetch_hint hint;
+} pt_table_iter_options;
+
+/* Holds blocks pinned through the source; the table and the source outlive it. The index is loaded
+ * when needed. */
+peat_rc pt_table_iter_new(const pt_env *env, pt_table *t, pt_block_source *source,
+                          const pt_table_iter_options *options, pt_iter **ret_iter) PT_MUST_USE;
+
+/* A source of its own for one sequential pass: reads 256 KiB to 1 MiB at a time past the cache,
+ * drops the pages behind it. One iterator at a time. */
+peat_rc pt_table_stream_new(const pt_env *env, pt_table *t,
+                            pt_block_source **ret_source) PT_MUST_USE;
+void pt_table_stream_free(const pt_env *env, pt_block_source *source);
+
+/* Position estimates: entries (or bytes) of the table below `key`, from the index. */
+peat_rc pt_table_rank(pt_table *t, pt_slice key, uint64_t *ret_entries,
+                      uint64_t *ret_bytes) PT_MUST_USE;
+
+/* Full verification: every block, section and footer; order of keys; every entry in filter and
+ * locator. `report` is called for each damage. */
+typedef void (*pt_table_damage_fn)(void *ctx, const char *file, uint64_t offset, const char *text);
+peat_rc pt_table_check(pt_table *t, pt_table_damage_fn report, void *ctx,
+                       uint64_t *ret_bytes_read) PT_MUST_USE;
+
+#endif
