@@ -9,7 +9,10 @@ if(NOT CMAKE_BUILD_TYPE)
     set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, RelWithDebInfo or Debug" FORCE)
 endif()
 
-# NDEBUG removes PT_DCHECK only; PT_ASSERT stays in every build.
+# PT_ASSERT is on in every build, PT_DCHECK only with PT_DEBUG: Debug and sanitizer builds.
+if(PEAT_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
+    add_compile_definitions(PT_DEBUG=1)
+endif()
 set(CMAKE_C_FLAGS_RELEASE "-O3 -g -DNDEBUG")
 set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
 

@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The house rules as checks.
+
+Usage: lint.py [--ratchet] [CHECK ...]      BUILD=folder of a finished build (default build)
+
+Each finding is one line, "file:line: what is wrong; what to do". The last line is
+"N passed, N failed" in checks. --ratchet lowers the limits of large files to what they are now.
+test/house/test_lint.py plants a violation of every rule.
+"""
+import os
+import sys
+import time
+
+sys.dont_write_bytecode = True
+from lintlib import build, code, docs  # noqa: E402
+from lintlib.tree import Tree  # noqa: E402
+
+
+def main():
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    tree = Tree(root, os.path.join(root, os.environ.get("BUILD") or "build"))
+    if "--ratchet" in sys.argv:
+        code.tighten_ratchet(tree)
+        return 0
+    checks = code.CHECKS + docs.CHECKS + build.CHECKS
+    wanted = sys.argv[1:]
+    passed = failed = 0
+    for check in checks:
+        name = check.__name__.replace("check_", "").replace("_", "-")
+        if wanted and name not in wanted:
+            continue
+        started = time.monotonic()
+        problems = check(tree)
+        rule = " ".join(check.__doc__.split())
+        print(f"{'ok  ' if not problems else 'FAIL'} {name:14} {time.monotonic() - started:5.1f} s  "
+              f"{rule}")
+        for problem in problems:
+            print(f"  {problem}")
+        passed, failed = passed + (not problems), failed + bool(problems)
+    if passed + failed == 0:
+        print("lint: no such check: " + " ".join(wanted), file=sys.stderr)
+        return 2
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Checks that read documents: links, anchors, paths of one machine."""
+import os
+import re
+
+from .tree import Problem, line_of
+
+_FENCE_BLOCK = re.compile(r"^```.*?^```", re.M | re.S)
+_FENCE = re.compile(r"^```.*?^```|`[^`\n]*`", re.M | re.S)
+_LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
+# Home and work folders of one machine; /usr, /etc, /tmp, /dev and /proc mean the same everywhere.
+_MACHINE = re.compile(r"(?<![\w./-])/(?:work|home|root|Users|mnt|media|srv)/[\w./-]+")
+_ABSOLUTE_INCLUDE = re.compile(r"^[ \t]*#\s*include\s*[\"<]/", re.M)
+
+
+def _anchors(text):
+    """Heading anchors as the usual renderers make them."""
+    found, seen = set(), {}
+    for heading in re.findall(r"^#{1,6}\s+(.*?)\s*#*$", _FENCE_BLOCK.sub("", text), re.M):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+        slug = re.sub(r"[^\w\- ]", "", plain.replace("`", "").lower()).strip().replace(" ", "-")
+        count = seen.get(slug, 0)
+        seen[slug] = count + 1
+        found.add(slug if count == 0 else f"{slug}-{count}")
+    return found | set(re.findall(r"<a\s+(?:name|id)=\"([^\"]+)\"", text))
+
+
+def check_links(tree):
+    """every relative link and anchor in a document leads somewhere"""
+    problems = []
+    for path in tree.paths:
+        if not path.endswith(".md"):
+            continue
+        text = _FENCE.sub(lambda m: re.sub(r"[^\n]", " ", m.group(0)), tree.text(path))
+        for m in _LINK.finditer(text):
+            target = m.group(1)
+            if re.match(r"[a-z][a-z0-9+.-]*:", target):
+                continue
+            file, _, anchor = target.partition("#")
+            place = os.path.normpath(os.path.join(os.path.dirname(path), file)) if file else path
+            line = line_of(text, m.start())
+            if file.startswith("/") or place.startswith(".."):
+                problems.append(Problem(path, line, f"link {target} leaves the repository",
+                                        "use a path relative to the document"))
+            elif not os.path.exists(tree.full(place)):
+                problems.append(Problem(path, line, f"link {target} leads nowhere",
+                                        "correct or remove it"))
+            elif anchor and place.endswith(".md") and anchor not in _anchors(tree.text(place)):
+                problems.append(Problem(path, line, f"{place} has no heading #{anchor}",
+                                        "correct the anchor"))
+    return problems
+
+
+def check_paths(tree):
+    """no path of one machine in any file"""
+    problems = []
+    for path in tree.text_files():
+        text = tree.text(path)
+        for pattern in (_MACHINE, _ABSOLUTE_INCLUDE):
+            for m in pattern.finditer(text):
+                problems.append(Problem(path, line_of(text, m.end()),
+                                        f"absolute path {m.group(0).strip()}",
+                                        "make it relative or a parameter"))
+    return problems
+
+
+CHECKS = [check_links, check_paths]

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: MIT
+"""Every house rule is broken once on purpose: a check that cannot fail is a defect.
+
+ctest: timeout=60
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+from lintlib import build, code, docs  # noqa: E402
+from lintlib.tree import Tree, functions  # noqa: E402
+
+HEAD = "/* SPDX-License-Identifier: MIT */\n"
+GOOD = HEAD + "int pt_twice(int n);\nint pt_twice(int n)\n{\n    return 2 * n;\n}\n"
+
+
+class Planted(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="peat-lint-")
+        self.addCleanup(self.folder.cleanup)
+
+    def read(self, path):
+        with open(path, encoding="utf-8") as f:
+            return f.read()
+
+    def write(self, path, text):
+        full = os.path.join(self.folder.name, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(full, "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def findings(self, check, files, build_folder=None):
+        for path, text in files.items():
+            self.write(path, text)
+        folder = os.path.join(self.folder.name, build_folder) if build_folder else None
+        return [str(p) for p in check(Tree(self.folder.name, folder))]
+
+    def expect(self, check, good, bad, *parts):
+        """The good files pass; with the bad ones added there is one finding that holds all parts."""
+        shutil.rmtree(self.folder.name)
+        self.assertEqual(self.findings(check, good), [])
+        found = self.findings(check, bad)
+        self.assertEqual(len(found), 1, found)
+        for part in parts:
+            self.assertIn(part, found[0])
+
+    def test_badly_formatted_file_is_found(self):
+        style = self.read(os.path.join(ROOT, ".clang-format"))
+        self.expect(code.check_format, {".clang-format": style, "src/base/a.c": GOOD},
+                    {"src/base/b.c": GOOD.replace("    return", "  return")}, "src/base/b.c:4:")
+
+    def test_include_of_a_higher_floor_is_found(self):
+        self.expect(code.check_floors,
+                    {"src/db/a.c": '#include "log/log.h"\n', "src/base/b.c": '#include "env/env.h"\n',
+                     "src/log/c.c": '/*\n#include "db/db.h"\n*/\n#include "peat.h"\n'},
+                    {"src/log/d.c": '\n#include "db/db.h"\n'}, "src/log/d.c:2:", "floor 5")
+
+    def test_floor_two_folders_are_strangers(self):
+        self.expect(code.check_floors, {"src/log/a.c": '#include "log/log.h"\n'},
+                    {"src/log/b.c": '#include "table/table.h"\n'}, "src/log/b.c:1:")
+
+    def test_include_without_floor_is_found(self):
+        self.expect(code.check_floors, {"src/log/a.h": ""}, {"src/log/b.c": '#include "a.h"\n'},
+                    "names no floor")
+
+    def test_unknown_floor_is_found(self):
+        self.expect(code.check_floors, {}, {"src/misc/b.c": ""}, "'misc' is not a floor")
+
+    def test_tool_that_looks_into_the_library_is_found(self):
+        self.expect(code.check_floors,
+                    {"tools/peat/a.c": '#include "peat.h"\n#include "a.h"\n', "tools/peat/a.h": ""},
+                    {"tools/peat/b.c": '#include "base/base.h"\n'}, "is not public")
+        self.expect(code.check_floors, {"src/base/base.h": ""},
+                    {"tools/peat/b.c": '#include "../../src/base/base.h"\n'}, "is not public")
+
+    def test_public_header_with_private_include_is_found(self):
+        self.expect(code.check_floors, {"include/peat_env.h": '#include "peat.h"\n'},
+                    {"include/peat.h": '#include "base/base.h"\n'}, "public headers stand alone")
+
+    def test_system_calls_are_found(self):
+        good = {"src/env/env_posix.c": "p = malloc(3);\n",
+                "src/log/a.c": 'env->free(p); env.open(d);\n// malloc(1)\ns = "malloc(2)";\n'
+                               "my_malloc(3);\nsnprintf(b, 3, s);\n"}
+        for call in ("malloc(3)", "free (p)", "open(p)", "printf(s)", "pread(f)", "getenv(s)",
+                     "fdatasync(f)", "time(0)"):
+            with self.subTest(call):
+                self.expect(code.check_calls, good, {"src/log/b.c": f"\nx = {call};\n"},
+                            "src/log/b.c:2:", call.split("(")[0].strip())
+
+    def test_system_header_is_found(self):
+        for header in ("unistd.h", "sys/mman.h", "time.h", "fcntl.h"):
+            with self.subTest(header):
+                self.expect(code.check_calls, {"src/log/a.c": "#include <string.h>\n"},
+                            {"src/log/b.c": f"\n#include <{header}>\n"}, "src/log/b.c:2:", header)
+
+    def test_pthread_outside_sync_is_found(self):
+        self.expect(code.check_calls, {"src/base/sync.h": "pthread_mutex_t m;\n"},
+                    {"src/log/b.c": "pthread_mutex_t m;\n"}, "base/sync.h")
+
+    def test_thread_creation_is_found_even_in_sync(self):
+        self.expect(code.check_calls, {}, {"src/base/sync.c": "pthread_create(a, b);\n"},
+                    "pthread_create")
+
+    def test_long_file_is_found(self):
+        self.expect(code.check_file_size, {"src/log/a.c": "x\n" * 400},
+                    {"src/log/b.c": "x\n" * 401}, "401 lines, 400 are allowed")
+
+    def test_ratchet_lets_no_file_grow(self):
+        self.expect(code.check_file_size,
+                    {code.RATCHET: "# large\nsrc/log/a.c 500\n", "src/log/a.c": "x\n" * 500},
+                    {"src/log/a.c": "x\n" * 501}, "501 lines, 500 are allowed")
+
+    def test_ratchet_follows_a_shrinking_file(self):
+        self.expect(code.check_file_size,
+                    {code.RATCHET: "src/log/a.c 500\n", "src/log/a.c": "x\n" * 500},
+                    {"src/log/a.c": "x\n" * 450}, "size-ratchet.txt:1:", "shrunk to 450")
+        code.tighten_ratchet(Tree(self.folder.name))
+        self.assertEqual(self.findings(code.check_file_size, {}), [])
+        self.assertIn("src/log/a.c 450", self.read(os.path.join(self.folder.name, code.RATCHET)))
+
+    def test_hard_limit_cannot_be_listed_away(self):
+        self.expect(code.check_file_size, {},
+                    {code.RATCHET: "src/log/a.c 901\n", "src/log/a.c": "x\n" * 901}, "limit is 900")
+
+    def test_entry_of_a_missing_file_is_found(self):
+        self.expect(code.check_file_size, {}, {code.RATCHET: "src/log/a.c 901\n"}, "does not exist")
+
+    def body(self, lines):
+        return "static int f(int n)\n{\n" + "    n++;\n" * lines + "}\n\n"
+
+    def test_long_function_is_found(self):
+        good = self.body(5) * 9
+        self.expect(code.check_function_size, {"src/log/a.c": good + self.body(97)},
+                    {"src/log/b.c": good + self.body(98)}, "src/log/b.c:82:", "f has 101 lines")
+
+    def test_long_median_is_found(self):
+        self.expect(code.check_function_size, {"src/log/a.c": self.body(12) * 3},
+                    {"src/log/b.c": self.body(13) * 4}, "median function")
+
+    def test_functions_are_measured_from_the_signature(self):
+        self.assertEqual(functions("int x;\n\nint\nf(int a,\n  int b)\n{\n    a++;\n}\n"),
+                         [("f", 3, 6)])
+
+    def test_large_core_is_found(self):
+        self.expect(code.check_core_size, {"src/log/a.c": "x\n" * 16000}, {"src/log/b.c": "x\n"},
+                    "16001 lines")
+
+    def test_missing_licence_is_found(self):
+        self.expect(code.check_licence,
+                    {"src/log/a.c": GOOD, "include/peat.h": HEAD.replace(" */", "") + " */\n"},
+                    {"src/log/b.c": "int x;\n"}, "src/log/b.c:1:")
+
+    def test_marks_are_found(self):
+        for mark in ("TO" + "DO", "FIX" + "ME", "X" + "XX"):
+            with self.subTest(mark):
+                self.expect(code.check_marks, {"a.md": "mktemp XXXXXX, XXH3, TODOS\n"},
+                            {"b.md": f"\n{mark}: later\n"}, "b.md:2:")
+
+    def test_broken_link_is_found(self):
+        good = {"doc/a.md": "# One two\n[x](b.md) [y](b.md#the-end) [z](#one-two) "
+                            "[w](https://example.org/x) `[v](nowhere.md)`\n",
+                "doc/b.md": "## The `end`\n"}
+        self.expect(docs.check_links, good, {"doc/c.md": "\n[x](d.md)\n"}, "doc/c.md:2:", "nowhere")
+        self.expect(docs.check_links, good, {"doc/c.md": "[x](b.md#start)\n"},
+                    "no heading #start")
+        self.expect(docs.check_links, good, {"doc/c.md": "[x](../../b.md)\n"},
+                    "leaves the repository")
+
+    def test_machine_path_is_found(self):
+        home = "/ho" + "me/someone/peat"
+        self.expect(docs.check_paths, {"a.md": "/usr/include, /tmp/x, a/home/b, https://x.org/home/x\n"},
+                    {"b.md": f"\nsee {home}\n"}, "b.md:2:", home)
+        self.expect(docs.check_paths, {}, {"src/log/a.c": '#include "/usr/x.h"\n'},
+                    "src/log/a.c:1:")
+
+    def test_header_that_needs_another_is_found(self):
+        self.expect(build.check_headers,
+                    {"src/log/a.h": "#ifndef A_H\n#define A_H\n#include <stddef.h>\n"
+                                    "typedef size_t pt_a;\n#endif\n"},
+                    {"src/log/b.h": "#ifndef B_H\n#define B_H\ntypedef size_t pt_b;\n#endif\n"},
+                    "src/log/b.h:1:", "c11")
+
+    def test_header_without_guard_is_found(self):
+        self.expect(build.check_headers, {"src/log/a.c": ""},
+                    {"src/log/b.h": "struct b { int x; };\n"}, "src/log/b.h:1:")
+
+    def test_public_header_must_suit_c99_and_cpp(self):
+        head, tail = "#ifndef P_H\n#define P_H\n", "#endif\n"
+        self.expect(build.check_headers, {"include/peat.h": head + "int peat_x(int class_);\n" + tail},
+                    {"include/peat.h": head + "int peat_x(int class);\n" + tail}, "c++")
+        self.expect(build.check_headers, {"include/peat.h": head + tail},
+                    {"include/peat.h": head + "int peat_x(void) { for (;;) {} }\n"
+                     "struct s { union { int a; }; };\n" + tail}, "c99")
+
+    def library(self, text):
+        self.write("build/x.c", text)
+        folder = os.path.join(self.folder.name, "build")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", f"{folder}/libpeat.so", f"{folder}/x.c"],
+                       check=True)
+
+    def test_stray_and_missing_exports_are_found(self):
+        header = {"include/peat.h": "PEAT_API int peat_a(int n);\nPEAT_API const char *\n"
+                                    "peat_b(void);\n"}
+        self.library("int peat_a(int n) { return n; }\nconst char *peat_b(void) { return 0; }\n")
+        self.assertEqual(self.findings(build.check_symbols, header, "build"), [])
+        self.library("int peat_a(int n) { return n; }\nint pt_b(void) { return 0; }\n")
+        found = self.findings(build.check_symbols, header, "build")
+        self.assertEqual(len(found), 2, found)
+        self.assertIn("exports pt_b", found[0])
+        self.assertIn("include/peat.h:3: peat_b is declared but not in the library", found[1])
+
+    def test_missing_build_is_a_failure(self):
+        for check in (build.check_symbols, build.check_globals):
+            self.assertIn("run make first", self.findings(check, {"src/log/a.c": ""}, "build")[0])
+
+    def test_globals_are_found(self):
+        def objects(text):
+            self.write("src/log/a.c", text)
+            out = os.path.join(self.folder.name, "build/CMakeFiles/peat_objects.dir/src/log/a.c.o")
+            os.makedirs(os.path.dirname(out), exist_ok=True)
+            subprocess.run(["cc", "-fPIC", "-fvisibility=hidden", "-c", "-o", out,
+                            os.path.join(self.folder.name, "src/log/a.c")], check=True)
+            return self.findings(build.check_globals, {}, "build")
+
+        self.assertEqual(objects('const char *const names[] = {"a"};\nstatic const int t[] = {1};\n'
+                                 "int f(int i);\nint f(int i) { return t[i]; }\n"), [])
+        for text in ("int counter;", "static int seen = 3; int *g(void) { return &seen; }",
+                     "int h(void) { static int calls; return ++calls; }", "_Thread_local int slot;"):
+            with self.subTest(text):
+                found = objects(text + "\n")
+                self.assertEqual(len(found), 1, found)
+                self.assertIn("global variable", found[0])
+
+    def test_man_page_with_a_warning_is_found(self):
+        self.write("tools/peat/main.c", "")
+        page = '.TH PEAT 1\n.SH NAME\npeat \\- store\n.SH SYNOPSIS\n.B peat\n'
+        self.assertIn("no man pages", self.findings(build.check_man, {}, "build")[0])
+        self.assertEqual(self.findings(build.check_man, {"build/man/peat.1": page}, "build"), [])
+        found = self.findings(build.check_man, {"build/man/peat.1": page + ".nonsense x\n"}, "build")
+        self.assertEqual(len(found), 1, found)
+        found = self.findings(build.check_man,
+                              {"build/man/peat.1": page.replace("SYNOPSIS", "USE")}, "build")
+        self.assertIn("no section SYNOPSIS", found[0])
+
+
+if __name__ == "__main__":
+    unittest.main(buffer=True)
