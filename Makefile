@@ -27,7 +27,7 @@ test:
 	@scripts/run-tests.py $(BUILD)
 
 demo:
-	@scripts/install-deps.sh build demo
+	@scripts/install-deps.sh build demo $(filter contents,$(DATA))
 	@$(MAKE) --no-print-directory configure
 	@cmake --build $(BUILD) -j $(JOBS) --target peat_command
 	@scripts/demo.sh $(BUILD)/peat

@@ -8,7 +8,7 @@ declare -A packages=(
     [test]="libcmocka-dev python3 g++"
     [lint]="clang-format binutils python3 g++ man-db groff"
     [demo]="unicode-data"
-    [contents]="apt-file lz4"
+    [contents]="apt-file"
     [bench]="g++ liblmdb-dev librocksdb-dev libleveldb-dev libwiredtiger-dev"
     [ci]="clang libclang-rt-dev ccache"
 )
