@@ -53,6 +53,14 @@ static inline void pt_cond_broadcast(pt_cond *c)
     (void)pthread_cond_broadcast(&c->c); /* never fails for an initialised condition */
 }
 
+/* A number that is the same for one thread and usually differs between threads, for choosing among
+ * slots. Spread over the upper bits: stacks lie at even distances, and a multiplication by the
+ * golden ratio keeps evenly spaced numbers apart. */
+static inline uint64_t pt_thread_hint(void)
+{
+    return (uint64_t)((uintptr_t)pthread_self() >> 12) * 0x9e3779b97f4a7c15ULL;
+}
+
 /* A short pause inside a spin: tells the core that another thread is awaited. */
 static inline void pt_spin_pause(void)
 {
