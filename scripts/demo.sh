@@ -136,8 +136,9 @@ have=0
 for ((round = 1; round <= kills; round++)); do
     tail -n +$((have + 1)) "$work/source.tsv" >"$work/part.tsv"
     left=$((records - have))
-    # Durable writes for the first kill, where the loader waits for the disk and batches are small.
-    options=(--batch 20) && [[ $round -ne 1 ]] || options=(--batch 20 --sync)
+    # The first kill hits a loader that waits for the disk at each batch.
+    options=(--batch $((records / 3500 + 1)))
+    [[ $round -ne 1 ]] || options+=(--sync)
     for ((try = 1; ; try++)); do
         load_and_kill "$survivor" $((left * (5 + RANDOM % 40) / 100 / try)) "${options[@]}"
         [[ $status -ne 137 ]] || break
