@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * env_posix.c - the real operating system: memory, threads, time, chance, and the table of it all.
+ * Linux first (3.15 or later); no state of its own.
+ */
+#include "env/env_posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+/* x86-64 and arm64 with 4 KiB pages */
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+
+static void *posix_alloc(void *ctx, size_t size)
+{
+    (void)ctx;
+    PT_DCHECK(size > 0);
+    return malloc(size);
+}
+
+static void *posix_resize(void *ctx, void *p, size_t size)
+{
+    (void)ctx;
+    PT_DCHECK(size > 0);
+    return realloc(p, size);
+}
+
+static void posix_release(void *ctx, void *p)
+{
+    (void)ctx;
+    free(p);
+}
+
+static size_t page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void *map_pages(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* A huge page needs its alignment: map one more, give back both ends. */
+static void *map_huge(size_t size)
+{
+    char *wide = map_pages(size + HUGE_PAGE_BYTES);
+    if (wide == NULL)
+        return NULL;
+    size_t before = pt_round_up((uintptr_t)wide, HUGE_PAGE_BYTES) - (uintptr_t)wide;
+    size_t after = HUGE_PAGE_BYTES - before;
+    if (before != 0)
+        (void)munmap(wide, before); /* if it stays, it costs address space only */
+    if (after != 0)
+        (void)munmap(wide + before + size, after);
+    (void)madvise(wide + before, size, MADV_HUGEPAGE); /* advice */
+    return wide + before;
+}
+
+static void *posix_map(void *ctx, size_t size)
+{
+    (void)ctx;
+    PT_DCHECK(size > 0);
+    if (size > SIZE_MAX - 2 * HUGE_PAGE_BYTES)
+        return NULL;
+    size_t whole = pt_round_up(size, page_bytes());
+    void *p = whole >= HUGE_PAGE_BYTES ? map_huge(whole) : NULL;
+    return p != NULL ? p : map_pages(whole);
+}
+
+static void posix_unmap(void *ctx, void *p, size_t size)
+{
+    (void)ctx;
+    if (p != NULL)
+        (void)munmap(p, pt_round_up(size, page_bytes())); /* fails for a bad argument only */
+}
+
+/* Zeroes are the promise, the pages are the aim: what is not a whole page, or is locked in memory
+ * by the program (madvise: EINVAL), is zeroed by hand. */
+static void posix_map_discard(void *ctx, void *p, size_t size)
+{
+    (void)ctx;
+    char *first = p, *end = first + size;
+    size_t page = page_bytes();
+    size_t head = pt_round_up((uintptr_t)first, page) - (uintptr_t)first;
+    size_t tail = (uintptr_t)end % page;
+    if (size < head + tail + page ||
+        madvise(first + head, size - head - tail, MADV_DONTNEED) != 0) {
+        memset(p, 0, size);
+        return;
+    }
+    memset(first, 0, head);
+    memset(end - tail, 0, tail);
+}
+
+struct peat_env_thread {
+    pthread_t thread;
+    void (*run)(void *arg);
+    void *arg;
+};
+
+static void *thread_main(void *p)
+{
+    peat_env_thread *thread = p;
+    thread->run(thread->arg);
+    return NULL;
+}
+
+/* The program's signals are the program's: its handlers do not run on our threads. */
+static int posix_thread_start(void *ctx, void (*run)(void *arg), void *arg,
+                              peat_env_thread **ret_thread)
+{
+    (void)ctx;
+    peat_env_thread *thread = malloc(sizeof *thread);
+    if (thread == NULL)
+        return ENOMEM;
+    *thread = (peat_env_thread){.run = run, .arg = arg};
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    int e = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (e == 0) {
+        e = pthread_create(&thread->thread, NULL, thread_main, thread);
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* a mask that was in force */
+    }
+    if (e != 0) {
+        free(thread);
+        return e;
+    }
+    (void)pthread_setname_np(thread->thread, "peat"); /* for ps and debuggers */
+    *ret_thread = thread;
+    return 0;
+}
+
+static void posix_thread_join(void *ctx, peat_env_thread *thread)
+{
+    (void)ctx;
+    if (thread == NULL)
+        return;
+    int e = pthread_join(thread->thread, NULL);
+    PT_ASSERT(e == 0);
+    free(thread);
+}
+
+static struct timespec read_clock(clockid_t clock_id)
+{
+    struct timespec t = {0};
+    (void)clock_gettime(clock_id, &t); /* both clocks exist everywhere */
+    return t;
+}
+
+static uint64_t posix_now_ns(void *ctx)
+{
+    (void)ctx;
+    struct timespec t = read_clock(CLOCK_MONOTONIC);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t posix_wall_ms(void *ctx)
+{
+    (void)ctx;
+    struct timespec t = read_clock(CLOCK_REALTIME);
+    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
+static void posix_sleep_ns(void *ctx, uint64_t ns)
+{
+    (void)ctx;
+    struct timespec left = {.tv_sec = (time_t)(ns / 1000000000u),
+                            .tv_nsec = (long)(ns % 1000000000u)};
+    while (nanosleep(&left, &left) != 0 && errno == EINTR) {
+    }
+}
+
+/* For kernels before 3.17 and sandboxes that refuse getrandom. */
+static int read_urandom(uint8_t *p, size_t n)
+{
+    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int e = 0;
+    while (n > 0 && e == 0) {
+        ssize_t got = read(fd, p, n);
+        if (got > 0) {
+            p += got;
+            n -= (size_t)got;
+        } else if (got == 0 || errno != EINTR) {
+            e = got == 0 ? EIO : errno;
+        }
+    }
+    (void)close(fd); /* read only */
+    return e;
+}
+
+static int posix_random(void *ctx, void *buf, size_t n)
+{
+    (void)ctx;
+    uint8_t *p = buf;
+    while (n > 0) {
+        ssize_t got = getrandom(p, n, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return read_urandom(p, n);
+        p += got;
+        n -= (size_t)got;
+    }
+    return 0;
+}
+
+static int64_t posix_pid(void *ctx)
+{
+    (void)ctx;
+    return (int64_t)getpid();
+}
+
+const peat_env *peat_env_default(void)
+{
+    static const peat_env posix_env = {
+        .size = sizeof(peat_env),
+        .alloc = posix_alloc,
+        .resize = posix_resize,
+        .release = posix_release,
+        .map = posix_map,
+        .unmap = posix_unmap,
+        .map_discard = posix_map_discard,
+        .dir_open = pt_posix_dir_open,
+        .dir_close = pt_posix_dir_close,
+        .dir_sync = pt_posix_dir_sync,
+        .dir_list = pt_posix_dir_list,
+        .dir_remove = pt_posix_dir_remove,
+        .dir_delete = pt_posix_dir_delete,
+        .dir_lock = pt_posix_dir_lock,
+        .dir_unlock = pt_posix_dir_unlock,
+        .file_open = pt_posix_file_open,
+        .file_close = pt_posix_file_close,
+        .file_read = pt_posix_file_read,
+        .file_write = pt_posix_file_write,
+        .file_sync = pt_posix_file_sync,
+        .file_size = pt_posix_file_size,
+        .file_truncate = pt_posix_file_truncate,
+        .file_allocate = pt_posix_file_allocate,
+        .file_advise = pt_posix_file_advise,
+        .thread_start = posix_thread_start,
+        .thread_join = posix_thread_join,
+        .now_ns = posix_now_ns,
+        .wall_ms = posix_wall_ms,
+        .sleep_ns = posix_sleep_ns,
+        .random = posix_random,
+        .pid = posix_pid,
+    };
+    return &posix_env;
+}

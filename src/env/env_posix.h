@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * env_posix.h - the parts of the real operating system, gathered into one table by env_posix.c.
+ * Included by env_posix*.c only. See peat_env.h for what each member promises.
+ */
+#ifndef PT_ENV_ENV_POSIX_H
+#define PT_ENV_ENV_POSIX_H
+
+#include "env/env.h"
+
+struct peat_env_dir {
+    int fd;
+};
+
+struct peat_env_file {
+    int fd;
+};
+
+/* openat for a plain name and regular files only; EINTR repeated. `os_flags` as for open(2).
+ * ELOOP for a link, EINVAL for anything else that is not a regular file or for a name that is a
+ * path. Never hangs on a FIFO. */
+int pt_posix_open_regular(int dir_fd, const char *name, int os_flags, int *ret_fd);
+
+/* env_posix_dir.c */
+int pt_posix_dir_open(void *ctx, const char *path, unsigned flags, peat_env_dir **ret_dir);
+void pt_posix_dir_close(void *ctx, peat_env_dir *dir);
+int pt_posix_dir_sync(void *ctx, peat_env_dir *dir);
+int pt_posix_dir_list(void *ctx, peat_env_dir *dir, peat_env_list_fn each, void *arg);
+int pt_posix_dir_remove(void *ctx, peat_env_dir *dir, const char *name);
+int pt_posix_dir_delete(void *ctx, const char *path);
+int pt_posix_dir_lock(void *ctx, peat_env_dir *dir, const char *name, bool shared,
+                      peat_env_lock **ret_lock, int64_t *ret_holder_pid);
+void pt_posix_dir_unlock(void *ctx, peat_env_lock *lock);
+
+/* env_posix_file.c */
+int pt_posix_file_open(void *ctx, peat_env_dir *dir, const char *name, unsigned flags,
+                       peat_env_file **ret_file);
+void pt_posix_file_close(void *ctx, peat_env_file *file);
+int pt_posix_file_read(void *ctx, peat_env_file *file, uint64_t offset, void *buf, size_t n,
+                       size_t *ret_n);
+int pt_posix_file_write(void *ctx, peat_env_file *file, uint64_t offset, const void *buf, size_t n);
+int pt_posix_file_sync(void *ctx, peat_env_file *file);
+int pt_posix_file_size(void *ctx, peat_env_file *file, uint64_t *ret_size);
+int pt_posix_file_truncate(void *ctx, peat_env_file *file, uint64_t size);
+int pt_posix_file_allocate(void *ctx, peat_env_file *file, uint64_t offset, uint64_t n);
+int pt_posix_file_advise(void *ctx, peat_env_file *file, uint64_t offset, uint64_t n, int advice);
+
+#endif
