@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 struct peat_env_lock {
-    int fd = -1;
+    int fd;
     pid_t owner; /* who took it: only this process gives it back */
 };
 
