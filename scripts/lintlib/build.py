@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 from .tree import Problem
 
+LIBRARY_BYTES_MAX = 600 * 1000
 _WARNINGS = ["-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 
@@ -70,6 +72,20 @@ def check_symbols(tree):
     return problems
 
 
+def check_library_size(tree):
+    """the shared library has at most 600 KB when stripped"""
+    missing = _need(tree, "libpeat.so", "its size")
+    if missing:
+        return missing
+    with tempfile.NamedTemporaryFile() as out:
+        _run(["strip", "-o", out.name, os.path.join(tree.build, "libpeat.so")])
+        size = os.path.getsize(out.name)
+    if 0 < size <= LIBRARY_BYTES_MAX:
+        return []
+    return [Problem("libpeat.so", 0, f"{size} bytes stripped, the limit is {LIBRARY_BYTES_MAX}",
+                    "remove what is not needed")]
+
+
 def check_globals(tree):
     """libpeat holds no writable data of static storage"""
     objects = glob.glob(os.path.join(tree.build or "", "CMakeFiles/peat_objects.dir/**/*.o"),
@@ -117,4 +133,4 @@ def check_man(tree):
     return problems
 
 
-CHECKS = [check_headers, check_symbols, check_globals, check_man]
+CHECKS = [check_headers, check_symbols, check_library_size, check_globals, check_man]

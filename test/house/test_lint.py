@@ -76,7 +76,8 @@ class Planted(unittest.TestCase):
         self.expect(code.check_floors,
                     {"tools/peat/a.c": '#include "peat.h"\n#include "a.h"\n', "tools/peat/a.h": ""},
                     {"tools/peat/b.c": '#include "base/base.h"\n'}, "is not public")
-        self.expect(code.check_floors, {"src/base/base.h": ""},
+        self.expect(code.check_floors, {"src/base/base.h": "",
+                                        "bench/experiments/e1.c": '#include "base/base.h"\n'},
                     {"tools/peat/b.c": '#include "../../src/base/base.h"\n'}, "is not public")
 
     def test_public_header_with_private_include_is_found(self):
@@ -215,8 +216,14 @@ class Planted(unittest.TestCase):
         self.assertIn("exports pt_b", found[0])
         self.assertIn("include/peat.h:3: peat_b is declared but not in the library", found[1])
 
+    def test_fat_library_is_found(self):
+        self.library("int peat_a(int n) { return n; }\n")
+        self.assertEqual(self.findings(build.check_library_size, {}, "build"), [])
+        self.library("const char peat_table[600000] = {1};\n")
+        self.assertIn("the limit is", self.findings(build.check_library_size, {}, "build")[0])
+
     def test_missing_build_is_a_failure(self):
-        for check in (build.check_symbols, build.check_globals):
+        for check in (build.check_symbols, build.check_globals, build.check_library_size):
             self.assertIn("run make first", self.findings(check, {"src/log/a.c": ""}, "build")[0])
 
     def test_globals_are_found(self):
