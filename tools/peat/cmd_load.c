@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cmd_load.c - peat load: records in, batches out, acknowledgements behind them.
+ *
+ * Invariant: `acknowledged` grows only after peat_write has returned PEAT_OK for the batch, and the
+ * line that says so is written after that; whoever reads the line may kill this process and find
+ * all those records.
+ */
+#include "input.h"
+#include "output.h"
+#include "progress.h"
+#include "records.h"
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Beyond this a batch gains nothing and only delays the next acknowledgement. */
+enum { BATCH_BYTES_MAX = 1 << 20, SETTLE_STEP_MS = 200 };
+
+typedef struct load {
+    const cli_args *args;
+    peat_db *db;
+    peat_batch *batch;
+    int ack_fd; /* -1: none */
+    cli_progress progress;
+    uint64_t input_total; /* bytes of all files, 0 when one is not a regular file */
+    uint64_t input_done;  /* bytes of the files before this one */
+    uint64_t batch_bytes; /* keys and values in the batch */
+    uint64_t bytes;       /* acknowledged keys and values */
+    uint64_t acknowledged;
+} load;
+
+static int acknowledge(load *l)
+{
+    char line[CLI_NUMBER_SIZE];
+    if (l->ack_fd < 0)
+        return CLI_OK;
+    size_t size = (size_t)snprintf(line, sizeof line, "%" PRIu64 "\n", l->acknowledged);
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(l->ack_fd, line + done, size - done);
+        if (n >= 0)
+            done += (size_t)n;
+        else if (errno == EPIPE)
+            return CLI_PIPE;
+        else if (errno != EINTR)
+            return cli_fail(l->args, CLI_STORE,
+                            "cannot write to %s: %s; %" PRIu64 " records are in the store",
+                            l->args->ack, strerror(errno), l->acknowledged);
+    }
+    return CLI_OK;
+}
+
+static int write_batch(load *l)
+{
+    peat_write_options options = {.size = sizeof options, .sync = l->args->sync};
+    size_t count = peat_batch_count(l->batch);
+    if (count == 0)
+        return CLI_OK;
+    peat_rc rc = peat_write(l->db, &options, l->batch);
+    if (rc != PEAT_OK)
+        return cli_store_fail(l->args, l->db, rc, "write to");
+    l->acknowledged += count;
+    l->bytes += l->batch_bytes;
+    l->batch_bytes = 0;
+    peat_batch_clear(l->batch);
+    return acknowledge(l);
+}
+
+static int add_record(load *l, const char *name, uint64_t number, peat_slice key, peat_slice value)
+{
+    if (key.size > PEAT_KEY_SIZE_MAX || value.size > PEAT_VALUE_SIZE_MAX)
+        return cli_fail(l->args, CLI_USAGE,
+                        "%s, record %" PRIu64 ": a %s of %zu bytes, the limit "
+                        "is %zu; the records before it are loaded",
+                        name, number, key.size > PEAT_KEY_SIZE_MAX ? "key" : "value",
+                        key.size > PEAT_KEY_SIZE_MAX ? key.size : value.size,
+                        key.size > PEAT_KEY_SIZE_MAX ? PEAT_KEY_SIZE_MAX : PEAT_VALUE_SIZE_MAX);
+    /* Large values must not add up past the limit of a batch. */
+    if (l->batch_bytes + key.size + value.size > BATCH_BYTES_MAX) {
+        int code = write_batch(l);
+        if (code != CLI_OK)
+            return code;
+    }
+    peat_rc rc = peat_batch_put(l->batch, key, value);
+    if (rc != PEAT_OK)
+        return cli_store_fail(l->args, l->db, rc, "gather a batch for");
+    l->batch_bytes += key.size + value.size;
+    return peat_batch_count(l->batch) >= l->args->batch ? write_batch(l) : CLI_OK;
+}
+
+static int load_records(load *l, cli_records *records, const char *name)
+{
+    peat_slice key, value;
+    int code = CLI_OK;
+    while (code == CLI_OK && !cli_interrupted() && cli_records_next(records, &key, &value)) {
+        code = add_record(l, name, records->number, key, value);
+        if (peat_batch_count(l->batch) == 0) /* once per batch: reading the clock has a price */
+            cli_progress_step(&l->progress, l->input_done + records->in->bytes_read, l->input_total,
+                              l->acknowledged);
+    }
+    if (code != CLI_OK)
+        return code;
+    if (cli_interrupted())
+        return CLI_INTERRUPTED;
+    code = write_batch(l); /* also before reporting bad input: what came before it counts */
+    if (code == CLI_OK && records->in->os_errno != 0)
+        return cli_fail(l->args, CLI_USAGE, "cannot read %s: %s", name,
+                        strerror(records->in->os_errno));
+    if (code == CLI_OK && records->error != NULL)
+        return cli_fail(l->args, CLI_USAGE,
+                        "%s, record %" PRIu64 ": %s; the records before it are "
+                        "loaded",
+                        name, records->number, records->error);
+    return code;
+}
+
+static int load_file(load *l, const char *name)
+{
+    bool standard = strcmp(name, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return cli_fail(l->args, CLI_USAGE, "cannot open %s: %s", name, strerror(errno));
+    cli_input in;
+    cli_records records;
+    cli_input_init(&in, fd);
+    cli_records_init(&records, l->args, &in);
+    int code = load_records(l, &records, standard ? "standard input" : name);
+    l->input_done += in.bytes_read;
+    cli_records_done(&records);
+    cli_input_done(&in);
+    if (!standard)
+        (void)close(fd); /* it was only read */
+    return code;
+}
+
+/* Bytes of all inputs when they are regular files. */
+static uint64_t total_input(const cli_args *args)
+{
+    struct stat st;
+    uint64_t total = 0;
+    for (int i = 0; i < args->rest_count || i == 0; i++) {
+        bool standard = args->rest_count == 0 || strcmp(args->rest[i], "-") == 0;
+        int failed = standard ? fstat(STDIN_FILENO, &st) : stat(args->rest[i], &st);
+        if (failed || !S_ISREG(st.st_mode))
+            return 0;
+        total += (uint64_t)st.st_size;
+    }
+    return total;
+}
+
+static int open_ack(load *l)
+{
+    const char *name = l->args->ack;
+    if (name == NULL)
+        return CLI_OK;
+    l->ack_fd = strcmp(name, "-") == 0
+                    ? STDOUT_FILENO
+                    : open(name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+    if (l->ack_fd < 0)
+        return cli_fail(l->args, CLI_USAGE, "cannot open %s: %s", name, strerror(errno));
+    return CLI_OK;
+}
+
+static int settle(load *l)
+{
+    peat_rc rc = PEAT_TIMEOUT;
+    l->progress.label = "settle";
+    while (rc == PEAT_TIMEOUT && !cli_interrupted()) {
+        rc = peat_settle(l->db, SETTLE_STEP_MS);
+        cli_progress_step(&l->progress, 0, 0, l->acknowledged);
+    }
+    if (cli_interrupted())
+        return CLI_INTERRUPTED;
+    return rc == PEAT_OK ? CLI_OK : cli_store_fail(l->args, l->db, rc, "settle");
+}
+
+static int load_all(load *l)
+{
+    const cli_args *args = l->args;
+    peat_rc rc = peat_batch_new(&l->batch);
+    int code = rc == PEAT_OK ? CLI_OK : cli_store_fail(args, l->db, rc, "gather a batch for");
+    if (code == CLI_OK && args->rest_count == 0)
+        code = load_file(l, "-");
+    for (int i = 0; code == CLI_OK && i < args->rest_count; i++)
+        code = load_file(l, args->rest[i]);
+    if (code == CLI_OK && args->settle)
+        code = settle(l);
+    peat_batch_free(l->batch);
+    return code;
+}
+
+static int summarize(const load *l, double seconds, int code)
+{
+    char count[CLI_NUMBER_SIZE], size[CLI_NUMBER_SIZE], rate[CLI_NUMBER_SIZE];
+    cli_bytes text = {0};
+    if (code == CLI_INTERRUPTED)
+        (void)cli_fail(l->args, code, "interrupted; %" PRIu64 " records are in the store",
+                       l->acknowledged);
+    if (code != CLI_OK)
+        return code;
+    cli_note(l->args, "%s records, %s in %.2f s, %s/s", cli_group(l->acknowledged, count),
+             cli_human(l->bytes, size), seconds,
+             cli_group((uint64_t)((double)l->acknowledged / seconds), rate));
+    if (!l->args->json)
+        return code;
+    cli_bytes_format(&text, "{\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"seconds\":%.6f}\n",
+                     l->acknowledged, l->bytes, seconds);
+    return cli_print(l->args, &text);
+}
+
+int cli_run_load(cli_args *args)
+{
+    load l = {.args = args, .ack_fd = -1};
+    int code = open_ack(&l);
+    if (code == CLI_OK)
+        code = cli_open(args, CLI_WRITE_CREATE, &l.db);
+    if (code != CLI_OK)
+        return code;
+    l.input_total = total_input(args);
+    cli_progress_begin(&l.progress, args, "load");
+    code = load_all(&l);
+    code = cli_close(args, l.db, code);
+    double seconds = cli_progress_end(&l.progress);
+    if (l.ack_fd > STDERR_FILENO && close(l.ack_fd) != 0 && code == CLI_OK)
+        code = cli_fail(args, CLI_STORE, "cannot write to %s: %s", args->ack, strerror(errno));
+    return summarize(&l, seconds, code);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * commands.c - the one table of commands: usage, manual, options.
+ */
+#include "cli.h"
+
+#include <string.h>
+
+const cli_command cli_commands[] = {
+    {"get", "KEY", "print the value of a key",
+     "Prints the value of KEY and a newline. With --json, an object with key and value.\n\n"
+     "The exit code is 1 when the key is not there.",
+     "peat get words.peat bog\npeat get -k hex words.peat 626f67", CLI_TAKES_STORE, 1, 1,
+     cli_run_get, "db key-format value-format no-newline json quiet memory help"},
+    {"put", "KEY VALUE", "set the value of a key",
+     "Sets KEY to VALUE, creating the store if there is none. When the command returns, the entry "
+     "is on disk.",
+     "peat put words.peat bog 'wet ground'\npeat put --value-file photo.jpg words.peat photo\n"
+     "peat put words.peat temperature -- -5",
+     CLI_TAKES_STORE, 2, 2, cli_run_put,
+     "db key-format value-format value-file compression memory quiet help"},
+    {"del", "KEY...", "remove keys",
+     "Removes each KEY. When the command returns, that is on disk.\n\n"
+     "The exit code is 1 when one of the keys was not there; the others are removed all the same.",
+     "peat del words.peat bog fen", CLI_TAKES_STORE, 1, -1, cli_run_del,
+     "db key-format memory quiet help"},
+    {"scan", "", "print records in order of their keys",
+     "Prints records in the order of their keys' bytes, between bounds, one way or the other.\n\n"
+     "The exit code is 1 when there was none to print.",
+     "peat scan --prefix 'GREEK SMALL' --limit 5 unicode.peat\n"
+     "peat scan --reverse --keys-only --limit 1 words.peat\n"
+     "peat scan --lower b --upper c --json words.peat",
+     CLI_TAKES_STORE, 0, 0, cli_run_scan,
+     "db prefix lower upper reverse limit keys-only values-only key-format value-format format "
+     "separator no-escapes json memory quiet help"},
+    {"count", "", "count records",
+     "Counts the records between bounds, exactly, by reading their keys; with --approximate, at "
+     "once from indexes, where overwritten and deleted ones count until they are merged away.",
+     "peat count words.peat\npeat count --prefix user/ words.peat", CLI_TAKES_STORE, 0, 0,
+     cli_run_count, "db prefix lower upper key-format approximate json memory quiet help"},
+    {"load", "[FILE...]", "write records from files or a pipe",
+     "Writes the records of each FILE, or of standard input, in batches, creating the store if "
+     "there is none. A FILE of - is standard input. Formats: see peat(1).\n\n"
+     "When the command ends with exit code 0, everything is on disk. When it is killed, every "
+     "batch that was acknowledged (--ack) survives. Bad input ends it with exit code 2 and the "
+     "number of the bad record; the records before it stay. SIGINT ends it between two batches.",
+     "peat load words.peat words.tsv\npeat load -f jsonl -F id users.peat < users.jsonl\n"
+     "peat load -t ';' unicode.peat UnicodeData.txt\n"
+     "peat dump old.peat | peat load new.peat",
+     CLI_TAKES_STORE, 0, -1, cli_run_load,
+     "db format separator no-escapes key-field key-format value-format batch sync ack no-log "
+     "settle "
+     "compression json memory quiet help"},
+    {"dump", "", "print every record",
+     "Prints every record in the order of the keys: one state of the store, that of the moment the "
+     "command began. What it prints, load reads, for any bytes.",
+     "peat dump words.peat > words.tsv\npeat dump -f nul -k hex -v hex words.peat", CLI_TAKES_STORE,
+     0, 0, cli_run_dump,
+     "db format separator no-escapes key-format value-format json memory quiet help"},
+    {"stats", "", "draw the shape of the store",
+     "Draws where the bytes are: layers, partitions and their runs. With --json, every counter "
+     "of the library and every partition. A settled store has one run (bottom) per partition.",
+     "peat stats words.peat\npeat stats --json words.peat", CLI_TAKES_STORE, 0, 0, cli_run_stats,
+     "db json key-format memory quiet help"},
+    {"check", "", "verify every byte",
+     "Reads every file of the store and verifies checksums, order, counts and references. Each "
+     "damaged place is a line on standard output: file, offset, what is wrong. Changes nothing.\n\n"
+     "The exit code is 0 for a sound store and 3 for a damaged one.",
+     "peat check words.peat\npeat check --json words.peat", CLI_TAKES_STORE, 0, 0, cli_run_check,
+     "db json memory quiet help"},
+    {"compact", "", "rewrite the store into its densest form",
+     "Rewrites the records between bounds, or all, into one run without overwritten and deleted "
+     "ones. The store does this by itself when it pays; this does it now. SIGINT stops it and "
+     "keeps "
+     "what was done.",
+     "peat compact words.peat", CLI_TAKES_STORE, 0, 0, cli_run_compact,
+     "db lower upper key-format compression json memory quiet help"},
+    {"export", "", "stream a copy of the store to standard output",
+     "Writes one state of the store as a checksummed stream, for a file, a pipe or another "
+     "machine. "
+     "peat import makes a store from it, and refuses one that was cut short.",
+     "peat export words.peat > words.stream\n"
+     "peat export words.peat | ssh host peat import words.peat",
+     CLI_TAKES_STORE, 0, 0, cli_run_export, "db memory quiet help"},
+    {"import", "", "make a store from a stream on standard input",
+     "Makes a new store from what peat export wrote. The exit code is 0 when the copy is complete, "
+     "verified and on disk; otherwise there is no store at DIR.",
+     "peat import copy.peat < words.stream", CLI_TAKES_STORE, 0, 0, cli_run_import,
+     "db compression memory quiet help"},
+    {"help", "[COMMAND]", "explain a command", "Explains COMMAND, or lists the commands.",
+     "peat help load\npeat help --man load | man -l -", CLI_NO_STORE, 0, 1, cli_run_help,
+     "man completion write help"},
+    {"version", "", "print the version", "Prints the version of the command and of the library.",
+     "peat version", CLI_NO_STORE, 0, 0, cli_run_version, "json help"},
+    {NULL, NULL, NULL, NULL, NULL, CLI_NO_STORE, 0, 0, NULL, NULL},
+};
+
+const cli_command *cli_find_command(const char *name)
+{
+    for (const cli_command *c = cli_commands; c->name != NULL; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * input.h - reads a file or pipe through one buffer that grows to the longest record, so that
+ * records can be used where they lie.
+ */
+#ifndef PEAT_CLI_INPUT_H
+#define PEAT_CLI_INPUT_H
+
+#include "bytes.h"
+
+typedef struct cli_input {
+    int fd;
+    int os_errno;     /* of a failed read, else 0 */
+    bool at_end;      /* nothing more to read behind the buffer */
+    cli_bytes buffer; /* bytes[start .. size) are not consumed yet */
+    size_t start;
+    uint64_t bytes_read; /* for progress */
+} cli_input;
+
+void cli_input_init(cli_input *in, int fd);
+void cli_input_done(cli_input *in); /* frees the buffer; the fd is the caller's */
+
+/* The unconsumed bytes; moves when cli_input_find reads more. */
+char *cli_input_data(const cli_input *in);
+size_t cli_input_size(const cli_input *in);
+
+/* Finds delimiter at or behind offset from of the unconsumed bytes, reading as needed. Returns true
+ * and its offset, or false at the end of the input, on a failed read, or when interrupted. */
+bool cli_input_find(cli_input *in, size_t from, char delimiter, size_t *ret_offset);
+
+void cli_input_consume(cli_input *in, size_t size);
+
+/* Reads until size bytes are there, or all there is. Returns false on a failed read or when
+ * interrupted. */
+bool cli_input_fill(cli_input *in, size_t size);
+
+#endif

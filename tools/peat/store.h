@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * store.h - opening and closing the store with texts for people, and bounds of ranges.
+ */
+#ifndef PEAT_CLI_STORE_H
+#define PEAT_CLI_STORE_H
+
+#include "bytes.h"
+#include "cli.h"
+
+typedef enum cli_access { CLI_READ, CLI_WRITE, CLI_WRITE_CREATE } cli_access;
+
+/* The library's options out of the command's. */
+peat_options cli_store_options(const cli_args *args, cli_access access);
+
+/* Returns CLI_OK, or CLI_STORE after a line on stderr. */
+int cli_open(const cli_args *args, cli_access access, peat_db **ret_db);
+
+/* Closes and returns code, or CLI_STORE after a line on stderr when only the close failed. */
+int cli_close(const cli_args *args, peat_db *db, int code);
+
+/* A line on stderr about a failed call, with the cause the store kept; what: "read", "write".
+ * Returns CLI_STORE, or CLI_INTERRUPTED in silence for PEAT_CANCELLED. */
+int cli_store_fail(const cli_args *args, peat_db *db, peat_rc rc, const char *what);
+
+/* A key from the command line in --key-format. Returns CLI_OK, or CLI_USAGE after a line. */
+int cli_take_key(const cli_args *args, const char *text, cli_bytes *scratch, peat_slice *ret_key);
+
+typedef struct cli_range {
+    peat_slice lower;
+    peat_slice upper;
+    peat_slice prefix;
+    cli_bytes scratch[3];
+} cli_range;
+
+/* --lower, --upper, --prefix. Returns as cli_take_key; cli_range_done in every case. */
+int cli_range_init(cli_range *range, const cli_args *args);
+void cli_range_done(cli_range *range);
+
+#endif
