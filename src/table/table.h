@@ -28,6 +28,9 @@ typedef enum pt_section {
     PT_SECTION_COUNT
 } pt_section;
 
+/* Block b lies at b * 4096; without it the index says where blocks are. */
+#define PT_TABLE_ALIGNED 1u
+
 /* Everything the footer says. The manifest repeats its encoding, so that opening a store reads no
  * table. */
 typedef struct pt_table_meta {
@@ -40,7 +43,7 @@ typedef struct pt_table_meta {
     uint32_t block_count, block_bytes; /* logical block size: 4096 or 16384 */
     pt_run_kind run_kind;
     pt_codec codec;
-    uint32_t flags; /* the table module's own (aligned blocks, ...) */
+    uint32_t flags; /* PT_TABLE_ALIGNED */
     struct {
         uint64_t offset, size; /* size 0: absent */
     } section[PT_SECTION_COUNT];
@@ -63,11 +66,15 @@ typedef struct pt_table_writer_options {
     uint64_t store_id, file_number, created_edit;
     pt_run_kind run_kind;
     pt_codec codec;
-    uint32_t block_bytes; /* 0: 4096 uncompressed, 16384 compressed */
+    uint32_t block_bytes; /* 0: 4096, or 16384 when compressed or when records are large */
+    bool packed;          /* never align blocks to pages */
     bool want_filter;
     bool want_locator;     /* left out when it cannot be built (equal hashes) */
     uint64_t entries_hint; /* 0: unknown */
-    size_t memory_max;     /* for buffers of hashes; 0: no limit */
+    size_t memory_max;     /* for buffers of hashes; beyond it filter and locator are left out;
+                              0: no limit */
+    /* Sequences of the inputs before zeroing; the meta's range spans these and the entries'. */
+    uint64_t inputs_seq_min, inputs_seq_max;
 } pt_table_writer_options;
 
 /* Creates the file (the name is durable only after the caller's directory sync). Writes in pieces
@@ -75,7 +82,8 @@ typedef struct pt_table_writer_options {
 peat_rc pt_table_writer_new(const pt_env *env, pt_dir *dir, pt_sink *sink,
                             const pt_table_writer_options *options,
                             pt_table_writer **ret_writer) PT_MUST_USE;
-/* In entry order (equal keys newest first). The key's hash is pt_hash of the internal key. */
+/* In entry order (equal keys newest first). The key's hash is pt_hash of the internal key. The
+ * bytes are copied. After a failure only pt_table_writer_free may follow. */
 peat_rc pt_table_writer_add(pt_table_writer *w, const pt_entry *entry,
                             uint64_t key_hash) PT_MUST_USE;
 /* The next entry begins a new block: a partition boundary. Returns that block's number. */
@@ -105,14 +113,18 @@ bool pt_table_loaded(const pt_table *t, pt_section s);
 size_t pt_table_section_memory(const pt_table *t, pt_section s); /* bytes when loaded */
 void pt_table_unload(pt_table *t, pt_section s);                 /* retired through the epoch */
 
+/* Denied sections are done without: never asked for, not used (under memory pressure). The index
+ * cannot be denied. */
+void pt_table_deny(pt_table *t, pt_section s, bool denied);
+
 /* Block reads, for the cache's loader and the stream. Verify against place, decode. */
 size_t
-pt_table_block_size(const pt_table *t,
+pt_table_block_size(pt_table *t,
                     uint32_t block); /* decoded, index loaded or aligned table; upper bound */
 peat_rc pt_table_read_block(pt_table *t, uint32_t block, uint8_t *dst, size_t dst_size,
                             size_t *ret_size) PT_MUST_USE;
 /* Where the file's block lies, for texts. */
-uint64_t pt_table_block_offset(const pt_table *t, uint32_t block);
+uint64_t pt_table_block_offset(pt_table *t, uint32_t block);
 
 /* ---- point lookup ---- */
 
@@ -135,9 +147,9 @@ typedef struct pt_find_result {
 void pt_table_prefetch(const pt_table *t, uint64_t key_hash);
 bool pt_table_may_contain(const pt_table *t, uint64_t key_hash);
 
-/* `held` (may be NULL): a fetched block, with its number, usable instead of a resident one. Inside
- * an epoch. Uses locator, else filter and index; sections that were let go for good (allow_load
- * false) are done without where possible: the index is always needed. */
+/* `held` (may be NULL): the block that the last call for the same key and seq_max asked for, with
+ * its number; used instead of a resident one. Inside an epoch. Uses the locator, else filter and
+ * index; the key of the result is the caller's. */
 pt_find pt_table_find(pt_table *t, pt_block_source *source, pt_slice key, uint64_t key_hash,
                       uint64_t seq_max, uint32_t held_block, const pt_block_ref *held,
                       pt_find_result *ret_result);

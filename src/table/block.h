@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * block.h - one decoded block (table_format.md, "Block"): its view and what is read from it.
+ *
+ * Bytes are verified once, by pt_block_check when they come from the disk; a view of verified bytes
+ * trusts them, so that entry i is reached by arithmetic alone.
+ */
+#ifndef PT_TABLE_BLOCK_H
+#define PT_TABLE_BLOCK_H
+
+#include "base/coding.h"
+#include "entry/entry.h"
+
+#define PT_BLOCK_PAGE        4096u /* unit of alignment, and the smaller logical size */
+#define PT_BLOCK_BYTES_LARGE 16384u
+#define PT_BLOCK_CHECK_BYTES 8u  /* checksum behind every block on disk */
+#define PT_BLOCK_HEAD        16u /* then one tag per entry */
+#define PT_BLOCK_HEAD_LARGE  24u /* then key, value */
+#define PT_BLOCK_SEQ_BASE    8u
+#define PT_BLOCK_KEYS_MAX    (256u << 10) /* raw keys a builder holds: bounds its memory */
+#define PT_BLOCK_ENTRIES_MAX 8192u        /* of two bytes at least, in 16 KiB */
+
+enum {
+    PT_BLOCK_FIXED_KEYS = 1,   /* all suffixes have key_width bytes: no key_ends */
+    PT_BLOCK_FIXED_VALUES = 2, /* all values have value_width bytes: no value_ends */
+    PT_BLOCK_SEQS = 4,         /* sequences are there; else all are 0 */
+    PT_BLOCK_KINDS = 8,        /* kinds are there; else all are puts */
+    PT_BLOCK_CONTINUES = 16,   /* the last key has more versions in the next block */
+    PT_BLOCK_LARGE = 32,       /* one entry with 32-bit sizes */
+    PT_BLOCK_FLAGS = 63
+};
+
+typedef struct pt_block {
+    const uint8_t *tags;
+    const uint8_t *kinds; /* NULL: all puts */
+    const uint8_t *seqs;
+    const uint8_t *key_ends; /* u16 each, of the suffixes */
+    const uint8_t *value_ends;
+    const uint8_t *prefix;
+    const uint8_t *keys;
+    const uint8_t *values;
+    uint64_t seq_base;
+    uint32_t count;
+    uint32_t flags;
+    uint32_t seq_width; /* 0, 2, 4, 8 */
+    uint32_t prefix_size;
+    uint32_t key_width;
+    uint32_t value_width;
+} pt_block;
+
+/* The tag of a key in a block. */
+static inline uint8_t pt_block_tag(uint64_t key_hash)
+{
+    return (uint8_t)(key_hash >> 56);
+}
+
+/* Structure of hostile bytes: everything a view relies on. Returns NULL, or what is wrong. */
+const char *pt_block_check(const uint8_t *data, size_t size, size_t *ret_used);
+
+/* A view of verified bytes. */
+void pt_block_view(pt_block *ret_block, const uint8_t *data);
+
+static inline bool pt_block_continues(const pt_block *b)
+{
+    return (b->flags & PT_BLOCK_CONTINUES) != 0;
+}
+
+static inline pt_slice pt_block_suffix(const pt_block *b, uint32_t i)
+{
+    if (b->flags & PT_BLOCK_FIXED_KEYS)
+        return pt_slice_of(b->keys + (size_t)i * b->key_width, b->key_width);
+    uint32_t from = i ? pt_get_u16(b->key_ends + 2 * (i - 1)) : 0;
+    return pt_slice_of(b->keys + from, pt_get_u16(b->key_ends + 2 * i) - from);
+}
+
+static inline pt_slice pt_block_value(const pt_block *b, uint32_t i)
+{
+    if (b->flags & PT_BLOCK_FIXED_VALUES)
+        return pt_slice_of(b->values + (size_t)i * b->value_width, b->value_width);
+    uint32_t from = i ? pt_get_u16(b->value_ends + 2 * (i - 1)) : 0;
+    return pt_slice_of(b->values + from, pt_get_u16(b->value_ends + 2 * i) - from);
+}
+
+static inline uint64_t pt_block_seq(const pt_block *b, uint32_t i)
+{
+    switch (b->seq_width) {
+    case 0:
+        return b->seq_base;
+    case 2:
+        return b->seq_base + pt_get_u16(b->seqs + (size_t)i * 2);
+    case 4:
+        return b->seq_base + pt_get_u32(b->seqs + (size_t)i * 4);
+    default:
+        return b->seq_base + pt_get_u64(b->seqs + (size_t)i * 8);
+    }
+}
+
+static inline pt_kind pt_block_kind(const pt_block *b, uint32_t i)
+{
+    return b->kinds == NULL ? PT_KIND_PUT : (pt_kind)b->kinds[i];
+}
+
+static inline size_t pt_block_key_size(const pt_block *b, uint32_t i)
+{
+    return b->prefix_size + pt_block_suffix(b, i).size;
+}
+
+/* Whether entry i has this key. */
+static inline bool pt_block_key_is(const pt_block *b, uint32_t i, pt_slice key)
+{
+    pt_slice s = pt_block_suffix(b, i);
+    return key.size == b->prefix_size + s.size &&
+           (s.size == 0 || memcmp(key.data + b->prefix_size, s.data, s.size) == 0) &&
+           (b->prefix_size == 0 || memcmp(key.data, b->prefix, b->prefix_size) == 0);
+}
+
+/* The first entry with this key, by its tag; count when there is none. */
+uint32_t pt_block_find(const pt_block *b, pt_slice key, uint8_t tag);
+/* The first entry whose key is >= key (> key); count when there is none. */
+uint32_t pt_block_lower(const pt_block *b, pt_slice key);
+uint32_t pt_block_upper(const pt_block *b, pt_slice key);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* block_read.c - verifying a block's structure and searching it; see block.h. */
+#include "table/block.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+static bool kinds_known(const uint8_t *kinds, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!pt_kind_known(kinds[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Ends of `count` pieces that together take exactly `size` bytes. */
+static bool ends_fit(const uint8_t *ends, uint32_t count, size_t size)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t end = pt_get_u16(ends + 2 * i);
+        if (end < at)
+            return false;
+        at = end;
+    }
+    return at == size;
+}
+
+static const char *check_large(const uint8_t *data, size_t size, size_t *ret_used)
+{
+    if (size < PT_BLOCK_HEAD_LARGE)
+        return "large block shorter than its head";
+    if ((data[2] & ~(PT_BLOCK_LARGE | PT_BLOCK_CONTINUES)) || pt_get_u16(data) != 1)
+        return "large block with odd flags";
+    if (!pt_kind_known(data[3]))
+        return "entry of unknown kind";
+    uint64_t key = pt_get_u32(data + 4), value = pt_get_u32(data + 8);
+    if (key > PT_KEY_BYTES_MAX || value > PEAT_VALUE_SIZE_MAX ||
+        PT_BLOCK_HEAD_LARGE + key + value > size)
+        return "large block shorter than its entry";
+    if (pt_get_u64(data + 16) > PT_SEQ_MAX)
+        return "sequence out of range";
+    *ret_used = (size_t)(PT_BLOCK_HEAD_LARGE + key + value);
+    return NULL;
+}
+
+const char *pt_block_check(const uint8_t *data, size_t size, size_t *ret_used)
+{
+    if (size < PT_BLOCK_HEAD)
+        return "block shorter than its head";
+    if (data[2] & ~PT_BLOCK_FLAGS)
+        return "block with unknown flags";
+    if (data[2] & PT_BLOCK_LARGE)
+        return check_large(data, size, ret_used);
+
+    uint32_t flags = data[2], count = pt_get_u16(data), width = data[3];
+    size_t prefix = pt_get_u16(data + 4), keys_at = pt_get_u16(data + 10);
+    size_t values_at = pt_get_u16(data + 12), used = pt_get_u16(data + 14);
+    if (count == 0 || used > size || keys_at > values_at || values_at > used)
+        return "block with a bad head";
+    if (width != 0 && width != 2 && width != 4 && width != 8)
+        return "block with a bad sequence width";
+    if (width != 0 && !(flags & PT_BLOCK_SEQS))
+        return "block with sequences out of place";
+
+    size_t kinds = PT_BLOCK_HEAD + count;
+    size_t seqs = kinds + (flags & PT_BLOCK_KINDS ? count : 0);
+    size_t key_ends =
+        seqs + (flags & PT_BLOCK_SEQS ? PT_BLOCK_SEQ_BASE + (size_t)count * width : 0);
+    size_t value_ends = key_ends + (flags & PT_BLOCK_FIXED_KEYS ? 0 : (size_t)count * 2);
+    size_t end = value_ends + (flags & PT_BLOCK_FIXED_VALUES ? 0 : (size_t)count * 2);
+    if (end + prefix != keys_at)
+        return "block whose parts do not add up";
+    if ((flags & PT_BLOCK_KINDS) && !kinds_known(data + kinds, count))
+        return "entry of unknown kind";
+    if (flags & PT_BLOCK_FIXED_KEYS ? keys_at + (size_t)count * pt_get_u16(data + 6) != values_at
+                                    : !ends_fit(data + key_ends, count, values_at - keys_at))
+        return "block with bad key offsets";
+    if (flags & PT_BLOCK_FIXED_VALUES ? values_at + (size_t)count * pt_get_u16(data + 8) != used
+                                      : !ends_fit(data + value_ends, count, used - values_at))
+        return "block with bad value offsets";
+    *ret_used = used;
+    return NULL;
+}
+
+static void view_large(pt_block *b, const uint8_t *data)
+{
+    b->tags = data + 12;
+    b->kinds = data + 3;
+    b->flags = (data[2] & PT_BLOCK_CONTINUES) | PT_BLOCK_FIXED_KEYS | PT_BLOCK_FIXED_VALUES;
+    b->key_width = pt_get_u32(data + 4);
+    b->value_width = pt_get_u32(data + 8);
+    b->seq_base = pt_get_u64(data + 16);
+    b->keys = data + PT_BLOCK_HEAD_LARGE;
+    b->values = b->keys + b->key_width;
+    b->prefix = b->keys;
+    b->count = 1;
+}
+
+void pt_block_view(pt_block *ret_block, const uint8_t *data)
+{
+    pt_block *b = ret_block;
+    uint32_t flags = data[2];
+    b->seqs = b->key_ends = b->value_ends = b->kinds = NULL;
+    b->seq_base = 0;
+    b->seq_width = b->prefix_size = 0;
+    if (PT_UNLIKELY(flags & PT_BLOCK_LARGE)) {
+        view_large(b, data);
+        return;
+    }
+    b->flags = flags;
+    b->count = pt_get_u16(data);
+    b->prefix_size = pt_get_u16(data + 4);
+    b->key_width = pt_get_u16(data + 6);
+    b->value_width = pt_get_u16(data + 8);
+    b->tags = data + PT_BLOCK_HEAD;
+    b->keys = data + pt_get_u16(data + 10);
+    b->values = data + pt_get_u16(data + 12);
+    b->prefix = b->keys - b->prefix_size;
+
+    const uint8_t *p = b->tags + b->count;
+    if (flags & PT_BLOCK_KINDS) {
+        b->kinds = p;
+        p += b->count;
+    }
+    if (flags & PT_BLOCK_SEQS) {
+        b->seq_base = pt_get_u64(p);
+        b->seq_width = data[3];
+        b->seqs = p + PT_BLOCK_SEQ_BASE;
+        p = b->seqs + (size_t)b->count * b->seq_width;
+    }
+    b->key_ends = p;
+    if (!(flags & PT_BLOCK_FIXED_KEYS))
+        p += (size_t)b->count * 2;
+    b->value_ends = p;
+}
+
+/* ---- search ---- */
+
+/* Bit i set: tags[i] == tag, for the up to 16 tags from `tags`. */
+static inline uint32_t tags_equal(const uint8_t *tags, uint32_t n, uint8_t tag)
+{
+#ifdef __SSE2__
+    if (n >= 16) {
+        __m128i have = _mm_loadu_si128((const __m128i *)(const void *)tags);
+        return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(have, _mm_set1_epi8((char)tag)));
+    }
+#endif
+    uint32_t bits = 0, i = 0;
+    for (; i + 8 <= n; i += 8) {
+        /* zero bytes of x, exactly: no borrow crosses a byte */
+        uint64_t x = pt_get_u64(tags + i) ^ 0x0101010101010101ULL * tag;
+        uint64_t low = 0x7f7f7f7f7f7f7f7fULL;
+        uint64_t zero = ~(((x & low) + low) | x | low);
+        bits |= (uint32_t)((zero >> 7) * 0x0102040810204080ULL >> 56) << i;
+    }
+    for (; i < n; i++)
+        bits |= (uint32_t)(tags[i] == tag) << i;
+    return bits;
+}
+
+uint32_t pt_block_find(const pt_block *b, pt_slice key, uint8_t tag)
+{
+    for (uint32_t base = 0; base < b->count; base += 16) {
+        uint32_t n = b->count - base < 16 ? b->count - base : 16;
+        uint32_t bits = tags_equal(b->tags + base, n, tag);
+        for (; bits != 0; bits &= bits - 1) {
+            uint32_t i = base + (uint32_t)__builtin_ctz(bits);
+            if (pt_block_key_is(b, i, key))
+                return i;
+        }
+    }
+    return b->count;
+}
+
+/* The first entry with key >= `key`, or > `key` when `above`. */
+static uint32_t bound(const pt_block *b, pt_slice key, bool above)
+{
+    size_t n = key.size < b->prefix_size ? key.size : b->prefix_size;
+    int c = n ? memcmp(key.data, b->prefix, n) : 0;
+    if (c < 0 || (c == 0 && key.size < b->prefix_size))
+        return 0;
+    if (c > 0)
+        return b->count;
+    pt_slice rest = pt_slice_of(key.data + b->prefix_size, key.size - b->prefix_size);
+    uint32_t lo = 0, hi = b->count;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+        c = pt_slice_compare(pt_block_suffix(b, mid), rest);
+        if (c < 0 || (above && c == 0))
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+uint32_t pt_block_lower(const pt_block *b, pt_slice key)
+{
+    return bound(b, key, false);
+}
+
+uint32_t pt_block_upper(const pt_block *b, pt_slice key)
+{
+    return bound(b, key, true);
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/* table_file.c - opening a table, loading sections, reading blocks; see table_file.h. */
+#include "table/table_file.h"
+
+#include <errno.h>
+
+static const char *const section_names[PT_SECTION_COUNT] = {"index", "filter", "locator", "ranges"};
+
+peat_rc pt_table_new(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
+                     const pt_table_meta *meta, pt_table **ret_table)
+{
+    if (!pt_codec_present(meta->codec))
+        return pt_fail(sink, PEAT_UNSUPPORTED,
+                       "table t-%06" PRIu64 " is compressed with %s, which this build lacks",
+                       meta->file_number, pt_codec_name(meta->codec));
+    pt_table *t = pt_alloc_zero(env, sizeof *t + meta->key_min.size + meta->key_max.size);
+    if (t == NULL)
+        return pt_fail(sink, PEAT_NOMEM, "no memory for table t-%06" PRIu64, meta->file_number);
+    t->block_count = meta->block_count;
+    t->block_bytes = meta->block_bytes;
+    t->aligned = (meta->flags & PT_TABLE_ALIGNED) != 0;
+    t->codec = meta->codec;
+    t->file_id = pt_table_file_id(meta->store_id, meta->file_number);
+    t->blocks_end = meta->section[PT_SECTION_INDEX].offset;
+    t->env = env;
+    t->dir = dir;
+    t->sink = sink;
+    t->epoch = epoch;
+    t->meta = *meta;
+    uint8_t *keys = (uint8_t *)(t + 1);
+    if (meta->key_min.size != 0)
+        memcpy(keys, meta->key_min.data, meta->key_min.size);
+    if (meta->key_max.size != 0)
+        memcpy(keys + meta->key_min.size, meta->key_max.data, meta->key_max.size);
+    t->meta.key_min.data = keys;
+    t->meta.key_max.data = keys + meta->key_min.size;
+    pt_table_name(meta->file_number, t->name);
+    pt_mutex_init(&t->load_mu);
+    pt_mutex_init(&t->mu);
+    *ret_table = t;
+    return PEAT_OK;
+}
+
+void pt_table_free(pt_table *t)
+{
+    if (t == NULL)
+        return;
+    for (int s = 0; s < PT_SECTION_COUNT; s++)
+        pt_section_unref(atomic_load(&t->section[s]));
+    pt_coder_free(t->env, atomic_load(&t->coder));
+    pt_file *file = atomic_load(&t->file);
+    if (file != NULL)
+        t->env->file_close(t->env->ctx, file);
+    pt_mutex_done(&t->load_mu);
+    pt_mutex_done(&t->mu);
+    pt_free(t->env, t);
+}
+
+const pt_table_meta *pt_table_get_meta(const pt_table *t)
+{
+    return &t->meta;
+}
+
+/* ---- the file ---- */
+
+/* Under load_mu. */
+static peat_rc open_file(pt_table *t, pt_file **ret_file)
+{
+    pt_file *file = atomic_load(&t->file);
+    if (file == NULL) {
+        int e = t->env->file_open(t->env->ctx, t->dir, t->name, 0, &file);
+        if (e == ENOENT)
+            return pt_fail(t->sink, PEAT_CORRUPT, "table %s is missing", t->name);
+        if (e != 0)
+            return pt_fail_os(t->sink, e, "cannot open table %s", t->name);
+        /* a hint: what cannot be advised is read all the same */
+        (void)t->env->file_advise(t->env->ctx, file, 0, 0, PEAT_ENV_ADVISE_RANDOM);
+        atomic_store(&t->file, file);
+    }
+    *ret_file = file;
+    return PEAT_OK;
+}
+
+peat_rc pt_table_file(pt_table *t, pt_file **ret_file)
+{
+    *ret_file = atomic_load(&t->file);
+    if (PT_LIKELY(*ret_file != NULL))
+        return PEAT_OK;
+    pt_mutex_lock(&t->load_mu);
+    peat_rc rc = open_file(t, ret_file);
+    pt_mutex_unlock(&t->load_mu);
+    return rc;
+}
+
+static peat_rc read_exactly(pt_table *t, pt_file *file, uint64_t offset, void *buf, size_t n,
+                            const char *what)
+{
+    size_t got = 0;
+    int e = t->env->file_read(t->env->ctx, file, offset, buf, n, &got);
+    if (e != 0)
+        return pt_fail_os(t->sink, e, "cannot read table %s %s @%" PRIu64, t->name, what, offset);
+    if (got != n)
+        return pt_fail(t->sink, PEAT_CORRUPT,
+                       "table %s %s @%" PRIu64 ": the file ends after %zu of %zu bytes", t->name,
+                       what, offset, got, n);
+    return PEAT_OK;
+}
+
+peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n, const char *what)
+{
+    pt_file *file;
+    peat_rc rc = pt_table_file(t, &file);
+    return rc == PEAT_OK ? read_exactly(t, file, offset, buf, n, what) : rc;
+}
+
+/* ---- sections ---- */
+
+void pt_section_unref(pt_section_data *data)
+{
+    if (data == NULL || atomic_fetch_sub(&data->refs, 1) != 1)
+        return;
+    pt_free(data->env, data->bytes);
+    pt_free(data->env, data);
+}
+
+static void section_release(pt_retired *self)
+{
+    pt_section_unref(PT_CONTAINER(self, pt_section_data, retired));
+}
+
+static const char *section_view(pt_table *t, pt_section s, pt_section_data *d)
+{
+    pt_slice bytes = pt_slice_of(d->bytes, d->size);
+    switch (s) {
+    case PT_SECTION_INDEX:
+        return pt_index_view(&d->view.index, bytes, t->block_count, t->meta.entries, t->blocks_end);
+    default:
+        return "section of unknown use";
+    }
+}
+
+peat_rc pt_table_section_read(pt_table *t, pt_section s, pt_section_data **ret_data)
+{
+    peat_rc rc = PEAT_OK;
+    uint64_t offset = t->meta.section[s].offset, size = t->meta.section[s].size;
+    pt_section_data *d = NULL;
+    pt_file *file;
+
+    PT_ASSERT(size > PT_BLOCK_CHECK_BYTES);
+    TRY(open_file(t, &file));
+    d = pt_alloc_zero(t->env, sizeof *d);
+    if (d != NULL) {
+        atomic_store(&d->refs, 1);
+        d->env = t->env;
+        d->bytes = pt_alloc(t->env, size);
+    }
+    if (d == NULL || d->bytes == NULL)
+        TRY(pt_fail(t->sink, PEAT_NOMEM, "no memory for table %s %s (%" PRIu64 " bytes)", t->name,
+                    section_names[s], size));
+    TRY(read_exactly(t, file, offset, d->bytes, (size_t)size, section_names[s]));
+    d->size = (size_t)size - PT_BLOCK_CHECK_BYTES;
+    const char *wrong = NULL;
+    if (pt_checksum(d->bytes, d->size, t->file_id, offset) != pt_get_u64(d->bytes + d->size))
+        wrong = "checksum does not match";
+    else
+        wrong = section_view(t, s, d);
+    if (wrong != NULL)
+        TRY(pt_fail(t->sink, PEAT_CORRUPT, "table %s %s @%" PRIu64 ": %s", t->name,
+                    section_names[s], offset, wrong));
+    *ret_data = d;
+    d = NULL;
+out:
+    pt_section_unref(d);
+    return rc;
+}
+
+peat_rc pt_table_load(pt_table *t, pt_section s)
+{
+    peat_rc rc = PEAT_OK;
+    if (pt_table_section_peek(t, s) != NULL)
+        return PEAT_OK;
+    pt_mutex_lock(&t->load_mu);
+    if (pt_table_section_peek(t, s) == NULL) {
+        pt_section_data *d;
+        rc = pt_table_section_read(t, s, &d);
+        /* release: pairs with pt_table_section_peek */
+        if (rc == PEAT_OK)
+            atomic_store_explicit(&t->section[s], d, memory_order_release);
+    }
+    pt_mutex_unlock(&t->load_mu);
+    return rc;
+}
+
+peat_rc pt_table_section_hold(pt_table *t, pt_section s, pt_section_data **ret_data)
+{
+    for (;;) {
+        pt_mutex_lock(&t->mu);
+        pt_section_data *d = atomic_load(&t->section[s]);
+        if (d != NULL)
+            atomic_fetch_add(&d->refs, 1);
+        pt_mutex_unlock(&t->mu);
+        if (d != NULL) {
+            *ret_data = d;
+            return PEAT_OK;
+        }
+        peat_rc rc = pt_table_load(t, s);
+        if (rc != PEAT_OK)
+            return rc;
+    }
+}
+
+bool pt_table_loaded(const pt_table *t, pt_section s)
+{
+    return pt_table_section_peek(t, s) != NULL;
+}
+
+size_t pt_table_section_memory(const pt_table *t, pt_section s)
+{
+    uint64_t size = t->meta.section[s].size;
+    return size == 0 ? 0 : (size_t)size + sizeof(pt_section_data);
+}
+
+void pt_table_unload(pt_table *t, pt_section s)
+{
+    pt_mutex_lock(&t->mu);
+    pt_section_data *d = atomic_exchange(&t->section[s], NULL);
+    pt_mutex_unlock(&t->mu);
+    if (d != NULL)
+        pt_epoch_retire(t->epoch, &d->retired, section_release);
+}
+
+void pt_table_deny(pt_table *t, pt_section s, bool denied)
+{
+    PT_ASSERT(s != PT_SECTION_INDEX || !denied);
+    atomic_store_explicit(&t->denied[s], denied,
+                          memory_order_relaxed); /* a hint, paired with none */
+}
+
+/* ---- blocks ---- */
+
+peat_rc pt_table_fail_block(const pt_table *t, uint32_t block, uint64_t offset, const char *what)
+{
+    return pt_fail(t->sink, PEAT_CORRUPT, "table %s block %" PRIu32 " @%" PRIu64 ": %s", t->name,
+                   block, offset, what);
+}
+
+void pt_table_extent(const pt_table *t, const pt_index *index, uint32_t block, uint64_t *ret_offset,
+                     size_t *ret_size)
+{
+    PT_ASSERT(block < t->block_count);
+    if (t->aligned) {
+        *ret_offset = (uint64_t)block * PT_BLOCK_PAGE;
+        *ret_size = (size_t)pt_min_u64(PT_BLOCK_PAGE, t->blocks_end - *ret_offset);
+    } else {
+        *ret_offset = pt_index_offset(index, block);
+        *ret_size = (size_t)(pt_index_offset(index, block + 1) - *ret_offset);
+    }
+}
+
+size_t pt_table_decoded_max(const pt_table *t, const pt_index *index, uint32_t block)
+{
+    uint64_t offset;
+    size_t size;
+    if (t->codec == PT_CODEC_NONE) {
+        pt_table_extent(t, index, block, &offset, &size);
+        return size;
+    }
+    size = pt_index_large_size(index, block);
+    return size != 0 ? size : t->block_bytes;
+}
+
+static peat_rc decode_payload(pt_table *t, uint32_t block, uint64_t offset, pt_slice stored,
+                              uint8_t *dst, size_t dst_size, size_t *ret_size)
+{
+    size_t size = pt_codec_decoded_size(stored);
+    if (size > dst_size)
+        return pt_table_fail_block(t, block, offset, "decoded size out of range");
+    pt_coder *coder = atomic_exchange(&t->coder, NULL);
+    peat_rc rc = PEAT_OK;
+    if (coder == NULL)
+        rc = pt_coder_new(t->env, t->codec, true, &coder);
+    if (rc != PEAT_OK)
+        return pt_fail(t->sink, rc, "no memory for a decoder of table %s", t->name);
+    if (!pt_codec_decode(t->codec, coder, stored, dst))
+        rc = pt_table_fail_block(t, block, offset, "compressed bytes are damaged");
+    *ret_size = size;
+    pt_coder_free(t->env, atomic_exchange(&t->coder, coder));
+    return rc;
+}
+
+peat_rc pt_table_decode(pt_table *t, uint32_t block, uint64_t offset, pt_slice extent, uint8_t *dst,
+                        size_t dst_size, pt_slice *ret_block)
+{
+    if (extent.size < PT_BLOCK_CHECK_BYTES + PT_CODEC_HEAD)
+        return pt_table_fail_block(t, block, offset, "extent too short");
+    pt_slice stored = pt_slice_of(extent.data, extent.size - PT_BLOCK_CHECK_BYTES);
+    if (pt_checksum(stored.data, stored.size, t->file_id, offset) !=
+        pt_get_u64(stored.data + stored.size))
+        return pt_table_fail_block(t, block, offset, "checksum does not match");
+    pt_slice decoded = stored;
+    if (t->codec != PT_CODEC_NONE) {
+        decoded = pt_slice_of(dst, 0);
+        peat_rc rc = decode_payload(t, block, offset, stored, dst, dst_size, &decoded.size);
+        if (rc != PEAT_OK)
+            return rc;
+    }
+    const char *wrong = pt_block_check(decoded.data, decoded.size, &decoded.size);
+    if (wrong != NULL)
+        return pt_table_fail_block(t, block, offset, wrong);
+    *ret_block = decoded;
+    return PEAT_OK;
+}
+
+/* The index where extents need it, else NULL. */
+static peat_rc hold_extents(pt_table *t, pt_section_data **ret_data)
+{
+    *ret_data = NULL;
+    return t->aligned ? PEAT_OK : pt_table_section_hold(t, PT_SECTION_INDEX, ret_data);
+}
+
+size_t pt_table_block_size(pt_table *t, uint32_t block)
+{
+    pt_section_data *held;
+    if (hold_extents(t, &held) != PEAT_OK)
+        return t->block_bytes; /* reading the block will tell the error */
+    size_t n = pt_table_decoded_max(t, held != NULL ? &held->view.index : NULL, block);
+    pt_section_unref(held);
+    return n;
+}
+
+uint64_t pt_table_block_offset(pt_table *t, uint32_t block)
+{
+    pt_section_data *held;
+    uint64_t offset = 0;
+    size_t size;
+    if (hold_extents(t, &held) != PEAT_OK)
+        return 0;
+    pt_table_extent(t, held != NULL ? &held->view.index : NULL, block, &offset, &size);
+    pt_section_unref(held);
+    return offset;
+}
+
+/* A compressed extent goes through memory of its own. */
+static peat_rc read_compressed(pt_table *t, uint32_t block, uint64_t offset, size_t size,
+                               uint8_t *dst, size_t dst_size, pt_slice *ret_block)
+{
+    peat_rc rc = PEAT_OK;
+    uint8_t local[PT_BLOCK_BYTES_LARGE + PT_CODEC_HEAD + PT_BLOCK_CHECK_BYTES];
+    uint8_t *extent = local;
+    if (size > sizeof local) {
+        extent = pt_alloc(t->env, size);
+        if (extent == NULL)
+            return pt_fail(t->sink, PEAT_NOMEM, "no memory for table %s block %" PRIu32, t->name,
+                           block);
+    }
+    TRY(pt_table_read(t, offset, extent, size, "block"));
+    TRY(pt_table_decode(t, block, offset, pt_slice_of(extent, size), dst, dst_size, ret_block));
+out:
+    if (extent != local)
+        pt_free(t->env, extent);
+    return rc;
+}
+
+peat_rc pt_table_read_block(pt_table *t, uint32_t block, uint8_t *dst, size_t dst_size,
+                            size_t *ret_size)
+{
+    peat_rc rc = PEAT_OK;
+    pt_section_data *held = NULL;
+    uint64_t offset;
+    size_t size;
+    pt_slice decoded = {0};
+
+    TRY(hold_extents(t, &held));
+    pt_table_extent(t, held != NULL ? &held->view.index : NULL, block, &offset, &size);
+    if (t->codec != PT_CODEC_NONE) {
+        TRY(read_compressed(t, block, offset, size, dst, dst_size, &decoded));
+    } else {
+        if (size > dst_size)
+            TRY(pt_table_fail_block(t, block, offset, "larger than its memory"));
+        TRY(pt_table_read(t, offset, dst, size, "block"));
+        TRY(pt_table_decode(t, block, offset, pt_slice_of(dst, size), NULL, 0, &decoded));
+    }
+    *ret_size = decoded.size;
+out:
+    pt_section_unref(held);
+    return rc;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table_file.h - the opened table inside: its file, its sections, its blocks as they lie on disk.
+ *
+ * Sections are immutable once published in `section[]`. A reader inside an epoch loads the pointer;
+ * a reader that does I/O in between holds a counted reference. Letting go unlinks the pointer and
+ * retires the table's own reference through the epoch.
+ */
+#ifndef PT_TABLE_TABLE_FILE_H
+#define PT_TABLE_TABLE_FILE_H
+
+#include "base/hash.h"
+#include "table/block.h"
+#include "table/codec.h"
+#include "table/index.h"
+#include "table/table.h"
+#include "table/table_meta.h"
+
+typedef struct pt_section_data {
+    pt_retired retired;
+    atomic_uint refs; /* the table's and those of iterators and reads */
+    const pt_env *env;
+    uint8_t *bytes;
+    size_t size;
+    union {
+        pt_index index;
+    } view;
+} pt_section_data;
+
+struct pt_table {
+    /* hot in lookups; fixed but for the atomics */
+    _Atomic(pt_section_data *) section[PT_SECTION_COUNT]; /* written under mu */
+    atomic_bool denied[PT_SECTION_COUNT];
+    uint32_t block_count;
+    uint32_t block_bytes;
+    bool aligned;
+    pt_codec codec;
+    /* fixed */
+    uint64_t file_id;
+    uint64_t blocks_end;
+    const pt_env *env;
+    pt_dir *dir;
+    pt_sink *sink;
+    pt_epoch *epoch;
+    pt_table_meta meta; /* its keys lie behind the struct */
+    char name[PT_TABLE_NAME_SIZE];
+    /* one loader at a time: opening the file, reading sections */
+    pt_mutex load_mu;
+    pt_mutex mu;               /* section pointers against their counts */
+    _Atomic(pt_file *) file;   /* set once, under load_mu */
+    _Atomic(pt_coder *) coder; /* a decoder nobody is using */
+};
+
+/* Opens the file at first use. */
+peat_rc pt_table_file(pt_table *t, pt_file **ret_file) PT_MUST_USE;
+/* Reads exactly n bytes: a shorter file is PEAT_CORRUPT. */
+peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n,
+                      const char *what) PT_MUST_USE;
+
+/* A counted reference; loads the section when it is not there. */
+peat_rc pt_table_section_hold(pt_table *t, pt_section s, pt_section_data **ret_data) PT_MUST_USE;
+void pt_section_unref(pt_section_data *data);
+/* Reads and verifies a section without publishing it. */
+peat_rc pt_table_section_read(pt_table *t, pt_section s, pt_section_data **ret_data) PT_MUST_USE;
+
+static inline pt_section_data *pt_table_section_peek(const pt_table *t, pt_section s)
+{
+    /* pairs with the release in publish(): a section is complete before it is seen */
+    return atomic_load_explicit(&t->section[s], memory_order_acquire);
+}
+
+/* Where block b lies, checksum included. `index` may be NULL for aligned tables. */
+void pt_table_extent(const pt_table *t, const pt_index *index, uint32_t block, uint64_t *ret_offset,
+                     size_t *ret_size);
+/* Largest decoded size of the block. */
+size_t pt_table_decoded_max(const pt_table *t, const pt_index *index, uint32_t block);
+/* Verifies an extent that was read and decodes it into dst; uncompressed bytes stay where they are.
+ * ret_block is as long as the block's own head says. */
+peat_rc pt_table_decode(pt_table *t, uint32_t block, uint64_t offset, pt_slice extent, uint8_t *dst,
+                        size_t dst_size, pt_slice *ret_block) PT_MUST_USE;
+
+peat_rc pt_table_fail_block(const pt_table *t, uint32_t block, uint64_t offset, const char *what);
+
+#endif

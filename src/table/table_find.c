@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table_find.c - the point lookup, a machine that stops where it needs a block or a section.
+ *
+ * 1. Where is the key's newest version? The index names the block, tags find the slot.
+ * 2. Take the bytes: held by the caller, else resident, else stop.
+ * 3. Walk the versions to the first with seq <= seq_max. When they go on in the next block, stop
+ *    and ask for it; the next call, holding it, goes on there and not at 1: the held block begins
+ *    with the key, which only a continuation of it does.
+ *
+ * Runs inside an epoch: no locks, no I/O, no memory.
+ */
+#include "table/table_file.h"
+
+typedef struct lookup {
+    pt_table *t;
+    pt_block_source *source;
+    pt_slice key;
+    uint64_t hash;
+    uint64_t seq_max;
+    uint32_t held_block;
+    const pt_block_ref *held;
+    pt_find_result *result;
+} lookup;
+
+void pt_table_prefetch(const pt_table *t, uint64_t key_hash)
+{
+    (void)t;
+    (void)key_hash;
+}
+
+bool pt_table_may_contain(const pt_table *t, uint64_t key_hash)
+{
+    (void)t;
+    (void)key_hash;
+    return true;
+}
+
+static const uint8_t *block_bytes(const lookup *l, uint32_t block)
+{
+    if (l->held != NULL && l->held_block == block)
+        return l->held->data;
+    return pt_block_peek(l->source, block);
+}
+
+static pt_find need_section(const lookup *l, pt_section s)
+{
+    l->result->section = s;
+    return PT_FIND_NEED_SECTION;
+}
+
+static pt_find need_block(const lookup *l, uint32_t block)
+{
+    l->result->block = block;
+    return PT_FIND_NEED_BLOCK;
+}
+
+/* From the version in `slot` to the first that seq_max allows. */
+static pt_find pick_version(const lookup *l, uint32_t block, const pt_block *b, uint32_t slot)
+{
+    for (;;) {
+        uint64_t seq = pt_block_seq(b, slot);
+        if (PT_LIKELY(seq <= l->seq_max)) {
+            l->result->block = block;
+            l->result->entry = (pt_entry){.key = l->key,
+                                          .value = pt_block_value(b, slot),
+                                          .seq = seq,
+                                          .kind = pt_block_kind(b, slot)};
+            return PT_FIND_FOUND;
+        }
+        if (++slot == b->count)
+            break;
+        if (!pt_block_key_is(b, slot, l->key))
+            return PT_FIND_ABSENT;
+    }
+    if (!pt_block_continues(b) || block + 1 >= l->t->block_count)
+        return PT_FIND_ABSENT;
+    return need_block(l, block + 1);
+}
+
+/* The held block, when it continues the key's versions from the block before it. */
+static bool continued(const lookup *l, uint32_t block, pt_block *ret_view)
+{
+    if (l->held == NULL || l->held_block <= block)
+        return false;
+    pt_block_view(ret_view, l->held->data);
+    return pt_block_key_is(ret_view, 0, l->key);
+}
+
+static pt_find find_in(const lookup *l, uint32_t block)
+{
+    pt_block view;
+    if (PT_UNLIKELY(continued(l, block, &view)))
+        return pick_version(l, l->held_block, &view, 0);
+    const uint8_t *data = block_bytes(l, block);
+    if (data == NULL)
+        return need_block(l, block);
+    pt_block_view(&view, data);
+    uint32_t slot = pt_block_find(&view, l->key, pt_block_tag(l->hash));
+    if (slot == view.count)
+        return PT_FIND_ABSENT;
+    return pick_version(l, block, &view, slot);
+}
+
+pt_find pt_table_find(pt_table *t, pt_block_source *source, pt_slice key, uint64_t key_hash,
+                      uint64_t seq_max, uint32_t held_block, const pt_block_ref *held,
+                      pt_find_result *ret_result)
+{
+    lookup l = {.t = t,
+                .source = source,
+                .key = key,
+                .hash = key_hash,
+                .seq_max = seq_max,
+                .held_block = held_block,
+                .held = held,
+                .result = ret_result};
+    pt_section_data *index = pt_table_section_peek(t, PT_SECTION_INDEX);
+    if (index == NULL)
+        return need_section(&l, PT_SECTION_INDEX);
+    uint32_t block = pt_index_search(&index->view.index, key);
+    if (block == t->block_count)
+        return PT_FIND_ABSENT;
+    return find_in(&l, block);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table_stream.c - a block source for one sequential pass, past the cache.
+ *
+ * A window of the file is read at once, 256 KiB first and 1 MiB once the pass goes on; blocks are
+ * verified when they are fetched, and used in place when they are not compressed. What lies behind
+ * the window leaves the page cache. A block that was fetched is good until the next fetch.
+ */
+#include "table/table_file.h"
+
+#define WINDOW_FIRST (256u << 10)
+#define WINDOW_MAX   (1u << 20)
+
+typedef struct table_stream {
+    pt_block_source base;
+    const pt_env *env;
+    pt_table *table;
+    pt_section_data *index;
+    uint8_t *window;
+    size_t window_capacity;
+    uint64_t window_offset;
+    size_t window_size;
+    size_t read_size; /* of the next window */
+    uint8_t *decoded;
+    size_t decoded_capacity;
+} table_stream;
+
+static table_stream *of(pt_block_source *source)
+{
+    return PT_CONTAINER(source, table_stream, base);
+}
+
+static peat_rc no_memory(const table_stream *s)
+{
+    return pt_fail(s->table->sink, PEAT_NOMEM, "no memory to read table %s", s->table->name);
+}
+
+static void advise(const table_stream *s, uint64_t offset, uint64_t size, int advice)
+{
+    pt_file *file = atomic_load(&s->table->file);
+    /* a hint: a pass is right without it */
+    if (file != NULL)
+        (void)s->env->file_advise(s->env->ctx, file, offset, size, advice);
+}
+
+/* Moves the window so that it begins at `offset` and holds at least `size` bytes. */
+static peat_rc slide(table_stream *s, uint64_t offset, size_t size)
+{
+    if (s->window_size != 0 && offset > s->window_offset)
+        advise(s, s->window_offset, offset - s->window_offset, PEAT_ENV_ADVISE_DONTNEED);
+    uint64_t want = pt_max_u64(size, pt_min_u64(s->read_size, s->table->blocks_end - offset));
+    s->window_size = 0;
+    if (!pt_grow(s->env, &s->window, &s->window_capacity, (size_t)want, 1))
+        return no_memory(s);
+    peat_rc rc = pt_table_read(s->table, offset, s->window, (size_t)want, "blocks");
+    if (rc != PEAT_OK)
+        return rc;
+    s->window_offset = offset;
+    s->window_size = (size_t)want;
+    s->read_size = s->read_size * 2 < WINDOW_MAX ? s->read_size * 2 : WINDOW_MAX;
+    return PEAT_OK;
+}
+
+static peat_rc stream_fetch(pt_block_source *source, uint32_t block, pt_fetch_hint hint,
+                            pt_block_ref *ret_block)
+{
+    (void)hint;
+    peat_rc rc = PEAT_OK;
+    table_stream *s = of(source);
+    const pt_index *index = &s->index->view.index;
+    uint64_t offset;
+    size_t size, decoded = 0;
+    pt_slice out;
+
+    pt_table_extent(s->table, index, block, &offset, &size);
+    if (s->window_size == 0 || offset < s->window_offset ||
+        offset + size > s->window_offset + s->window_size)
+        TRY(slide(s, offset, size));
+    if (s->table->codec != PT_CODEC_NONE) {
+        decoded = pt_table_decoded_max(s->table, index, block);
+        if (!pt_grow(s->env, &s->decoded, &s->decoded_capacity, decoded, 1))
+            TRY(no_memory(s));
+    }
+    pt_slice extent = pt_slice_of(s->window + (offset - s->window_offset), size);
+    TRY(pt_table_decode(s->table, block, offset, extent, s->decoded, decoded, &out));
+    *ret_block = (pt_block_ref){.data = out.data, .size = out.size};
+out:
+    return rc;
+}
+
+static void stream_release(pt_block_source *source, pt_block_ref *block)
+{
+    (void)source;
+    (void)block; /* the window is the stream's own */
+}
+
+peat_rc pt_table_stream_new(const pt_env *env, pt_table *t, pt_block_source **ret_source)
+{
+    peat_rc rc = PEAT_OK;
+    table_stream *s = pt_alloc_zero(env, sizeof *s);
+    if (s == NULL)
+        return pt_fail(t->sink, PEAT_NOMEM, "no memory to read table %s", t->name);
+    s->base.block_count = t->block_count;
+    s->base.fetch = stream_fetch;
+    s->base.release = stream_release;
+    s->env = env;
+    s->table = t;
+    s->read_size = WINDOW_FIRST;
+    TRY(pt_table_section_hold(t, PT_SECTION_INDEX, &s->index));
+    *ret_source = &s->base;
+    s = NULL;
+out:
+    if (s != NULL)
+        pt_table_stream_free(env, &s->base);
+    return rc;
+}
+
+void pt_table_stream_free(const pt_env *env, pt_block_source *source)
+{
+    if (source == NULL)
+        return;
+    table_stream *s = of(source);
+    if (s->window_size != 0)
+        advise(s, s->window_offset, s->window_size, PEAT_ENV_ADVISE_DONTNEED);
+    pt_section_unref(s->index);
+    pt_free(env, s->window);
+    pt_free(env, s->decoded);
+    pt_free(env, s);
+}

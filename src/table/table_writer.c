@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table_writer.c - entries in order in, one file out (table_format.md).
+ *
+ * 1. The first entries (64 KiB) are held as a sample: from them follow codec, logical block size
+ *    and whether blocks are aligned. Then they go the way of all later ones:
+ * 2. an entry joins the open block; when it does not fit, the block is closed: encoded behind the
+ *    previous one in `out`, checksummed for its place, noted in the index. Only then is it known
+ *    whether the last key goes on in the next block.
+ * 3. `out` goes to the file whenever it holds 256 KiB.
+ * 4. finish: last block, sections, footer, one sync.
+ *
+ * One thread. After a failure the writer is only good for free.
+ */
+#include "table/block_build.h"
+#include "table/codec.h"
+#include "table/index.h"
+#include "table/table_meta.h"
+
+#include "base/hash.h"
+
+#define SAMPLE_BYTES     65536u /* 16 pages: enough to tell the slack of a record mix */
+#define WRITE_BYTES      (256u << 10)
+#define OUT_KEEP_BYTES   (1u << 20) /* a buffer that a large entry grew beyond this is let go */
+#define SLACK_PERMILLE   30u        /* to begin aligned */
+#define SLACK_GIVE_UP    60u        /* to stop aligning, once SLACK_BLOCKS are written */
+#define SLACK_BLOCKS     32u
+#define LARGE_RECORD     512u /* mean record size from which 16 KiB blocks pack better */
+#define SHRINK_SIXTEENTH 15u  /* a codec must bring the sample below 15/16 */
+
+/* One per distinct key, for filter and locator. */
+typedef struct key_hashes {
+    uint64_t *hashes;
+    uint32_t *entries; /* ordinal of the key's newest version */
+    size_t hashes_capacity, entries_capacity;
+    size_t count;
+    bool wanted;
+} key_hashes;
+
+struct pt_table_writer {
+    const pt_env *env;
+    pt_sink *sink;
+    pt_file *file;
+    pt_table_writer_options options;
+    char name[PT_TABLE_NAME_SIZE];
+    uint64_t file_id;
+    peat_rc failed; /* the first failure, for ever */
+
+    /* layout */
+    bool sampling;
+    bool aligned; /* so far every block lies at its number * 4096 */
+    pt_codec codec;
+    uint32_t block_bytes;
+    pt_coder *coder;
+    pt_bytes sample;
+    uint64_t sample_entries;
+    uint64_t slack_bytes;
+
+    /* the open block */
+    pt_block_builder builder;
+    pt_bytes large;       /* one encoded large block, or empty */
+    uint32_t block_first; /* entries before it */
+    bool cut;             /* it ends here */
+    pt_bytes scratch;
+
+    pt_bytes key_min, last_key;
+    uint64_t last_seq;
+    pt_index_builder index;
+    key_hashes keys;
+    pt_bytes out;
+    uint64_t out_offset;
+    pt_table_meta meta;
+};
+
+/* ---- output ---- */
+
+static peat_rc fail(pt_table_writer *w, peat_rc rc)
+{
+    if (rc != PEAT_OK && w->failed == PEAT_OK) {
+        if (rc == PEAT_NOMEM)
+            rc = pt_fail(w->sink, rc, "no memory to write table %s", w->name);
+        w->failed = rc;
+    }
+    return rc;
+}
+
+static uint64_t out_place(const pt_table_writer *w)
+{
+    return w->out_offset + w->out.size;
+}
+
+static peat_rc out_write(pt_table_writer *w)
+{
+    if (w->out.size == 0)
+        return PEAT_OK;
+    int e = w->env->file_write(w->env->ctx, w->file, w->out_offset, w->out.data, w->out.size);
+    if (e != 0)
+        return pt_fail_os(w->sink, e, "cannot write table %s @%" PRIu64, w->name, w->out_offset);
+    w->out_offset += w->out.size;
+    w->out.size = 0;
+    if (w->out.capacity > OUT_KEEP_BYTES)
+        pt_bytes_done(&w->out);
+    return PEAT_OK;
+}
+
+/* The checksum of what lies in `out` from `start`, for where it will be. */
+static peat_rc out_checksum(pt_table_writer *w, size_t start)
+{
+    return pt_bytes_append_u64(&w->out, pt_checksum(w->out.data + start, w->out.size - start,
+                                                    w->file_id, w->out_offset + start));
+}
+
+static peat_rc out_pad(pt_table_writer *w, size_t size)
+{
+    peat_rc rc = pt_bytes_reserve(&w->out, size);
+    if (rc == PEAT_OK) {
+        memset(w->out.data + w->out.size, 0, size);
+        w->out.size += size;
+    }
+    return rc;
+}
+
+/* ---- blocks ---- */
+
+static size_t block_size_max(const pt_table_writer *w)
+{
+    return w->block_bytes - PT_BLOCK_CHECK_BYTES; /* with its checksum it still fits its frame */
+}
+
+/* The open block's bytes, in `scratch` or `large`. */
+static peat_rc encode_block(pt_table_writer *w, bool continues, pt_slice *ret_block)
+{
+    if (w->large.size != 0) {
+        if (continues)
+            w->large.data[2] |= PT_BLOCK_CONTINUES;
+        *ret_block = pt_slice_of(w->large.data, w->large.size);
+        return PEAT_OK;
+    }
+    w->scratch.size = 0;
+    peat_rc rc = pt_bytes_reserve(&w->scratch, w->builder.size);
+    if (rc == PEAT_OK) {
+        pt_block_builder_encode(&w->builder, continues, w->scratch.data);
+        *ret_block = pt_slice_of(w->scratch.data, w->builder.size);
+    }
+    return rc;
+}
+
+/* Alignment goes on while blocks fill their pages. */
+static peat_rc align_block(pt_table_writer *w, size_t size, bool final)
+{
+    if (!w->aligned)
+        return PEAT_OK;
+    if (size > block_size_max(w)) {
+        w->aligned = false;
+        return PEAT_OK;
+    }
+    if (final)
+        return PEAT_OK;
+    size_t slack = block_size_max(w) - size;
+    w->slack_bytes += slack;
+    if (w->index.count >= SLACK_BLOCKS &&
+        w->slack_bytes * 1000 > (uint64_t)w->index.count * PT_BLOCK_PAGE * SLACK_GIVE_UP) {
+        w->aligned = false;
+        return PEAT_OK;
+    }
+    return out_pad(w, slack);
+}
+
+static bool block_open(const pt_table_writer *w)
+{
+    return w->builder.count != 0 || w->large.size != 0;
+}
+
+/* Ends the open block; `next` is the key that follows, NULL at the end of the table. */
+static peat_rc close_block(pt_table_writer *w, const pt_slice *next)
+{
+    peat_rc rc = PEAT_OK;
+    pt_slice last = pt_slice_of(w->last_key.data, w->last_key.size), block;
+    size_t start = w->out.size;
+    uint32_t large = (uint32_t)w->large.size;
+
+    if (w->index.count == UINT32_MAX)
+        TRY(pt_fail(w->sink, PEAT_TOO_BIG, "table %s has too many blocks", w->name));
+    TRY(encode_block(w, next != NULL && pt_slice_equal(last, *next), &block));
+    TRY(pt_index_builder_add(&w->index, out_place(w), w->block_first, last, next, large));
+    if (w->codec != PT_CODEC_NONE) {
+        TRY(pt_codec_encode(w->codec, w->coder, block, &w->out));
+    } else {
+        TRY(pt_bytes_append(&w->out, block.data, block.size));
+        TRY(align_block(w, block.size, next == NULL));
+    }
+    TRY(out_checksum(w, start));
+    pt_block_builder_clear(&w->builder, block_size_max(w));
+    if (w->large.capacity > OUT_KEEP_BYTES)
+        pt_bytes_done(&w->large);
+    w->large.size = 0;
+    w->block_first = (uint32_t)w->meta.entries;
+    w->cut = false;
+    if (w->out.size >= WRITE_BYTES)
+        TRY(out_write(w));
+out:
+    return rc;
+}
+
+static peat_rc place_entry(pt_table_writer *w, const pt_entry *entry, uint8_t tag)
+{
+    peat_rc rc = PEAT_OK;
+    bool added = false;
+
+    if (block_open(w) && (w->cut || w->large.size != 0))
+        TRY(close_block(w, &entry->key));
+    TRY(pt_block_builder_add(&w->builder, entry, tag, &added));
+    if (!added && w->builder.count != 0) {
+        TRY(close_block(w, &entry->key));
+        TRY(pt_block_builder_add(&w->builder, entry, tag, &added));
+    }
+    if (!added)
+        TRY(pt_block_encode_large(entry, tag, &w->large));
+out:
+    return rc;
+}
+
+static void drop_hashes(pt_table_writer *w)
+{
+    pt_free(w->env, w->keys.hashes);
+    pt_free(w->env, w->keys.entries);
+    w->keys = (key_hashes){0};
+}
+
+static peat_rc note_hash(pt_table_writer *w, uint64_t key_hash)
+{
+    key_hashes *k = &w->keys;
+    if (!k->wanted)
+        return PEAT_OK;
+    size_t max = w->options.memory_max;
+    if (max != 0 && k->count >= max / (sizeof *k->hashes + sizeof *k->entries)) {
+        drop_hashes(w);
+        return PEAT_OK;
+    }
+    if (!pt_grow(w->env, &k->hashes, &k->hashes_capacity, k->count + 1, sizeof *k->hashes) ||
+        !pt_grow(w->env, &k->entries, &k->entries_capacity, k->count + 1, sizeof *k->entries))
+        return PEAT_NOMEM;
+    k->hashes[k->count] = key_hash;
+    k->entries[k->count++] = (uint32_t)w->meta.entries;
+    return PEAT_OK;
+}
+
+static void count_entry(pt_table_writer *w, const pt_entry *entry)
+{
+    pt_table_meta *m = &w->meta;
+    if (m->entries++ == 0 && w->options.inputs_seq_max == 0)
+        m->seq_min = m->seq_max = entry->seq;
+    if (entry->seq != 0 || w->options.inputs_seq_max == 0)
+        m->seq_min = pt_min_u64(m->seq_min, entry->seq);
+    m->seq_max = pt_max_u64(m->seq_max, entry->seq);
+    m->key_bytes += entry->key.size;
+    if (entry->kind == PT_KIND_DELETE)
+        m->tombstones++;
+    else
+        m->value_bytes += entry->value.size;
+}
+
+static peat_rc add_entry(pt_table_writer *w, const pt_entry *entry, uint64_t key_hash)
+{
+    peat_rc rc = PEAT_OK;
+    bool first = w->meta.entries == 0, same = false;
+    if (!first) {
+        int c = pt_slice_compare(pt_slice_of(w->last_key.data, w->last_key.size), entry->key);
+        same = c == 0;
+        PT_ASSERT(c < 0 || (same && w->last_seq >= entry->seq)); /* order is the caller's duty */
+    } else {
+        TRY(pt_bytes_append(&w->key_min, entry->key.data, entry->key.size));
+    }
+    if (w->meta.entries == UINT32_MAX)
+        TRY(pt_fail(w->sink, PEAT_TOO_BIG, "table %s has too many entries", w->name));
+    TRY(place_entry(w, entry, pt_block_tag(key_hash)));
+    if (!same) {
+        TRY(note_hash(w, key_hash));
+        w->last_key.size = 0;
+        TRY(pt_bytes_append(&w->last_key, entry->key.data, entry->key.size));
+    }
+    w->last_seq = entry->seq;
+    count_entry(w, entry);
+out:
+    return rc;
+}
+
+/* ---- the sample ---- */
+
+static peat_rc sample_add(pt_table_writer *w, const pt_entry *e, uint64_t key_hash)
+{
+    peat_rc rc = PEAT_OK;
+    uint8_t kind = (uint8_t)e->kind;
+    TRY(pt_bytes_append(&w->sample, &kind, 1));
+    TRY(pt_bytes_append_u64(&w->sample, key_hash));
+    TRY(pt_bytes_append_u64(&w->sample, e->seq));
+    TRY(pt_bytes_append_sized(&w->sample, e->key));
+    TRY(pt_bytes_append_sized(&w->sample, e->value));
+    w->sample_entries++;
+out:
+    return rc;
+}
+
+/* False at the end. */
+static bool sample_next(pt_cursor *c, pt_entry *ret_entry, uint64_t *ret_hash)
+{
+    if (pt_cursor_left(c) == 0)
+        return false;
+    ret_entry->kind = (pt_kind)pt_cursor_u8(c);
+    *ret_hash = pt_cursor_u64(c);
+    ret_entry->seq = pt_cursor_u64(c);
+    ret_entry->key = pt_cursor_sized(c);
+    ret_entry->value = pt_cursor_sized(c);
+    PT_ASSERT(pt_cursor_ok(c));
+    return true;
+}
+
+static peat_rc codec_pays(pt_table_writer *w, bool *ret_pays)
+{
+    peat_rc rc = PEAT_OK;
+    pt_bytes *tmp = &w->scratch;
+    tmp->size = 0;
+    for (size_t at = 0; at < w->sample.size; at += PT_BLOCK_BYTES_LARGE) {
+        size_t n = (size_t)pt_min_u64(PT_BLOCK_BYTES_LARGE, w->sample.size - at);
+        TRY(pt_codec_encode(w->codec, w->coder, pt_slice_of(w->sample.data + at, n), tmp));
+    }
+    *ret_pays = tmp->size * 16 <= w->sample.size * SHRINK_SIXTEENTH;
+out:
+    return rc;
+}
+
+/* Packs the sample into pages and looks at what stays empty. */
+static peat_rc alignment_pays(pt_table_writer *w, bool *ret_pays)
+{
+    peat_rc rc = PEAT_OK;
+    pt_cursor c = pt_cursor_of(w->sample.data, w->sample.size);
+    pt_entry e;
+    uint64_t hash, slack = 0, blocks = 0;
+    bool added;
+
+    *ret_pays = false;
+    pt_block_builder_clear(&w->builder, block_size_max(w));
+    while (sample_next(&c, &e, &hash)) {
+        TRY(pt_block_builder_add(&w->builder, &e, 0, &added));
+        if (!added) {
+            slack += block_size_max(w) - w->builder.size;
+            blocks++;
+            pt_block_builder_clear(&w->builder, block_size_max(w));
+            TRY(pt_block_builder_add(&w->builder, &e, 0, &added));
+        }
+        if (!added)
+            goto out; /* a large one: not the mix for pages */
+    }
+    *ret_pays = slack * 1000 <= blocks * PT_BLOCK_PAGE * SLACK_PERMILLE;
+out:
+    return rc;
+}
+
+static peat_rc decide_layout(pt_table_writer *w)
+{
+    peat_rc rc = PEAT_OK;
+    bool pays = true;
+    w->sampling = false;
+    w->codec = w->options.codec;
+    if (w->codec != PT_CODEC_NONE && w->sample.size != 0) {
+        TRY(codec_pays(w, &pays));
+        if (!pays)
+            w->codec = PT_CODEC_NONE;
+    }
+    w->block_bytes = w->options.block_bytes;
+    if (w->block_bytes == 0) {
+        bool large = w->codec != PT_CODEC_NONE ||
+                     w->sample.size > w->sample_entries * (uint64_t)LARGE_RECORD;
+        w->block_bytes = large ? PT_BLOCK_BYTES_LARGE : PT_BLOCK_PAGE;
+    }
+    if (w->codec == PT_CODEC_NONE && w->block_bytes == PT_BLOCK_PAGE && !w->options.packed)
+        TRY(alignment_pays(w, &w->aligned));
+    pt_block_builder_clear(&w->builder, block_size_max(w));
+
+    pt_cursor c = pt_cursor_of(w->sample.data, w->sample.size);
+    pt_entry e;
+    uint64_t hash;
+    while (sample_next(&c, &e, &hash))
+        TRY(add_entry(w, &e, hash));
+out:
+    pt_bytes_done(&w->sample);
+    return rc;
+}
+
+/* ---- public ---- */
+
+static peat_rc writer_init(pt_table_writer *w, pt_dir *dir, const pt_table_writer_options *o)
+{
+    peat_rc rc = PEAT_OK;
+    w->sampling = true;
+    w->keys.wanted = o->want_filter || o->want_locator;
+    w->meta.seq_min = o->inputs_seq_min;
+    w->meta.seq_max = o->inputs_seq_max;
+    pt_bytes_init(&w->sample, w->env);
+    pt_bytes_init(&w->large, w->env);
+    pt_bytes_init(&w->scratch, w->env);
+    pt_bytes_init(&w->key_min, w->env);
+    pt_bytes_init(&w->last_key, w->env);
+    pt_bytes_init(&w->out, w->env);
+    pt_index_builder_init(&w->index, w->env);
+    if (!pt_codec_present(o->codec))
+        TRY(pt_fail(w->sink, PEAT_UNSUPPORTED, "cannot write table %s: this build lacks %s",
+                    w->name, pt_codec_name(o->codec)));
+    TRY(pt_block_builder_init(&w->builder, w->env));
+    TRY(pt_coder_new(w->env, o->codec, false, &w->coder));
+    TRY(pt_bytes_reserve(&w->out, WRITE_BYTES + PT_BLOCK_BYTES_LARGE * 2));
+    int e = w->env->file_open(w->env->ctx, dir, w->name, PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE,
+                              &w->file);
+    if (e != 0) {
+        w->file = NULL;
+        TRY(pt_fail_os(w->sink, e, "cannot create table %s", w->name));
+    }
+out:
+    return rc;
+}
+
+peat_rc pt_table_writer_new(const pt_env *env, pt_dir *dir, pt_sink *sink,
+                            const pt_table_writer_options *options, pt_table_writer **ret_writer)
+{
+    PT_ASSERT(options->block_bytes == 0 || options->block_bytes == PT_BLOCK_PAGE ||
+              options->block_bytes == PT_BLOCK_BYTES_LARGE);
+    pt_table_writer *w = pt_alloc_zero(env, sizeof *w);
+    if (w == NULL)
+        return pt_fail(sink, PEAT_NOMEM, "no memory to write a table");
+    w->env = env;
+    w->sink = sink;
+    w->options = *options;
+    pt_table_name(options->file_number, w->name);
+    w->file_id = pt_table_file_id(options->store_id, options->file_number);
+    peat_rc rc = fail(w, writer_init(w, dir, options));
+    if (rc != PEAT_OK) {
+        pt_table_writer_free(w);
+        return rc;
+    }
+    *ret_writer = w;
+    return PEAT_OK;
+}
+
+void pt_table_writer_free(pt_table_writer *w)
+{
+    if (w == NULL)
+        return;
+    if (w->file != NULL)
+        w->env->file_close(w->env->ctx, w->file);
+    pt_coder_free(w->env, w->coder);
+    pt_block_builder_done(&w->builder);
+    pt_index_builder_done(&w->index);
+    drop_hashes(w);
+    pt_bytes_done(&w->sample);
+    pt_bytes_done(&w->large);
+    pt_bytes_done(&w->scratch);
+    pt_bytes_done(&w->key_min);
+    pt_bytes_done(&w->last_key);
+    pt_bytes_done(&w->out);
+    pt_free(w->env, w);
+}
+
+peat_rc pt_table_writer_add(pt_table_writer *w, const pt_entry *entry, uint64_t key_hash)
+{
+    PT_ASSERT(w->failed == PEAT_OK);
+    if (PT_LIKELY(!w->sampling))
+        return fail(w, add_entry(w, entry, key_hash));
+    if (w->sample.size + entry->key.size + entry->value.size <= SAMPLE_BYTES)
+        return fail(w, sample_add(w, entry, key_hash));
+    peat_rc rc = decide_layout(w);
+    return fail(w, rc == PEAT_OK ? add_entry(w, entry, key_hash) : rc);
+}
+
+peat_rc pt_table_writer_cut(pt_table_writer *w, uint32_t *ret_block)
+{
+    peat_rc rc = PEAT_OK;
+    PT_ASSERT(w->failed == PEAT_OK);
+    if (w->sampling && w->sample_entries != 0)
+        TRY(decide_layout(w));
+    w->cut = block_open(w);
+    *ret_block = w->index.count + (w->cut ? 1 : 0);
+out:
+    return fail(w, rc);
+}
+
+uint64_t pt_table_writer_bytes(const pt_table_writer *w)
+{
+    return out_place(w) + w->builder.size + w->large.size + w->sample.size;
+}
+
+uint64_t pt_table_writer_entries(const pt_table_writer *w)
+{
+    return w->sampling ? w->sample_entries : w->meta.entries;
+}
+
+/* ---- finish ---- */
+
+static peat_rc put_index(pt_table_writer *w)
+{
+    peat_rc rc = PEAT_OK;
+    size_t start = w->out.size;
+    pt_table_meta *m = &w->meta;
+    m->section[PT_SECTION_INDEX].offset = out_place(w);
+    TRY(pt_index_builder_finish(&w->index, m->key_min, m->key_max, out_place(w),
+                                (uint32_t)m->entries, !w->aligned, &w->out));
+    TRY(out_checksum(w, start));
+    m->section[PT_SECTION_INDEX].size = w->out.size - start;
+out:
+    return rc;
+}
+
+static peat_rc put_footer(pt_table_writer *w)
+{
+    peat_rc rc = PEAT_OK;
+    uint64_t offset = out_place(w);
+    size_t start = w->out.size;
+    /* the encoding's length does not depend on file_bytes, which has a fixed width */
+    TRY(pt_table_footer_encode(&w->meta, offset, &w->out));
+    w->meta.file_bytes = offset + (w->out.size - start);
+    w->out.size = start;
+    TRY(pt_table_footer_encode(&w->meta, offset, &w->out));
+out:
+    return rc;
+}
+
+static peat_rc finish(pt_table_writer *w)
+{
+    peat_rc rc = PEAT_OK;
+    pt_table_meta *m = &w->meta;
+
+    if (w->sampling)
+        TRY(decide_layout(w));
+    if (block_open(w))
+        TRY(close_block(w, NULL));
+    w->aligned = w->aligned && w->index.count != 0;
+    m->store_id = w->options.store_id;
+    m->file_number = w->options.file_number;
+    m->created_edit = w->options.created_edit;
+    m->run_kind = w->options.run_kind;
+    m->codec = w->codec;
+    m->block_bytes = w->block_bytes;
+    m->block_count = w->index.count;
+    m->flags = w->aligned ? PT_TABLE_ALIGNED : 0;
+    m->key_min = pt_slice_of(w->key_min.data, w->key_min.size);
+    m->key_max = pt_slice_of(w->last_key.data, w->last_key.size);
+    TRY(put_index(w));
+    TRY(put_footer(w));
+    TRY(out_write(w));
+    int e = w->env->file_sync(w->env->ctx, w->file);
+    if (e != 0)
+        TRY(pt_fail_os(w->sink, e, "cannot sync table %s", w->name));
+out:
+    return rc;
+}
+
+peat_rc pt_table_writer_finish(pt_table_writer *w, pt_table_meta *ret_meta)
+{
+    PT_ASSERT(w->failed == PEAT_OK);
+    peat_rc rc = fail(w, finish(w));
+    if (rc == PEAT_OK)
+        *ret_meta = w->meta;
+    return rc;
+}

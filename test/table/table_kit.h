@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table_kit.h - what the table tests share: entries in an array (the oracle), tables built from
+ * them in memory, block sources that hold all blocks or none, and a whole lookup.
+ */
+#ifndef PT_TEST_TABLE_KIT_H
+#define PT_TEST_TABLE_KIT_H
+
+#include "base/hash.h"
+#include "memory_env.h"
+#include "table/table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+/* ---- chance ---- */
+
+typedef struct rng {
+    uint64_t state;
+} rng;
+
+static inline uint64_t rng_next(rng *r)
+{
+    return pt_mix(r->state += 0x9e3779b97f4a7c15ULL);
+}
+
+static inline uint64_t rng_below(rng *r, uint64_t n)
+{
+    return rng_next(r) % n;
+}
+
+/* ---- the oracle ---- */
+
+typedef struct model {
+    pt_entry *entries; /* in table order; bytes owned */
+    size_t count, capacity;
+} model;
+
+static inline pt_slice copy_slice(pt_slice s)
+{
+    uint8_t *p = malloc(s.size ? s.size : 1);
+    assert_non_null(p);
+    if (s.size != 0)
+        memcpy(p, s.data, s.size);
+    return pt_slice_of(p, s.size);
+}
+
+static inline void model_add(model *m, pt_slice key, pt_slice value, uint64_t seq, pt_kind kind)
+{
+    if (m->count == m->capacity) {
+        m->capacity = m->capacity ? m->capacity * 2 : 64;
+        m->entries = realloc(m->entries, m->capacity * sizeof *m->entries);
+        assert_non_null(m->entries);
+    }
+    if (kind == PT_KIND_DELETE)
+        value.size = 0;
+    m->entries[m->count++] =
+        (pt_entry){.key = copy_slice(key), .value = copy_slice(value), .seq = seq, .kind = kind};
+}
+
+static inline int model_order(const void *a, const void *b)
+{
+    const pt_entry *x = a, *y = b;
+    int c = pt_slice_compare(x->key, y->key);
+    if (c != 0)
+        return c;
+    return x->seq > y->seq ? -1 : x->seq < y->seq;
+}
+
+static inline void entry_free(pt_entry *e)
+{
+    free((void *)(uintptr_t)e->key.data);
+    free((void *)(uintptr_t)e->value.data);
+}
+
+/* In order, without equal (key, seq). */
+static inline void model_sort(model *m)
+{
+    if (m->count != 0)
+        qsort(m->entries, m->count, sizeof *m->entries, model_order);
+    size_t n = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        if (n != 0 && model_order(&m->entries[n - 1], &m->entries[i]) == 0)
+            entry_free(&m->entries[i]);
+        else
+            m->entries[n++] = m->entries[i];
+    }
+    m->count = n;
+}
+
+static inline void model_done(model *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        entry_free(&m->entries[i]);
+    free(m->entries);
+    *m = (model){0};
+}
+
+/* Number of entries with key < `key` (<= `key` when `above`). */
+static inline size_t model_bound(const model *m, pt_slice key, bool above)
+{
+    size_t lo = 0, hi = m->count;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        int c = pt_slice_compare(m->entries[mid].key, key);
+        if (c < 0 || (above && c == 0))
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static inline const pt_entry *model_find(const model *m, pt_slice key, uint64_t seq_max)
+{
+    for (size_t i = model_bound(m, key, false); i < m->count; i++) {
+        if (!pt_slice_equal(m->entries[i].key, key))
+            return NULL;
+        if (m->entries[i].seq <= seq_max)
+            return &m->entries[i];
+    }
+    return NULL;
+}
+
+/* ---- a table under test ---- */
+
+typedef struct kit {
+    memory_env mem;
+    pt_sink sink;
+    pt_epoch epoch;
+    pt_table_meta meta;
+    pt_bytes meta_bytes; /* the meta's keys live here */
+    pt_table *table;
+} kit;
+
+static inline void kit_init(kit *k)
+{
+    memset(k, 0, sizeof *k);
+    memory_env_init(&k->mem);
+    pt_sink_init(&k->sink);
+    pt_epoch_init(&k->epoch);
+    pt_bytes_init(&k->meta_bytes, &k->mem.env);
+}
+
+static inline void kit_done(kit *k)
+{
+    pt_table_free(k->table);
+    pt_bytes_done(&k->meta_bytes);
+    pt_epoch_done(&k->epoch);
+    pt_sink_done(&k->sink);
+    assert_int_equal(k->mem.blocks, 0);
+    assert_int_equal(k->mem.open_files, 0);
+    memory_env_done(&k->mem);
+}
+
+static inline const char *kit_error(kit *k)
+{
+    static char text[512];
+    peat_error e;
+    pt_sink_get(&k->sink, &e);
+    (void)snprintf(text, sizeof text, "%s", e.message);
+    return text;
+}
+
+static inline peat_rc kit_write(kit *k, const pt_table_writer_options *options, const model *m)
+{
+    peat_rc rc = PEAT_OK;
+    pt_table_writer *w = NULL;
+    pt_table_meta meta;
+    TRY(pt_table_writer_new(&k->mem.env, NULL, &k->sink, options, &w));
+    for (size_t i = 0; i < m->count; i++) {
+        const pt_entry *e = &m->entries[i];
+        TRY(pt_table_writer_add(w, e, pt_hash(e->key.data, e->key.size)));
+    }
+    assert_int_equal(pt_table_writer_entries(w), m->count);
+    TRY(pt_table_writer_finish(w, &meta));
+    k->meta_bytes.size = 0;
+    TRY(pt_table_meta_encode(&meta, &k->meta_bytes));
+out:
+    pt_table_writer_free(w);
+    return rc;
+}
+
+static inline peat_rc kit_open(kit *k)
+{
+    peat_rc rc =
+        pt_table_meta_decode(pt_slice_of(k->meta_bytes.data, k->meta_bytes.size), &k->meta);
+    if (rc != PEAT_OK)
+        return rc;
+    return pt_table_new(&k->mem.env, NULL, &k->sink, &k->epoch, &k->meta, &k->table);
+}
+
+static inline void kit_build(kit *k, const pt_table_writer_options *options, const model *m)
+{
+    kit_init(k);
+    assert_int_equal(kit_write(k, options, m), PEAT_OK);
+    assert_int_equal(kit_open(k), PEAT_OK);
+}
+
+static inline memory_file *kit_file(kit *k)
+{
+    char name[PT_TABLE_NAME_SIZE];
+    pt_table_name(k->meta.file_number, name);
+    return memory_env_find(&k->mem, name);
+}
+
+/* ---- block sources ---- */
+
+/* Reads every block anew into its own heap memory of the exact size, so that a read beyond it is
+ * seen by the sanitizer. With `resident` blocks that fit a frame stay in a slab. */
+typedef struct kit_source {
+    pt_block_source base;
+    kit *kit;
+    uint64_t fetched, held;
+} kit_source;
+
+static inline peat_rc kit_fetch(pt_block_source *source, uint32_t block, pt_fetch_hint hint,
+                                pt_block_ref *ret_block)
+{
+    kit_source *s = PT_CONTAINER(source, kit_source, base);
+    (void)hint;
+    size_t size = pt_table_block_size(s->kit->table, block), used = 0;
+    uint8_t *p = malloc(size);
+    assert_non_null(p);
+    peat_rc rc = pt_table_read_block(s->kit->table, block, p, size, &used);
+    if (rc != PEAT_OK) {
+        free(p);
+        return rc;
+    }
+    assert_true(used <= size);
+    uint8_t *exact = malloc(used);
+    assert_non_null(exact);
+    memcpy(exact, p, used);
+    free(p);
+    s->fetched++;
+    s->held++;
+    *ret_block = (pt_block_ref){.data = exact, .size = used, .pin = exact};
+    return PEAT_OK;
+}
+
+static inline void kit_release(pt_block_source *source, pt_block_ref *block)
+{
+    PT_CONTAINER(source, kit_source, base)->held--;
+    free(block->pin);
+}
+
+static inline void kit_source_init(kit_source *s, kit *k)
+{
+    *s = (kit_source){.kit = k};
+    s->base.block_count = k->meta.block_count;
+    s->base.fetch = kit_fetch;
+    s->base.release = kit_release;
+}
+
+/* ---- a whole lookup ---- */
+
+/* PEAT_OK and *ret_entry (value copied), PEAT_NOT_FOUND, or an error. */
+static inline peat_rc kit_find(kit *k, kit_source *s, pt_slice key, uint64_t seq_max,
+                               pt_entry *ret_entry)
+{
+    uint64_t hash = pt_hash(key.data, key.size);
+    pt_block_ref held = {0};
+    bool holds = false;
+    uint32_t held_block = 0;
+    peat_rc rc = PEAT_OK;
+    for (int calls = 0;; calls++) {
+        assert_true(calls < 100000);
+        pt_find_result r = {0};
+        unsigned slot = pt_epoch_enter(&k->epoch);
+        pt_find f = pt_table_find(k->table, &s->base, key, hash, seq_max, held_block,
+                                  holds ? &held : NULL, &r);
+        if (f == PT_FIND_FOUND) {
+            *ret_entry = r.entry;
+            ret_entry->value = copy_slice(r.entry.value);
+        }
+        pt_epoch_exit(&k->epoch, slot);
+        if (f == PT_FIND_NEED_BLOCK) {
+            if (holds)
+                s->base.release(&s->base, &held);
+            held_block = r.block;
+            rc = s->base.fetch(&s->base, r.block, PT_FETCH_POINT, &held);
+            holds = rc == PEAT_OK;
+        } else if (f == PT_FIND_NEED_SECTION) {
+            rc = pt_table_load(k->table, r.section);
+        } else {
+            rc = f == PT_FIND_FOUND ? PEAT_OK : f == PT_FIND_ABSENT ? PEAT_NOT_FOUND : PEAT_CORRUPT;
+            break;
+        }
+        if (rc != PEAT_OK)
+            break;
+    }
+    if (holds)
+        s->base.release(&s->base, &held);
+    return rc;
+}
+
+#endif
