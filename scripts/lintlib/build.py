@@ -11,6 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from .tree import Problem
 
 LIBRARY_BYTES_MAX = 600 * 1000
+# Where a declaration of peat.h begins: its mark, or the attribute the mark stands for.
+_EXPORTED = re.compile(r"(?:\bPEAT_API\b(?!\s*__|\s*\n?\s*#)|__attribute__\(\(visibility\([^)]*\)\)\)\n#endif)"
+                       r"[^;{]*?\b(peat_\w+)\s*\(")
 _WARNINGS = ["-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 
@@ -62,7 +65,7 @@ def check_symbols(tree):
     declared = {}
     for path in tree.c_files("include"):
         code = tree.code(path)
-        for m in re.finditer(r"\bPEAT_API\b(?!\s*__|\s*\n?\s*#)[^;{]*?\b(peat_\w+)\s*\(", code):
+        for m in _EXPORTED.finditer(code):
             declared[m.group(1)] = (path, code.count("\n", 0, m.start(1)) + 1)
     problems = [Problem("libpeat.so", 0, f"exports {name}", "hide it or declare it in peat.h")
                 for name in sorted(exported - set(declared))]

@@ -207,10 +207,13 @@ class Planted(unittest.TestCase):
 
     def test_stray_and_missing_exports_are_found(self):
         header = {"include/peat.h": "PEAT_API int peat_a(int n);\nPEAT_API const char *\n"
-                                    "peat_b(void);\n"}
-        self.library("int peat_a(int n) { return n; }\nconst char *peat_b(void) { return 0; }\n")
+                                    "peat_b(void);\n",
+                  "include/peat_env.h": '#if 1\n__attribute__((visibility("default")))\n#endif\n'
+                                        "/* A call. */\nconst int *peat_c(void);\n"}
+        self.library("int peat_a(int n) { return n; }\nconst char *peat_b(void) { return 0; }\n"
+                     "int peat_c;\n")
         self.assertEqual(self.findings(build.check_symbols, header, "build"), [])
-        self.library("int peat_a(int n) { return n; }\nint pt_b(void) { return 0; }\n")
+        self.library("int peat_a(int n) { return n; }\nint pt_b(void) { return 0; }\nint peat_c;\n")
         found = self.findings(build.check_symbols, header, "build")
         self.assertEqual(len(found), 2, found)
         self.assertIn("exports pt_b", found[0])
