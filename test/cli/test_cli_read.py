@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# ctest: timeout=300
+"""Points and scans through the peat command.
+
+Usage: test_cli_read.py [PEAT]        PEAT_BIN names the binary otherwise
+"""
+import base64
+import json
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+from cli_support import PEAT, Cli, main  # noqa: E402
+
+
+class Points(Cli):
+    def test_put_get_del_and_their_exit_codes(self):
+        self.peat("put", "s", "bog", "wet ground")
+        self.assertEqual(self.peat("get", "s", "bog"), b"wet ground\n")
+        self.assertEqual(self.peat("get", "-N", "s", "bog"), b"wet ground")
+        self.assertEqual(json.loads(self.peat("get", "--json", "s", "bog")),
+                         {"key": "bog", "value": "wet ground"})
+        self.assertEqual(self.peat("get", "s", "fen", code=1), b"")
+        self.peat("put", "s", "bog", "")
+        self.assertEqual(self.peat("get", "s", "bog"), b"\n")
+        self.peat("del", "s", "bog")
+        self.peat("get", "s", "bog", code=1)
+        self.peat("del", "s", "bog", code=1)
+
+    def test_del_removes_what_is_there_and_tells_of_the_rest(self):
+        self.store([(b"a", b"1"), (b"b", b"2"), (b"c", b"3")])
+        self.peat("del", "s", "a", "x", "c", code=1)
+        self.assertEqual(self.peat("dump", "s"), b"b\t2\n")
+
+    def test_keys_and_values_in_every_encoding(self):
+        self.peat("put", "-k", "hex", "-v", "base64", "s", "00ff", base64.b64encode(b"\0\1").decode())
+        self.assertEqual(self.peat("get", "-k", "base64", "-v", "hex", "s", "AP8="), b"0001\n")
+        self.peat("get", "-k", "hex", "s", "0", code=2)
+        self.assertIn("hex", self.err)
+
+    def test_a_value_from_a_file_or_pipe(self):
+        data = bytes(range(256)) * 5000
+        self.peat("put", "-i", self.write("value", data), "s", "file")
+        self.peat("put", "-i", "-", "s", "pipe", stdin=data[:300000])
+        self.assertEqual(self.peat("get", "-N", "s", "file"), data)
+        self.assertEqual(self.peat("get", "-N", "s", "pipe"), data[:300000])
+        self.peat("put", "-i", "absent", "s", "x", code=2)
+
+    def test_arguments_that_look_like_options(self):
+        self.peat("put", "s", "--", "-k", "-5")
+        self.assertEqual(self.peat("get", "s", "--", "-k"), b"-5\n")
+        self.peat("put", "s", "temperature", "-5", code=2)
+        self.assertIn("--", self.err)
+
+    def test_a_key_that_is_too_long(self):
+        self.peat("put", "s", "k" * 65535, "v")
+        self.peat("put", "s", "k" * 65536, "v", code=2)
+        self.assertEqual(self.peat("count", "s"), b"1\n")
+
+    def test_peat_db_names_the_store(self):
+        self.peat("put", "s", "a", "1")
+        self.env["PEAT_DB"] = "s"
+        self.assertEqual(self.peat("get", "a"), b"1\n")
+        self.peat("put", "b", "2")
+        self.assertEqual(self.peat("dump"), b"a\t1\nb\t2\n")
+        self.peat("put", "--db", "t", "c", "3")
+        self.assertEqual(self.peat("dump", "t"), b"c\t3\n")
+
+
+class Scans(Cli):
+    def test_bounds_prefix_direction_and_limit(self):
+        self.store([(b"%03d" % i, b"v%d" % i) for i in range(1000)])
+
+        def keys(*words, code=0):
+            return self.peat("scan", "-K", *words, "s", code=code).decode().split()
+        self.assertEqual(keys("-p", "12"), ["%03d" % i for i in range(120, 130)])
+        self.assertEqual(keys("-p", "12", "-r"), ["%03d" % i for i in range(129, 119, -1)])
+        self.assertEqual(keys("-l", "003", "-u", "006"), ["003", "004", "005"])
+        self.assertEqual(keys("-l", "003", "-u", "006", "-r", "-n", "2"), ["005", "004"])
+        self.assertEqual(keys("-p", "12", "-l", "125", "-u", "127"), ["125", "126"])
+        self.assertEqual(len(keys()), 1000)
+        self.assertEqual(keys("-r", "-n", "1"), ["999"])
+        self.assertEqual(keys("-p", "x", code=1), [])
+        self.assertEqual(keys("-l", "5", "-u", "4", code=1), [])
+        self.assertEqual(self.peat("scan", "-V", "-n", "2", "s"), b"v0\nv1\n")
+        self.assertEqual(json.loads(self.peat("scan", "-j", "-n", "1", "s")),
+                         {"key": "000", "value": "v0"})
+        self.assertEqual(self.peat("count", "-p", "12", "s"), b"10\n")
+        self.assertEqual(json.loads(self.peat("count", "--json", "s")), {"count": 1000})
+        self.assertGreater(int(self.peat("count", "-A", "s")), 0)
+
+    def test_a_reader_that_leaves_early_is_no_failure(self):
+        self.store([(b"%06d" % i, b"v" * 100) for i in range(20000)])
+        scan = subprocess.Popen([PEAT, "scan", "s"], cwd=self.dir, env=self.env,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(scan.stdout.read(7), b"000000\t")
+        scan.stdout.close()
+        self.assertEqual(scan.stderr.read(), b"")
+        scan.stderr.close()
+        self.assertEqual(scan.wait(60), 141)
+        self.peat("check", "s")
+
+    def test_output_that_cannot_be_written_is_an_error(self):
+        self.store([(b"a", b"1")])
+        for words in (["dump", "s"], ["get", "s", "a"], ["stats", "s"], ["help"], ["version"],
+                      ["count", "s"], ["check", "s"], ["export", "s"]):
+            with open("/dev/full", "wb") as full:
+                run = subprocess.run([PEAT, *words], cwd=self.dir, env=self.env, stdout=full,
+                                     stderr=subprocess.PIPE, timeout=60)
+            self.assertEqual(run.returncode, 3, words)
+            self.assertIn(b"No space left", run.stderr)
+
+    def test_a_closed_standard_output_never_lets_the_store_take_its_place(self):
+        self.store([(b"a", b"1")])
+        run = subprocess.run(f"exec {PEAT} dump s >&-", shell=True, cwd=self.dir, env=self.env,
+                             stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(run.returncode, 3)
+        self.assertEqual(self.peat("dump", "s"), b"a\t1\n")
+        self.peat("check", "s")
+
+
+if __name__ == "__main__":
+    main()

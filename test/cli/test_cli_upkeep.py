@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# ctest: timeout=300
+"""stats, compact, check, export and import; what must be refused.
+
+Usage: test_cli_upkeep.py [PEAT]        PEAT_BIN names the binary otherwise
+"""
+import json
+import os
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+from cli_support import PEAT, Cli, any_bytes_entries, main  # noqa: E402
+
+
+class Upkeep(Cli):
+    def test_stats_draw_and_tell(self):
+        self.store([(b"%06d" % i, b"v" * 50) for i in range(5000)])
+        self.peat("compact", "s")
+        text = self.peat("stats", "s").decode()
+        for word in ("Layers", "Partitions", "bottom", "entries"):
+            self.assertIn(word, text)
+        told = json.loads(self.peat("stats", "--json", "s"))
+        self.assertEqual(told["stats"]["partitions"], len(told["partitions"]))
+        self.assertEqual(sum(p["entries"] for p in told["partitions"]), 5000)
+        self.assertGreater(told["stats"]["bottom_bytes"], 0)
+
+    def test_compact_changes_no_answer(self):
+        self.store([(b"%06d" % i, b"v" * 50) for i in range(3000)])
+        self.peat("del", "s", *("%06d" % i for i in range(0, 3000, 3)))
+        want = self.peat("dump", "s")
+        told = json.loads(self.peat("compact", "-q", "--json", "s"))
+        self.assertLessEqual(told["disk_bytes"], told["disk_bytes_before"])
+        self.assertEqual(self.peat("dump", "s"), want)
+
+    def test_check_of_a_sound_store(self):
+        self.store(any_bytes_entries())
+        self.assertIn(b"sound", self.peat("check", "s"))
+        told = json.loads(self.peat("check", "--json", "s"))
+        self.assertEqual((told["ok"], told["damages"]), (True, []))
+
+    def test_check_names_the_damaged_file(self):
+        self.store([(b"%06d" % i, os.urandom(60)) for i in range(20000)])
+        self.peat("compact", "-q", "s")
+        tables = sorted((n for n in os.listdir(self.path("s")) if n.startswith("t-")),
+                        key=lambda n: os.path.getsize(self.path("s/" + n)))
+        with open(self.path("s/" + tables[-1]), "r+b") as f:
+            f.seek(os.path.getsize(f.name) // 3)
+            byte = f.read(1)
+            f.seek(-1, os.SEEK_CUR)
+            f.write(bytes([byte[0] ^ 0x10]))
+        lines = self.peat("check", "s", code=3).decode().splitlines()
+        self.assertTrue(any(line.startswith(tables[-1] + " @") for line in lines), lines)
+        told = json.loads(self.peat("check", "--json", "s", code=3))
+        self.assertFalse(told["ok"])
+        self.assertIn(tables[-1], [d["file"] for d in told["damages"]])
+        self.peat("dump", "s", code=3)
+
+    def test_export_and_import_copy_the_store(self):
+        self.store(any_bytes_entries())
+        stream = self.peat("export", "s")
+        self.peat("import", "copy", stdin=stream)
+        words = ["dump", "-k", "hex", "-v", "hex"]
+        self.assertEqual(self.peat(*words, "copy"), self.peat(*words, "s"))
+        self.peat("import", "copy", stdin=stream, code=3)
+        for cut in (0, 1, len(stream) // 2, len(stream) - 1):
+            self.peat("import", "torn", stdin=stream[:cut], code=3)
+            self.peat("count", "torn", code=3)
+
+    def test_read_only_commands_change_nothing(self):
+        self.store(any_bytes_entries())
+
+        def state():
+            found = {}
+            for name in sorted(os.listdir(self.path("s"))):
+                with open(self.path("s/" + name), "rb") as f:
+                    found[name] = f.read()
+            return found
+        before = state()
+        for words in (["get", "s", "no such key"], ["scan", "-p", "no such key", "s"]):
+            self.peat(*words, code=1)
+        for words in (["count", "s"], ["dump", "s"], ["stats", "s"], ["check", "s"], ["export", "s"]):
+            self.peat(*words)
+        self.assertEqual(state(), before)
+
+
+class Refusals(Cli):
+    def test_a_store_that_is_none(self):
+        for words in (["get", "absent", "k"], ["dump", "absent"], ["del", "absent", "k"],
+                      ["stats", "absent"], ["check", "absent"], ["compact", "absent"]):
+            self.peat(*words, code=3)
+            self.assertIn("absent", self.err)
+        self.assertFalse(os.path.exists(self.path("absent")))
+        self.write("file", b"x")
+        self.peat("put", "file", "k", "v", code=3)
+        self.assertIn("file", self.err)
+        os.mkdir(self.path("other"))
+        self.write("other/notes.txt", b"mine")
+        self.peat("put", "other", "k", "v", code=3)
+        self.assertEqual(os.listdir(self.path("other")), ["notes.txt"])
+
+    def test_a_store_that_is_open_elsewhere(self):
+        holder = subprocess.Popen([PEAT, "load", "-q", "--batch", "1", "--ack", "-", "s"],
+                                  cwd=self.dir, env=self.env, stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE)
+        holder.stdin.write(b"a\t1\nb\t2\n")
+        holder.stdin.flush()
+        self.assertEqual(holder.stdout.readline(), b"1\n")
+        for words in (["get", "s", "a"], ["put", "s", "a", "2"]):
+            self.peat(*words, code=3)
+            self.assertIn(str(holder.pid), self.err)
+        holder.stdin.close()
+        holder.stdout.close()
+        self.assertEqual(holder.wait(60), 0)
+        self.assertEqual(self.peat("get", "s", "b"), b"2\n")
+
+    def test_usage_errors(self):
+        for words in ([], ["frob"], ["get"], ["get", "s"], ["get", "s", "a", "b"],
+                      ["scan", "--limit", "many", "s"], ["load", "-f", "xml", "s"],
+                      ["load", "-t", "ab", "s"], ["scan", "-K", "-V", "s"], ["help", "frob"],
+                      ["load", "--batch", "0", "s"], ["put", "", "a", "b"]):
+            self.peat(*words, code=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the tests of the command's pure parts share: bytes that meet the special ones often, and
+ * the files under test that every other one needs. Included once per program.
+ */
+#ifndef TEST_TOOL_SUPPORT_H
+#define TEST_TOOL_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#undef fail /* cmocka's macro; files of the command have functions of that name */
+
+#include "../../tools/peat/bytes.c"
+#include "../../tools/peat/codec.c"
+
+static const uint64_t seed = 20240607;
+
+static uint64_t next_random(uint64_t *io_state)
+{
+    *io_state ^= *io_state << 13;
+    *io_state ^= *io_state >> 7;
+    *io_state ^= *io_state << 17;
+    return *io_state;
+}
+
+/* Bytes that meet the special ones often. */
+static size_t random_bytes(uint64_t *io_state, char *to, size_t max)
+{
+    static const char special[] = "\\\t\n\r\0x\"{};\xff\xc3\xa4";
+    size_t size = next_random(io_state) % (max + 1);
+    for (size_t i = 0; i < size; i++) {
+        uint64_t r = next_random(io_state);
+        to[i] = r % 2 == 0 ? special[r / 2 % (sizeof special - 1)] : (char)(r >> 8);
+    }
+    return size;
+}
+
+static void assert_bytes(peat_slice got, const void *data, size_t size)
+{
+    assert_int_equal(got.size, size);
+    if (size > 0)
+        assert_memory_equal(got.data, data, size);
+}
+
+#endif
