@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#define MAP_BYTES (1u << 20)
+
 static const char *const section_names[PT_SECTION_COUNT] = {"index", "filter", "locator", "ranges"};
 
 peat_rc pt_table_new(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
@@ -119,7 +121,10 @@ void pt_section_unref(pt_section_data *data)
 {
     if (data == NULL || atomic_fetch_sub(&data->refs, 1) != 1)
         return;
-    pt_free(data->env, data->bytes);
+    if (data->mapped != 0)
+        data->env->unmap(data->env->ctx, data->bytes, data->mapped);
+    else
+        pt_free(data->env, data->bytes);
     pt_free(data->env, data);
 }
 
@@ -134,9 +139,29 @@ static const char *section_view(pt_table *t, pt_section s, pt_section_data *d)
     switch (s) {
     case PT_SECTION_INDEX:
         return pt_index_view(&d->view.index, bytes, t->block_count, t->meta.entries, t->blocks_end);
+    case PT_SECTION_FILTER:
+        return pt_filter_view(&d->view.filter, bytes);
+    case PT_SECTION_LOCATOR:
+        return pt_locator_view(&d->view.locator, bytes);
     default:
         return "section of unknown use";
     }
+}
+
+/* Large sections are mapped: they are probed at random, and huge pages make that cheaper. */
+static pt_section_data *section_new(const pt_env *env, size_t size)
+{
+    pt_section_data *d = pt_alloc_zero(env, sizeof *d);
+    if (d == NULL)
+        return NULL;
+    atomic_store(&d->refs, 1);
+    d->env = env;
+    d->mapped = size >= MAP_BYTES ? size : 0;
+    d->bytes = d->mapped != 0 ? env->map(env->ctx, size) : pt_alloc(env, size);
+    if (d->bytes != NULL)
+        return d;
+    pt_free(env, d);
+    return NULL;
 }
 
 peat_rc pt_table_section_read(pt_table *t, pt_section s, pt_section_data **ret_data)
@@ -148,13 +173,8 @@ peat_rc pt_table_section_read(pt_table *t, pt_section s, pt_section_data **ret_d
 
     PT_ASSERT(size > PT_BLOCK_CHECK_BYTES);
     TRY(open_file(t, &file));
-    d = pt_alloc_zero(t->env, sizeof *d);
-    if (d != NULL) {
-        atomic_store(&d->refs, 1);
-        d->env = t->env;
-        d->bytes = pt_alloc(t->env, size);
-    }
-    if (d == NULL || d->bytes == NULL)
+    d = section_new(t->env, (size_t)size);
+    if (d == NULL)
         TRY(pt_fail(t->sink, PEAT_NOMEM, "no memory for table %s %s (%" PRIu64 " bytes)", t->name,
                     section_names[s], size));
     TRY(read_exactly(t, file, offset, d->bytes, (size_t)size, section_names[s]));

@@ -12,7 +12,9 @@
 #include "base/hash.h"
 #include "table/block.h"
 #include "table/codec.h"
+#include "table/filter.h"
 #include "table/index.h"
+#include "table/locator.h"
 #include "table/table.h"
 #include "table/table_meta.h"
 
@@ -22,8 +24,11 @@ typedef struct pt_section_data {
     const pt_env *env;
     uint8_t *bytes;
     size_t size;
+    size_t mapped; /* bytes of a mapping; 0: from the heap */
     union {
         pt_index index;
+        pt_filter filter;
+        pt_locator locator;
     } view;
 } pt_section_data;
 

@@ -23,18 +23,31 @@ typedef struct lookup {
     pt_find_result *result;
 } lookup;
 
+/* ---- filters ---- */
+
 void pt_table_prefetch(const pt_table *t, uint64_t key_hash)
 {
-    (void)t;
-    (void)key_hash;
+    const pt_section_data *d = pt_table_section_peek(t, PT_SECTION_LOCATOR);
+    if (d != NULL) {
+        pt_locator_prefetch(&d->view.locator, key_hash);
+        return;
+    }
+    d = pt_table_section_peek(t, PT_SECTION_FILTER);
+    if (d != NULL)
+        pt_filter_prefetch(&d->view.filter, key_hash);
 }
 
 bool pt_table_may_contain(const pt_table *t, uint64_t key_hash)
 {
-    (void)t;
-    (void)key_hash;
-    return true;
+    uint32_t block, slot;
+    const pt_section_data *d = pt_table_section_peek(t, PT_SECTION_LOCATOR);
+    if (d != NULL)
+        return pt_locator_find(&d->view.locator, key_hash, &block, &slot);
+    d = pt_table_section_peek(t, PT_SECTION_FILTER);
+    return d == NULL || pt_filter_may_contain(&d->view.filter, key_hash);
 }
+
+/* ---- the machine ---- */
 
 static const uint8_t *block_bytes(const lookup *l, uint32_t block)
 {
@@ -49,8 +62,12 @@ static pt_find need_section(const lookup *l, pt_section s)
     return PT_FIND_NEED_SECTION;
 }
 
+/* Where blocks are packed, reading one takes the index: it is asked for first, so that its memory
+ * is known to whoever counts it. */
 static pt_find need_block(const lookup *l, uint32_t block)
 {
+    if (!l->t->aligned && pt_table_section_peek(l->t, PT_SECTION_INDEX) == NULL)
+        return need_section(l, PT_SECTION_INDEX);
     l->result->block = block;
     return PT_FIND_NEED_BLOCK;
 }
@@ -87,7 +104,9 @@ static bool continued(const lookup *l, uint32_t block, pt_block *ret_view)
     return pt_block_key_is(ret_view, 0, l->key);
 }
 
-static pt_find find_in(const lookup *l, uint32_t block)
+#define NO_SLOT UINT32_MAX /* tags tell */
+
+static pt_find find_in(const lookup *l, uint32_t block, uint32_t slot)
 {
     pt_block view;
     if (PT_UNLIKELY(continued(l, block, &view)))
@@ -96,10 +115,39 @@ static pt_find find_in(const lookup *l, uint32_t block)
     if (data == NULL)
         return need_block(l, block);
     pt_block_view(&view, data);
-    uint32_t slot = pt_block_find(&view, l->key, pt_block_tag(l->hash));
-    if (slot == view.count)
+    if (slot == NO_SLOT)
+        slot = pt_block_find(&view, l->key, pt_block_tag(l->hash));
+    else if (slot >= view.count || !pt_block_key_is(&view, slot, l->key))
+        slot = view.count; /* only the fingerprint was equal */
+    return slot >= view.count ? PT_FIND_ABSENT : pick_version(l, block, &view, slot);
+}
+
+static pt_find find_by_locator(const lookup *l, const pt_locator *locator)
+{
+    uint32_t block, slot;
+    if (!pt_locator_find(locator, l->hash, &block, &slot) || block >= l->t->block_count)
         return PT_FIND_ABSENT;
-    return pick_version(l, block, &view, slot);
+    return find_in(l, block, locator->slot_bits != 0 ? slot : NO_SLOT);
+}
+
+static pt_find find_by_index(const lookup *l)
+{
+    pt_section_data *index = pt_table_section_peek(l->t, PT_SECTION_INDEX);
+    if (index == NULL)
+        return need_section(l, PT_SECTION_INDEX);
+    uint32_t block = pt_index_search(&index->view.index, l->key);
+    return block == l->t->block_count ? PT_FIND_ABSENT : find_in(l, block, NO_SLOT);
+}
+
+/* The section if it is to be used, else NULL. True in ret_wanted when it is to be loaded. */
+static const pt_section_data *optional(const pt_table *t, pt_section s, bool *ret_wanted)
+{
+    *ret_wanted = false;
+    if (atomic_load_explicit(&t->denied[s], memory_order_relaxed))
+        return NULL;
+    const pt_section_data *d = pt_table_section_peek(t, s);
+    *ret_wanted = d == NULL && t->meta.section[s].size != 0;
+    return d;
 }
 
 pt_find pt_table_find(pt_table *t, pt_block_source *source, pt_slice key, uint64_t key_hash,
@@ -114,11 +162,16 @@ pt_find pt_table_find(pt_table *t, pt_block_source *source, pt_slice key, uint64
                 .held_block = held_block,
                 .held = held,
                 .result = ret_result};
-    pt_section_data *index = pt_table_section_peek(t, PT_SECTION_INDEX);
-    if (index == NULL)
-        return need_section(&l, PT_SECTION_INDEX);
-    uint32_t block = pt_index_search(&index->view.index, key);
-    if (block == t->block_count)
+    bool wanted;
+    const pt_section_data *d = optional(t, PT_SECTION_LOCATOR, &wanted);
+    if (PT_LIKELY(d != NULL))
+        return find_by_locator(&l, &d->view.locator);
+    if (wanted)
+        return need_section(&l, PT_SECTION_LOCATOR);
+    d = optional(t, PT_SECTION_FILTER, &wanted);
+    if (wanted)
+        return need_section(&l, PT_SECTION_FILTER);
+    if (d != NULL && !pt_filter_may_contain(&d->view.filter, key_hash))
         return PT_FIND_ABSENT;
-    return find_in(&l, block);
+    return find_by_index(&l);
 }

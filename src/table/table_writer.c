@@ -14,7 +14,9 @@
  */
 #include "table/block_build.h"
 #include "table/codec.h"
+#include "table/filter.h"
 #include "table/index.h"
+#include "table/locator.h"
 #include "table/table_meta.h"
 
 #include "base/hash.h"
@@ -66,6 +68,7 @@ struct pt_table_writer {
     pt_bytes key_min, last_key;
     uint64_t last_seq;
     pt_index_builder index;
+    uint32_t block_entries_max;
     key_hashes keys;
     pt_bytes out;
     uint64_t out_offset;
@@ -194,6 +197,8 @@ static peat_rc close_block(pt_table_writer *w, const pt_slice *next)
     if (w->large.capacity > OUT_KEEP_BYTES)
         pt_bytes_done(&w->large);
     w->large.size = 0;
+    uint32_t entries = (uint32_t)w->meta.entries - w->block_first;
+    w->block_entries_max = entries > w->block_entries_max ? entries : w->block_entries_max;
     w->block_first = (uint32_t)w->meta.entries;
     w->cut = false;
     if (w->out.size >= WRITE_BYTES)
@@ -495,17 +500,78 @@ uint64_t pt_table_writer_entries(const pt_table_writer *w)
 
 /* ---- finish ---- */
 
+static peat_rc end_section(pt_table_writer *w, pt_section s, size_t start)
+{
+    peat_rc rc = out_checksum(w, start);
+    w->meta.section[s].offset = w->out_offset + start;
+    w->meta.section[s].size = w->out.size - start;
+    return rc;
+}
+
 static peat_rc put_index(pt_table_writer *w)
 {
     peat_rc rc = PEAT_OK;
     size_t start = w->out.size;
     pt_table_meta *m = &w->meta;
-    m->section[PT_SECTION_INDEX].offset = out_place(w);
     TRY(pt_index_builder_finish(&w->index, m->key_min, m->key_max, out_place(w),
                                 (uint32_t)m->entries, !w->aligned, &w->out));
-    TRY(out_checksum(w, start));
-    m->section[PT_SECTION_INDEX].size = w->out.size - start;
+    TRY(end_section(w, PT_SECTION_INDEX, start));
 out:
+    return rc;
+}
+
+/* The ordinals of newest versions become places. */
+static void find_places(pt_table_writer *w, uint32_t slot_bits)
+{
+    uint32_t block = 0;
+    for (size_t i = 0; i < w->keys.count; i++) {
+        uint32_t entry = w->keys.entries[i];
+        while (block + 1 < w->index.count && w->index.entries[block + 1] <= entry)
+            block++;
+        uint32_t slot = slot_bits != 0 ? entry - w->index.entries[block] : 0;
+        w->keys.entries[i] = block << slot_bits | slot;
+    }
+}
+
+static peat_rc put_locator(pt_table_writer *w, const pt_fuse_order *order)
+{
+    peat_rc rc = PEAT_OK;
+    uint32_t block_bits, slot_bits;
+    size_t start = w->out.size;
+    if (!pt_locator_bits(w->index.count, w->block_entries_max, &block_bits, &slot_bits))
+        return PEAT_OK;
+    find_places(w, slot_bits);
+    TRY(pt_locator_encode(order, w->keys.entries, block_bits, slot_bits, &w->out));
+    TRY(end_section(w, PT_SECTION_LOCATOR, start));
+out:
+    return rc;
+}
+
+/* Filter and locator share one order. When hashes of different keys are equal there can be no
+ * locator, and the filter goes without the repetitions. */
+static peat_rc put_fuses(pt_table_writer *w)
+{
+    peat_rc rc = PEAT_OK;
+    pt_fuse_order order = {0};
+    key_hashes *k = &w->keys;
+    bool found = false, unique = true;
+    if (k->count == 0)
+        return PEAT_OK;
+    TRY(pt_fuse_order_init(&order, w->env, k->hashes, k->count, w->file_id, &found));
+    if (!found && w->options.want_filter) {
+        unique = false;
+        k->count = pt_fuse_unique(k->hashes, k->count);
+        TRY(pt_fuse_order_init(&order, w->env, k->hashes, k->count, w->file_id, &found));
+    }
+    if (found && w->options.want_filter) {
+        size_t start = w->out.size;
+        TRY(pt_filter_encode(&order, &w->out));
+        TRY(end_section(w, PT_SECTION_FILTER, start));
+    }
+    if (found && unique && w->options.want_locator)
+        TRY(put_locator(w, &order));
+out:
+    pt_fuse_order_done(&order);
     return rc;
 }
 
@@ -544,6 +610,7 @@ static peat_rc finish(pt_table_writer *w)
     m->key_min = pt_slice_of(w->key_min.data, w->key_min.size);
     m->key_max = pt_slice_of(w->last_key.data, w->last_key.size);
     TRY(put_index(w));
+    TRY(put_fuses(w));
     TRY(put_footer(w));
     TRY(out_write(w));
     int e = w->env->file_sync(w->env->ctx, w->file);
