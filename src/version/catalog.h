@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * catalog.h - the current version and how it changes: an edit is tried on a copy, made durable in
+ * the manifest, and then becomes the current one. Recovery applies the same edits in the same way.
+ *
+ * Lock rule: one caller at a time for everything that changes it (the store's install lock).
+ */
+#ifndef PT_VERSION_CATALOG_H
+#define PT_VERSION_CATALOG_H
+
+#include "version/edit.h"
+#include "version/manifest.h"
+#include "version/version.h"
+
+typedef struct pt_catalog {
+    const pt_env *env;
+    pt_dir *dir;
+    pt_sink *sink;
+    pt_shelf *shelf;
+    pt_manifest *manifest;
+    pt_version *version; /* one reference */
+    pt_state state;
+    pt_log_end *log_ends; /* of segments recovered in earlier opens that are still live */
+    size_t log_end_count;
+    pt_tref **tables; /* every table file of the state, ascending by number; references */
+    size_t table_count, table_capacity;
+    uint64_t live_bytes; /* of a snapshot of the state, for the rewrite rule */
+} pt_catalog;
+
+/* Makes the durable beginnings of an empty store. */
+peat_rc pt_catalog_create(pt_catalog *c, pt_shelf *shelf, uint64_t store_id,
+                          uint32_t app_id) PT_MUST_USE;
+/* Reads the manifest. Opens no table; compares the directory's names and sizes with the state:
+ * PEAT_CORRUPT for a table that is missing or has another size. */
+peat_rc pt_catalog_open(pt_catalog *c, pt_shelf *shelf) PT_MUST_USE;
+/* For a writer, after open: counts the open durably, removes files that no state refers to. */
+peat_rc pt_catalog_begin(pt_catalog *c) PT_MUST_USE;
+void pt_catalog_done(pt_catalog *c);
+
+/* Edit under construction: the items without the state, which commit adds. */
+peat_rc pt_catalog_commit(pt_catalog *c, pt_bytes *io_edit, const pt_state *state) PT_MUST_USE;
+/* Rewrites the manifest when it has grown; harmless to fail. */
+peat_rc pt_catalog_tidy(pt_catalog *c) PT_MUST_USE;
+
+pt_tref *pt_catalog_table(const pt_catalog *c, uint64_t file_number); /* NULL: none */
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shelf.h - open tables, counted: where a table file meets the cache, and where its end is decided.
+ *
+ * A pt_tref is shared by every partition (of any version) that has a layer in the file. When the
+ * last reference goes it is put on the shelf's trash; pt_shelf_sweep detaches it from the cache,
+ * closes it and, when no durable state refers to the file (`dead`), removes the file. So the
+ * thread that lets go last, perhaps a reader, does no I/O.
+ */
+#ifndef PT_VERSION_SHELF_H
+#define PT_VERSION_SHELF_H
+
+#include "base/epoch.h"
+#include "base/fail.h"
+#include "cache/cache.h"
+#include "env/env.h"
+#include "table/table.h"
+
+typedef struct pt_tref pt_tref;
+
+typedef struct pt_shelf {
+    /* fixed after init */
+    const pt_env *env;
+    pt_dir *dir;
+    pt_sink *sink;
+    pt_epoch *epoch;
+    pt_cache *cache;
+    /* guarded by mu */
+    pt_mutex mu;
+    pt_tref *trash;
+    bool removing; /* dead files are removed (false: read-only, or closed) */
+    uint64_t files_removed;
+} pt_shelf;
+
+struct pt_tref {
+    atomic_uint refs;
+    atomic_bool dead;    /* set once the manifest no longer needs the file */
+    atomic_uint damages; /* places found damaged since open */
+    pt_table *table;
+    pt_block_source *source; /* the cache's view of it */
+    const pt_table_meta *meta;
+    pt_shelf *shelf;
+    uint64_t layers; /* of the current version; the catalog's */
+    pt_tref *next;   /* in the trash */
+};
+
+void pt_shelf_init(pt_shelf *shelf, const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
+                   pt_cache *cache);
+/* Sweeps a last time; every reference is gone. */
+void pt_shelf_done(pt_shelf *shelf);
+/* Not from inside an epoch. Returns how many tables were closed. */
+size_t pt_shelf_sweep(pt_shelf *shelf);
+void pt_shelf_stop_removing(pt_shelf *shelf);
+
+/* One reference. No I/O. */
+peat_rc pt_tref_new(pt_shelf *shelf, const pt_table_meta *meta, pt_tref **ret_tref) PT_MUST_USE;
+static inline pt_tref *pt_tref_ref(pt_tref *t)
+{
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    return t;
+}
+void pt_tref_unref(pt_tref *t);
+
+#endif

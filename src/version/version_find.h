@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * version_find.h - a point lookup through the layers of one partition, newest first, that stops
+ * where it would need I/O and goes on from there.
+ *
+ *   pt_lookup_begin(&l, key, hash, seq_max);
+ *   inside an epoch:   while ((f = pt_lookup_step(&l, version)) == needs something)
+ *   outside, with a reference on the version:   pt_lookup_fetch(&l);
+ *   at the end:        pt_lookup_done(&l);
+ */
+#ifndef PT_VERSION_VERSION_FIND_H
+#define PT_VERSION_VERSION_FIND_H
+
+#include "version/version.h"
+
+typedef struct pt_lookup {
+    pt_slice key; /* internal */
+    uint64_t hash;
+    uint64_t seq_max;
+    /* where it stands: layers passed so far, and what it waits for */
+    size_t layer;
+    bool prefetched;
+    pt_tref *tref; /* borrowed from the version */
+    pt_find_result found;
+    pt_find need;
+    pt_block_ref held; /* data NULL: nothing is held */
+    uint32_t held_block;
+    pt_tref *held_tref;
+    pt_fetch_hint hint;
+    unsigned checks, skips; /* slices asked, slices a filter answered for */
+} pt_lookup;
+
+static inline void pt_lookup_begin(pt_lookup *l, pt_slice key, uint64_t hash, uint64_t seq_max)
+{
+    l->key = key;
+    l->hash = hash;
+    l->seq_max = seq_max;
+    l->layer = 0;
+    l->prefetched = false;
+    l->held = (pt_block_ref){0};
+    l->held_tref = NULL;
+    l->hint = PT_FETCH_POINT;
+    l->checks = l->skips = 0;
+}
+
+/* PT_FIND_FOUND: l->found.entry (a tombstone is an entry) in a resident block, valid inside the
+ * epoch, or in the held one, valid until pt_lookup_done. The version must be the same at every
+ * step. */
+pt_find pt_lookup_step(pt_lookup *l, const pt_version *v);
+/* Gets what the last step needed. Blocking; outside the epoch; the version is referenced. */
+peat_rc pt_lookup_fetch(pt_lookup *l) PT_MUST_USE;
+/* Makes the entry found outlive the epoch: pins its block when it is not the held one. Outside the
+ * epoch; the entry is found again in the pinned block. After that l->held is what keeps it in
+ * place. */
+void pt_lookup_done(pt_lookup *l);
+
+#endif
