@@ -99,6 +99,7 @@ extern const pb_workload pb_write_workloads[], pb_read_workloads[], pb_mixed_wor
     pb_open_workloads[]; /* each ends with name NULL */
 
 const pb_workload *pb_workload_find(const char *name);
+const char *pb_workload_group(const char *name); /* a list of names, or NULL */
 void pb_workload_list(void);
 
 /* Runs the whole list on one engine in this process; 0, or 3 after a message. */
