@@ -19,7 +19,8 @@ typedef struct pt_log pt_log;
 typedef struct pt_log_segment {
     uint64_t slot;
     uint64_t serial;
-    uint64_t end; /* bytes of valid records, header included */
+    uint64_t epoch; /* what its checksums are bound to; 0: not known */
+    uint64_t end;   /* bytes of valid records, header included */
     uint64_t file_bytes;
 } pt_log_segment;
 
@@ -62,13 +63,13 @@ void pt_log_replay_done(const pt_env *env, pt_log_replay *replay);
 
 typedef struct pt_log_options {
     uint64_t store_id;
-    uint64_t open_count;            /* durable in the superblock before this call */
-    uint64_t serial_next;           /* first serial to use */
-    uint64_t seq_synced;            /* all up to here is durable already (the first promise) */
-    uint64_t prev_serial, prev_end; /* last recovered segment, for the chain; 0: none */
-    uint64_t segment_bytes_min;     /* 256 KiB; tests: less */
-    uint64_t segment_bytes_max;     /* min(64 MiB, memtable size) */
-    const pt_log_segment *spares;   /* dead segments to recycle */
+    uint64_t open_count;  /* durable in the superblock before this call */
+    uint64_t serial_next; /* first serial to use */
+    uint64_t seq_synced;  /* all up to here is durable already (the first promise) */
+    uint64_t prev_serial, prev_epoch, prev_end; /* last recovered segment, for the chain; 0: none */
+    uint64_t segment_bytes_min;                 /* 256 KiB; tests: less */
+    uint64_t segment_bytes_max;                 /* min(64 MiB, memtable size) */
+    const pt_log_segment *spares;               /* dead segments to recycle */
     size_t spare_count;
 } pt_log_options;
 
@@ -93,13 +94,21 @@ peat_rc pt_log_sync(pt_log *log, uint64_t position) PT_MUST_USE;
 
 uint64_t pt_log_position(pt_log *log); /* end of the last append */
 uint64_t pt_log_synced_position(pt_log *log);
-uint64_t
-pt_log_serial(pt_log *log); /* of the segment the next append goes to or before; 0: none yet */
+/* No record appended from now on lies in a segment with a lower serial: the current segment's, or
+ * the next one's when there is none. */
+uint64_t pt_log_serial(pt_log *log);
 /* Segments with a serial below may be overwritten or removed: the manifest has durably dropped
  * them. Also takes over the recovered live segments: give them once with pt_log_adopt. */
 void pt_log_release(pt_log *log, uint64_t serial_min);
 peat_rc pt_log_adopt(pt_log *log, const pt_log_segment *live, size_t count) PT_MUST_USE;
-/* Makes the next segment ready so that an append does not have to; background unit. */
+/* Ends the current segment: the next append begins another, and pt_log_release(pt_log_serial())
+ * lets go of everything before. Caller holds the commit lock. */
+void pt_log_close_segment(pt_log *log);
+/* The store has settled: spare files go, but one of the smallest size, and sizes start again from
+ * segment_bytes_min. */
+void pt_log_trim(pt_log *log);
+/* Makes the next segment ready once the current one is half full, so that an append does not have
+ * to; background unit. */
 peat_rc pt_log_prepare(pt_log *log, bool *ret_did) PT_MUST_USE;
 /* The log has been quiet: one empty record carrying the promise, synced. Nothing when it is there.
  * Caller holds the commit lock for append's sake. */
@@ -108,7 +117,10 @@ peat_rc pt_log_idle(pt_log *log) PT_MUST_USE;
 peat_rc pt_log_seal(pt_log *log) PT_MUST_USE;
 
 typedef struct pt_log_stats {
-    uint64_t record_bytes, written_bytes, zero_bytes, writes, syncs, sync_ns;
+    uint64_t record_bytes;
+    uint64_t written_bytes; /* all that was given to files, zeros and headers included */
+    uint64_t zero_bytes;    /* of which to spare later syncs the metadata */
+    uint64_t writes, syncs, sync_ns;
     uint64_t disk_bytes; /* all segments, spares included */
     uint64_t segments, spares;
 } pt_log_stats;

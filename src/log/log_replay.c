@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log_replay.c - recovery of the log: which segments there are, which continue one another, where
+ * the log ends, and whether that end may be (log_format.md, "Recovery").
+ *
+ * 1. Every w-file is synced, dropped from the page cache and read again: what is decided here is
+ *    decided on what the disk holds.
+ * 2. Segments of this store with serial >= serial_min are walked in serial order. One continues the
+ *    log if it names the one before it with the end at which that one stopped (or at which the
+ *    manifest cut it). All others are dead: their records are not shown.
+ * 3. The log ends where the walk stops. Behind that place, and in dead segments, headers are looked
+ *    at for promises. A promise beyond the last record is damage, not an end.
+ */
+#include "log/log_scan.h"
+
+#include "base/file_name.h"
+
+#include <errno.h>
+
+typedef struct candidate {
+    pt_log_header h;
+    uint64_t slot, epoch, size;
+    bool valid; /* has a header of this store */
+} candidate;
+
+typedef struct replay_run {
+    const pt_env *env;
+    pt_dir *dir;
+    pt_sink *sink;
+    pt_log_replay *io;
+    pt_log_scan scan;
+
+    candidate *files; /* live candidates first, in serial order */
+    size_t file_count, file_capacity;
+    size_t live_count; /* of them: serial >= serial_min */
+
+    pt_log_segment *chain; /* segments that continue one another, as walked so far */
+    size_t chain_count, chain_capacity;
+    uint64_t missing_serial; /* the first that the chain lacks; for the text */
+} replay_run;
+
+/* --- 1. what is there ---------------------------------------------------------------------------
+ */
+
+static int list_segments(void *arg, const char *name, bool regular_file, uint64_t size)
+{
+    replay_run *r = arg;
+    uint64_t slot;
+    (void)size;
+    if (!regular_file || !pt_file_name_parse(name, 'w', &slot))
+        return 0;
+    if (!pt_grow(r->env, &r->files, &r->file_capacity, r->file_count + 1, sizeof *r->files))
+        return ENOMEM;
+    r->files[r->file_count++] = (candidate){.slot = slot};
+    return 0;
+}
+
+static peat_rc open_slot(replay_run *r, uint64_t slot, bool write, pt_file **ret_file)
+{
+    char name[PT_FILE_NAME_SIZE];
+    pt_file_name('w', slot, name);
+    int e = r->env->file_open(r->env->ctx, r->dir, name, write ? PEAT_ENV_FILE_WRITE : 0, ret_file);
+    return e == 0 ? PEAT_OK : pt_fail_os(r->sink, e, "log %s cannot be opened", name);
+}
+
+static peat_rc settle(replay_run *r, pt_file *file, const candidate *c)
+{
+    const pt_env *env = r->env;
+    int e = r->io->read_only ? 0 : env->file_sync(env->ctx, file);
+    if (e != 0)
+        return pt_fail_os(r->sink, e, "log w-%06" PRIu64 " cannot be synced", c->slot);
+    /* advice: where it is not taken, the sync above is what we have */
+    (void)env->file_advise(env->ctx, file, 0, c->size, PEAT_ENV_ADVISE_DONTNEED);
+    (void)env->file_advise(env->ctx, file, 0, c->size, PEAT_ENV_ADVISE_SEQUENTIAL);
+    return PEAT_OK;
+}
+
+/* The header at `offset`, if one of this store verifies there. */
+static int read_header(replay_run *r, pt_file *file, uint64_t offset, bool *ret_valid,
+                       pt_log_header *ret_header)
+{
+    uint8_t bytes[PT_LOG_SEGMENT_HEADER];
+    size_t n = 0;
+    int e = r->env->file_read(r->env->ctx, file, offset, bytes, sizeof bytes, &n);
+    *ret_valid = e == 0 && n == sizeof bytes && pt_log_header_decode(bytes, offset, ret_header);
+    return e;
+}
+
+/* Takes the newer one of the two copies that verify. */
+static peat_rc read_headers(replay_run *r, pt_file *file, candidate *c)
+{
+    pt_log_header h[2];
+    bool valid[2] = {false, false};
+    int e = read_header(r, file, 0, &valid[0], &h[0]);
+    if (e == 0 && c->size >= PT_LOG_FILE_BYTES_MIN)
+        e = read_header(r, file, c->size - PT_LOG_SEGMENT_HEADER, &valid[1], &h[1]);
+    if (e != 0)
+        return pt_fail_os(r->sink, e, "log w-%06" PRIu64 " cannot be read", c->slot);
+    for (int i = 0; i < 2; i++) {
+        if (!valid[i] || (c->valid && c->h.serial >= h[i].serial))
+            continue;
+        c->h = h[i];
+        c->epoch = pt_log_epoch(&h[i]);
+        c->valid = true;
+    }
+    return PEAT_OK;
+}
+
+/* A header that verifies says what the file must be; see log_segment.c. */
+static peat_rc judge_header(replay_run *r, const candidate *c)
+{
+    if (!c->valid || c->h.serial < r->io->serial_min)
+        return PEAT_OK;
+    if (c->h.store_id != r->io->store_id)
+        return pt_fail(r->sink, PEAT_CORRUPT, "log w-%06" PRIu64 " @0: belongs to another store",
+                       c->slot);
+    if (c->h.slot != c->slot)
+        return pt_fail(r->sink, PEAT_CORRUPT, "log w-%06" PRIu64 " @0: is a copy of w-%06" PRIu64,
+                       c->slot, c->h.slot);
+    if (c->size < c->h.file_bytes)
+        return pt_fail(r->sink, PEAT_CORRUPT,
+                       "log w-%06" PRIu64 " @%" PRIu64 ": the file ends here, it had %" PRIu64
+                       " bytes",
+                       c->slot, c->size, c->h.file_bytes);
+    return PEAT_OK;
+}
+
+static peat_rc examine(replay_run *r, candidate *c)
+{
+    peat_rc rc = PEAT_OK;
+    pt_file *file = NULL;
+    TRY(open_slot(r, c->slot, !r->io->read_only, &file));
+    int e = r->env->file_size(r->env->ctx, file, &c->size);
+    if (e != 0)
+        TRY(pt_fail_os(r->sink, e, "the size of log w-%06" PRIu64 " cannot be read", c->slot));
+    TRY(settle(r, file, c));
+    TRY(read_headers(r, file, c));
+    TRY(judge_header(r, c));
+    if (c->valid && c->h.store_id == r->io->store_id)
+        r->io->serial_max = pt_max_u64(r->io->serial_max, c->h.serial);
+out:
+    if (file != NULL)
+        r->env->file_close(r->env->ctx, file);
+    return rc;
+}
+
+static bool is_live(const replay_run *r, const candidate *c)
+{
+    return c->valid && c->h.serial >= r->io->serial_min;
+}
+
+/* Live ones first, by serial: insertion, because there are few. */
+static void sort_files(replay_run *r)
+{
+    for (size_t i = 0; i < r->file_count; i++) {
+        candidate c = r->files[i];
+        size_t at = i;
+        if (!is_live(r, &c))
+            continue;
+        for (; at > 0 && (!is_live(r, &r->files[at - 1]) || r->files[at - 1].h.serial > c.h.serial);
+             at--)
+            r->files[at] = r->files[at - 1];
+        r->files[at] = c;
+        r->live_count++;
+    }
+}
+
+static peat_rc find_segments(replay_run *r)
+{
+    int e = r->env->dir_list(r->env->ctx, r->dir, list_segments, r);
+    if (e != 0)
+        return pt_fail_os(r->sink, e, "the store's directory cannot be listed");
+    for (size_t i = 0; i < r->file_count; i++) {
+        peat_rc rc = examine(r, &r->files[i]);
+        if (rc != PEAT_OK)
+            return rc;
+    }
+    sort_files(r);
+    return PEAT_OK;
+}
+
+/* --- 2. the chain -------------------------------------------------------------------------------
+ */
+
+static const pt_log_segment *recorded_end(const replay_run *r, uint64_t serial)
+{
+    for (size_t i = 0; i < r->io->end_count; i++)
+        if (r->io->ends[i].serial == serial)
+            return &r->io->ends[i];
+    return NULL;
+}
+
+/* Segments whose end was recorded were found by an earlier recovery; they cannot be missing. */
+static peat_rc check_recorded(replay_run *r)
+{
+    for (size_t i = 0; i < r->io->end_count; i++) {
+        const pt_log_segment *s = &r->io->ends[i];
+        bool found = s->serial < r->io->serial_min;
+        for (size_t k = 0; k < r->live_count && !found; k++)
+            found = r->files[k].h.serial == s->serial;
+        if (!found)
+            return pt_fail(r->sink, PEAT_CORRUPT,
+                           "log w-%06" PRIu64 " @0: segment %" PRIu64 " is missing", s->slot,
+                           s->serial);
+    }
+    return PEAT_OK;
+}
+
+static bool continues_chain(const replay_run *r, const candidate *c)
+{
+    if (r->chain_count == 0)
+        return c->h.prev_serial < r->io->serial_min;
+    const pt_log_segment *last = &r->chain[r->chain_count - 1];
+    return c->h.prev_serial == last->serial && c->h.prev_end == last->end &&
+           (c->h.prev_epoch == 0 || c->h.prev_epoch == last->epoch);
+}
+
+static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
+{
+    pt_log_scan *s = &r->scan;
+    const pt_log_segment *recorded = recorded_end(r, c->h.serial);
+    uint64_t limit = c->h.file_bytes - PT_LOG_SEGMENT_HEADER;
+    if (recorded != NULL)
+        limit = pt_min_u64(limit, recorded->end);
+    if (!pt_grow(r->env, &r->chain, &r->chain_capacity, r->chain_count + 1, sizeof *r->chain))
+        return pt_fail(r->sink, PEAT_NOMEM, "no memory to recover the log");
+
+    pt_log_scan_segment(s, file, c->slot, c->h.serial, c->epoch, limit);
+    peat_rc rc = pt_log_scan_run(s);
+    if (rc != PEAT_OK)
+        return rc;
+    if (recorded != NULL && s->at != recorded->end)
+        return pt_fail(r->sink, PEAT_CORRUPT,
+                       "log w-%06" PRIu64 " @%" PRIu64 ": a record does not verify, @%" PRIu64
+                       " was the end",
+                       c->slot, s->at, recorded->end);
+    r->chain[r->chain_count++] = (pt_log_segment){.slot = c->slot,
+                                                  .serial = c->h.serial,
+                                                  .epoch = c->epoch,
+                                                  .end = s->at,
+                                                  .file_bytes = c->h.file_bytes};
+    return PEAT_OK;
+}
+
+/* What does not continue the chain is asked for its promises only. */
+static peat_rc doubt_segment(replay_run *r, const candidate *c, pt_file *file)
+{
+    uint64_t limit = c->h.file_bytes - PT_LOG_SEGMENT_HEADER;
+    pt_log_scan_segment(&r->scan, file, c->slot, c->h.serial, c->epoch, limit);
+    if (r->missing_serial == 0)
+        r->missing_serial = c->h.prev_serial;
+    return pt_log_scan_promises(&r->scan, PT_LOG_SEGMENT_HEADER, limit);
+}
+
+static peat_rc walk_file(replay_run *r, const candidate *c)
+{
+    pt_file *file = NULL;
+    peat_rc rc = open_slot(r, c->slot, false, &file);
+    if (rc != PEAT_OK)
+        return rc;
+    r->scan.promise = pt_max_u64(r->scan.promise, c->h.promise);
+    rc = continues_chain(r, c) ? walk_segment(r, c, file) : doubt_segment(r, c, file);
+    r->env->file_close(r->env->ctx, file);
+    return rc;
+}
+
+/* --- 3. the end ---------------------------------------------------------------------------------
+ */
+
+/* Behind the stop of the last segment of the chain. */
+static peat_rc look_behind(replay_run *r, bool recorded)
+{
+    if (r->chain_count == 0 || recorded || r->scan.sealed)
+        return PEAT_OK;
+    const pt_log_segment *last = &r->chain[r->chain_count - 1];
+    pt_file *file = NULL;
+    peat_rc rc = open_slot(r, last->slot, false, &file);
+    if (rc != PEAT_OK)
+        return rc;
+    uint64_t limit = last->file_bytes - PT_LOG_SEGMENT_HEADER;
+    pt_log_scan_segment(&r->scan, file, last->slot, last->serial, last->epoch, limit);
+    rc = pt_log_scan_promises(&r->scan, last->end, limit);
+    r->env->file_close(r->env->ctx, file);
+    return rc;
+}
+
+/* A record whose last fragments are not there never was: the log ends before its first one. Where
+ * the manifest has recorded an end, no such record was left. */
+static peat_rc cut_pending(replay_run *r)
+{
+    const pt_log_scan *s = &r->scan;
+    if (!s->pending)
+        return PEAT_OK;
+    while (r->chain[r->chain_count - 1].serial != s->pending_serial)
+        r->chain_count--;
+    pt_log_segment *last = &r->chain[r->chain_count - 1];
+    if (recorded_end(r, last->serial) != NULL)
+        return pt_fail(r->sink, PEAT_CORRUPT,
+                       "log w-%06" PRIu64 " @%" PRIu64 ": the end of this record is missing",
+                       last->slot, s->pending_at);
+    last->end = s->pending_at;
+    r->scan.torn = true;
+    r->scan.sealed = false;
+    return PEAT_OK;
+}
+
+static peat_rc judge_end(replay_run *r)
+{
+    uint64_t known = pt_max_u64(r->scan.seq_last, r->io->seq_min);
+    if (r->scan.promise <= known)
+        return PEAT_OK;
+    if (r->chain_count == 0)
+        return pt_fail(r->sink, PEAT_CORRUPT,
+                       "log w-%06" PRIu64 " @0: segment %" PRIu64
+                       " before it is missing; up to sequence %" PRIu64 " it was synced",
+                       r->files[0].slot, r->missing_serial, r->scan.promise);
+    const pt_log_segment *last = &r->chain[r->chain_count - 1];
+    return pt_fail(r->sink, PEAT_CORRUPT,
+                   "log w-%06" PRIu64 " @%" PRIu64 ": records end here at sequence %" PRIu64
+                   ", but were synced up to %" PRIu64,
+                   last->slot, last->end, r->scan.seq_last, r->scan.promise);
+}
+
+/* The chain is what lives, every other file is dead. */
+static peat_rc hand_over(replay_run *r)
+{
+    pt_log_replay *io = r->io;
+    size_t dead_capacity = 0;
+    io->live = r->chain;
+    io->live_count = r->chain_count;
+    r->chain = NULL;
+    for (size_t i = 0; i < r->file_count; i++) {
+        const candidate *c = &r->files[i];
+        bool lives = false;
+        for (size_t k = 0; k < io->live_count; k++)
+            lives = lives || io->live[k].slot == c->slot;
+        if (lives)
+            continue;
+        if (!pt_grow(r->env, &io->dead, &dead_capacity, io->dead_count + 1, sizeof *io->dead))
+            return pt_fail(r->sink, PEAT_NOMEM, "no memory to recover the log");
+        io->dead[io->dead_count++] = (pt_log_segment){
+            .slot = c->slot, .serial = c->h.serial, .epoch = c->epoch, .file_bytes = c->size};
+    }
+    io->seq_last = r->scan.seq_last;
+    io->promise = r->scan.promise;
+    io->sealed = r->scan.sealed;
+    if (r->scan.torn && io->live_count > 0) {
+        io->torn_serial = io->live[io->live_count - 1].serial;
+        io->torn_offset = io->live[io->live_count - 1].end;
+    }
+    return PEAT_OK;
+}
+
+peat_rc pt_log_replay_run(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_log_replay *io_replay,
+                          pt_log_visit_fn visit, void *ctx)
+{
+    peat_rc rc = PEAT_OK;
+    replay_run r = {.env = env, .dir = dir, .sink = sink, .io = io_replay};
+    pt_log_scan_init(&r.scan, env, sink, visit, ctx);
+
+    TRY(find_segments(&r));
+    TRY(check_recorded(&r));
+    for (size_t i = 0; i < r.live_count; i++)
+        TRY(walk_file(&r, &r.files[i]));
+    bool recorded =
+        r.chain_count > 0 && recorded_end(&r, r.chain[r.chain_count - 1].serial) != NULL;
+    TRY(look_behind(&r, recorded));
+    TRY(cut_pending(&r));
+    TRY(judge_end(&r));
+    TRY(hand_over(&r));
+out:
+    pt_log_scan_done(&r.scan);
+    pt_free(env, r.files);
+    pt_free(env, r.chain);
+    if (rc != PEAT_OK)
+        pt_log_replay_done(env, io_replay);
+    return rc;
+}
+
+void pt_log_replay_done(const pt_env *env, pt_log_replay *replay)
+{
+    pt_free(env, replay->live);
+    pt_free(env, replay->dead);
+    replay->live = replay->dead = NULL;
+    replay->live_count = replay->dead_count = 0;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* log_scan.c - see log_scan.h. Lengths are compared with the segment before they are believed. */
+#include "log/log_scan.h"
+
+void pt_log_scan_init(pt_log_scan *s, const pt_env *env, pt_sink *sink, pt_log_visit_fn visit,
+                      void *ctx)
+{
+    *s = (pt_log_scan){.env = env, .sink = sink, .visit = visit, .ctx = ctx};
+    pt_window_init(&s->window, env);
+    pt_bytes_init(&s->parts, env);
+}
+
+void pt_log_scan_done(pt_log_scan *s)
+{
+    pt_window_done(&s->window);
+    pt_bytes_done(&s->parts);
+}
+
+void pt_log_scan_segment(pt_log_scan *s, pt_file *file, uint64_t slot, uint64_t serial,
+                         uint64_t epoch, uint64_t limit)
+{
+    pt_window_set(&s->window, file, limit);
+    s->slot = slot;
+    s->serial = serial;
+    s->epoch = epoch;
+    s->limit = limit;
+    s->at = PT_LOG_SEGMENT_HEADER;
+}
+
+static peat_rc scan_bytes(pt_log_scan *s, uint64_t offset, size_t n, const uint8_t **ret_data)
+{
+    int e = pt_window_get(&s->window, offset, n, ret_data);
+    return e == 0 ? PEAT_OK
+                  : pt_fail_os(s->sink, e, "log w-%06" PRIu64 " @%" PRIu64 " cannot be read",
+                               s->slot, offset);
+}
+
+static void take_promise(pt_log_scan *s, const pt_log_record_header *r)
+{
+    s->promise = pt_max_u64(s->promise, pt_log_promise(r));
+}
+
+/* Does this header make sense after what came before? A fragment must continue its record. */
+static bool header_fits(const pt_log_scan *s, const pt_log_record_header *r)
+{
+    bool continues = r->kind == PT_LOG_NEXT || r->kind == PT_LOG_LAST;
+    bool mark = r->kind == PT_LOG_IDLE || r->kind == PT_LOG_SEAL;
+    if (r->length > s->limit - s->at - PT_LOG_RECORD_HEADER || continues != s->pending)
+        return false;
+    if (continues)
+        return r->first_seq == s->pending_seq && r->count == s->pending_count;
+    return mark ? r->count == 0 && r->length == 0 : r->count != 0;
+}
+
+static peat_rc show(pt_log_scan *s, uint64_t serial, const pt_log_record_header *r,
+                    pt_slice payload)
+{
+    if (r->first_seq <= s->seq_last || r->first_seq + (r->count - 1) < r->first_seq)
+        return pt_fail(s->sink, PEAT_CORRUPT,
+                       "log w-%06" PRIu64 " @%" PRIu64 ": sequence %" PRIu64
+                       " comes after %" PRIu64,
+                       s->slot, s->at, r->first_seq, s->seq_last);
+    s->seq_last = r->first_seq + (r->count - 1);
+    pt_log_record record = {
+        .first_seq = r->first_seq, .count = r->count, .serial = serial, .payload = payload};
+    return s->visit(s->ctx, &record);
+}
+
+static peat_rc keep_fragment(pt_log_scan *s, const pt_log_record_header *r, pt_slice payload)
+{
+    if (r->kind == PT_LOG_FIRST) {
+        s->parts.size = 0;
+        s->pending = true;
+        s->pending_serial = s->serial;
+        s->pending_at = s->at;
+        s->pending_seq = r->first_seq;
+        s->pending_count = r->count;
+    }
+    return pt_bytes_append(&s->parts, payload.data, payload.size) == PEAT_OK
+               ? PEAT_OK
+               : pt_fail(s->sink, PEAT_NOMEM, "no memory for a log record of %zu bytes",
+                         s->parts.size + payload.size);
+}
+
+/* One record at `at`. *ret_valid false: there is none, and nothing has changed. */
+static peat_rc scan_record(pt_log_scan *s, bool *ret_valid)
+{
+    const uint8_t *p = NULL;
+    pt_log_record_header r;
+    peat_rc rc = PEAT_OK;
+    *ret_valid = false;
+    if (s->limit - s->at < PT_LOG_RECORD_HEADER)
+        return PEAT_OK;
+    TRY(scan_bytes(s, s->at, PT_LOG_RECORD_HEADER, &p));
+    if (!pt_log_record_decode(p, s->epoch, s->at, &r))
+        return PEAT_OK;
+    s->torn = true; /* unless the rest verifies too */
+    take_promise(s, &r);
+    if (!header_fits(s, &r))
+        return PEAT_OK;
+    TRY(scan_bytes(s, s->at, PT_LOG_RECORD_HEADER + r.length, &p));
+    pt_slice payload = pt_slice_of(p + PT_LOG_RECORD_HEADER, r.length);
+    if (r.kind == PT_LOG_FIRST || r.kind == PT_LOG_NEXT || r.kind == PT_LOG_LAST)
+        TRY(keep_fragment(s, &r, payload));
+    if (r.kind == PT_LOG_LAST)
+        payload = pt_slice_of(s->parts.data, s->parts.size);
+    if (r.kind != PT_LOG_FIRST && r.kind != PT_LOG_NEXT) {
+        uint64_t hash = pt_hash(payload.data, payload.size);
+        if (r.payload_check != pt_log_payload_check(hash, r.first_seq, s->epoch, s->at))
+            return PEAT_OK;
+        if (r.kind == PT_LOG_FULL || r.kind == PT_LOG_LAST)
+            TRY(show(s, s->pending ? s->pending_serial : s->serial, &r, payload));
+        s->pending = false;
+    }
+    s->torn = false;
+    s->sealed = r.kind == PT_LOG_SEAL;
+    s->at = pt_min_u64(s->at + pt_log_record_bytes(r.length), s->limit);
+    *ret_valid = true;
+out:
+    return rc;
+}
+
+peat_rc pt_log_scan_run(pt_log_scan *s)
+{
+    peat_rc rc = PEAT_OK;
+    s->sealed = false;
+    s->torn = false;
+    for (bool valid = true; valid && rc == PEAT_OK;)
+        rc = scan_record(s, &valid);
+    return rc;
+}
+
+peat_rc pt_log_scan_promises(pt_log_scan *s, uint64_t offset, uint64_t limit)
+{
+    uint64_t at = pt_round_up(offset, PT_LOG_ALIGN);
+    while (at + PT_LOG_RECORD_HEADER <= limit) {
+        const uint8_t *p = NULL;
+        size_t n = (size_t)pt_min_u64(limit - at, PT_WINDOW_STEP_BYTES);
+        peat_rc rc = scan_bytes(s, at, n, &p);
+        if (rc != PEAT_OK)
+            return rc;
+        uint64_t end = at + n - PT_LOG_RECORD_HEADER;
+        for (; at <= end; p += PT_LOG_ALIGN, at += PT_LOG_ALIGN) {
+            pt_log_record_header r;
+            /* the length is compared first: most garbage is refused without a checksum */
+            if ((pt_get_u32(p + 4) & PT_LOG_FRAGMENT_MAX) <= limit - at &&
+                pt_log_record_decode(p, s->epoch, at, &r)) {
+                take_promise(s, &r);
+                s->torn = true;
+            }
+        }
+    }
+    return PEAT_OK;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log_scan.h - the records of one segment after another, for recovery. A scan stops for good at the
+ * first place where no record of the segment's epoch verifies; what lies behind is only looked at
+ * for promises, never shown. Private to log_replay.c.
+ */
+#ifndef PT_LOG_LOG_SCAN_H
+#define PT_LOG_LOG_SCAN_H
+
+#include "env/window.h"
+#include "log/log.h"
+#include "log/log_format.h"
+
+typedef struct pt_log_scan {
+    const pt_env *env;
+    pt_sink *sink;
+    pt_log_visit_fn visit;
+    void *ctx;
+    pt_window window;
+
+    /* the segment */
+    uint64_t slot, serial, epoch;
+    uint64_t limit; /* records end at or before */
+    uint64_t at;    /* where the next record should be, or where the scan stopped */
+
+    /* a record of several fragments that has no end yet */
+    pt_bytes parts;
+    bool pending;
+    uint64_t pending_serial, pending_at, pending_seq;
+    uint32_t pending_count;
+
+    /* what was learned */
+    uint64_t seq_last; /* of the last whole record; 0: none */
+    uint64_t promise;  /* highest seen in any header */
+    bool sealed;       /* the last record is a seal */
+    bool torn;         /* part of a record is at the stop, or something later behind it */
+} pt_log_scan;
+
+void pt_log_scan_init(pt_log_scan *s, const pt_env *env, pt_sink *sink, pt_log_visit_fn visit,
+                      void *ctx);
+void pt_log_scan_done(pt_log_scan *s);
+/* The next segment, whose records lie in [header, limit). */
+void pt_log_scan_segment(pt_log_scan *s, pt_file *file, uint64_t slot, uint64_t serial,
+                         uint64_t epoch, uint64_t limit);
+/* Shows every whole record from the start of the segment to the stop. */
+peat_rc pt_log_scan_run(pt_log_scan *s) PT_MUST_USE;
+/* Looks for headers of this epoch in [offset, limit) and takes notice of their promises. */
+peat_rc pt_log_scan_promises(pt_log_scan *s, uint64_t offset, uint64_t limit) PT_MUST_USE;
+
+#endif

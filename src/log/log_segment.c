@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log_segment.c - segment files: made, begun, released, recycled, trimmed.
+ *
+ * A file's size and name are durable before its header is written, so a header that verifies in a
+ * file that is shorter than it says means that the file was cut (log_format.md).
+ */
+#include "log/log_internal.h"
+
+#include "base/file_name.h"
+
+#include <errno.h>
+
+/* --- making -------------------------------------------------------------------------------------
+ */
+
+static void slot_name(uint64_t slot, char ret_name[PT_FILE_NAME_SIZE])
+{
+    pt_file_name('w', slot, ret_name);
+}
+
+static void remove_slot(pt_log *log, uint64_t slot, uint64_t file_bytes)
+{
+    char name[PT_FILE_NAME_SIZE];
+    slot_name(slot, name);
+    /* what cannot be removed is found dead by the next recovery and used again */
+    (void)log->env->dir_remove(log->env->ctx, log->dir, name);
+    atomic_fetch_sub_explicit(&log->disk_bytes, file_bytes, memory_order_relaxed);
+}
+
+/* make_mu held. Space for the whole file; zeros are written where it cannot be reserved. */
+static peat_rc fill_file(pt_log *log, pt_log_seg *seg)
+{
+    static const uint8_t zeros[8192];
+    const pt_env *env = log->env;
+    int e = env->file_allocate(env->ctx, seg->file, 0, seg->file_bytes);
+    if (e == EOPNOTSUPP) {
+        e = 0;
+        for (uint64_t at = 0; e == 0 && at < seg->file_bytes; at += sizeof zeros) {
+            size_t n = (size_t)pt_min_u64(seg->file_bytes - at, sizeof zeros);
+            e = env->file_write(env->ctx, seg->file, at, zeros, n);
+            pt_log_count(&log->made_bytes, n);
+        }
+        seg->zeroed_to = seg->file_bytes;
+    }
+    return e == 0
+               ? PEAT_OK
+               : pt_fail_os(log->sink, e, "no log segment of %" PRIu64 " bytes", seg->file_bytes);
+}
+
+static peat_rc sync_made(pt_log *log, pt_log_seg *seg)
+{
+    const pt_env *env = log->env;
+    int e = env->file_sync(env->ctx, seg->file);
+    if (e != 0)
+        return pt_fail_os(log->sink, e, "new log w-%06" PRIu64 " cannot be synced", seg->slot);
+    e = env->dir_sync(env->ctx, log->dir);
+    return e == 0 ? PEAT_OK : pt_fail_os(log->sink, e, "the store's directory cannot be synced");
+}
+
+static void drop_made(pt_log *log, pt_log_seg *seg)
+{
+    log->env->file_close(log->env->ctx, seg->file);
+    remove_slot(log, seg->slot, seg->file_bytes);
+    pt_free(log->env, seg);
+}
+
+static pt_log_seg *seg_alloc(pt_log *log, uint64_t file_bytes)
+{
+    pt_log_seg *seg = pt_alloc_zero(log->env, sizeof *seg);
+    if (seg == NULL) {
+        (void)pt_fail(log->sink, PEAT_NOMEM, "no memory for a log segment");
+        return NULL;
+    }
+    seg->file_bytes = file_bytes;
+    atomic_init(&seg->next, NULL);
+    atomic_init(&seg->end, PT_LOG_NEVER);
+    return seg;
+}
+
+/* make_mu held. The first slot whose name is free. */
+static peat_rc create_file(pt_log *log, pt_log_seg *seg)
+{
+    const pt_env *env = log->env;
+    int e = EEXIST;
+    char name[PT_FILE_NAME_SIZE] = "";
+    while (e == EEXIST) {
+        seg->slot = log->slot_next++;
+        slot_name(seg->slot, name);
+        e = env->file_open(env->ctx, log->dir, name, PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE,
+                           &seg->file);
+    }
+    return e == 0 ? PEAT_OK : pt_fail_os(log->sink, e, "log %s cannot be made", name);
+}
+
+static peat_rc make_new(pt_log *log, uint64_t file_bytes, pt_log_seg **ret_seg)
+{
+    pt_log_seg *seg = seg_alloc(log, file_bytes);
+    if (seg == NULL)
+        return PEAT_NOMEM;
+    peat_rc rc = create_file(log, seg);
+    if (rc != PEAT_OK) {
+        pt_free(log->env, seg);
+        return rc;
+    }
+    pt_log_count(&log->disk_bytes, file_bytes);
+    rc = fill_file(log, seg);
+    if (rc == PEAT_OK)
+        rc = sync_made(log, seg);
+    if (rc != PEAT_OK) {
+        log->slot_next = seg->slot; /* the name is free again */
+        drop_made(log, seg);
+        return rc;
+    }
+    *ret_seg = seg;
+    return PEAT_OK;
+}
+
+/* The smallest spare of at least `bytes`. */
+static bool spare_take(pt_log *log, uint64_t bytes, pt_log_spare *ret_spare)
+{
+    pt_mutex_lock(&log->mu);
+    size_t best = log->spare_count;
+    for (size_t i = 0; i < log->spare_count; i++)
+        if (log->spares[i].file_bytes >= bytes &&
+            (best == log->spare_count || log->spares[i].file_bytes < log->spares[best].file_bytes))
+            best = i;
+    bool found = best < log->spare_count;
+    if (found) {
+        *ret_spare = log->spares[best];
+        log->spares[best] = log->spares[--log->spare_count];
+    }
+    pt_mutex_unlock(&log->mu);
+    return found;
+}
+
+static peat_rc open_spare(pt_log *log, const pt_log_spare *spare, pt_log_seg **ret_seg)
+{
+    const pt_env *env = log->env;
+    char name[PT_FILE_NAME_SIZE];
+    uint64_t size = 0;
+    pt_log_seg *seg = seg_alloc(log, spare->file_bytes);
+    if (seg == NULL)
+        return PEAT_NOMEM;
+    seg->slot = spare->slot;
+    seg->zeroed_to = spare->zeroed_to;
+    slot_name(seg->slot, name);
+    int e = env->file_open(env->ctx, log->dir, name, PEAT_ENV_FILE_WRITE, &seg->file);
+    if (e == 0)
+        e = env->file_size(env->ctx, seg->file, &size);
+    if (e == 0 && size != spare->file_bytes)
+        e = EIO;
+    peat_rc rc = e == 0 ? PEAT_OK : pt_fail_os(log->sink, e, "spare log %s is unusable", name);
+    if (rc == PEAT_OK && !spare->durable)
+        rc = sync_made(log, seg);
+    if (rc == PEAT_OK) {
+        *ret_seg = seg;
+        return PEAT_OK;
+    }
+    if (seg->file != NULL)
+        env->file_close(env->ctx, seg->file);
+    pt_free(env, seg);
+    return rc;
+}
+
+/* make_mu held. A spare that cannot be opened is forgotten, and the next one tried. */
+static bool make_from_spare(pt_log *log, uint64_t bytes, pt_log_seg **ret_seg)
+{
+    pt_log_spare spare;
+    while (spare_take(log, bytes, &spare)) {
+        if (open_spare(log, &spare, ret_seg) == PEAT_OK)
+            return true;
+        remove_slot(log, spare.slot, spare.file_bytes);
+    }
+    return false;
+}
+
+/* make_mu held. On a disk that is nearly full a smaller one will do. */
+static peat_rc make_any(pt_log *log, pt_log_seg **ret_seg)
+{
+    if (make_from_spare(log, log->size_next, ret_seg))
+        return PEAT_OK;
+    peat_rc rc = make_new(log, log->size_next, ret_seg);
+    if (rc != PEAT_FULL)
+        return rc;
+    if (make_from_spare(log, log->segment_bytes_min, ret_seg))
+        return PEAT_OK;
+    if (log->size_next > log->segment_bytes_min)
+        rc = make_new(log, log->segment_bytes_min, ret_seg);
+    return rc;
+}
+
+static peat_rc make_locked(pt_log *log, pt_log_seg **ret_seg)
+{
+    const pt_env *env = log->env;
+    if (log->ready != NULL) {
+        *ret_seg = log->ready;
+        log->ready = NULL;
+        return PEAT_OK;
+    }
+    uint64_t random = 0;
+    int e = env->random(env->ctx, &random, sizeof random);
+    if (e != 0)
+        return pt_fail_os(log->sink, e, "no random number for a log segment");
+    pt_log_seg *seg = NULL;
+    peat_rc rc = make_any(log, &seg);
+    if (rc != PEAT_OK)
+        return rc;
+    seg->random = random;
+    log->size_next = pt_min_u64(2 * seg->file_bytes, log->segment_bytes_max);
+    *ret_seg = seg;
+    return PEAT_OK;
+}
+
+peat_rc pt_log_seg_make(pt_log *log, pt_log_seg **ret_seg)
+{
+    pt_mutex_lock(&log->make_mu);
+    peat_rc rc = make_locked(log, ret_seg);
+    pt_mutex_unlock(&log->make_mu);
+    return rc;
+}
+
+void pt_log_seg_unmake(pt_log *log, pt_log_seg *seg)
+{
+    pt_mutex_lock(&log->make_mu);
+    if (log->ready == NULL)
+        log->ready = seg;
+    else
+        drop_made(log, seg);
+    pt_mutex_unlock(&log->make_mu);
+}
+
+peat_rc pt_log_prepare(pt_log *log, bool *ret_did)
+{
+    peat_rc rc = pt_sink_fenced(log->sink);
+    *ret_did = false;
+    if (rc != PEAT_OK || atomic_load_explicit(&log->tail, memory_order_relaxed) <
+                             atomic_load_explicit(&log->prepare_at, memory_order_relaxed))
+        return rc;
+    pt_mutex_lock(&log->make_mu);
+    if (log->ready == NULL) {
+        rc = make_locked(log, &log->ready);
+        *ret_did = rc == PEAT_OK;
+    }
+    pt_mutex_unlock(&log->make_mu);
+    return rc;
+}
+
+/* --- beginning ----------------------------------------------------------------------------------
+ */
+
+static int write_headers(pt_log *log, pt_log_seg *seg)
+{
+    pt_log_header h = {
+        .store_id = log->store_id,
+        .open_count = log->open_count,
+        .serial = seg->serial,
+        .random = seg->random,
+        .slot = seg->slot,
+        .file_bytes = seg->file_bytes,
+        .prev_serial = log->prev_serial,
+        .prev_epoch = log->prev_epoch,
+        .prev_end = log->prev_end,
+        .promise = atomic_load_explicit(&log->synced_seq, memory_order_acquire),
+    };
+    const uint64_t offsets[] = {0, seg->file_bytes - PT_LOG_SEGMENT_HEADER};
+    uint8_t bytes[PT_LOG_SEGMENT_HEADER];
+    int e = 0;
+    seg->epoch = pt_log_epoch(&h);
+    for (size_t i = 0; e == 0 && i < PT_COUNT_OF(offsets); i++) {
+        pt_log_header_encode(&h, offsets[i], bytes);
+        e = log->env->file_write(log->env->ctx, seg->file, offsets[i], bytes, sizeof bytes);
+    }
+    pt_log_count(&log->made_bytes, sizeof bytes * PT_COUNT_OF(offsets));
+    return e;
+}
+
+peat_rc pt_log_seg_begin(pt_log *log, pt_log_seg *seg, uint64_t tail)
+{
+    pt_log_seg *before = log->last;
+    uint64_t serial = atomic_load_explicit(&log->serial_next, memory_order_relaxed);
+    if (log->cur != NULL) {
+        log->prev_serial = before->serial;
+        log->prev_epoch = before->epoch;
+        log->prev_end = tail - before->base;
+    }
+    seg->serial = serial;
+    seg->base = tail;
+    int e = write_headers(log, seg);
+    if (e != 0) {
+        peat_rc rc = pt_fail_os(log->sink, e, "log w-%06" PRIu64 " cannot be begun", seg->slot);
+        drop_made(log, seg);
+        return rc;
+    }
+    atomic_store_explicit(&before->next, seg, memory_order_release);
+    if (log->cur != NULL) /* pairs with the acquires of `end` in log_write.c */
+        atomic_store_explicit(&before->end, tail, memory_order_release);
+    log->cur = seg;
+    log->last = seg;
+    log->limit = tail + seg->file_bytes - PT_LOG_SEGMENT_HEADER - PT_LOG_RESERVE;
+    atomic_store_explicit(&log->prepare_at, tail + seg->file_bytes / 2, memory_order_relaxed);
+    atomic_store_explicit(&log->serial_now, serial, memory_order_relaxed);
+    /* last: pairs with pt_log_serial, which loads it first */
+    atomic_store_explicit(&log->serial_next, serial + 1, memory_order_release);
+    return PEAT_OK;
+}
+
+void pt_log_close_segment(pt_log *log)
+{
+    if (log->cur == NULL)
+        return;
+    uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
+    log->prev_serial = log->cur->serial;
+    log->prev_epoch = log->cur->epoch;
+    log->prev_end = tail - log->cur->base;
+    atomic_store_explicit(&log->cur->end, tail, memory_order_release);
+    log->cur = NULL;
+    atomic_store_explicit(&log->serial_now, 0, memory_order_release);
+}
+
+uint64_t pt_log_serial(pt_log *log)
+{
+    uint64_t next = atomic_load_explicit(&log->serial_next, memory_order_acquire);
+    uint64_t now = atomic_load_explicit(&log->serial_now, memory_order_acquire);
+    return now != 0 ? now : next;
+}
+
+/* --- releasing ----------------------------------------------------------------------------------
+ */
+
+void pt_log_spare_add(pt_log *log, pt_log_spare spare)
+{
+    pt_mutex_lock(&log->mu);
+    bool keep = log->spare_count < PT_LOG_SPARES_MAX &&
+                spare.file_bytes >= log->segment_bytes_min &&
+                spare.file_bytes <= PT_LOG_FILE_BYTES_MAX && spare.file_bytes % PT_LOG_ALIGN == 0;
+    keep = keep && pt_grow(log->env, &log->spares, &log->spare_capacity, log->spare_count + 1,
+                           sizeof *log->spares);
+    if (keep)
+        log->spares[log->spare_count++] = spare;
+    pt_mutex_unlock(&log->mu);
+    if (!keep)
+        remove_slot(log, spare.slot, spare.file_bytes);
+}
+
+/* A file smaller than what the next segment will be would never be chosen. */
+static void recycle(pt_log *log, pt_log_spare spare)
+{
+    pt_mutex_lock(&log->make_mu);
+    uint64_t wanted = log->size_next;
+    pt_mutex_unlock(&log->make_mu);
+    if (spare.file_bytes < wanted)
+        remove_slot(log, spare.slot, spare.file_bytes);
+    else
+        pt_log_spare_add(log, spare);
+}
+
+/* Both roles held, everything written. The oldest segment leaves the list, or stays as an anchor
+ * without a file when it is the newest one too. Returns false when there is none to release. */
+static bool release_first(pt_log *log, uint64_t serial_min, pt_log_spare *ret_spare, bool *ret_file)
+{
+    pt_log_seg *seg = log->first;
+    uint64_t written = atomic_load_explicit(&log->written, memory_order_relaxed);
+    uint64_t end = atomic_load_explicit(&seg->end, memory_order_acquire);
+    pt_log_seg *next = atomic_load_explicit(&seg->next, memory_order_acquire);
+    if (end > written || seg->serial >= serial_min || (seg->file == NULL && next == NULL))
+        return false;
+    *ret_file = seg->file != NULL;
+    if (*ret_file) {
+        log->env->file_close(log->env->ctx, seg->file);
+        seg->file = NULL;
+        *ret_spare = (pt_log_spare){.slot = seg->slot,
+                                    .file_bytes = seg->file_bytes,
+                                    .zeroed_to = pt_max_u64(seg->zeroed_to, end - seg->base),
+                                    .durable = true};
+    }
+    /* what was in it is durable in tables, so whoever waits for its sync has it */
+    if (atomic_load_explicit(&log->synced, memory_order_relaxed) < end)
+        atomic_store_explicit(&log->synced, end, memory_order_release);
+    if (next == NULL)
+        return *ret_file;
+    if (log->write_seg == seg) {
+        log->write_seg = next;
+        atomic_store_explicit(&log->written, next->base + PT_LOG_SEGMENT_HEADER,
+                              memory_order_release);
+    }
+    if (log->sync_seg == seg)
+        log->sync_seg = next;
+    log->first = next;
+    pt_free(log->env, seg);
+    return true;
+}
+
+static void release_begun(pt_log *log, uint64_t serial_min)
+{
+    for (bool more = true; more;) {
+        pt_log_spare spare = {0};
+        bool file = false;
+        (void)pt_log_role_enter(&log->sync_role, NULL, PT_LOG_NEVER, 0);
+        (void)pt_log_role_enter(&log->write_role, NULL, PT_LOG_NEVER, 0);
+        more = pt_log_write_out(log) == PEAT_OK;
+        if (more) {
+            pt_mutex_lock(&log->mu);
+            more = release_first(log, serial_min, &spare, &file);
+            pt_mutex_unlock(&log->mu);
+        }
+        pt_log_role_leave(&log->write_role);
+        pt_log_role_leave(&log->sync_role);
+        if (file)
+            recycle(log, spare);
+    }
+}
+
+static bool release_old(pt_log *log, uint64_t serial_min, pt_log_spare *ret_spare)
+{
+    bool found = false;
+    pt_mutex_lock(&log->mu);
+    for (size_t i = 0; i < log->old_count && !found; i++) {
+        if (log->old[i].serial >= serial_min)
+            continue;
+        *ret_spare = (pt_log_spare){.slot = log->old[i].slot, .file_bytes = log->old[i].file_bytes};
+        log->old[i] = log->old[--log->old_count];
+        found = true;
+    }
+    pt_mutex_unlock(&log->mu);
+    return found;
+}
+
+void pt_log_release(pt_log *log, uint64_t serial_min)
+{
+    pt_log_spare spare;
+    if (pt_sink_fenced(log->sink) != PEAT_OK)
+        return;
+    while (release_old(log, serial_min, &spare))
+        recycle(log, spare);
+    release_begun(log, serial_min);
+}
+
+peat_rc pt_log_adopt(pt_log *log, const pt_log_segment *live, size_t count)
+{
+    pt_mutex_lock(&log->mu);
+    bool ok =
+        pt_grow(log->env, &log->old, &log->old_capacity, log->old_count + count, sizeof *log->old);
+    for (size_t i = 0; ok && i < count; i++) {
+        log->old[log->old_count++] = live[i];
+        pt_log_count(&log->disk_bytes, live[i].file_bytes);
+    }
+    pt_mutex_unlock(&log->mu);
+    return ok ? PEAT_OK : pt_fail(log->sink, PEAT_NOMEM, "no memory for %zu log segments", count);
+}
+
+void pt_log_trim(pt_log *log)
+{
+    pt_mutex_lock(&log->make_mu);
+    if (log->ready != NULL) {
+        drop_made(log, log->ready);
+        log->ready = NULL;
+    }
+    log->size_next = log->segment_bytes_min;
+    pt_mutex_unlock(&log->make_mu);
+
+    pt_log_spare keep = {0}, spare;
+    while (spare_take(log, 0, &spare)) {
+        if (keep.file_bytes == 0 && spare.file_bytes == log->segment_bytes_min)
+            keep = spare;
+        else
+            remove_slot(log, spare.slot, spare.file_bytes);
+    }
+    if (keep.file_bytes != 0)
+        pt_log_spare_add(log, keep);
+}

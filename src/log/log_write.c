@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log_write.c - the way of the bytes: ring -> file (write role) -> disk (sync role).
+ * See log_internal.h for positions, roles and their order.
+ */
+#include "log/log_internal.h"
+
+#include <errno.h>
+
+/* A write takes about 0.4 us: look that long for its end before going to sleep. */
+#define WRITE_SPINS 60u
+
+void pt_log_role_init(pt_log_role *role)
+{
+    atomic_init(&role->busy, 0);
+    atomic_init(&role->waiters, 0);
+    pt_mutex_init(&role->mu);
+    pt_cond_init(&role->changed);
+}
+
+void pt_log_role_done(pt_log_role *role)
+{
+    pt_cond_done(&role->changed);
+    pt_mutex_done(&role->mu);
+}
+
+static bool role_reached(_Atomic uint64_t *reached, uint64_t target)
+{
+    return reached != NULL && atomic_load_explicit(reached, memory_order_acquire) >= target;
+}
+
+static bool role_try(pt_log_role *role)
+{
+    int free_role = 0;
+    return atomic_load_explicit(&role->busy, memory_order_relaxed) == 0 &&
+           atomic_compare_exchange_strong(&role->busy, &free_role, 1);
+}
+
+/* Sleeps until the role was left at least once, or takes it. */
+static bool role_wait(pt_log_role *role, _Atomic uint64_t *reached, uint64_t target)
+{
+    bool taken = false;
+    pt_mutex_lock(&role->mu);
+    atomic_fetch_add(&role->waiters, 1); /* before busy is looked at; see pt_log_role */
+    while (!role_reached(reached, target)) {
+        int free_role = 0;
+        taken = atomic_compare_exchange_strong(&role->busy, &free_role, 1);
+        if (taken)
+            break;
+        pt_cond_wait(&role->changed, &role->mu);
+    }
+    atomic_fetch_sub(&role->waiters, 1);
+    pt_mutex_unlock(&role->mu);
+    return taken;
+}
+
+bool pt_log_role_enter(pt_log_role *role, _Atomic uint64_t *reached, uint64_t target,
+                       unsigned spins)
+{
+    for (unsigned i = 0; i <= spins; i++) {
+        if (role_reached(reached, target))
+            return false;
+        if (role_try(role))
+            return true;
+        pt_spin_pause();
+    }
+    return role_wait(role, reached, target);
+}
+
+void pt_log_role_leave(pt_log_role *role)
+{
+    atomic_store(&role->busy, 0);
+    if (atomic_load(&role->waiters) == 0)
+        return;
+    pt_mutex_lock(&role->mu);
+    pt_cond_broadcast(&role->changed);
+    pt_mutex_unlock(&role->mu);
+}
+
+static peat_rc fail_and_fence(pt_log *log, const pt_log_seg *seg, int e, const char *what)
+{
+    peat_rc rc = pt_fail_os(log->sink, e, "log w-%06" PRIu64 " cannot be %s", seg->slot, what);
+    pt_sink_fence(log->sink, rc);
+    return rc;
+}
+
+peat_rc pt_log_write_at(pt_log *log, pt_log_seg *seg, uint64_t offset, const void *data, size_t n)
+{
+    int e = log->env->file_write(log->env->ctx, seg->file, offset, data, n);
+    if (PT_UNLIKELY(e != 0))
+        return fail_and_fence(log, seg, e, "written");
+    pt_log_count_owned(&log->written_bytes, n);
+    pt_log_count_owned(&log->writes, 1);
+    return PEAT_OK;
+}
+
+peat_rc pt_log_write_out(pt_log *log)
+{
+    uint64_t tail = atomic_load_explicit(&log->tail, memory_order_acquire);
+    uint64_t at = atomic_load_explicit(&log->written, memory_order_relaxed);
+    while (at < tail) {
+        peat_rc rc = pt_sink_fenced(log->sink);
+        if (PT_UNLIKELY(rc != PEAT_OK))
+            return rc;
+        pt_log_seg *seg = log->write_seg;
+        uint64_t end = atomic_load_explicit(&seg->end, memory_order_acquire);
+        if (at == end) {
+            seg = atomic_load_explicit(&seg->next, memory_order_acquire);
+            log->write_seg = seg;
+            at = seg->base + PT_LOG_SEGMENT_HEADER; /* written when it was begun */
+        } else {
+            uint64_t in_ring = at % PT_LOG_RING_BYTES;
+            size_t n = (size_t)pt_min_u64(pt_min_u64(tail, end) - at, PT_LOG_RING_BYTES - in_ring);
+            rc = pt_log_write_at(log, seg, at - seg->base, log->ring + in_ring, n);
+            if (PT_UNLIKELY(rc != PEAT_OK))
+                return rc;
+            at += n;
+        }
+        /* pairs with the acquire in make_room and in pt_log_write: the ring's bytes are free */
+        atomic_store_explicit(&log->written, at, memory_order_release);
+    }
+    return PEAT_OK;
+}
+
+peat_rc pt_log_write(pt_log *log, uint64_t position)
+{
+    if (!pt_log_role_enter(&log->write_role, &log->written, position, WRITE_SPINS))
+        return PEAT_OK;
+    peat_rc rc = pt_log_write_out(log);
+    pt_log_role_leave(&log->write_role);
+    return rc;
+}
+
+/* Write role held. A file whose blocks have contents needs no metadata in its syncs; so while the
+ * groups are small, the space ahead of the tail is filled with zeros, in pieces. */
+static peat_rc zero_ahead(pt_log *log, uint64_t group_bytes)
+{
+    static const uint8_t zeros[8192];
+    pt_log_seg *seg = log->write_seg;
+    uint64_t written = atomic_load_explicit(&log->written, memory_order_relaxed);
+    uint64_t limit = seg->file_bytes - PT_LOG_SEGMENT_HEADER;
+    uint64_t at = pt_max_u64(seg->zeroed_to, written - seg->base);
+    if (seg->file == NULL || at >= limit || at - (written - seg->base) >= PT_LOG_ZERO_MARGIN ||
+        group_bytes > PT_LOG_ZERO_GROUP_MAX)
+        return PEAT_OK;
+    uint64_t to = pt_min_u64(at + PT_LOG_ZERO_AHEAD, limit);
+    while (at < to) {
+        size_t n = (size_t)pt_min_u64(to - at, sizeof zeros);
+        peat_rc rc = pt_log_write_at(log, seg, at, zeros, n);
+        if (rc != PEAT_OK)
+            return rc;
+        at += n;
+        pt_log_count_owned(&log->zero_bytes, n);
+    }
+    seg->zeroed_to = to;
+    return PEAT_OK;
+}
+
+static peat_rc sync_file(pt_log *log, pt_log_seg *seg)
+{
+    const pt_env *env = log->env;
+    uint64_t begun = env->now_ns(env->ctx);
+    int e = env->file_sync(env->ctx, seg->file);
+    if (e != 0)
+        return fail_and_fence(log, seg, e, "synced");
+    pt_log_count_owned(&log->syncs, 1);
+    pt_log_count_owned(&log->sync_ns, env->now_ns(env->ctx) - begun);
+    return PEAT_OK;
+}
+
+/* Sync role held: the files that hold [synced, target), oldest first, so that no later byte is
+ * acknowledged before an earlier one. */
+static peat_rc sync_files(pt_log *log, uint64_t target)
+{
+    for (;;) {
+        pt_log_seg *seg = log->sync_seg;
+        uint64_t end = atomic_load_explicit(&seg->end, memory_order_acquire);
+        uint64_t synced = atomic_load_explicit(&log->synced, memory_order_relaxed);
+        if (seg->file != NULL && synced < end) {
+            peat_rc rc = sync_file(log, seg);
+            if (rc != PEAT_OK)
+                return rc;
+        }
+        if (end > target)
+            return PEAT_OK;
+        pt_log_seg *next = atomic_load_explicit(&seg->next, memory_order_acquire);
+        if (next == NULL || next->base >= target)
+            return PEAT_OK;
+        log->sync_seg = next;
+    }
+}
+
+/* Sync role held: everything appended so far. */
+static peat_rc sync_group(pt_log *log)
+{
+    peat_rc rc = pt_sink_fenced(log->sink);
+    if (rc != PEAT_OK)
+        return rc;
+    uint64_t seq = atomic_load_explicit(&log->tail_seq, memory_order_acquire);
+    uint64_t tail = atomic_load_explicit(&log->tail, memory_order_acquire);
+    uint64_t synced = atomic_load_explicit(&log->synced, memory_order_relaxed);
+    if (synced >= tail)
+        return PEAT_OK;
+    (void)pt_log_role_enter(&log->write_role, NULL, PT_LOG_NEVER, WRITE_SPINS);
+    rc = pt_log_write_out(log);
+    if (rc == PEAT_OK)
+        rc = zero_ahead(log, tail - synced);
+    pt_log_role_leave(&log->write_role);
+    if (rc == PEAT_OK)
+        rc = sync_files(log, tail);
+    if (rc != PEAT_OK)
+        return rc;
+    atomic_store_explicit(&log->synced_seq, seq, memory_order_release);
+    /* pairs with the acquire in pt_log_role_enter: whoever rides along may return */
+    atomic_store_explicit(&log->synced, tail, memory_order_release);
+    return PEAT_OK;
+}
+
+peat_rc pt_log_sync(pt_log *log, uint64_t position)
+{
+    if (!pt_log_role_enter(&log->sync_role, &log->synced, position, 0))
+        return PEAT_OK;
+    peat_rc rc = sync_group(log);
+    pt_log_role_leave(&log->sync_role);
+    return rc;
+}
