@@ -23,9 +23,10 @@ typedef struct pt_cache_stats {
     uint64_t hits_fetch; /* fetches answered from memory (peeks are not counted) */
     uint64_t misses;     /* blocks read */
     uint64_t evictions;
-    uint64_t frame_bytes; /* in use */
-    uint64_t heap_bytes;  /* large blocks held now */
-    uint64_t pinned;      /* frames pinned now */
+    uint64_t frame_bytes;  /* in use */
+    uint64_t heap_bytes;   /* large blocks held now, and blocks that found no frame */
+    uint64_t heap_fetches; /* blocks that would have fitted a frame but found none */
+    uint64_t pinned;       /* frames pinned now */
 } pt_cache_stats;
 
 /* How a table reads and decodes one block; given by whoever joins table and cache. Called without

@@ -5,9 +5,9 @@
  *
  * Moves return PEAT_OK (on an entry), PEAT_END (before the first or behind the last), or an error;
  * after anything but PEAT_OK only first, last, seek, seek_for_prev and done may be called. `at`
- * stays valid until the next move; the key of a seek must not lie in the iterator's own memory (copy
- * `at.key` before seeking to it). All versions of a key are seen: forward newest first, backward
- * oldest first. One thread at a time.
+ * stays valid until the next move; the key of a seek must not lie in the iterator's own memory
+ * (copy `at.key` before seeking to it). All versions of a key are seen: forward newest first,
+ * backward oldest first. One thread at a time.
  */
 #ifndef PT_ENTRY_ITER_H
 #define PT_ENTRY_ITER_H
