@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* tree.c - searching the memtable's tree and inserting where there is room; see tree.h. */
+#include "mem/tree.h"
+
+/* About 5 us: a locked node is free again within one while its owner runs. */
+#define SPINS_MAX 200
+/* Else the owner has lost its core: leave it ours. */
+#define NAP_NS 20000u
+#define LINE   64u
+
+void pt_node_wait(const pt_memtable *m, unsigned *io_tries)
+{
+    if (++*io_tries < SPINS_MAX)
+        pt_spin_pause();
+    else
+        m->arena.env->sleep_ns(m->arena.env->ctx, NAP_NS);
+}
+
+/* Number of heads below `head`; without branches, since their outcome is a coin's. */
+static inline uint32_t heads_below(const _Atomic uint64_t *heads, uint32_t count, uint64_t head)
+{
+    const _Atomic uint64_t *base = heads;
+    while (count > 1) {
+        uint32_t half = count / 2;
+        base += (pt_load64(&base[half - 1]) < head) * half;
+        count -= half;
+    }
+    return (uint32_t)(base - heads) + (count == 1 && pt_load64(base) < head);
+}
+
+/* Among slots of equal heads [at, ...): how many more are below the key; *ret_record is the slot's
+ * that equals it, or 0. */
+static uint32_t among_ties(const pt_memtable *m, const _Atomic uint64_t *heads,
+                           const _Atomic uint32_t *records, uint32_t at, uint32_t count,
+                           uint64_t head, pt_slice key, uint32_t *ret_record)
+{
+    uint32_t lo = at;
+    uint32_t hi = head == UINT64_MAX ? count : at + heads_below(heads + at, count - at, head + 1);
+    uint32_t mid = lo; /* a single tie is the rule */
+    while (lo < hi) {
+        uint32_t record = pt_load32(&records[mid]);
+        int c = pt_slice_compare(pt_key_at(m, record), key);
+        if (c == 0) {
+            *ret_record = record;
+            return mid;
+        }
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+        mid = lo + (hi - lo) / 2;
+    }
+    return lo;
+}
+
+static inline uint32_t search_slots(const pt_memtable *m, const _Atomic uint64_t *heads,
+                                    const _Atomic uint32_t *records, uint32_t count, uint64_t head,
+                                    pt_slice key, uint32_t *ret_record)
+{
+    *ret_record = 0;
+    uint32_t at = heads_below(heads, count, head);
+    if (at < count && pt_load64(&heads[at]) == head)
+        at = among_ties(m, heads, records, at, count, head, key, ret_record);
+    return at;
+}
+
+void pt_leaf_search(const pt_memtable *m, pt_leaf *leaf, pt_slice key, pt_place *ret_place)
+{
+    ret_place->leaf = leaf;
+    ret_place->count = pt_load32(&leaf->node.count);
+    ret_place->head = pt_head_behind(key, pt_load32(&leaf->node.skip));
+    ret_place->at = search_slots(m, leaf->heads, leaf->records, ret_place->count, ret_place->head,
+                                 key, &ret_place->record);
+}
+
+pt_inner *pt_inner_search(const pt_memtable *m, uint32_t ref, pt_slice key, uint32_t *ret_at)
+{
+    pt_inner *inner = pt_ref_at(m, ref);
+    uint64_t head = pt_head_behind(key, pt_load32(&inner->node.skip));
+    uint32_t equal;
+    *ret_at = search_slots(m, inner->heads, inner->separators, pt_load32(&inner->node.count), head,
+                           key, &equal);
+    *ret_at += equal != 0;
+    return inner;
+}
+
+static inline uint32_t child_at(const pt_inner *inner, uint32_t at)
+{
+    return pt_load32(at == 0 ? &inner->first_child : &inner->children[at - 1]);
+}
+
+/* All lines of a node at once: they arrive together, about 15 ns apart, while each one fetched when
+ * the search gets there would cost a full miss. */
+static inline void prefetch_node(const pt_memtable *m, uint32_t ref)
+{
+    const uint8_t *p = pt_ref_at(m, ref);
+    size_t bytes = pt_ref_is_leaf(ref) ? PT_LEAF_BYTES : PT_INNER_BYTES / 2;
+    for (size_t i = 0; i < bytes; i += LINE)
+        PT_PREFETCH(p + i);
+}
+
+/* The leaf where the key belongs, and its version at a time when it did; false: try again. */
+static inline bool try_descend(const pt_memtable *m, pt_slice key, pt_leaf **ret_leaf,
+                               uint64_t *ret_version)
+{
+    uint32_t ref = pt_load32(&m->root);
+    pt_node *node = pt_ref_at(m, ref);
+    uint64_t version = pt_node_version(m, node);
+    if (pt_load32(&m->root) != ref)
+        return false;
+    while (!pt_ref_is_leaf(ref)) {
+        uint32_t at;
+        pt_inner *inner = pt_inner_search(m, ref, key, &at);
+        ref = child_at(inner, at);
+        prefetch_node(m, ref);
+        pt_node *child = pt_ref_at(m, ref);
+        uint64_t child_version = pt_node_version(m, child);
+        if (!pt_node_unchanged(node, version))
+            return false;
+        node = child;
+        version = child_version;
+    }
+    *ret_leaf = pt_ref_at(m, ref);
+    *ret_version = version;
+    return true;
+}
+
+void pt_tree_descend(const pt_memtable *m, pt_slice key, pt_leaf **ret_leaf, uint64_t *ret_version)
+{
+    while (!try_descend(m, key, ret_leaf, ret_version))
+        continue;
+}
+
+void pt_tree_find(const pt_memtable *m, pt_slice key, pt_place *ret_place)
+{
+    pt_leaf *leaf;
+    uint64_t version;
+    do {
+        pt_tree_descend(m, key, &leaf, &version);
+        pt_leaf_search(m, leaf, key, ret_place);
+        ret_place->version = version;
+    } while (ret_place->record == 0 && !pt_node_unchanged(&leaf->node, version));
+}
+
+int pt_tree_side(const pt_memtable *m, pt_slice key, bool *ret_empty)
+{
+    uint32_t record = pt_load32(&m->prefix_record);
+    *ret_empty = record == 0;
+    if (record == 0)
+        return 0;
+    size_t size = pt_load32(&m->prefix_size);
+    int c = memcmp(key.data, pt_key_at(m, record).data, key.size < size ? key.size : size);
+    return c != 0 ? c : -(key.size < size);
+}
+
+void pt_leaf_insert(const pt_place *place, uint32_t record)
+{
+    pt_leaf *leaf = place->leaf;
+    for (uint32_t i = place->count; i > place->at; i--) {
+        pt_store64(&leaf->heads[i], pt_load64(&leaf->heads[i - 1]));
+        pt_store32(&leaf->records[i], pt_load32(&leaf->records[i - 1]));
+    }
+    pt_store64(&leaf->heads[place->at], place->head);
+    pt_store32(&leaf->records[place->at], record);
+    pt_store32(&leaf->node.count, place->count + 1);
+}
+
+/* Where the key belongs if that is behind every key there is: no descent for ascending keys. */
+static bool find_at_right_edge(const pt_memtable *m, pt_slice key, pt_place *ret_place)
+{
+    pt_leaf *leaf = pt_ref_at(m, pt_load32(&m->right_leaf));
+    uint64_t version = pt_load64(&leaf->node.version);
+    uint32_t count = pt_load32(&leaf->node.count);
+    if (count == 0 || (version & 1))
+        return false;
+    uint64_t head = pt_head_behind(key, pt_load32(&leaf->node.skip));
+    uint64_t last = pt_load64(&leaf->heads[count - 1]);
+    if (last > head ||
+        (last == head &&
+         pt_slice_compare(pt_key_at(m, pt_load32(&leaf->records[count - 1])), key) >= 0))
+        return false;
+    *ret_place =
+        (pt_place){.leaf = leaf, .version = version, .head = head, .at = count, .count = count};
+    /* hi is read behind the version: with the version unchanged it is still the right edge */
+    return pt_load32(&leaf->node.hi) == 0;
+}
+
+void pt_tree_add(pt_memtable *m, pt_slice key, uint32_t record)
+{
+    for (;;) {
+        bool empty;
+        pt_place place;
+        if (PT_UNLIKELY(pt_tree_side(m, key, &empty) != 0 || empty)) {
+            pt_tree_cover(m, key, record);
+            continue;
+        }
+        if (!find_at_right_edge(m, key, &place))
+            pt_tree_find(m, key, &place);
+        if (place.record != 0) {
+            pt_record_chain(&m->arena, pt_record_at(&m->arena, place.record), record);
+            return;
+        }
+        if (place.count == PT_LEAF_SLOTS) {
+            pt_tree_add_splitting(m, key, record);
+            return;
+        }
+        if (PT_UNLIKELY(!pt_node_try_lock(&place.leaf->node, place.version)))
+            continue;
+        pt_leaf_insert(&place, record);
+        pt_node_unlock(&place.leaf->node, place.version + 2);
+        return;
+    }
+}
+
+void pt_tree_init(pt_memtable *m)
+{
+    pt_mutex_init(&m->shape);
+    uint32_t leaf = pt_arena_node(&m->arena, PT_LEAF_BYTES) / PT_REF_UNITS | PT_REF_LEAF;
+    m->left_leaf = leaf;
+    pt_store32(&m->root, leaf);
+    pt_store32(&m->right_leaf, leaf);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_memtable_stress.c - writers and readers side by side. Every value is a function of its key
+ * and sequence, so a torn or misplaced entry shows; writers tell how far they are, so that a reader
+ * can demand what must be there. Under ThreadSanitizer this is the proof of the locking rules.
+ */
+/* ctest: timeout=240 */
+#include "mem/mem_env.h"
+#include "mem/mem_model.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define WRITERS 3
+#define READERS 2
+
+/* gcc says it one way, clang the other */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SLOWED_DOWN 1
+#endif
+#elif defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SLOWED_DOWN 1
+#endif
+#ifdef SLOWED_DOWN
+#define ROUNDS 6000u
+#else
+#define ROUNDS 60000u
+#endif
+
+typedef struct arena_war {
+    mem_env env;
+    pt_memtable *m;
+    key_shape shape;
+    uint64_t key_count; /* keys are shared by all writers; fewer keys, more versions */
+    atomic_ulong next_seq;
+    atomic_ulong written[WRITERS]; /* entries this writer has added */
+    uint64_t *seqs[WRITERS];       /* of its i-th entry, valid below `written` */
+    atomic_int wrong;
+} arena_war;
+
+typedef struct soldier {
+    arena_war *war;
+    unsigned number;
+} soldier;
+
+/* The key of a writer's i-th entry. */
+static size_t key_of(const arena_war *w, unsigned writer, uint64_t i, uint8_t *key)
+{
+    uint64_t id = pt_mix(i * WRITERS + writer) % w->key_count;
+    if (w->shape == KEYS_DECIMAL && w->key_count > ROUNDS)
+        id = i * WRITERS + writer; /* ascending: everyone at the right edge */
+    rng r = {.state = id};
+    return key_make(w->shape, &r, id, key);
+}
+
+static size_t value_of(pt_slice key, uint64_t seq, uint8_t *value)
+{
+    uint64_t word = pt_mix(pt_hash(key.data, key.size) ^ seq);
+    size_t n = 8 * (1 + word % 6);
+    for (size_t i = 0; i < n; i += 8)
+        pt_put_u64(value + i, word + i);
+    return n;
+}
+
+static bool entry_is_whole(const pt_entry *e)
+{
+    uint8_t value[64];
+    size_t n = value_of(e->key, e->seq, value);
+    return pt_slice_equal(e->value, pt_slice_of(value, n)) && e->kind == PT_KIND_PUT;
+}
+
+static void check(arena_war *w, bool ok, int code)
+{
+    if (!ok)
+        atomic_store(&w->wrong, code);
+}
+
+static void *write_side(void *arg)
+{
+    const soldier *s = arg;
+    arena_war *w = s->war;
+    uint8_t key[MODEL_KEY_MAX], value[64];
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        pt_entry e = {.key = pt_slice_of(key, key_of(w, s->number, i, key)),
+                      .seq = atomic_fetch_add(&w->next_seq, 1),
+                      .kind = PT_KIND_PUT};
+        e.value = pt_slice_of(value, value_of(e.key, e.seq, value));
+        check(w, pt_memtable_reserve(w->m, 1, e.key.size, e.value.size), 1);
+        pt_memtable_add(w->m, &e);
+        w->seqs[s->number][i] = e.seq;
+        atomic_store_explicit(&w->written[s->number], i + 1, memory_order_release);
+        pt_entry found;
+        check(w, pt_memtable_get(w->m, e.key, e.seq, &found) && entry_equal(&found, &e), 2);
+    }
+    return NULL;
+}
+
+/* An entry that was added before we looked must be found, newer versions or not. */
+static void demand(arena_war *w, rng *r, pt_iter *it)
+{
+    unsigned writer = (unsigned)rng_below(r, WRITERS);
+    uint64_t written = atomic_load_explicit(&w->written[writer], memory_order_acquire);
+    if (written == 0)
+        return;
+    uint64_t i = rng_below(r, written), seq = w->seqs[writer][i];
+    uint8_t bytes[MODEL_KEY_MAX];
+    pt_slice key = pt_slice_of(bytes, key_of(w, writer, i, bytes));
+    pt_entry found;
+    check(w, pt_memtable_get(w->m, key, seq, &found) && found.seq == seq && entry_is_whole(&found),
+          3);
+    check(w,
+          pt_memtable_get(w->m, key, PT_SEQ_MAX, &found) && found.seq >= seq &&
+              entry_is_whole(&found),
+          4);
+    check(w, pt_iter_seek(it, key) == PEAT_OK && pt_slice_equal(it->at.key, key), 5);
+    peat_rc rc = PEAT_OK;
+    while (rc == PEAT_OK && pt_slice_equal(it->at.key, key) && it->at.seq > seq)
+        rc = pt_iter_next(it);
+    check(w, rc == PEAT_OK && pt_slice_equal(it->at.key, key) && it->at.seq == seq, 6);
+    check(w, pt_iter_seek_for_prev(it, key) == PEAT_OK && pt_slice_equal(it->at.key, key), 7);
+}
+
+/* A walk never goes back, never sees a torn entry. */
+static void walk(arena_war *w, rng *r, pt_iter *it)
+{
+    bool forward = rng_below(r, 2);
+    uint8_t bytes[MODEL_KEY_MAX];
+    size_t n = key_of(w, 0, rng_below(r, ROUNDS), bytes);
+    peat_rc rc = forward ? pt_iter_seek(it, pt_slice_of(bytes, n))
+                         : pt_iter_seek_for_prev(it, pt_slice_of(bytes, n));
+    pt_entry last = {0};
+    for (int i = 0; rc == PEAT_OK && i < 200; i++) {
+        check(w, entry_is_whole(&it->at), 8);
+        int c = i == 0 ? 0 : model_compare(&last, &it->at);
+        check(w, i == 0 || (forward ? c < 0 : c > 0), 9);
+        last = it->at;
+        rc = forward ? pt_iter_next(it) : pt_iter_prev(it);
+    }
+    check(w, rc == PEAT_OK || rc == PEAT_END, 10);
+}
+
+static bool still_writing(arena_war *w)
+{
+    for (unsigned i = 0; i < WRITERS; i++)
+        if (atomic_load(&w->written[i]) < ROUNDS)
+            return true;
+    return false;
+}
+
+static void *read_side(void *arg)
+{
+    const soldier *s = arg;
+    arena_war *w = s->war;
+    rng r = {.state = test_seed() + s->number};
+    pt_iter *it = NULL;
+    if (pt_memtable_iter_new(w->m, &it) != PEAT_OK)
+        abort();
+    while (still_writing(w)) {
+        for (int i = 0; i < 20; i++)
+            demand(w, &r, it);
+        walk(w, &r, it);
+        pt_memtable_stats stats;
+        pt_memtable_get_stats(w->m, &stats);
+        check(w, stats.entries <= (uint64_t)WRITERS * ROUNDS, 11);
+    }
+    pt_iter_done(it);
+    return NULL;
+}
+
+static void everything_is_there(arena_war *w)
+{
+    pt_iter *it = NULL;
+    assert_int_equal(pt_memtable_iter_new(w->m, &it), PEAT_OK);
+    uint64_t forward = 0, backward = 0;
+    peat_rc rc = pt_iter_first(it);
+    for (; rc == PEAT_OK; rc = pt_iter_next(it), forward++)
+        check(w, entry_is_whole(&it->at), 12);
+    for (rc = pt_iter_last(it); rc == PEAT_OK; rc = pt_iter_prev(it), backward++)
+        check(w, entry_is_whole(&it->at), 13);
+    pt_iter_done(it);
+    assert_int_equal(forward, (uint64_t)WRITERS * ROUNDS);
+    assert_int_equal(backward, forward);
+}
+
+static void fight(key_shape shape, uint64_t key_count)
+{
+    arena_war w = {.shape = shape, .key_count = key_count};
+    mem_env_init(&w.env);
+    atomic_init(&w.next_seq, 1);
+    assert_int_equal(pt_memtable_new(&w.env.env, (size_t)WRITERS * ROUNDS * 320, &w.m), PEAT_OK);
+    pthread_t threads[WRITERS + READERS];
+    soldier soldiers[WRITERS + READERS];
+    for (unsigned i = 0; i < WRITERS; i++) {
+        w.seqs[i] = calloc(ROUNDS, sizeof(uint64_t));
+        assert_non_null(w.seqs[i]);
+    }
+    for (unsigned i = 0; i < WRITERS + READERS; i++) {
+        soldiers[i] = (soldier){.war = &w, .number = i};
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, i < WRITERS ? write_side : read_side, &soldiers[i]),
+            0);
+    }
+    for (unsigned i = 0; i < WRITERS + READERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    everything_is_there(&w);
+    if (atomic_load(&w.wrong) != 0)
+        fail_msg("check %d failed; repeat with PEAT_TEST_SEED=%llu", atomic_load(&w.wrong),
+                 (unsigned long long)test_seed());
+    pt_memtable_unref(w.m);
+    for (unsigned i = 0; i < WRITERS; i++)
+        free(w.seqs[i]);
+    assert_int_equal(atomic_load(&w.env.live), 0);
+}
+
+static void random_keys_survive_writers_and_readers(void **state)
+{
+    (void)state;
+    fight(KEYS_RANDOM, UINT64_C(1) << 40);
+}
+
+static void decimal_keys_survive_writers_and_readers(void **state)
+{
+    (void)state;
+    fight(KEYS_DECIMAL, ROUNDS);
+}
+
+static void ascending_keys_survive_writers_and_readers(void **state)
+{
+    (void)state;
+    fight(KEYS_DECIMAL, UINT64_C(1) << 40);
+}
+
+static void a_few_hot_keys_survive_writers_and_readers(void **state)
+{
+    (void)state;
+    fight(KEYS_PATHS, 300);
+}
+
+static void shrinking_prefixes_survive_writers_and_readers(void **state)
+{
+    (void)state;
+    fight(KEYS_LATE_OUTSIDE, 20000);
+    for (int i = 0; i < 3; i++)
+        fight(KEYS_SPACES, 2000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_keys_survive_writers_and_readers),
+        cmocka_unit_test(decimal_keys_survive_writers_and_readers),
+        cmocka_unit_test(ascending_keys_survive_writers_and_readers),
+        cmocka_unit_test(a_few_hot_keys_survive_writers_and_readers),
+        cmocka_unit_test(shrinking_prefixes_survive_writers_and_readers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
