@@ -23,9 +23,9 @@ typedef struct memory_file {
 typedef struct memory_env {
     pt_env env;
     memory_file files[MEMORY_FILES];
-    uint64_t reads, open_files;
-    int64_t blocks;                    /* allocations not given back */
-    int64_t fail_alloc_at, fail_io_at; /* counts down; fails when it reaches 0; -1: never */
+    _Atomic uint64_t reads, open_files;
+    _Atomic int64_t blocks;                    /* allocations not given back */
+    _Atomic int64_t fail_alloc_at, fail_io_at; /* counts down; fails when it reaches 0; -1: never */
 } memory_env;
 
 static bool memory_env_alloc_fails(memory_env *m)

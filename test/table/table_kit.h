@@ -142,6 +142,7 @@ static inline void kit_init(kit *k)
     pt_sink_init(&k->sink);
     pt_epoch_init(&k->epoch);
     pt_bytes_init(&k->meta_bytes, &k->mem.env);
+    assert_int_equal(pt_bytes_reserve(&k->meta_bytes, 1024), PEAT_OK);
 }
 
 static inline void kit_done(kit *k)

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_table_damage.c - what happens to tables whose bytes are not what was written: every flip and
+ * every truncation is reported or harmless, never a wrong answer and never a false "not found";
+ * bytes with repaired checksums never crash; failing memory and files leave nothing behind.
+ * ctest: timeout=300
+ */
+#include "table/table_file.h"
+#include "table_kit.h"
+
+static const pt_table_writer_options layouts[] = {
+    {.store_id = 9, .file_number = 1, .run_kind = PT_RUN_FRESH, .want_filter = true},
+    {.store_id = 9, .file_number = 2, .run_kind = PT_RUN_BOTTOM, .want_locator = true},
+    {.store_id = 9,
+     .file_number = 3,
+     .run_kind = PT_RUN_BOTTOM,
+     .packed = true,
+     .want_filter = true,
+     .want_locator = true},
+    {.store_id = 9,
+     .file_number = 4,
+     .run_kind = PT_RUN_MID,
+     .codec = PT_CODEC_LZ4,
+     .block_bytes = 4096,
+     .want_filter = true},
+};
+
+/* Versions, deletes, a large entry unless aligned blocks are wanted. */
+static void make_model(model *m, size_t count, bool large)
+{
+    char key[32], value[64];
+    for (size_t i = 0; i < count; i++) {
+        int k = snprintf(key, sizeof key, "key/%04zu", i / 2);
+        int v = snprintf(value, sizeof value, "value %zu of some length", i * i);
+        model_add(m, pt_slice_of(key, (size_t)k), pt_slice_of(value, (size_t)v), 1 + i,
+                  i % 7 == 0 ? PT_KIND_DELETE : PT_KIND_PUT);
+    }
+    if (large) {
+        uint8_t big[5000];
+        memset(big, 'b', sizeof big);
+        model_add(m, pt_slice_of("key/0003x", 9), pt_slice_of(big, sizeof big), 77, PT_KIND_PUT);
+    }
+    model_sort(m);
+}
+
+/* ---- answers of a damaged table ---- */
+
+/* Every answer is right or an error. Returns how many were errors. */
+static size_t expect_right_or_error(kit *k, const model *m)
+{
+    size_t errors = 0;
+    kit_source s;
+    kit_source_init(&s, k);
+    for (size_t i = 0; i < m->count; i++) {
+        pt_entry have;
+        const pt_entry *want = model_find(m, m->entries[i].key, PT_SEQ_MAX);
+        peat_rc rc = kit_find(k, &s, m->entries[i].key, PT_SEQ_MAX, &have);
+        if (rc == PEAT_CORRUPT) {
+            errors++;
+            continue;
+        }
+        assert_int_equal(rc, PEAT_OK);
+        assert_true(pt_slice_equal(have.value, want->value));
+        assert_int_equal(have.kind, want->kind);
+        assert_int_equal(have.seq, want->seq);
+        free((void *)(uintptr_t)have.value.data);
+    }
+    pt_iter *it;
+    peat_rc rc = pt_table_iter_new(&k->mem.env, k->table, &s.base, NULL, &it);
+    if (rc == PEAT_OK) {
+        rc = pt_iter_first(it);
+        for (size_t i = 0; i < m->count && rc == PEAT_OK; i++, rc = pt_iter_next(it)) {
+            assert_true(pt_slice_equal(it->at.key, m->entries[i].key));
+            assert_true(pt_slice_equal(it->at.value, m->entries[i].value));
+        }
+        pt_iter_done(it);
+    }
+    assert_true(rc == PEAT_END || rc == PEAT_CORRUPT);
+    assert_int_equal(s.held, 0);
+    return errors + (rc == PEAT_CORRUPT);
+}
+
+typedef struct damages {
+    size_t count;
+    uint64_t offset; /* of the first */
+} damages;
+
+static void note_damage(void *ctx, const char *file, uint64_t offset, const char *text)
+{
+    damages *d = ctx;
+    assert_int_equal(strncmp(file, "t-0000", 6), 0);
+    assert_true(strlen(text) > 5);
+    if (d->count++ == 0)
+        d->offset = offset;
+}
+
+static void reopen(kit *k)
+{
+    pt_table_free(k->table);
+    k->table = NULL;
+    assert_int_equal(kit_open(k), PEAT_OK);
+}
+
+static void expect_check_finds(kit *k, uint64_t at, bool exactly)
+{
+    damages d = {0};
+    assert_int_equal(pt_table_check(k->table, note_damage, &d, NULL), PEAT_CORRUPT);
+    assert_true(d.count > 0);
+    if (exactly) /* the piece named begins at or before the damage, at most a block before */
+        assert_true(d.offset <= at && at < d.offset + 8192);
+}
+
+/* ---- the tests ---- */
+
+static void every_bit_flip_is_reported_and_never_answers_wrong(void **state)
+{
+    (void)state;
+    for (size_t l = 0; l < PT_COUNT_OF(layouts); l++) {
+        model m = {0};
+        make_model(&m, 30, false);
+        kit k;
+        kit_build(&k, &layouts[l], &m);
+        memory_file *f = kit_file(&k);
+        size_t errors = 0;
+        assert_int_equal(expect_right_or_error(&k, &m), 0);
+        assert_int_equal(pt_table_check(k.table, note_damage, &(damages){0}, NULL), PEAT_OK);
+        for (size_t at = 0; at < f->size; at++) {
+            for (int bit = 0; bit < 8; bit++) {
+                f->data[at] ^= (uint8_t)(1 << bit);
+                reopen(&k);
+                errors += expect_right_or_error(&k, &m) != 0;
+                if (bit == (int)(at % 8))
+                    expect_check_finds(&k, at, true);
+                f->data[at] ^= (uint8_t)(1 << bit);
+            }
+        }
+        print_message("layout %zu: %zu bytes, %zu flips met by reads\n", l, f->size, errors);
+        assert_true(errors > f->size); /* most bytes are blocks and index: read by the lookups */
+        kit_done(&k);
+        model_done(&m);
+    }
+}
+
+static void every_truncation_is_reported_and_never_answers_wrong(void **state)
+{
+    (void)state;
+    for (size_t l = 0; l < PT_COUNT_OF(layouts); l++) {
+        model m = {0};
+        make_model(&m, 300, l != 0);
+        kit k;
+        kit_build(&k, &layouts[l], &m);
+        memory_file *f = kit_file(&k);
+        size_t whole = f->size;
+        for (size_t cut = 0; cut < whole; cut += cut + 64 < whole ? 13 : 1) {
+            f->size = cut;
+            reopen(&k);
+            (void)expect_right_or_error(&k, &m); /* the footer's loss harms no lookup */
+            expect_check_finds(&k, 0, false);
+        }
+        f->size = whole;
+        kit_done(&k);
+        model_done(&m);
+    }
+}
+
+static void flips_in_a_table_of_many_blocks_name_the_block(void **state)
+{
+    (void)state;
+    rng r = {5};
+    for (size_t l = 0; l < PT_COUNT_OF(layouts); l++) {
+        model m = {0};
+        make_model(&m, 900, l != 0);
+        kit k;
+        kit_build(&k, &layouts[l], &m);
+        memory_file *f = kit_file(&k);
+        assert_true(k.meta.block_count > 3);
+        for (int n = 0; n < 200; n++) {
+            size_t at = rng_below(&r, f->size);
+            uint8_t flip = (uint8_t)(1 << rng_below(&r, 8));
+            f->data[at] ^= flip;
+            reopen(&k);
+            (void)expect_right_or_error(&k, &m);
+            /* large sections begin well before the damage */
+            expect_check_finds(&k, at, at < k.meta.section[PT_SECTION_INDEX].offset);
+            f->data[at] ^= flip;
+        }
+        kit_done(&k);
+        model_done(&m);
+    }
+}
+
+static void blocks_in_each_others_place_are_reported(void **state)
+{
+    (void)state;
+    model m = {0};
+    make_model(&m, 900, false);
+    kit k;
+    kit_build(&k, &layouts[0], &m);
+    assert_int_equal(k.meta.flags, PT_TABLE_ALIGNED);
+    memory_file *f = kit_file(&k);
+    memcpy(f->data + 4096, f->data + 8192, 4096);
+    assert_true(expect_right_or_error(&k, &m) > 0);
+    expect_check_finds(&k, 4096, true);
+    assert_non_null(strstr(kit_error(&k), "t-000001"));
+    kit_done(&k);
+    model_done(&m);
+}
+
+static void a_table_under_another_tables_name_is_reported(void **state)
+{
+    (void)state;
+    model m = {0};
+    make_model(&m, 300, false);
+    kit k;
+    kit_build(&k, &layouts[0], &m);
+    memory_file *f = kit_file(&k);
+    memcpy(f->name, "t-000077", 9);
+    k.meta.file_number = 77;
+    pt_bytes bytes;
+    pt_bytes_init(&bytes, &k.mem.env);
+    assert_int_equal(pt_table_meta_encode(&k.meta, &bytes), PEAT_OK);
+    pt_bytes_done(&k.meta_bytes); /* where the keys of the old meta were */
+    k.meta_bytes = bytes;
+    reopen(&k);
+    assert_int_equal(expect_right_or_error(&k, &m), m.count + 1);
+    expect_check_finds(&k, 0, true);
+    kit_done(&k);
+    model_done(&m);
+}
+
+static void a_missing_table_is_named(void **state)
+{
+    (void)state;
+    model m = {0};
+    make_model(&m, 3, false);
+    kit k;
+    kit_build(&k, &layouts[0], &m);
+    memory_env_remove(&k.mem, "t-000001");
+    assert_int_equal(expect_right_or_error(&k, &m), m.count + 1);
+    assert_non_null(strstr(kit_error(&k), "t-000001 is missing"));
+    expect_check_finds(&k, 0, true);
+    kit_done(&k);
+    model_done(&m);
+}
+
+static void every_flip_of_the_meta_is_refused(void **state)
+{
+    (void)state;
+    model m = {0};
+    make_model(&m, 30, false);
+    kit k;
+    kit_build(&k, &layouts[2], &m);
+    pt_table_meta meta;
+    pt_slice bytes = pt_slice_of(k.meta_bytes.data, k.meta_bytes.size);
+    for (size_t bit = 0; bit < bytes.size * 8; bit++) {
+        k.meta_bytes.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_true(pt_table_meta_decode(bytes, &meta) < 0);
+        k.meta_bytes.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    for (size_t n = 0; n < bytes.size; n++)
+        assert_true(pt_table_meta_decode(pt_slice_of(bytes.data, n), &meta) < 0);
+    assert_int_equal(pt_table_meta_decode(bytes, &meta), PEAT_OK);
+    kit_done(&k);
+    model_done(&m);
+}
+
+/* ---- bytes that verify and make no sense ---- */
+
+static void sign(kit *k, memory_file *f, uint64_t offset, uint64_t size)
+{
+    uint64_t n = size - PT_BLOCK_CHECK_BYTES;
+    pt_put_u64(f->data + offset + n,
+               pt_checksum(f->data + offset, (size_t)n, k->table->file_id, offset));
+}
+
+/* Any code may come back, any entry; the sanitizer watches the reads. */
+static void use_everything(kit *k, const model *m)
+{
+    kit_source s;
+    kit_source_init(&s, k);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < m->count; i += 5) {
+        pt_entry have;
+        if (kit_find(k, &s, m->entries[i].key, i, &have) == PEAT_OK) {
+            for (size_t j = 0; j < have.value.size; j++)
+                sum += have.value.data[j];
+            free((void *)(uintptr_t)have.value.data);
+        }
+        uint64_t entries, bytes;
+        if (pt_table_rank(k->table, m->entries[i].key, &entries, &bytes) == PEAT_OK)
+            sum += entries + bytes;
+    }
+    pt_iter *it;
+    pt_table_iter_options o = {.lower = m->entries[0].key, .upper = m->entries[m->count / 2].key};
+    if (pt_table_iter_new(&k->mem.env, k->table, &s.base, &o, &it) == PEAT_OK) {
+        peat_rc rc = pt_iter_first(it);
+        for (int i = 0; i < 500 && rc == PEAT_OK; i++, rc = pt_iter_next(it))
+            sum += pt_hash(it->at.key.data, it->at.key.size);
+        rc = pt_iter_last(it);
+        for (int i = 0; i < 500 && rc == PEAT_OK; i++, rc = pt_iter_prev(it))
+            sum += pt_hash(it->at.value.data, it->at.value.size);
+        (void)pt_iter_seek_for_prev(it, m->entries[m->count / 3].key);
+        pt_iter_done(it);
+    }
+    peat_rc checked = pt_table_check(k->table, NULL, NULL, NULL);
+    assert_true(checked == PEAT_OK || checked == PEAT_CORRUPT);
+    assert_int_equal(s.held, 0);
+    assert_true(sum != 1); /* keeps the reads */
+}
+
+static void mutate(rng *r, uint8_t *data, size_t size)
+{
+    /* mostly in the head, where the sizes are */
+    size_t at = rng_below(r, 2) && size > 48 ? rng_below(r, 48) : rng_below(r, size);
+    data[at] = rng_below(r, 3) ? (uint8_t)rng_next(r) : (uint8_t)(rng_below(r, 2) * 255);
+}
+
+static void signed_nonsense_never_crashes(void **state)
+{
+    (void)state;
+    rng r = {11};
+    for (size_t l = 0; l < PT_COUNT_OF(layouts); l++) {
+        model m = {0};
+        make_model(&m, 400, l != 0);
+        kit k;
+        kit_build(&k, &layouts[l], &m);
+        memory_file *f = kit_file(&k);
+        uint8_t *whole = malloc(f->size);
+        assert_non_null(whole);
+        memcpy(whole, f->data, f->size);
+        for (int n = 0; n < 2500; n++) {
+            pt_section_data *index;
+            assert_int_equal(pt_table_section_hold(k.table, PT_SECTION_INDEX, &index), PEAT_OK);
+            uint64_t offset;
+            size_t size;
+            pt_section s = (pt_section)rng_below(&r, 6);
+            if (s < PT_SECTION_RANGES && k.meta.section[s].size != 0) {
+                offset = k.meta.section[s].offset;
+                size = (size_t)k.meta.section[s].size;
+            } else {
+                uint32_t b = (uint32_t)rng_below(&r, k.meta.block_count);
+                pt_table_extent(k.table, &index->view.index, b, &offset, &size);
+            }
+            pt_section_unref(index);
+            for (uint64_t i = 1 + rng_below(&r, 4); i > 0; i--)
+                mutate(&r, f->data + offset, size);
+            sign(&k, f, offset, size);
+            reopen(&k);
+            use_everything(&k, &m);
+            memcpy(f->data, whole, f->size);
+            reopen(&k);
+        }
+        free(whole);
+        kit_done(&k);
+        model_done(&m);
+    }
+}
+
+/* ---- failing memory and files ---- */
+
+static peat_rc whole_life(kit *k, const pt_table_writer_options *o, const model *m)
+{
+    peat_rc rc = PEAT_OK;
+    kit_source s = {0};
+    pt_iter *it = NULL;
+    pt_block_source *stream = NULL;
+    TRY(kit_write(k, o, m));
+    TRY(kit_open(k));
+    kit_source_init(&s, k);
+    for (size_t i = 0; i < m->count; i += 40) {
+        pt_entry have;
+        TRY(kit_find(k, &s, m->entries[i].key, PT_SEQ_MAX, &have));
+        free((void *)(uintptr_t)have.value.data);
+    }
+    TRY(pt_table_stream_new(&k->mem.env, k->table, &stream));
+    TRY(pt_table_iter_new(&k->mem.env, k->table, stream,
+                          &(pt_table_iter_options){.lower = m->entries[0].key}, &it));
+    size_t seen = 0;
+    for (rc = pt_iter_first(it); rc == PEAT_OK; rc = pt_iter_next(it))
+        seen++;
+    if (rc != PEAT_END)
+        goto out;
+    assert_int_equal(seen, m->count);
+    TRY(pt_table_check(k->table, NULL, NULL, NULL));
+out:
+    pt_iter_done(it);
+    pt_table_stream_free(&k->mem.env, stream);
+    assert_int_equal(s.held, 0);
+    return rc;
+}
+
+static void fail_each(const pt_table_writer_options *o, bool memory, peat_rc want)
+{
+    model m = {0};
+    make_model(&m, 500, true);
+    peat_rc rc = want;
+    int n = 0;
+    for (; rc != PEAT_OK; n++) {
+        kit k;
+        kit_init(&k);
+        if (memory)
+            k.mem.fail_alloc_at = n;
+        else
+            k.mem.fail_io_at = n;
+        rc = whole_life(&k, o, &m);
+        assert_true(rc == PEAT_OK || rc == want);
+        if (rc != PEAT_OK)
+            assert_true(strlen(kit_error(&k)) > 10);
+        k.mem.fail_alloc_at = k.mem.fail_io_at = -1;
+        kit_done(&k);
+    }
+    print_message("%d calls failed\n", n - 1);
+    assert_true(n > 10);
+    model_done(&m);
+}
+
+static void failing_memory_gives_nomem_and_leaks_nothing(void **state)
+{
+    (void)state;
+    for (size_t l = 0; l < PT_COUNT_OF(layouts); l++)
+        fail_each(&layouts[l], true, PEAT_NOMEM);
+}
+
+static void failing_files_give_io_errors_and_leak_nothing(void **state)
+{
+    (void)state;
+    for (size_t l = 0; l < PT_COUNT_OF(layouts); l++)
+        fail_each(&layouts[l], false, PEAT_IO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_bit_flip_is_reported_and_never_answers_wrong),
+        cmocka_unit_test(every_truncation_is_reported_and_never_answers_wrong),
+        cmocka_unit_test(flips_in_a_table_of_many_blocks_name_the_block),
+        cmocka_unit_test(blocks_in_each_others_place_are_reported),
+        cmocka_unit_test(a_table_under_another_tables_name_is_reported),
+        cmocka_unit_test(a_missing_table_is_named),
+        cmocka_unit_test(every_flip_of_the_meta_is_refused),
+        cmocka_unit_test(signed_nonsense_never_crashes),
+        cmocka_unit_test(failing_memory_gives_nomem_and_leaks_nothing),
+        cmocka_unit_test(failing_files_give_io_errors_and_leak_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
