@@ -43,7 +43,8 @@ typedef struct pt_block_loader {
 peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes, size_t bytes_max,
                      pt_cache **ret_cache) PT_MUST_USE;
 void pt_cache_free(pt_cache *c); /* every table is detached */
-/* A new budget; shrinking evicts and gives pages back as pins and epochs allow. */
+/* A new budget; shrinking evicts and gives pages back as pins and epochs allow. Not from inside an
+ * epoch (it waits a moment for readers); one caller at a time. */
 void pt_cache_resize(pt_cache *c, size_t bytes);
 void pt_cache_get_stats(pt_cache *c, pt_cache_stats *ret_stats);
 

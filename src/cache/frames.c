@@ -13,12 +13,16 @@
 /* Enough for the misses of a few threads during one epoch; at most a 16th of a small cache. */
 #define RESERVE_MAX 16u
 /* Groups the clock passes before it takes a block in spite of its credit: bounds the worst miss
- * (about 10 us); the average is two, because each insertion gives one credit to take away. */
-#define CLOCK_STEPS_MAX 1024u
+ * (some 10 us of cold lines); the average is two, for an insertion gives one credit to take away.
+ */
+#define CLOCK_STEPS_MAX 256u
 /* Held frames looked at per collection. */
 #define HELD_LOOKS 8u
 /* A shrinking budget waits this often for readers that are inside an epoch: some 20 us. */
 #define RESIZE_WAITS 1000u
+/* A budget shrinks by this many groups, 4 MiB, per locking: giving them back takes some 0.5 ms, in
+ * which misses wait. */
+#define RESIZE_STEP 256u
 
 _Static_assert((PT_SCAN_RING & (PT_SCAN_RING - 1)) == 0, "rings are indexed by masking");
 
@@ -317,11 +321,13 @@ static uint32_t groups_of_budget(size_t bytes)
     return 1 + (uint32_t)pt_min_u64(bytes / GROUP_COST, UINT32_MAX / PT_GROUP_UNITS - 1);
 }
 
-void pt_frames_resize(pt_frames *fs, size_t bytes)
+/* One step towards the limit; false when it is reached. */
+static bool resize_step(pt_frames *fs, uint32_t limit)
 {
-    uint32_t limit = groups_of_budget(bytes);
     pt_mutex_lock(&fs->mu);
-    pt_slab_set_limit(&fs->slab, limit < fs->slab.group_max ? limit : fs->slab.group_max);
+    uint32_t now = fs->slab.limit;
+    uint32_t to = now > RESIZE_STEP && limit < now - RESIZE_STEP ? now - RESIZE_STEP : limit;
+    pt_slab_set_limit(&fs->slab, to);
     empty_above(fs);
     for (unsigned i = 0; fs->limbo.count != 0 && i < RESIZE_WAITS; i++) {
         collect(fs);
@@ -331,6 +337,16 @@ void pt_frames_resize(pt_frames *fs, size_t bytes)
     }
     pt_slab_trim(&fs->slab);
     pt_mutex_unlock(&fs->mu);
+    return to != limit;
+}
+
+void pt_frames_resize(pt_frames *fs, size_t bytes)
+{
+    uint32_t limit = groups_of_budget(bytes);
+    if (limit > fs->slab.group_max)
+        limit = fs->slab.group_max;
+    while (resize_step(fs, limit))
+        continue;
 }
 
 void pt_frames_count(pt_frames *fs, uint64_t *ret_evictions, uint64_t *ret_bytes,

@@ -150,6 +150,22 @@ static void a_scan_does_not_push_out_what_was_asked_for(void **state)
     close_fixture(&x);
 }
 
+static void a_scan_of_twice_the_cache_leaves_what_was_asked_for_once(void **state)
+{
+    (void)state;
+    fixture x;
+    open_fixture(&x, 64, 64, 4096, 2000);
+    for (uint32_t b = 0; b < 100; b++)
+        touch(&x, b, PT_FETCH_POINT);
+    for (uint32_t b = 1000; b < 1500; b++)
+        touch(&x, b, PT_FETCH_SCAN);
+    unsigned left = 0;
+    for (uint32_t b = 0; b < 100; b++)
+        left += resident(&x, b);
+    assert_true(left > 90);
+    close_fixture(&x);
+}
+
 static void blocks_of_scans_go_first(void **state)
 {
     (void)state;
@@ -287,6 +303,29 @@ static void a_pinned_block_outlives_a_smaller_budget(void **state)
     close_fixture(&x);
 }
 
+static void shrink_to_nothing(fake_table *t)
+{
+    pt_cache_resize(t->arg, 0);
+}
+
+static void a_budget_that_shrinks_during_a_read_is_kept(void **state)
+{
+    (void)state;
+    fixture x;
+    open_fixture(&x, 4, 4, 4096, 10);
+    x.table.before_load = shrink_to_nothing;
+    x.table.arg = x.cache;
+    pt_block_ref ref;
+    assert_int_equal(fake_fetch(&x.table, 3, PT_FETCH_POINT, &ref), PEAT_OK);
+    assert_true(fake_ref_is(&x.table, 3, &ref));
+    assert_false(resident(&x, 3));
+    fake_release(&x.table, &ref);
+    touch(&x, 4, PT_FETCH_POINT); /* a miss cleans up */
+    assert_int_equal(stats_of(&x).frame_bytes, 0);
+    assert_int_equal(atomic_load(&x.heap.discards), 16384);
+    close_fixture(&x);
+}
+
 static void detaching_frees_the_frames_at_once(void **state)
 {
     (void)state;
@@ -415,6 +454,7 @@ int main(void)
         cmocka_unit_test(blocks_fetched_once_are_not_kept),
         cmocka_unit_test(a_large_block_is_heap_memory_while_it_is_held),
         cmocka_unit_test(a_scan_does_not_push_out_what_was_asked_for),
+        cmocka_unit_test(a_scan_of_twice_the_cache_leaves_what_was_asked_for_once),
         cmocka_unit_test(blocks_of_scans_go_first),
         cmocka_unit_test(what_a_scan_brought_can_earn_its_place),
         cmocka_unit_test(when_all_frames_are_pinned_a_fetch_takes_heap_memory),
@@ -422,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_reader_inside_an_epoch_keeps_the_bytes_it_peeked),
         cmocka_unit_test(a_smaller_budget_gives_memory_back),
         cmocka_unit_test(a_pinned_block_outlives_a_smaller_budget),
+        cmocka_unit_test(a_budget_that_shrinks_during_a_read_is_kept),
         cmocka_unit_test(detaching_frees_the_frames_at_once),
         cmocka_unit_test(a_failing_load_leaves_nothing_behind),
         cmocka_unit_test(without_memory_a_large_fetch_fails_and_a_small_one_does_not),

@@ -5,6 +5,8 @@
  */
 #include "blocks.h"
 
+#include "cache/frames.h"
+
 #include <sched.h>
 
 #define GROUP_COST ((size_t)16384 + 4 * 33 + 12)
@@ -92,6 +94,61 @@ static void a_failing_load_is_everyones_answer(void **state)
     run_storm(&s, PEAT_CORRUPT, &stats);
     assert_int_equal(atomic_load(&s.failed), THREADS);
     assert_int_equal(stats.frame_bytes + stats.heap_bytes + stats.pinned, 0);
+}
+
+/* ---- pins against unlinking, with nothing in between ---- */
+
+#define TURNS 60000
+
+typedef struct duel {
+    pt_frames frames; /* the array of frames only */
+    pt_frame frame[8];
+    _Atomic uint32_t link;
+    atomic_bool reused; /* the frame belongs to somebody else */
+    atomic_bool over;
+    atomic_uint reuses;
+} duel;
+
+static void *unlink_and_reuse(void *arg)
+{
+    duel *d = arg;
+    while (!atomic_load(&d->over)) {
+        atomic_store_explicit(&d->link, 0, memory_order_release);
+        if (atomic_fetch_add_explicit(&d->frame[5].pins, 0, memory_order_acq_rel) == 0) {
+            atomic_store(&d->reused, true);
+            for (int i = 0; i < 20; i++)
+                pt_spin_pause();
+            atomic_store(&d->reused, false);
+            atomic_fetch_add(&d->reuses, 1);
+        }
+        atomic_store_explicit(&d->link, 5, memory_order_release);
+        for (int i = 0; i < 5; i++)
+            pt_spin_pause();
+    }
+    return NULL;
+}
+
+static void a_pinned_frame_is_never_reused(void **state)
+{
+    (void)state;
+    static duel d;
+    memset(&d, 0, sizeof d);
+    d.frames.frame = d.frame;
+    pthread_t other;
+    unsigned pinned = 0, wrong = 0;
+    assert_int_equal(pthread_create(&other, NULL, unlink_and_reuse, &d), 0);
+    while (pinned < TURNS || atomic_load(&d.reuses) < TURNS) {
+        pt_frame *frame = pt_frame_pin(&d.frames, &d.link);
+        if (frame == NULL)
+            continue;
+        pinned++;
+        wrong += atomic_load(&d.reused);
+        pt_frame_unpin(frame);
+    }
+    atomic_store(&d.over, true);
+    assert_int_equal(pthread_join(other, NULL), 0);
+    assert_int_equal(wrong, 0);
+    assert_int_equal(atomic_load(&d.frame[5].pins), 0);
 }
 
 /* ---- everything at once ---- */
@@ -239,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_storm_of_misses_reads_the_block_once),
         cmocka_unit_test(a_failing_load_is_everyones_answer),
+        cmocka_unit_test(a_pinned_frame_is_never_reused),
         cmocka_unit_test(threads_never_see_a_block_they_did_not_ask_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
