@@ -13,6 +13,8 @@ typedef struct run_iter {
     pt_table_iter_options options; /* bounds belong to whoever made this one */
     size_t at;                     /* of the open table */
     pt_iter *table;                /* NULL: none is open */
+    bool stream;
+    pt_block_source *source; /* the open table's stream */
 } run_iter;
 
 static peat_rc mirror(run_iter *r, peat_rc rc)
@@ -24,15 +26,27 @@ static peat_rc mirror(run_iter *r, peat_rc rc)
     return rc;
 }
 
+static void close_table(run_iter *r)
+{
+    pt_iter_done(r->table);
+    if (r->source != NULL)
+        pt_table_stream_free(r->env, r->source);
+    r->table = NULL;
+    r->source = NULL;
+}
+
 static peat_rc open_table(run_iter *r, size_t i)
 {
     if (r->table != NULL && r->at == i)
         return PEAT_OK;
-    pt_iter_done(r->table);
-    r->table = NULL;
+    close_table(r);
     r->at = i;
     pt_tref *t = r->layers[i].tref;
-    return pt_table_iter_new(r->env, t->table, t->source, &r->options, &r->table);
+    if (!r->stream)
+        return pt_table_iter_new(r->env, t->table, t->source, &r->options, &r->table);
+    peat_rc rc = pt_table_stream_new(r->env, t->table, &r->source);
+    return rc != PEAT_OK ? rc
+                         : pt_table_iter_new(r->env, t->table, r->source, &r->options, &r->table);
 }
 
 /* From table i on, the first entry; earlier tables have none in range. */
@@ -126,7 +140,7 @@ static peat_rc run_prev(pt_iter *it)
 static void run_done(pt_iter *it)
 {
     run_iter *r = PT_CONTAINER(it, run_iter, base);
-    pt_iter_done(r->table);
+    close_table(r);
     pt_free(r->env, r);
 }
 
@@ -139,7 +153,7 @@ static const pt_iter_ops run_ops = {.first = run_first,
                                     .done = run_done};
 
 peat_rc pt_run_iter_new(const pt_env *env, const pt_layer *layers, size_t count,
-                        const pt_table_iter_options *options, pt_iter **ret_iter)
+                        const pt_table_iter_options *options, bool stream, pt_iter **ret_iter)
 {
     run_iter *r = (run_iter *)pt_alloc_zero(env, sizeof *r);
     if (r == NULL)
@@ -149,6 +163,7 @@ peat_rc pt_run_iter_new(const pt_env *env, const pt_layer *layers, size_t count,
     r->layers = layers;
     r->count = count;
     r->options = *options;
+    r->stream = stream;
     *ret_iter = &r->base;
     return PEAT_OK;
 }

@@ -59,7 +59,8 @@ static peat_rc open_children(version_iter *v, const pt_partition *p, const pt_ta
     }
     if (p->bottom_count == 0)
         return PEAT_OK;
-    peat_rc rc = pt_run_iter_new(v->env, p->bottom, p->bottom_count, o, &v->children[*io_count]);
+    peat_rc rc =
+        pt_run_iter_new(v->env, p->bottom, p->bottom_count, o, false, &v->children[*io_count]);
     *io_count += rc == PEAT_OK;
     return rc;
 }

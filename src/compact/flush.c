@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* flush.c - see flush.h. */
+#include "compact/flush.h"
+
+#include "base/hash.h"
+#include "compact/estimate.h"
+#include "compact/prune.h"
+#include "compact/split.h"
+
+typedef struct run_state {
+    pt_flush *f;
+    const pt_flush_input *input;
+    pt_prune prune;
+    pt_slice last_key; /* of the store */
+    bool has_last_key;
+    size_t partition; /* the piece under way is of this one; SIZE_MAX: none yet */
+    pt_slice partition_upper;
+    uint64_t seen_bytes;
+    bool appending;
+} run_state;
+
+/* What is left above the last key is worth tables of its own. */
+static bool worth_appending(const run_state *r)
+{
+    uint64_t rest = r->input->bytes > r->seen_bytes ? r->input->bytes - r->seen_bytes : 0;
+    return !r->has_last_key || rest >= r->f->ctx->table_bytes / 4;
+}
+
+static peat_rc begin_append(run_state *r)
+{
+    r->appending = true;
+    r->prune.bottom = true;
+    return pt_output_new(r->f->ctx, PT_RUN_BOTTOM, r->input->seq_first, r->input->seq_last,
+                         &r->f->appended);
+}
+
+static peat_rc begin_piece(run_state *r, pt_slice key)
+{
+    pt_flush *f = r->f;
+    if (f->slices == NULL) {
+        peat_rc rc = pt_output_new(f->ctx, PT_RUN_FRESH, r->input->seq_first, r->input->seq_last,
+                                   &f->slices);
+        if (rc != PEAT_OK)
+            return rc;
+    }
+    size_t i = pt_version_partition_of(f->version, key);
+    r->partition = i;
+    r->partition_upper = pt_version_upper(f->version, i);
+    pt_piece piece = {.partition_id = f->version->partitions[i]->id,
+                      .lower = f->version->partitions[i]->lower,
+                      .upper = r->partition_upper};
+    return pt_output_begin_piece(f->slices, &piece);
+}
+
+static peat_rc add_slice_entry(run_state *r, const pt_entry *e, uint64_t hash)
+{
+    peat_rc rc = PEAT_OK;
+    if (r->partition == SIZE_MAX ||
+        (r->partition_upper.data != NULL && pt_slice_compare(e->key, r->partition_upper) >= 0))
+        TRY(begin_piece(r, e->key));
+    TRY(pt_output_add(r->f->slices, e, hash));
+    if (pt_estimate_sampled(hash) &&
+        pt_estimate_exists(r->f->version, r->input->epoch, e->key, hash))
+        pt_output_piece(r->f->slices)->obsolete_bytes +=
+            (uint64_t)PT_ESTIMATE_SAMPLE * (e->key.size + e->value.size);
+out:
+    return rc;
+}
+
+static peat_rc add_append_entry(run_state *r, const pt_entry *e, uint64_t hash)
+{
+    pt_output *o = r->f->appended;
+    peat_rc rc = PEAT_OK;
+    /* the versions of one key stay in one table */
+    if (!r->prune.same_key && pt_output_table_bytes(o) >= r->f->ctx->table_bytes)
+        rc = pt_output_end_table(o);
+    return rc == PEAT_OK ? pt_output_add(o, e, hash) : rc;
+}
+
+static peat_rc flush_entry(run_state *r, pt_entry e)
+{
+    peat_rc rc = PEAT_OK;
+    bool keep;
+    if (!r->appending && (!r->has_last_key || pt_slice_compare(e.key, r->last_key) > 0) &&
+        worth_appending(r))
+        TRY(begin_append(r));
+    r->seen_bytes += e.key.size + e.value.size;
+    TRY(pt_prune_entry(&r->prune, &e, &keep));
+    if (!keep)
+        goto out;
+    uint64_t hash = pt_hash(e.key.data, e.key.size);
+    rc = r->appending ? add_append_entry(r, &e, hash) : add_slice_entry(r, &e, hash);
+out:
+    return rc;
+}
+
+peat_rc pt_flush_run(pt_flush *f, const pt_work_context *ctx, const pt_version *version,
+                     const pt_flush_input *input)
+{
+    *f = (pt_flush){.ctx = ctx, .version = version};
+    run_state r = {.f = f, .input = input, .partition = SIZE_MAX};
+    r.has_last_key = pt_version_last_key(version, &r.last_key);
+    pt_prune_init(&r.prune, ctx->env, ctx->snapshots, ctx->snapshot_count, false);
+    peat_rc rc = pt_iter_first(input->entries);
+    while (rc == PEAT_OK) {
+        TRY(flush_entry(&r, input->entries->at));
+        rc = pt_iter_next(input->entries);
+    }
+    if (rc == PEAT_END)
+        rc = PEAT_OK;
+    if (rc == PEAT_OK && f->slices != NULL)
+        TRY(pt_output_finish(f->slices));
+    if (rc == PEAT_OK && f->appended != NULL)
+        TRY(pt_output_finish(f->appended));
+out:
+    f->dropped_bytes = r.prune.dropped_bytes;
+    pt_prune_done(&r.prune);
+    if (rc != PEAT_OK)
+        pt_flush_done(f);
+    return rc;
+}
+
+/* Layers of the slice file on their way into an edit: neighbouring pieces that have come to lie in
+ * one partition make one layer. */
+typedef struct pushing {
+    pt_bytes *edit;
+    const pt_version *current;
+    size_t partition; /* of the layer under way; SIZE_MAX: none */
+    pt_layer layer;
+    bool hold_last; /* the layer of the last partition is kept back for the plan */
+} pushing;
+
+static peat_rc push_out(pushing *p)
+{
+    if (p->partition == SIZE_MAX || (p->hold_last && p->partition + 1 == p->current->count))
+        return PEAT_OK;
+    return pt_edit_push(p->edit, p->current->partitions[p->partition]->id, &p->layer);
+}
+
+static peat_rc push_piece(pushing *p, const pt_layer *file, const pt_piece *piece)
+{
+    size_t first = piece->lower.size == 0 ? 0 : pt_version_partition_of(p->current, piece->lower);
+    size_t end = first + 1;
+    while (end < p->current->count &&
+           (piece->upper.data == NULL ||
+            pt_slice_compare(p->current->partitions[end]->lower, piece->upper) < 0))
+        end++;
+    uint64_t parts = end - first;
+    for (size_t i = first; i < end; i++) {
+        if (i != p->partition) {
+            peat_rc rc = push_out(p);
+            if (rc != PEAT_OK)
+                return rc;
+            p->partition = i;
+            p->layer = (pt_layer){.tref = file->tref};
+        }
+        p->layer.bytes += piece->bytes / parts;
+        p->layer.entries += piece->entries / parts;
+        p->layer.tombstones += piece->tombstones / parts;
+        p->layer.obsolete_bytes += piece->obsolete_bytes / parts;
+    }
+    return PEAT_OK;
+}
+
+/* The last partition gets the appended tables, and the slice that was held back. */
+static peat_rc append_edit(const pt_flush *f, const pt_version *current, const pushing *held,
+                           bool may_split, uint64_t *io_partition_next, pt_bytes *io_edit)
+{
+    const pt_env *env = f->ctx->env;
+    const pt_partition *p = current->partitions[current->count - 1];
+    size_t n = pt_output_table_count(f->appended), bottoms = p->bottom_count + n;
+    bool push = held->partition != SIZE_MAX && held->partition + 1 == current->count;
+    pt_layer *layers = (pt_layer *)pt_alloc(env, (bottoms + p->slice_count + 1) * sizeof *layers);
+    if (layers == NULL)
+        return PEAT_NOMEM;
+    if (p->bottom_count != 0)
+        memcpy(layers, p->bottom, p->bottom_count * sizeof *layers);
+    for (size_t i = 0; i < n; i++)
+        layers[p->bottom_count + i] = pt_output_layer(f->appended, i);
+    pt_layer *slices = layers + bottoms;
+    slices[0] = held->layer;
+    if (p->slice_count != 0)
+        memcpy(slices + push, p->slices, p->slice_count * sizeof *layers);
+    pt_partition_plan plan = {.id = p->id,
+                              .lower = p->lower,
+                              .slices = slices,
+                              .slice_count = p->slice_count + push,
+                              .bottom = layers,
+                              .bottom_count = bottoms};
+    peat_rc rc = pt_split_edit(env, &plan, may_split ? f->ctx->partition_bytes : UINT64_MAX / 4,
+                               io_partition_next, io_edit);
+    pt_free(env, layers);
+    return rc;
+}
+
+static peat_rc add_tables(const pt_output *o, pt_bytes *io_edit)
+{
+    peat_rc rc = PEAT_OK;
+    for (size_t i = 0; o != NULL && i < pt_output_table_count(o) && rc == PEAT_OK; i++)
+        rc = pt_edit_add_table(io_edit, pt_output_table(o, i));
+    return rc;
+}
+
+peat_rc pt_flush_edit(const pt_flush *f, const pt_version *current, bool may_split,
+                      uint64_t *io_partition_next, pt_bytes *io_edit)
+{
+    peat_rc rc = PEAT_OK;
+    bool append = f->appended != NULL && pt_output_table_count(f->appended) != 0;
+    pushing p = {.edit = io_edit, .current = current, .partition = SIZE_MAX, .hold_last = append};
+    TRY(add_tables(f->slices, io_edit));
+    TRY(add_tables(f->appended, io_edit));
+    if (f->slices != NULL && pt_output_table_count(f->slices) != 0) {
+        pt_layer file = pt_output_layer(f->slices, 0);
+        for (size_t i = 0; i < pt_output_piece_count(f->slices); i++)
+            TRY(push_piece(&p, &file, pt_output_piece_at(f->slices, i)));
+        TRY(push_out(&p));
+    }
+    if (append)
+        TRY(append_edit(f, current, &p, may_split, io_partition_next, io_edit));
+out:
+    return rc;
+}
+
+void pt_flush_installed(pt_flush *f)
+{
+    if (f->slices != NULL)
+        pt_output_keep(f->slices);
+    if (f->appended != NULL)
+        pt_output_keep(f->appended);
+}
+
+uint64_t pt_flush_bytes_written(const pt_flush *f)
+{
+    return (f->slices != NULL ? pt_output_bytes(f->slices) : 0) +
+           (f->appended != NULL ? pt_output_bytes(f->appended) : 0);
+}
+
+void pt_flush_done(pt_flush *f)
+{
+    pt_output_free(f->slices);
+    pt_output_free(f->appended);
+    f->slices = f->appended = NULL;
+}

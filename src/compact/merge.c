@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/* merge.c - see merge.h. */
+#include "compact/merge.h"
+
+#include "base/hash.h"
+#include "compact/split.h"
+#include "entry/merge_iter.h"
+#include "version/version_iter.h"
+
+struct pt_merge {
+    const pt_work_context *ctx;
+    pt_version *version;
+    pt_merge_pick pick;
+    size_t at;       /* part under way; pick.count: all done */
+    pt_iter *inputs; /* of that part; NULL: not open yet */
+    pt_prune prune;
+    pt_output *output;
+    uint64_t read;                        /* bytes of entries read so far */
+    uint64_t dropped[PT_MERGE_PARTS_MAX]; /* bytes, per part */
+    bool finished;
+};
+
+static const pt_partition *part_partition(const pt_merge *m, size_t i)
+{
+    return m->version->partitions[m->pick.first + i];
+}
+
+static void raise_seqs(const pt_layer *l, size_t count, uint64_t *io_min, uint64_t *io_max)
+{
+    for (size_t i = 0; i < count; i++) {
+        *io_min = pt_min_u64(*io_min, l[i].tref->meta->seq_min);
+        *io_max = pt_max_u64(*io_max, l[i].tref->meta->seq_max);
+    }
+}
+
+static peat_rc new_output(pt_merge *m)
+{
+    uint64_t seq_min = UINT64_MAX, seq_max = 0;
+    for (size_t i = 0; i < m->pick.count; i++) {
+        const pt_partition *p = part_partition(m, i);
+        const pt_merge_part *part = &m->pick.parts[i];
+        raise_seqs(p->slices + part->slice_from, part->slice_count, &seq_min, &seq_max);
+        if (m->pick.kind == PT_MERGE_BOTTOM)
+            raise_seqs(p->bottom, p->bottom_count, &seq_min, &seq_max);
+    }
+    pt_run_kind kind = m->pick.kind == PT_MERGE_BOTTOM ? PT_RUN_BOTTOM : PT_RUN_MID;
+    return pt_output_new(m->ctx, kind, seq_min == UINT64_MAX ? 0 : seq_min, seq_max, &m->output);
+}
+
+peat_rc pt_merge_new(const pt_work_context *ctx, pt_version *version, const pt_merge_pick *pick,
+                     pt_merge **ret_merge)
+{
+    PT_ASSERT(pick->count >= 1 && pick->count <= PT_MERGE_PARTS_MAX);
+    pt_merge *m = (pt_merge *)pt_alloc_zero(ctx->env, sizeof *m);
+    if (m == NULL)
+        return PEAT_NOMEM;
+    m->ctx = ctx;
+    m->version = pt_version_ref(version);
+    m->pick = *pick;
+    pt_prune_init(&m->prune, ctx->env, ctx->snapshots, ctx->snapshot_count, false);
+    peat_rc rc = new_output(m);
+    if (rc != PEAT_OK) {
+        pt_merge_free(m);
+        return rc;
+    }
+    *ret_merge = m;
+    return PEAT_OK;
+}
+
+void pt_merge_free(pt_merge *m)
+{
+    if (m == NULL)
+        return;
+    const pt_env *env = m->ctx->env;
+    pt_iter_done(m->inputs);
+    pt_prune_done(&m->prune);
+    pt_output_free(m->output);
+    pt_version_unref(m->version);
+    pt_free(env, m);
+}
+
+/* The read-ahead buffers of all inputs fit the budget for them: 1 MiB each at the most. */
+static bool may_stream(const pt_merge *m, size_t inputs)
+{
+    return inputs * ((size_t)1 << 20) <= m->ctx->stream_bytes_max;
+}
+
+static peat_rc open_layers(pt_merge *m, const pt_partition *p, const pt_merge_part *part,
+                           const pt_table_iter_options *o, pt_iter **children, size_t *io_count)
+{
+    bool with_bottom = m->pick.kind == PT_MERGE_BOTTOM && p->bottom_count != 0;
+    bool stream = may_stream(m, part->slice_count + with_bottom);
+    peat_rc rc = PEAT_OK;
+    for (size_t i = 0; i < part->slice_count && rc == PEAT_OK; i++) {
+        rc = pt_run_iter_new(m->ctx->env, &p->slices[part->slice_from + i], 1, o, stream,
+                             &children[*io_count]);
+        *io_count += rc == PEAT_OK;
+    }
+    if (with_bottom && rc == PEAT_OK) {
+        rc = pt_run_iter_new(m->ctx->env, p->bottom, p->bottom_count, o, stream,
+                             &children[*io_count]);
+        *io_count += rc == PEAT_OK;
+    }
+    return rc;
+}
+
+/* Nothing older than the inputs lies below them in this partition. */
+static bool nothing_below(const pt_merge *m, const pt_partition *p, const pt_merge_part *part)
+{
+    bool all_slices = part->slice_from + part->slice_count == p->slice_count;
+    return m->pick.kind == PT_MERGE_BOTTOM || (all_slices && p->bottom_count == 0);
+}
+
+static peat_rc open_part(pt_merge *m)
+{
+    const pt_env *env = m->ctx->env;
+    const pt_partition *p = part_partition(m, m->at);
+    const pt_merge_part *part = &m->pick.parts[m->at];
+    pt_slice upper = pt_version_upper(m->version, m->pick.first + m->at);
+    pt_table_iter_options o = {.lower = p->lower.size != 0 ? p->lower : (pt_slice){0},
+                               .upper = upper,
+                               .hint = PT_FETCH_ONCE};
+    size_t count = 0;
+    pt_iter **children = (pt_iter **)pt_alloc(env, (part->slice_count + 1) * sizeof(pt_iter *));
+    if (children == NULL)
+        return PEAT_NOMEM;
+    peat_rc rc = open_layers(m, p, part, &o, children, &count);
+    if (rc == PEAT_OK)
+        rc = pt_merge_iter_new(env, children, count, &m->inputs);
+    while (rc != PEAT_OK && count-- > 0)
+        pt_iter_done(children[count]);
+    pt_free(env, children);
+    if (rc != PEAT_OK)
+        return rc;
+    m->prune.bottom = nothing_below(m, p, part);
+    m->prune.dropped_bytes = 0;
+    if (m->pick.kind == PT_MERGE_MID) {
+        pt_piece piece = {.partition_id = p->id, .lower = p->lower, .upper = upper};
+        rc = pt_output_begin_piece(m->output, &piece);
+    }
+    return rc == PEAT_OK ? pt_iter_first(m->inputs) : rc;
+}
+
+static peat_rc merge_entry(pt_merge *m, pt_entry e)
+{
+    bool keep;
+    peat_rc rc = PEAT_OK;
+    m->read += e.key.size + e.value.size;
+    TRY(pt_prune_entry(&m->prune, &e, &keep));
+    if (!keep)
+        goto out;
+    /* the versions of one key stay in one table */
+    if (m->pick.kind == PT_MERGE_BOTTOM && !m->prune.same_key &&
+        pt_output_table_bytes(m->output) >= m->ctx->table_bytes)
+        TRY(pt_output_end_table(m->output));
+    rc = pt_output_add(m->output, &e, pt_hash(e.key.data, e.key.size));
+out:
+    return rc;
+}
+
+static void close_part(pt_merge *m)
+{
+    pt_iter_done(m->inputs);
+    m->inputs = NULL;
+    m->dropped[m->at++] = m->prune.dropped_bytes;
+}
+
+peat_rc pt_merge_step(pt_merge *m, uint64_t bytes)
+{
+    uint64_t until = m->read + bytes;
+    peat_rc rc = PEAT_OK;
+    while (m->at < m->pick.count) {
+        rc = m->inputs == NULL ? open_part(m) : PEAT_OK;
+        while (rc == PEAT_OK) {
+            if (m->read >= until)
+                return PEAT_OK;
+            rc = merge_entry(m, m->inputs->at);
+            if (rc == PEAT_OK)
+                rc = pt_iter_next(m->inputs);
+            else if (rc == PEAT_END)
+                return PEAT_CORRUPT; /* writing never ends */
+        }
+        if (rc != PEAT_END)
+            return rc;
+        close_part(m);
+    }
+    if (!m->finished)
+        rc = pt_output_finish(m->output);
+    else
+        rc = PEAT_OK;
+    m->finished = rc == PEAT_OK;
+    return rc == PEAT_OK ? PEAT_END : rc;
+}
+
+static const pt_partition *find_partition(const pt_version *v, uint64_t id)
+{
+    for (size_t i = 0; i < v->count; i++)
+        if (v->partitions[i]->id == id)
+            return v->partitions[i];
+    return NULL;
+}
+
+static bool is_input(const pt_layer *inputs, size_t count, const pt_layer *l)
+{
+    for (size_t i = 0; i < count; i++)
+        if (inputs[i].tref == l->tref)
+            return true;
+    return false;
+}
+
+/* The layers that were not merged: newer slices on top, older ones below, in order; the new one, if
+ * there is one, takes the place of the inputs. Returns how many. */
+static size_t rest_of_slices(const pt_partition *cur, const pt_partition *then,
+                             const pt_merge_part *part, const pt_layer *replacement,
+                             pt_layer *ret_layers)
+{
+    size_t n = 0;
+    bool placed = replacement == NULL;
+    for (size_t i = 0; i < cur->slice_count; i++) {
+        const pt_layer *l = &cur->slices[i];
+        if (!is_input(then->slices + part->slice_from, part->slice_count, l)) {
+            ret_layers[n++] = *l;
+            continue;
+        }
+        if (!placed)
+            ret_layers[n++] = *replacement;
+        placed = true;
+    }
+    PT_ASSERT(placed);
+    return n;
+}
+
+static uint64_t inputs_obsolete(const pt_partition *p, const pt_merge_part *part)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < part->slice_count; i++)
+        n += p->slices[part->slice_from + i].obsolete_bytes;
+    return n;
+}
+
+static peat_rc mid_part_edit(pt_merge *m, size_t i, const pt_version *current, size_t *io_piece,
+                             pt_bytes *io_edit)
+{
+    const pt_partition *then = part_partition(m, i);
+    const pt_partition *cur = find_partition(current, then->id);
+    PT_ASSERT(cur != NULL);
+    pt_layer layer = {0};
+    bool any = false;
+    if (*io_piece < pt_output_piece_count(m->output)) {
+        const pt_piece *piece = pt_output_piece_at(m->output, *io_piece);
+        any = piece->partition_id == then->id;
+        if (any) {
+            uint64_t obsolete = inputs_obsolete(then, &m->pick.parts[i]);
+            layer = pt_output_layer(m->output, 0);
+            layer.bytes = piece->bytes;
+            layer.entries = piece->entries;
+            layer.tombstones = piece->tombstones;
+            layer.obsolete_bytes = obsolete > m->dropped[i] ? obsolete - m->dropped[i] : 0;
+            ++*io_piece;
+        }
+    }
+    pt_layer *slices = (pt_layer *)pt_alloc(m->ctx->env, (cur->slice_count + 1) * sizeof *slices);
+    if (slices == NULL)
+        return PEAT_NOMEM;
+    size_t n = rest_of_slices(cur, then, &m->pick.parts[i], any ? &layer : NULL, slices);
+    peat_rc rc = pt_edit_add_partition(io_edit, cur->id, cur->lower, slices, n, cur->bottom,
+                                       cur->bottom_count);
+    pt_free(m->ctx->env, slices);
+    return rc;
+}
+
+/* Tables that were appended behind the merged ones meanwhile stay, behind them. */
+static size_t new_bottom(pt_merge *m, const pt_version *current, pt_layer *ret_layers)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < pt_output_table_count(m->output); i++)
+        ret_layers[n++] = pt_output_layer(m->output, i);
+    for (size_t i = 0; i < m->pick.count; i++) {
+        const pt_partition *then = part_partition(m, i);
+        const pt_partition *cur = find_partition(current, then->id);
+        for (size_t j = 0; j < cur->bottom_count; j++)
+            if (!is_input(then->bottom, then->bottom_count, &cur->bottom[j]))
+                ret_layers[n++] = cur->bottom[j];
+    }
+    return n;
+}
+
+static void add_layer_sizes(pt_layer *io, const pt_layer *l)
+{
+    io->bytes += l->bytes;
+    io->entries += l->entries;
+    io->tombstones += l->tombstones;
+    io->obsolete_bytes += l->obsolete_bytes;
+}
+
+/* Slices that came on top while the merge ran, of all its partitions: one layer per file, newest
+ * first. */
+static size_t new_slices(pt_merge *m, const pt_version *current, pt_layer *ret_layers)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->pick.count; i++) {
+        const pt_partition *then = part_partition(m, i);
+        const pt_partition *cur = find_partition(current, then->id);
+        for (size_t j = 0; j < cur->slice_count; j++) {
+            const pt_layer *l = &cur->slices[j];
+            if (is_input(then->slices, then->slice_count, l))
+                continue;
+            size_t at = 0;
+            while (at < n && ret_layers[at].tref->meta->file_number > l->tref->meta->file_number)
+                at++;
+            if (at < n && ret_layers[at].tref == l->tref) {
+                add_layer_sizes(&ret_layers[at], l);
+                continue;
+            }
+            memmove(ret_layers + at + 1, ret_layers + at, (n - at) * sizeof *ret_layers);
+            ret_layers[at] = *l;
+            n++;
+        }
+    }
+    return n;
+}
+
+static peat_rc bottom_edit(pt_merge *m, const pt_version *current, uint64_t *io_partition_next,
+                           pt_bytes *io_edit)
+{
+    const pt_env *env = m->ctx->env;
+    size_t most = pt_output_table_count(m->output);
+    for (size_t i = 0; i < m->pick.count; i++) {
+        const pt_partition *cur = find_partition(current, part_partition(m, i)->id);
+        PT_ASSERT(cur != NULL);
+        most += cur->bottom_count + cur->slice_count;
+    }
+    pt_layer *layers = (pt_layer *)pt_alloc(env, 2 * most * sizeof *layers);
+    if (layers == NULL)
+        return PEAT_NOMEM;
+    const pt_partition *p = part_partition(m, 0);
+    pt_partition_plan plan = {.id = p->id, .lower = p->lower};
+    plan.bottom = layers;
+    plan.bottom_count = new_bottom(m, current, layers);
+    plan.slices = layers + most;
+    plan.slice_count = new_slices(m, current, layers + most);
+    peat_rc rc = PEAT_OK;
+    for (size_t i = 1; i < m->pick.count && rc == PEAT_OK; i++)
+        rc = pt_edit_drop_partition(io_edit, part_partition(m, i)->id);
+    if (rc == PEAT_OK)
+        rc = pt_split_edit(env, &plan, m->ctx->partition_bytes, io_partition_next, io_edit);
+    pt_free(env, layers);
+    return rc;
+}
+
+peat_rc pt_merge_edit(pt_merge *m, const pt_version *current, uint64_t *io_partition_next,
+                      pt_bytes *io_edit)
+{
+    peat_rc rc = PEAT_OK;
+    size_t piece = 0;
+    PT_ASSERT(m->finished);
+    for (size_t i = 0; i < pt_output_table_count(m->output); i++)
+        TRY(pt_edit_add_table(io_edit, pt_output_table(m->output, i)));
+    if (m->pick.kind == PT_MERGE_BOTTOM)
+        return bottom_edit(m, current, io_partition_next, io_edit);
+    for (size_t i = 0; i < m->pick.count; i++)
+        TRY(mid_part_edit(m, i, current, &piece, io_edit));
+out:
+    return rc;
+}
+
+void pt_merge_installed(pt_merge *m)
+{
+    pt_output_keep(m->output);
+}
+
+bool pt_merge_holds(const pt_merge *m, uint64_t partition_id)
+{
+    for (size_t i = 0; i < m->pick.count; i++)
+        if (part_partition(m, i)->id == partition_id)
+            return true;
+    return false;
+}
+
+uint64_t pt_merge_bytes_written(const pt_merge *m)
+{
+    return pt_output_bytes(m->output);
+}
+
+uint64_t pt_merge_bytes_read(const pt_merge *m)
+{
+    return m->read;
+}
+
+pt_merge_kind pt_merge_get_kind(const pt_merge *m)
+{
+    return m->pick.kind;
+}

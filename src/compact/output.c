@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* output.c - see output.h. */
+#include "compact/output.h"
+
+typedef struct out_table {
+    pt_table_writer *writer; /* kept until the end: it owns the meta's keys */
+    pt_table_meta meta;
+    uint64_t number;
+    pt_tref stand_in; /* for edits; only its meta is set */
+} out_table;
+
+struct pt_output {
+    const pt_work_context *ctx;
+    pt_run_kind kind;
+    out_table *tables;
+    size_t table_count, table_capacity;
+    bool open; /* the last table is being written */
+    pt_piece *pieces;
+    size_t piece_count, piece_capacity;
+    uint64_t seq_min, seq_max;
+    uint64_t bytes;
+    bool kept;
+};
+
+peat_rc pt_output_new(const pt_work_context *ctx, pt_run_kind kind, uint64_t seq_min,
+                      uint64_t seq_max, pt_output **ret_output)
+{
+    pt_output *o = (pt_output *)pt_alloc_zero(ctx->env, sizeof *o);
+    if (o == NULL)
+        return PEAT_NOMEM;
+    o->ctx = ctx;
+    o->kind = kind;
+    o->seq_min = seq_min;
+    o->seq_max = seq_max;
+    *ret_output = o;
+    return PEAT_OK;
+}
+
+void pt_output_free(pt_output *o)
+{
+    if (o == NULL)
+        return;
+    const pt_env *env = o->ctx->env;
+    for (size_t i = 0; i < o->table_count; i++) {
+        char name[PT_TABLE_NAME_SIZE];
+        pt_table_writer_free(o->tables[i].writer);
+        pt_table_name(o->tables[i].number, name);
+        if (!o->kept) /* an orphan that stays is removed by the next open */
+            (void)env->dir_remove(env->ctx, o->ctx->dir, name);
+    }
+    pt_free(env, o->tables);
+    pt_free(env, o->pieces);
+    pt_free(env, o);
+}
+
+void pt_output_keep(pt_output *o)
+{
+    o->kept = true;
+}
+
+static peat_rc open_table(pt_output *o)
+{
+    const pt_work_context *ctx = o->ctx;
+    bool bottom = o->kind == PT_RUN_BOTTOM;
+    if (!pt_grow(ctx->env, &o->tables, &o->table_capacity, o->table_count + 1, sizeof *o->tables))
+        return PEAT_NOMEM;
+    out_table *t = &o->tables[o->table_count];
+    *t = (out_table){.number = atomic_fetch_add(ctx->file_next, 1)};
+    pt_table_writer_options options = {.store_id = ctx->store_id,
+                                       .file_number = t->number,
+                                       .created_edit = ctx->edit_number,
+                                       .inputs_seq_min = o->seq_min,
+                                       .inputs_seq_max = o->seq_max,
+                                       .run_kind = o->kind,
+                                       .codec = bottom ? ctx->codec : PT_CODEC_NONE,
+                                       .block_bytes = ctx->block_bytes,
+                                       .want_filter = !bottom || ctx->bottom_filter,
+                                       .want_locator = bottom};
+    peat_rc rc = pt_table_writer_new(ctx->env, ctx->dir, ctx->sink, &options, &t->writer);
+    if (rc != PEAT_OK)
+        return rc;
+    o->table_count++;
+    o->open = true;
+    return PEAT_OK;
+}
+
+static out_table *last_table(pt_output *o)
+{
+    return &o->tables[o->table_count - 1];
+}
+
+peat_rc pt_output_end_table(pt_output *o)
+{
+    if (!o->open)
+        return PEAT_OK;
+    out_table *t = last_table(o);
+    o->open = false;
+    peat_rc rc = pt_table_writer_finish(t->writer, &t->meta);
+    if (rc == PEAT_OK)
+        o->bytes += t->meta.file_bytes;
+    return rc;
+}
+
+peat_rc pt_output_add(pt_output *o, const pt_entry *entry, uint64_t key_hash)
+{
+    peat_rc rc = PEAT_OK;
+    if (!o->open)
+        TRY(open_table(o));
+    pt_table_writer *w = last_table(o)->writer;
+    uint64_t before = pt_table_writer_bytes(w);
+    TRY(pt_table_writer_add(w, entry, key_hash));
+    if (o->piece_count != 0) {
+        pt_piece *p = &o->pieces[o->piece_count - 1];
+        p->entries++;
+        p->tombstones += entry->kind == PT_KIND_DELETE;
+        p->bytes += pt_table_writer_bytes(w) - before;
+    }
+out:
+    return rc;
+}
+
+peat_rc pt_output_begin_piece(pt_output *o, const pt_piece *piece)
+{
+    peat_rc rc = PEAT_OK;
+    uint32_t block;
+    if (o->piece_count != 0 && o->pieces[o->piece_count - 1].entries == 0)
+        o->piece_count--; /* nothing was left of it */
+    if (o->open)
+        TRY(pt_table_writer_cut(last_table(o)->writer, &block));
+    if (!pt_grow(o->ctx->env, &o->pieces, &o->piece_capacity, o->piece_count + 1,
+                 sizeof *o->pieces)) {
+        rc = PEAT_NOMEM;
+        goto out;
+    }
+    o->pieces[o->piece_count++] = *piece;
+out:
+    return rc;
+}
+
+pt_piece *pt_output_piece(pt_output *o)
+{
+    return o->piece_count != 0 ? &o->pieces[o->piece_count - 1] : NULL;
+}
+
+peat_rc pt_output_finish(pt_output *o)
+{
+    peat_rc rc = PEAT_OK;
+    if (o->piece_count != 0 && o->pieces[o->piece_count - 1].entries == 0)
+        o->piece_count--;
+    TRY(pt_output_end_table(o));
+    if (o->table_count != 0) {
+        int e = o->ctx->env->dir_sync(o->ctx->env->ctx, o->ctx->dir);
+        if (e != 0)
+            rc = pt_fail_os(o->ctx->sink, e, "syncing the store's directory for new tables");
+    }
+out:
+    return rc;
+}
+
+size_t pt_output_table_count(const pt_output *o)
+{
+    return o->table_count;
+}
+
+const pt_table_meta *pt_output_table(const pt_output *o, size_t i)
+{
+    return &o->tables[i].meta;
+}
+
+pt_layer pt_output_layer(pt_output *o, size_t i)
+{
+    out_table *t = &o->tables[i];
+    t->stand_in.meta = &t->meta;
+    return (pt_layer){.tref = &t->stand_in,
+                      .bytes = t->meta.file_bytes,
+                      .entries = t->meta.entries,
+                      .tombstones = t->meta.tombstones};
+}
+
+size_t pt_output_piece_count(const pt_output *o)
+{
+    return o->piece_count;
+}
+
+const pt_piece *pt_output_piece_at(const pt_output *o, size_t i)
+{
+    return &o->pieces[i];
+}
+
+uint64_t pt_output_table_bytes(const pt_output *o)
+{
+    return o->open ? pt_table_writer_bytes(o->tables[o->table_count - 1].writer) : 0;
+}
+
+uint64_t pt_output_bytes(const pt_output *o)
+{
+    return o->bytes + pt_output_table_bytes(o);
+}

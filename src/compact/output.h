@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output.h - the new files of one unit of background work.
+ *
+ * Two shapes. A run: bottom tables of at most table_bytes, in key order. A slice file: one
+ * table cut into pieces at partition boundaries, each piece a layer. Until the edit is installed
+ * the files are orphans; pt_output_free removes them unless pt_output_keep was called.
+ */
+#ifndef PT_COMPACT_OUTPUT_H
+#define PT_COMPACT_OUTPUT_H
+
+#include "base/fail.h"
+#include "table/table.h"
+#include "version/edit.h"
+
+/* What every unit needs; fixed while the unit runs. */
+typedef struct pt_work_context {
+    const pt_env *env;
+    pt_dir *dir;
+    pt_sink *sink;
+    uint64_t store_id;
+    uint64_t edit_number;        /* of the edit that will install the files, or a later one's */
+    _Atomic uint64_t *file_next; /* the store's counter of table numbers */
+    uint64_t table_bytes;        /* of bottom tables */
+    uint64_t partition_bytes;    /* target */
+    pt_codec codec;              /* of bottom runs */
+    uint32_t block_bytes;        /* 0: by codec; tests */
+    bool bottom_filter;          /* locators will not all fit: store filters as well */
+    size_t
+        stream_bytes_max; /* read-ahead buffers of one merge; above it blocks are read one by one */
+    const uint64_t *snapshots; /* ascending */
+    size_t snapshot_count;
+} pt_work_context;
+
+/* What of a slice file falls into one partition. */
+typedef struct pt_piece {
+    uint64_t partition_id; /* when it was cut; may have been split since */
+    pt_slice lower,
+        upper; /* that partition's range then; upper.data NULL: open. Borrowed from the version */
+    uint64_t bytes, entries, tombstones, obsolete_bytes;
+} pt_piece;
+
+typedef struct pt_output pt_output;
+
+/* seq_min and seq_max: of the inputs, before any zeroing; they go to the footers. */
+peat_rc pt_output_new(const pt_work_context *ctx, pt_run_kind kind, uint64_t seq_min,
+                      uint64_t seq_max, pt_output **ret_output) PT_MUST_USE;
+void pt_output_free(pt_output *o);
+/* The files belong to the store now. */
+void pt_output_keep(pt_output *o);
+
+peat_rc pt_output_add(pt_output *o, const pt_entry *entry, uint64_t key_hash) PT_MUST_USE;
+/* Ends the table under way: the next entry begins another file. For runs. */
+peat_rc pt_output_end_table(pt_output *o) PT_MUST_USE;
+/* Slice files: what follows belongs to this piece. */
+peat_rc pt_output_begin_piece(pt_output *o, const pt_piece *piece) PT_MUST_USE;
+/* The piece under way, to add estimates to; NULL before the first. */
+pt_piece *pt_output_piece(pt_output *o);
+/* Finishes the last file and makes the names durable: one directory sync. */
+peat_rc pt_output_finish(pt_output *o) PT_MUST_USE;
+
+size_t pt_output_table_count(const pt_output *o);
+const pt_table_meta *pt_output_table(const pt_output *o, size_t i);
+/* The table as a layer of an edit: its tref is a stand-in that has a meta and nothing else. */
+pt_layer pt_output_layer(pt_output *o, size_t i);
+size_t pt_output_piece_count(const pt_output *o);
+const pt_piece *pt_output_piece_at(const pt_output *o, size_t i);
+uint64_t pt_output_table_bytes(const pt_output *o); /* of the table under way; 0: none */
+uint64_t pt_output_bytes(const pt_output *o);       /* written so far */
+
+#endif

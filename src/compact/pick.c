@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* pick.c - see pick.h. */
+#include "compact/pick.h"
+
+/* A mid merge takes at least this many slices: fewer would rewrite bytes for little. */
+#define MID_SLICES_MIN 4u
+/* Neighbours are merged into one mid file up to this many input bytes: long sequential writes, and
+ * a unit that ends within a second. */
+#define MID_BYTES_MAX ((uint64_t)64 << 20)
+
+static bool claimed(const pt_pick_options *o, const pt_partition *p)
+{
+    for (size_t i = 0; i < o->claimed_count; i++)
+        if (o->claimed[i] == p->id)
+            return true;
+    return false;
+}
+
+static uint64_t total_bytes(const pt_partition *p)
+{
+    return p->slice_bytes + p->bottom_bytes;
+}
+
+static double space_score(const pt_partition *p, double space_target)
+{
+    uint64_t total = total_bytes(p);
+    uint64_t obsolete = pt_min_u64(p->obsolete_bytes, total);
+    double allowed = (space_target - 1.0) * (double)(total - obsolete);
+    return obsolete == 0 ? 0.0 : (double)obsolete / (allowed + 1.0);
+}
+
+static double read_score(const pt_partition *p, size_t slices_max)
+{
+    return (double)p->slice_count / (double)slices_max;
+}
+
+static bool in_range(const pt_version *v, const pt_pick_options *o, size_t i)
+{
+    pt_slice upper = pt_version_upper(v, i);
+    if (o->upper.data != NULL && pt_slice_compare(v->partitions[i]->lower, o->upper) >= 0)
+        return false;
+    return upper.data == NULL || pt_slice_compare(upper, o->lower) > 0;
+}
+
+/* The worst partition's score; its index, or SIZE_MAX when none may be touched. */
+static double worst(const pt_version *v, const pt_pick_options *o, size_t *ret_at)
+{
+    double most = -1.0;
+    *ret_at = SIZE_MAX;
+    for (size_t i = 0; i < v->count; i++) {
+        const pt_partition *p = v->partitions[i];
+        if (claimed(o, p) || !in_range(v, o, i))
+            continue;
+        double s = space_score(p, o->space_target), r = read_score(p, o->slices_max);
+        double score = s > r ? s : r;
+        if (score > most) {
+            most = score;
+            *ret_at = i;
+        }
+    }
+    return most;
+}
+
+/* From the newest slice on, as many as are of the same order of size. */
+static pt_merge_part mid_part(const pt_partition *p)
+{
+    uint64_t sum = 0;
+    size_t n = 0;
+    while (n < p->slice_count && (n < MID_SLICES_MIN || p->slices[n].bytes <= sum))
+        sum += p->slices[n++].bytes;
+    return (pt_merge_part){.slice_from = 0, .slice_count = n};
+}
+
+static uint64_t part_bytes(const pt_partition *p, const pt_merge_part *part)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < part->slice_count; i++)
+        n += p->slices[part->slice_from + i].bytes;
+    return n;
+}
+
+static void pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
+{
+    pick->kind = PT_MERGE_MID;
+    pick->first = at;
+    pick->count = 0;
+    pick->bytes = 0;
+    for (size_t i = at; i < v->count && pick->count < PT_MERGE_PARTS_MAX; i++) {
+        const pt_partition *p = v->partitions[i];
+        /* a neighbour joins when it is nearly due itself */
+        if (i != at && (claimed(o, p) || read_score(p, o->slices_max) < 0.75 ||
+                        p->slice_bytes >= p->bottom_bytes))
+            break;
+        pt_merge_part part = mid_part(p);
+        uint64_t bytes = part_bytes(p, &part);
+        if (i != at && pick->bytes + bytes > MID_BYTES_MAX)
+            break;
+        pick->parts[pick->count++] = part;
+        pick->bytes += bytes;
+    }
+}
+
+/* The partition as a whole, and neighbours to its right while they are small together. */
+static void pick_bottom(const pt_version *v, const pt_pick_options *o, size_t at,
+                        pt_merge_pick *pick)
+{
+    pick->kind = PT_MERGE_BOTTOM;
+    pick->first = at;
+    pick->count = 0;
+    pick->bytes = 0;
+    for (size_t i = at; i < v->count && pick->count < PT_MERGE_PARTS_MAX; i++) {
+        const pt_partition *p = v->partitions[i];
+        if (i != at && (claimed(o, p) || !in_range(v, o, i) ||
+                        pick->bytes + total_bytes(p) > o->partition_bytes / 4))
+            break;
+        pick->parts[pick->count++] = (pt_merge_part){.slice_count = p->slice_count};
+        pick->bytes += total_bytes(p);
+    }
+}
+
+static bool wants_split(const pt_partition *p, const pt_pick_options *o)
+{
+    return p->bottom_bytes >= 2 * o->partition_bytes && p->bottom_count >= 2;
+}
+
+static size_t united(const pt_version *v, const pt_pick_options *o, size_t at)
+{
+    size_t n = 0;
+    uint64_t bytes = 0;
+    while (at + n < v->count && n < PT_MERGE_PARTS_MAX) {
+        const pt_partition *p = v->partitions[at + n];
+        bytes += p->bottom_bytes;
+        if (p->slice_count != 0 || claimed(o, p) || bytes > o->partition_bytes)
+            break;
+        n++;
+    }
+    return n;
+}
+
+/* Changes of the manifest alone. A union asks for at least four, so that it does not come back
+ * after every growth of the target. */
+static pt_unit pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pick *pick)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        pick->first = i;
+        pick->count = 1;
+        if (!claimed(o, v->partitions[i]) && wants_split(v->partitions[i], o))
+            return PT_UNIT_SPLIT;
+        pick->count = united(v, o, i);
+        if (pick->count >= 4)
+            return PT_UNIT_UNITE;
+        if (pick->count > 1)
+            i += pick->count - 1;
+    }
+    return PT_UNIT_NONE;
+}
+
+/* Many small tables in the bottom run: what many small appends leave behind. */
+static bool crumbs(const pt_partition *p, const pt_pick_options *o)
+{
+    return p->bottom_count >= 8 && p->bottom_bytes / p->bottom_count < o->table_bytes / 8;
+}
+
+static bool pick_idle(const pt_version *v, const pt_pick_options *o, pt_merge_pick *pick)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        const pt_partition *p = v->partitions[i];
+        if (claimed(o, p) || !in_range(v, o, i) || (p->slice_count == 0 && !crumbs(p, o)))
+            continue;
+        pick_bottom(v, o, i, pick);
+        return true;
+    }
+    return false;
+}
+
+pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *ret_pick)
+{
+    size_t at;
+    double score = worst(v, o, &at);
+    if (at != SIZE_MAX && score >= 1.0) {
+        const pt_partition *p = v->partitions[at];
+        bool space = space_score(p, o->space_target) >= 1.0 && p->slice_count != 0;
+        if (space || (p->slice_count != 0 && p->slice_bytes >= p->bottom_bytes))
+            pick_bottom(v, o, at, ret_pick);
+        else if (p->slice_count != 0)
+            pick_mid(v, o, at, ret_pick);
+        if (p->slice_count != 0)
+            return PT_UNIT_MERGE;
+    }
+    pt_unit shape = pick_shape(v, o, ret_pick);
+    if (shape != PT_UNIT_NONE)
+        return shape;
+    return o->idle && pick_idle(v, o, ret_pick) ? PT_UNIT_MERGE : PT_UNIT_NONE;
+}
+
+double pt_pick_pressure(const pt_version *v, const pt_pick_options *o)
+{
+    size_t at;
+    pt_pick_options all = *o;
+    all.claimed_count = 0;
+    double score = worst(v, &all, &at);
+    return score < 0 ? 0 : score;
+}
+
+uint64_t pt_pick_space_debt(const pt_version *v, double space_target)
+{
+    double debt = 0;
+    for (size_t i = 0; i < v->count; i++) {
+        const pt_partition *p = v->partitions[i];
+        double obsolete = (double)pt_min_u64(p->obsolete_bytes, total_bytes(p));
+        double allowed = (space_target - 1.0) * ((double)total_bytes(p) - obsolete);
+        debt += obsolete > allowed ? obsolete - allowed : 0;
+    }
+    return (uint64_t)debt;
+}

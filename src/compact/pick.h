@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pick.h - choose: which unit of background work is due. A pure function of a version and options.
+ *
+ * Space debt: a bottom merge is due when a partition's obsolete bytes exceed its share of the space
+ * target. Read debt: something is due when a get has to ask too many slices; a mid merge when the
+ * slices are small beside the bottom run (tiered, after Dostoevsky's lazy leveling), a bottom merge
+ * when they outweigh it. Idle: any partition with more than one run is due.
+ */
+#ifndef PT_COMPACT_PICK_H
+#define PT_COMPACT_PICK_H
+
+#include "compact/merge.h"
+
+typedef struct pt_pick_options {
+    uint64_t partition_bytes;
+    uint64_t table_bytes;
+    double space_target;
+    size_t slices_max; /* a partition with more is due */
+    bool idle;         /* settle */
+    /* partitions some other unit works on, or that are not to be touched */
+    const uint64_t *claimed;
+    size_t claimed_count;
+    /* only partitions that meet [lower, upper) are asked; upper.data NULL: open */
+    pt_slice lower, upper;
+} pt_pick_options;
+
+typedef enum pt_unit {
+    PT_UNIT_NONE,
+    PT_UNIT_MERGE, /* ret_pick says which */
+    PT_UNIT_SPLIT, /* partition ret_pick->first is cut; an edit only */
+    PT_UNIT_UNITE, /* ret_pick->count partitions from ret_pick->first, all without slices, become
+                      one; an edit only */
+} pt_unit;
+
+pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *ret_pick);
+
+/* Above 1: how much too much there is of the worse debt in the worst partition. */
+double pt_pick_pressure(const pt_version *v, const pt_pick_options *o);
+/* Bytes of obsolete data above what the target allows, all partitions. */
+uint64_t pt_pick_space_debt(const pt_version *v, double space_target);
+
+#endif

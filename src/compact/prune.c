@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* prune.c - see prune.h. */
+#include "compact/prune.h"
+
+void pt_prune_init(pt_prune *p, const pt_env *env, const uint64_t *snapshots, size_t count,
+                   bool bottom)
+{
+    *p = (pt_prune){
+        .snapshots = snapshots, .snapshot_count = count, .bottom = bottom, .seq_min = UINT64_MAX};
+    pt_bytes_init(&p->key, env);
+}
+
+void pt_prune_done(pt_prune *p)
+{
+    pt_bytes_done(&p->key);
+}
+
+/* How many snapshots are older than seq: 0 is the stripe that every snapshot sees. */
+static size_t stripe_of(const pt_prune *p, uint64_t seq)
+{
+    size_t n = p->snapshot_count;
+    while (n > 0 && p->snapshots[n - 1] >= seq)
+        n--;
+    return n;
+}
+
+static peat_rc remember(pt_prune *p, pt_slice key)
+{
+    p->key.size = 0;
+    p->has_key = true;
+    return pt_bytes_append(&p->key, key.data, key.size);
+}
+
+peat_rc pt_prune_entry(pt_prune *p, pt_entry *io_entry, bool *ret_keep)
+{
+    peat_rc rc = PEAT_OK;
+    uint64_t seq = io_entry->seq;
+    size_t stripe = stripe_of(p, seq);
+    bool same = p->has_key && pt_slice_equal(pt_slice_of(p->key.data, p->key.size), io_entry->key);
+    p->same_key = same;
+    bool hidden = same && stripe == p->stripe;
+    p->seq_min = pt_min_u64(p->seq_min, seq);
+    p->seq_max = pt_max_u64(p->seq_max, seq);
+    p->stripe = stripe;
+    if (!same)
+        rc = remember(p, io_entry->key);
+    if (stripe == 0)
+        io_entry->seq = 0;
+    *ret_keep = !hidden && !(p->bottom && stripe == 0 && io_entry->kind == PT_KIND_DELETE);
+    if (!*ret_keep) {
+        p->dropped++;
+        p->dropped_bytes += io_entry->key.size + io_entry->value.size;
+    }
+    return rc;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * prune.h - which entries a flush or merge keeps.
+ *
+ * Snapshots cut the sequence numbers into stripes; readers tell apart only versions of different
+ * stripes, so of one key the newest of each stripe is kept. In the oldest stripe sequences need not
+ * be told apart any more and become 0; there a tombstone goes as well when nothing older lies
+ * below.
+ */
+#ifndef PT_COMPACT_PRUNE_H
+#define PT_COMPACT_PRUNE_H
+
+#include "entry/entry.h"
+#include "env/env.h"
+
+typedef struct pt_prune {
+    const uint64_t *snapshots; /* ascending */
+    size_t snapshot_count;
+    bool bottom;  /* nothing older lies below what is merged */
+    pt_bytes key; /* of the last entry seen */
+    bool has_key;
+    bool same_key;             /* the last entry had the key of the one before */
+    size_t stripe;             /* of the last entry seen */
+    uint64_t seq_min, seq_max; /* of all entries seen, before zeroing */
+    uint64_t dropped, dropped_bytes;
+} pt_prune;
+
+void pt_prune_init(pt_prune *p, const pt_env *env, const uint64_t *snapshots, size_t count,
+                   bool bottom);
+void pt_prune_done(pt_prune *p);
+/* Entries in entry order. Sets *ret_keep and may zero the entry's sequence. */
+peat_rc pt_prune_entry(pt_prune *p, pt_entry *io_entry, bool *ret_keep) PT_MUST_USE;
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * split.h - a partition as an edit, cut at table boundaries of its bottom run when it has outgrown
+ * twice the target. A cut moves no bytes: slices get a layer in every part.
+ */
+#ifndef PT_COMPACT_SPLIT_H
+#define PT_COMPACT_SPLIT_H
+
+#include "version/edit.h"
+
+typedef struct pt_partition_plan {
+    uint64_t id; /* of the first part, the partition that is replaced */
+    pt_slice lower;
+    const pt_layer *slices;
+    size_t slice_count;
+    const pt_layer *bottom;
+    size_t bottom_count;
+} pt_partition_plan;
+
+/* Appends the partition, or the several it becomes, to the edit. */
+peat_rc pt_split_edit(const pt_env *env, const pt_partition_plan *plan, uint64_t partition_bytes,
+                      uint64_t *io_partition_next, pt_bytes *io_edit) PT_MUST_USE;
+
+#endif
