@@ -1,62 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_cache.c - what the cache keeps, lets go and counts, call by call. */
-#include "blocks.h"
-
-#define GROUPS(n) ((size_t)(n) * (16384 + 4 * 33 + 12))
-
-typedef struct fixture {
-    heap_env heap;
-    pt_epoch epoch;
-    pt_cache *cache;
-    fake_table table;
-} fixture;
-
-static void open_fixture(fixture *x, size_t groups, size_t groups_max, size_t frame_bytes,
-                         uint32_t block_count)
-{
-    memset(x, 0, sizeof *x);
-    heap_env_init(&x->heap);
-    pt_epoch_init(&x->epoch);
-    assert_int_equal(
-        pt_cache_new(&x->heap.env, &x->epoch, GROUPS(groups), GROUPS(groups_max), &x->cache),
-        PEAT_OK);
-    x->table = (fake_table){.id = 1, .block_count = block_count, .frame_bytes = frame_bytes};
-    assert_int_equal(fake_attach(x->cache, &x->table), PEAT_OK);
-}
-
-static void close_fixture(fixture *x)
-{
-    pt_cache_detach(x->cache, x->table.source);
-    pt_cache_free(x->cache);
-    pt_epoch_done(&x->epoch);
-    assert_int_equal(atomic_load(&x->heap.held), 0);
-}
-
-static pt_cache_stats stats_of(fixture *x)
-{
-    pt_cache_stats s;
-    pt_cache_get_stats(x->cache, &s);
-    return s;
-}
-
-static void touch(fixture *x, uint32_t block, pt_fetch_hint hint)
-{
-    pt_block_ref ref;
-    assert_int_equal(fake_fetch(&x->table, block, hint, &ref), PEAT_OK);
-    assert_true(fake_ref_is(&x->table, block, &ref));
-    fake_release(&x->table, &ref);
-    assert_null(ref.pin);
-}
-
-static bool resident(fixture *x, uint32_t block)
-{
-    unsigned slot = pt_epoch_enter(&x->epoch);
-    const uint8_t *data = pt_block_peek(x->table.source, block);
-    bool right = data == NULL || fake_is(&x->table, block, data, fake_size(&x->table, block));
-    pt_epoch_exit(&x->epoch, slot);
-    assert_true(right);
-    return data != NULL;
-}
+/* test_cache.c - what a fetch, a failure and a detach do, call by call. */
+#include "one_table.h"
 
 static void a_block_is_read_once_and_then_resident(void **state)
 {
@@ -129,200 +73,6 @@ static void a_large_block_is_heap_memory_while_it_is_held(void **state)
     assert_int_equal(s.heap_fetches, 0);
     assert_int_equal(s.frame_bytes, 0);
     assert_int_equal(atomic_load(&x.heap.held), held);
-    close_fixture(&x);
-}
-
-static void a_scan_does_not_push_out_what_was_asked_for(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 64, 64, 4096, 6000);
-    for (uint32_t b = 0; b < 100; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    for (uint32_t b = 1000; b < 6000; b++) {
-        touch(&x, b, PT_FETCH_SCAN);
-        if (b % 50 == 0)
-            for (uint32_t hot = 0; hot < 100; hot++)
-                assert_true(resident(&x, hot)); /* a peek is a credit */
-    }
-    assert_true(resident(&x, 5999));
-    assert_false(resident(&x, 1000));
-    close_fixture(&x);
-}
-
-static void a_scan_of_twice_the_cache_leaves_what_was_asked_for_once(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 64, 64, 4096, 2000);
-    for (uint32_t b = 0; b < 100; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    for (uint32_t b = 1000; b < 1500; b++)
-        touch(&x, b, PT_FETCH_SCAN);
-    unsigned left = 0;
-    for (uint32_t b = 0; b < 100; b++)
-        left += resident(&x, b);
-    assert_true(left > 90);
-    close_fixture(&x);
-}
-
-static void blocks_of_scans_go_first(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 16, 16, 16384, 200);
-    for (uint32_t b = 0; b < 7; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    for (uint32_t b = 10; b < 18; b++)
-        touch(&x, b, PT_FETCH_SCAN);
-    for (uint32_t b = 20; b < 24; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    for (uint32_t b = 0; b < 7; b++)
-        assert_true(resident(&x, b));
-    unsigned scanned = 0;
-    for (uint32_t b = 10; b < 18; b++)
-        scanned += resident(&x, b);
-    assert_true(scanned < 8);
-    close_fixture(&x);
-}
-
-static void what_a_scan_brought_can_earn_its_place(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 16, 16, 16384, 2000);
-    touch(&x, 1, PT_FETCH_SCAN);
-    for (uint32_t b = 100; b < 2000; b++) {
-        touch(&x, 1, PT_FETCH_POINT);
-        touch(&x, b, PT_FETCH_SCAN);
-    }
-    assert_true(resident(&x, 1));
-    close_fixture(&x);
-}
-
-static void when_all_frames_are_pinned_a_fetch_takes_heap_memory(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 2, 2, 16384, 10);
-    pt_block_ref refs[10];
-    for (uint32_t b = 0; b < 10; b++)
-        assert_int_equal(fake_fetch(&x.table, b, PT_FETCH_POINT, &refs[b]), PEAT_OK);
-    pt_cache_stats s = stats_of(&x);
-    assert_int_equal(s.pinned, 2);
-    assert_int_equal(s.heap_fetches, 8);
-    assert_true(s.heap_bytes > 8 * 15000);
-    for (uint32_t b = 0; b < 10; b++) {
-        assert_true(fake_ref_is(&x.table, b, &refs[b]));
-        fake_release(&x.table, &refs[b]);
-    }
-    assert_int_equal(stats_of(&x).heap_bytes, 0);
-    touch(&x, 9, PT_FETCH_POINT);
-    assert_true(resident(&x, 9));
-    close_fixture(&x);
-}
-
-static void a_cache_without_frames_still_fetches(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 0, 4, 4096, 10);
-    for (uint32_t b = 0; b < 10; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    assert_int_equal(stats_of(&x).heap_fetches, 10);
-    pt_cache_resize(x.cache, GROUPS(4));
-    touch(&x, 3, PT_FETCH_POINT);
-    assert_true(resident(&x, 3));
-    close_fixture(&x);
-}
-
-static void a_reader_inside_an_epoch_keeps_the_bytes_it_peeked(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 4, 4, 16384, 100);
-    touch(&x, 0, PT_FETCH_SCAN);
-    unsigned slot = pt_epoch_enter(&x.epoch);
-    const uint8_t *data = pt_block_peek(x.table.source, 0);
-    assert_non_null(data);
-    for (uint32_t b = 1; b < 100; b++)
-        touch(&x, b, PT_FETCH_POINT); /* by the heap, once limbo is full */
-    assert_true(fake_is(&x.table, 0, data, fake_size(&x.table, 0)));
-    assert_true(stats_of(&x).heap_fetches > 0);
-    pt_epoch_exit(&x.epoch, slot);
-    uint64_t before = stats_of(&x).heap_fetches;
-    for (uint32_t b = 1; b < 100; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    assert_int_equal(stats_of(&x).heap_fetches, before);
-    close_fixture(&x);
-}
-
-static void a_smaller_budget_gives_memory_back(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 64, 64, 4096, 256);
-    for (uint32_t b = 0; b < 256; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    uint64_t full = stats_of(&x).frame_bytes;
-    assert_true(full > 60 * 16384);
-    pt_cache_resize(x.cache, GROUPS(8));
-    pt_cache_stats s = stats_of(&x);
-    assert_true(s.frame_bytes <= 8 * 16384 && s.frame_bytes >= 6 * 16384); /* some were free */
-    assert_int_equal(atomic_load(&x.heap.discards), 56 * 16384);
-    for (uint32_t b = 0; b < 256; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    assert_true(stats_of(&x).frame_bytes <= 8 * 16384);
-    pt_cache_resize(x.cache, GROUPS(1000)); /* more than the address range: all of it */
-    for (uint32_t b = 0; b < 256; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    assert_true(stats_of(&x).frame_bytes > 60 * 16384);
-    pt_cache_resize(x.cache, 0);
-    assert_int_equal(stats_of(&x).frame_bytes, 0);
-    assert_int_equal(atomic_load(&x.heap.discards), 56 * 16384 + 64 * 16384);
-    close_fixture(&x);
-}
-
-static void a_pinned_block_outlives_a_smaller_budget(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 8, 8, 16384, 100);
-    pt_block_ref refs[8];
-    for (uint32_t b = 0; b < 8; b++)
-        assert_int_equal(fake_fetch(&x.table, b, PT_FETCH_POINT, &refs[b]), PEAT_OK);
-    pt_cache_resize(x.cache, GROUPS(2));
-    for (uint32_t b = 0; b < 8; b++)
-        assert_true(fake_ref_is(&x.table, b, &refs[b]));
-    for (uint32_t b = 0; b < 8; b++)
-        fake_release(&x.table, &refs[b]);
-    for (uint32_t b = 0; b < 100; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    assert_true(stats_of(&x).frame_bytes <= 2 * 16384);
-    assert_int_equal(atomic_load(&x.heap.discards), 6 * 16384);
-    close_fixture(&x);
-}
-
-static void shrink_to_nothing(fake_table *t)
-{
-    pt_cache_resize(t->arg, 0);
-}
-
-static void a_budget_that_shrinks_during_a_read_is_kept(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 4, 4, 4096, 10);
-    x.table.before_load = shrink_to_nothing;
-    x.table.arg = x.cache;
-    pt_block_ref ref;
-    assert_int_equal(fake_fetch(&x.table, 3, PT_FETCH_POINT, &ref), PEAT_OK);
-    assert_true(fake_ref_is(&x.table, 3, &ref));
-    assert_false(resident(&x, 3));
-    fake_release(&x.table, &ref);
-    touch(&x, 4, PT_FETCH_POINT); /* a miss cleans up */
-    assert_int_equal(stats_of(&x).frame_bytes, 0);
-    assert_int_equal(atomic_load(&x.heap.discards), 16384);
     close_fixture(&x);
 }
 
@@ -422,30 +172,6 @@ static void a_cache_that_cannot_be_made_leaves_nothing(void **state)
     pt_epoch_done(&e);
 }
 
-static void small_and_large_frames_share_the_slab(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 16, 16, 4096, 1000);
-    fake_table large = {.id = 2, .block_count = 1000, .frame_bytes = 16384};
-    assert_int_equal(fake_attach(x.cache, &large), PEAT_OK);
-    pt_block_ref ref;
-    for (int round = 0; round < 4; round++) {
-        for (uint32_t b = 0; b < 200; b++)
-            touch(&x, b, PT_FETCH_POINT);
-        for (uint32_t b = 0; b < 200; b++) {
-            assert_int_equal(fake_fetch(&large, b, PT_FETCH_POINT, &ref), PEAT_OK);
-            assert_true(fake_ref_is(&large, b, &ref));
-            fake_release(&large, &ref);
-        }
-    }
-    pt_cache_stats s = stats_of(&x);
-    assert_int_equal(s.heap_fetches, 0);
-    assert_true(s.frame_bytes <= 16 * 16384 && s.frame_bytes >= 12 * 16384);
-    pt_cache_detach(x.cache, large.source);
-    close_fixture(&x);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,21 +179,10 @@ int main(void)
         cmocka_unit_test(misses_that_evict_do_not_allocate),
         cmocka_unit_test(blocks_fetched_once_are_not_kept),
         cmocka_unit_test(a_large_block_is_heap_memory_while_it_is_held),
-        cmocka_unit_test(a_scan_does_not_push_out_what_was_asked_for),
-        cmocka_unit_test(a_scan_of_twice_the_cache_leaves_what_was_asked_for_once),
-        cmocka_unit_test(blocks_of_scans_go_first),
-        cmocka_unit_test(what_a_scan_brought_can_earn_its_place),
-        cmocka_unit_test(when_all_frames_are_pinned_a_fetch_takes_heap_memory),
-        cmocka_unit_test(a_cache_without_frames_still_fetches),
-        cmocka_unit_test(a_reader_inside_an_epoch_keeps_the_bytes_it_peeked),
-        cmocka_unit_test(a_smaller_budget_gives_memory_back),
-        cmocka_unit_test(a_pinned_block_outlives_a_smaller_budget),
-        cmocka_unit_test(a_budget_that_shrinks_during_a_read_is_kept),
         cmocka_unit_test(detaching_frees_the_frames_at_once),
         cmocka_unit_test(a_failing_load_leaves_nothing_behind),
         cmocka_unit_test(without_memory_a_large_fetch_fails_and_a_small_one_does_not),
         cmocka_unit_test(a_cache_that_cannot_be_made_leaves_nothing),
-        cmocka_unit_test(small_and_large_frames_share_the_slab),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

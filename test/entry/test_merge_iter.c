@@ -1,129 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * test_merge_iter.c - the merge against a sorted array, over random runs, in every direction.
- *
- * The children are strict: a relative move after anything but PEAT_OK fails the test, and the
- * memory of the entry they stood on is overwritten by each move. One move in N can be made to fail.
- */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+/* test_merge_iter.c - the merge against a sorted array, over random runs, in every direction. */
+#include "strict_run.h"
 
 #include "base/coding.h"
 #include "entry/heap_env.h"
 #include "entry/merge_iter.h"
 
-#define KEY_MAX 24
-#define ROWS    40
-#define RUNS    9
-
-typedef struct row {
-    uint8_t key[KEY_MAX];
-    size_t key_size;
-    size_t run, place; /* which run, and where in it */
-} row;
-
-typedef struct fault {
-    long countdown; /* the child's move that brings it to 0 fails; 0: never */
-    peat_rc rc;
-    bool fired;
-} fault;
-
-typedef struct run_iter {
-    pt_iter base;
-    const row *rows;
-    size_t count;
-    size_t at;
-    bool on; /* stands on an entry */
-    fault *fault;
-    uint8_t key[KEY_MAX]; /* what `at` points to */
-    int *done_count;
-} run_iter;
-
-static pt_slice row_key(const row *r)
-{
-    return pt_slice_of(r->key, r->key_size);
-}
-
-/* Moves to row `i` (count: behind the end; SIZE_MAX: before the first). */
-static peat_rc run_stand(run_iter *r, size_t i)
-{
-    memset(r->key, 0xee, sizeof r->key);
-    r->on = false;
-    if (r->fault->countdown != 0 && --r->fault->countdown == 0) {
-        r->fault->fired = true;
-        return r->fault->rc;
-    }
-    if (i >= r->count)
-        return PEAT_END;
-    r->at = i;
-    r->on = true;
-    memcpy(r->key, r->rows[i].key, r->rows[i].key_size);
-    r->base.at.key = pt_slice_of(r->key, r->rows[i].key_size);
-    r->base.at.value = pt_slice_of(&r->rows[i], sizeof(row));
-    r->base.at.seq = r->rows[i].place;
-    r->base.at.kind = i % 3 ? PT_KIND_PUT : PT_KIND_DELETE;
-    return PEAT_OK;
-}
-
-static peat_rc run_first(pt_iter *it)
-{
-    return run_stand((run_iter *)it, 0);
-}
-
-static peat_rc run_last(pt_iter *it)
-{
-    run_iter *r = (run_iter *)it;
-    return run_stand(r, r->count - 1);
-}
-
-static peat_rc run_seek(pt_iter *it, pt_slice key)
-{
-    run_iter *r = (run_iter *)it;
-    size_t i = 0;
-    while (i < r->count && pt_slice_compare(row_key(&r->rows[i]), key) < 0)
-        i++;
-    return run_stand(r, i);
-}
-
-static peat_rc run_seek_for_prev(pt_iter *it, pt_slice key)
-{
-    run_iter *r = (run_iter *)it;
-    size_t i = r->count;
-    while (i > 0 && pt_slice_compare(row_key(&r->rows[i - 1]), key) > 0)
-        i--;
-    return run_stand(r, i - 1);
-}
-
-static peat_rc run_next(pt_iter *it)
-{
-    run_iter *r = (run_iter *)it;
-    assert_true(r->on);
-    return run_stand(r, r->at + 1);
-}
-
-static peat_rc run_prev(pt_iter *it)
-{
-    run_iter *r = (run_iter *)it;
-    assert_true(r->on);
-    return run_stand(r, r->at - 1);
-}
-
-static void run_done(pt_iter *it)
-{
-    ++*((run_iter *)it)->done_count;
-}
-
-static const pt_iter_ops run_ops = {.first = run_first,
-                                    .last = run_last,
-                                    .seek = run_seek,
-                                    .seek_for_prev = run_seek_for_prev,
-                                    .next = run_next,
-                                    .prev = run_prev,
-                                    .done = run_done};
+#define ROWS 40
+#define RUNS 9
 
 /* ---- a set of runs, and all their rows in the order the merge must give them ---- */
 

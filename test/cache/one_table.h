@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* one_table.h - a cache with one made-up table attached, and the calls tests make on it. */
+#ifndef TEST_CACHE_ONE_TABLE_H
+#define TEST_CACHE_ONE_TABLE_H
+
+#include "blocks.h"
+
+/* The budget that gives n groups of 16 KiB, what describes them included. */
+#define GROUPS(n) ((size_t)(n) * (16384 + 4 * 33 + 12))
+
+typedef struct fixture {
+    heap_env heap;
+    pt_epoch epoch;
+    pt_cache *cache;
+    fake_table table;
+} fixture;
+
+static inline void open_fixture(fixture *x, size_t groups, size_t groups_max, size_t frame_bytes,
+                                uint32_t block_count)
+{
+    memset(x, 0, sizeof *x);
+    heap_env_init(&x->heap);
+    pt_epoch_init(&x->epoch);
+    assert_int_equal(
+        pt_cache_new(&x->heap.env, &x->epoch, GROUPS(groups), GROUPS(groups_max), &x->cache),
+        PEAT_OK);
+    x->table = (fake_table){.id = 1, .block_count = block_count, .frame_bytes = frame_bytes};
+    assert_int_equal(fake_attach(x->cache, &x->table), PEAT_OK);
+}
+
+static inline void close_fixture(fixture *x)
+{
+    pt_cache_detach(x->cache, x->table.source);
+    pt_cache_free(x->cache);
+    pt_epoch_done(&x->epoch);
+    assert_int_equal(atomic_load(&x->heap.held), 0);
+}
+
+static inline pt_cache_stats stats_of(fixture *x)
+{
+    pt_cache_stats s;
+    pt_cache_get_stats(x->cache, &s);
+    return s;
+}
+
+static inline void touch(fixture *x, uint32_t block, pt_fetch_hint hint)
+{
+    pt_block_ref ref;
+    assert_int_equal(fake_fetch(&x->table, block, hint, &ref), PEAT_OK);
+    assert_true(fake_ref_is(&x->table, block, &ref));
+    fake_release(&x->table, &ref);
+    assert_null(ref.pin);
+}
+
+static inline bool resident(fixture *x, uint32_t block)
+{
+    unsigned slot = pt_epoch_enter(&x->epoch);
+    const uint8_t *data = pt_block_peek(x->table.source, block);
+    bool right = data == NULL || fake_is(&x->table, block, data, fake_size(&x->table, block));
+    pt_epoch_exit(&x->epoch, slot);
+    assert_true(right);
+    return data != NULL;
+}
+
+#endif
