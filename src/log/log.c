@@ -113,6 +113,16 @@ static uint64_t fragment_room(const pt_log *log, uint64_t tail)
     return room >= 4 * PT_LOG_RECORD_HEADER ? room - PT_LOG_RECORD_HEADER : 0;
 }
 
+static void unmake_list(pt_log *log, pt_log_seg *list)
+{
+    while (list != NULL) {
+        pt_log_seg *seg = list;
+        list = seg->made_next;
+        seg->made_next = NULL;
+        pt_log_seg_unmake(log, seg);
+    }
+}
+
 /* Makes as many segments as the payload needs beyond the current one; all or none. */
 static peat_rc large_segments(pt_log *log, uint64_t payload, uint64_t tail, pt_log_seg **ret_list)
 {
@@ -130,12 +140,7 @@ static peat_rc large_segments(pt_log *log, uint64_t payload, uint64_t tail, pt_l
         *ret_list = list;
         return PEAT_OK;
     }
-    while (list != NULL) {
-        pt_log_seg *seg = list;
-        list = seg->made_next;
-        seg->made_next = NULL;
-        pt_log_seg_unmake(log, seg);
-    }
+    unmake_list(log, list);
     return rc;
 }
 
@@ -184,17 +189,18 @@ static peat_rc write_fragment(pt_log *log, large_record *io_large, bool first, u
     return rc;
 }
 
-/* Write role held, the ring written. Every segment that is needed is in `list`. */
-static peat_rc write_large(pt_log *log, large_record *io_large, pt_log_seg *list, uint64_t *io_at)
+/* Write role held, the ring written. Takes every segment that it needs from the list. */
+static peat_rc write_large(pt_log *log, large_record *io_large, pt_log_seg **io_list,
+                           uint64_t *io_at)
 {
     uint64_t at = *io_at;
     for (bool first = true; first || io_large->head.size + io_large->rest.size != 0;) {
         uint64_t room = fragment_room(log, at);
         peat_rc rc;
         if (room == 0) {
-            pt_log_seg *seg = list;
+            pt_log_seg *seg = *io_list;
             PT_ASSERT(seg != NULL);
-            list = seg->made_next;
+            *io_list = seg->made_next;
             seg->made_next = NULL;
             rc = pt_log_seg_begin(log, seg, at);
             at += PT_LOG_SEGMENT_HEADER;
@@ -210,7 +216,6 @@ static peat_rc write_large(pt_log *log, large_record *io_large, pt_log_seg *list
             return rc;
         }
     }
-    PT_ASSERT(list == NULL);
     *io_at = at;
     return PEAT_OK;
 }
@@ -230,7 +235,7 @@ static peat_rc append_large(pt_log *log, uint64_t first_seq, uint32_t count, pt_
     (void)pt_log_role_enter(&log->write_role, NULL, PT_LOG_NEVER, 0);
     rc = pt_log_write_out(log);
     if (rc == PEAT_OK)
-        rc = write_large(log, &large, list, &at);
+        rc = write_large(log, &large, &list, &at);
     if (rc == PEAT_OK) {
         log->write_seg = log->cur;
         publish(log, at, first_seq + count - 1);
@@ -239,6 +244,7 @@ static peat_rc append_large(pt_log *log, uint64_t first_seq, uint32_t count, pt_
         *ret_position = at;
     }
     pt_log_role_leave(&log->write_role);
+    unmake_list(log, list);
     return rc;
 }
 

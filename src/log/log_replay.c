@@ -209,7 +209,7 @@ static peat_rc check_recorded(replay_run *r)
 static bool continues_chain(const replay_run *r, const candidate *c)
 {
     if (r->chain_count == 0)
-        return c->h.prev_serial < r->io->serial_min;
+        return c->h.prev_serial == 0 || c->h.prev_serial < r->io->serial_min;
     const pt_log_segment *last = &r->chain[r->chain_count - 1];
     return c->h.prev_serial == last->serial && c->h.prev_end == last->end &&
            (c->h.prev_epoch == 0 || c->h.prev_epoch == last->epoch);
@@ -226,6 +226,8 @@ static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
         return pt_fail(r->sink, PEAT_NOMEM, "no memory to recover the log");
 
     pt_log_scan_segment(s, file, c->slot, c->h.serial, c->epoch, limit);
+    if (r->chain_count == 0)
+        s->orphans = c->h.prev_serial != 0;
     peat_rc rc = pt_log_scan_run(s);
     if (rc != PEAT_OK)
         return rc;

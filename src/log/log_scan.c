@@ -45,7 +45,11 @@ static bool header_fits(const pt_log_scan *s, const pt_log_record_header *r)
 {
     bool continues = r->kind == PT_LOG_NEXT || r->kind == PT_LOG_LAST;
     bool mark = r->kind == PT_LOG_IDLE || r->kind == PT_LOG_SEAL;
-    if (r->length > s->limit - s->at - PT_LOG_RECORD_HEADER || continues != s->pending)
+    if (r->length > s->limit - s->at - PT_LOG_RECORD_HEADER)
+        return false;
+    if (continues && s->orphans)
+        return true;
+    if (continues != s->pending)
         return false;
     if (continues)
         return r->first_seq == s->pending_seq && r->count == s->pending_count;
@@ -82,7 +86,31 @@ static peat_rc keep_fragment(pt_log_scan *s, const pt_log_record_header *r, pt_s
                          s->parts.size + payload.size);
 }
 
-/* One record at `at`. *ret_valid false: there is none, and nothing has changed. */
+/* The payload of a header that fits: kept, shown, or found damaged. */
+static peat_rc take_record(pt_log_scan *s, const pt_log_record_header *r, bool *ret_valid)
+{
+    const uint8_t *p = NULL;
+    peat_rc rc = PEAT_OK;
+    TRY(scan_bytes(s, s->at, PT_LOG_RECORD_HEADER + r->length, &p));
+    pt_slice payload = pt_slice_of(p + PT_LOG_RECORD_HEADER, r->length);
+    if (r->kind == PT_LOG_FIRST || r->kind == PT_LOG_NEXT || r->kind == PT_LOG_LAST)
+        TRY(keep_fragment(s, r, payload));
+    if (r->kind == PT_LOG_LAST)
+        payload = pt_slice_of(s->parts.data, s->parts.size);
+    if (r->kind != PT_LOG_FIRST && r->kind != PT_LOG_NEXT) {
+        uint64_t hash = pt_hash(payload.data, payload.size);
+        if (r->payload_check != pt_log_payload_check(hash, r->first_seq, s->epoch, s->at))
+            return PEAT_OK;
+        if (r->kind == PT_LOG_FULL || r->kind == PT_LOG_LAST)
+            TRY(show(s, s->pending ? s->pending_serial : s->serial, r, payload));
+        s->pending = false;
+    }
+    *ret_valid = true;
+out:
+    return rc;
+}
+
+/* One record at `at`. *ret_valid false: there is none, and the scan has not moved. */
 static peat_rc scan_record(pt_log_scan *s, bool *ret_valid)
 {
     const uint8_t *p = NULL;
@@ -98,24 +126,16 @@ static peat_rc scan_record(pt_log_scan *s, bool *ret_valid)
     take_promise(s, &r);
     if (!header_fits(s, &r))
         return PEAT_OK;
-    TRY(scan_bytes(s, s->at, PT_LOG_RECORD_HEADER + r.length, &p));
-    pt_slice payload = pt_slice_of(p + PT_LOG_RECORD_HEADER, r.length);
-    if (r.kind == PT_LOG_FIRST || r.kind == PT_LOG_NEXT || r.kind == PT_LOG_LAST)
-        TRY(keep_fragment(s, &r, payload));
-    if (r.kind == PT_LOG_LAST)
-        payload = pt_slice_of(s->parts.data, s->parts.size);
-    if (r.kind != PT_LOG_FIRST && r.kind != PT_LOG_NEXT) {
-        uint64_t hash = pt_hash(payload.data, payload.size);
-        if (r.payload_check != pt_log_payload_check(hash, r.first_seq, s->epoch, s->at))
-            return PEAT_OK;
-        if (r.kind == PT_LOG_FULL || r.kind == PT_LOG_LAST)
-            TRY(show(s, s->pending ? s->pending_serial : s->serial, &r, payload));
-        s->pending = false;
-    }
+    if (s->orphans && (r.kind == PT_LOG_NEXT || r.kind == PT_LOG_LAST))
+        *ret_valid = true;
+    else
+        TRY(take_record(s, &r, ret_valid));
+    if (!*ret_valid)
+        return PEAT_OK;
+    s->orphans = s->orphans && r.kind == PT_LOG_NEXT;
     s->torn = false;
     s->sealed = r.kind == PT_LOG_SEAL;
     s->at = pt_min_u64(s->at + pt_log_record_bytes(r.length), s->limit);
-    *ret_valid = true;
 out:
     return rc;
 }

@@ -23,6 +23,9 @@ typedef struct pt_log_scan {
     uint64_t limit; /* records end at or before */
     uint64_t at;    /* where the next record should be, or where the scan stopped */
 
+    /* The rest of a record that began in a segment which is gone: stepped over, since whoever let
+     * that segment go has the record. True before the first record of the first segment. */
+    bool orphans;
     /* a record of several fragments that has no end yet */
     pt_bytes parts;
     bool pending;

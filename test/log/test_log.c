@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+/* test_log.c - appending, writing, syncing, recycling, and what happens when the disk says no. */
+#include "log_kit.h"
+
+#include "base/sync.h"
+#include "log/log_format.h"
+
+static void records_come_back_in_order(void **state)
+{
+    (void)state;
+    kit k;
+    kit_open(&k, NULL);
+    kit_new_log(&k, kit_options());
+    kit_append(&k, 500, false);
+    kit_write(&k);
+    assert_true(kit_files(&k) >= 4);
+    kit_expect(&k, 500);
+    kit_close(&k);
+}
+
+static void an_empty_log_makes_no_file(void **state)
+{
+    (void)state;
+    kit k;
+    kit_open(&k, NULL);
+    kit_new_log(&k, kit_options());
+    bool did = true;
+    assert_int_equal(pt_log_prepare(k.log, &did), PEAT_OK);
+    assert_false(did);
+    assert_int_equal(pt_log_idle(k.log), PEAT_OK);
+    assert_int_equal(pt_log_seal(k.log), PEAT_OK);
+    assert_int_equal(kit_files(&k), 0);
+    kit_expect(&k, 0);
+    kit_close(&k);
+}
+
+static void records_larger_than_a_segment_come_back(void **state)
+{
+    (void)state;
+    kit k;
+    uint64_t position;
+    kit_open(&k, NULL);
+    kit_new_log(&k, kit_options());
+    const size_t sizes[] = {1, 100000, 0, 3, 3776, 3744, 20000, 16064, 16000, 7, 300000};
+    for (size_t i = 0; i < PT_COUNT_OF(sizes); i++)
+        assert_int_equal(kit_append_size(&k, sizes[i], &position), PEAT_OK);
+    kit_sync(&k);
+    kit_expect_after(&k, sim_clone_cut(k.sim, &(sim_cut){.mode = SIM_CUT_LOST}), k.seq);
+    kit_close(&k);
+}
+
+/* Around the border between copied and directly written records, and between segments. */
+static void every_size_near_a_limit_comes_back(void **state)
+{
+    (void)state;
+    const size_t direct = KIT_SMALL / 4 - PT_LOG_RECORD_HEADER;
+    const size_t segment = KIT_SMALL - 2 * PT_LOG_SEGMENT_HEADER - PT_LOG_RESERVE;
+    const size_t near[] = {direct, segment, segment - PT_LOG_RECORD_HEADER, 2 * segment};
+    for (size_t i = 0; i < PT_COUNT_OF(near); i++)
+        for (size_t size = near[i] - 18; size <= near[i] + 18; size++) {
+            kit k;
+            uint64_t position;
+            pt_log_options options = kit_options();
+            options.segment_bytes_max = KIT_SMALL;
+            kit_open(&k, NULL);
+            kit_new_log(&k, options);
+            for (int n = 0; n < 5; n++)
+                assert_int_equal(kit_append_size(&k, n == 2 ? 40 : size, &position), PEAT_OK);
+            assert_int_equal(pt_log_idle(k.log), PEAT_OK);
+            assert_int_equal(pt_log_seal(k.log), PEAT_OK);
+            kit_expect(&k, 5);
+            kit_close(&k);
+        }
+}
+
+static void a_written_record_survives_a_kill(void **state)
+{
+    (void)state;
+    kit k;
+    uint64_t position;
+    kit_open(&k, NULL);
+    kit_new_log(&k, kit_options());
+    for (int i = 0; i < 60; i++) {
+        assert_int_equal(kit_append_size(&k, kit_payload_size(k.seq + 1, true), &position),
+                         PEAT_OK);
+        assert_int_equal(pt_log_write(k.log, position), PEAT_OK);
+        kit_expect_after(&k, sim_clone_killed(k.sim), k.seq);
+    }
+    kit_close(&k);
+}
+
+/* Also when the sync comes right after a new segment was begun: the one before it is synced too. */
+static void a_synced_record_survives_the_loss_of_everything_else(void **state)
+{
+    (void)state;
+    kit k;
+    kit_open(&k, NULL);
+    kit_new_log(&k, kit_options());
+    for (int i = 0; i < 40; i++) {
+        kit_append(&k, 1 + (uint64_t)i % 19, true);
+        kit_sync(&k);
+        kit_expect_after(&k, sim_clone_cut(k.sim, &(sim_cut){.mode = SIM_CUT_LOST}), k.seq);
+        assert_int_equal(pt_log_synced_position(k.log), pt_log_position(k.log));
+    }
+    kit_close(&k);
+}
+
+static void released_segments_are_used_again(void **state)
+{
+    (void)state;
+    kit k;
+    kit_open(&k, NULL);
+    pt_log_options options = kit_options();
+    options.segment_bytes_max = KIT_SMALL;
+    kit_new_log(&k, options);
+    for (int round = 0; round < 50; round++) {
+        uint64_t start = k.seq, serial = pt_log_serial(k.log);
+        kit_append(&k, 40, false);
+        if (round % 2 == 0)
+            kit_sync(&k);
+        pt_log_release(k.log, serial);
+        assert_true(kit_files(&k) <= 8);
+        kit_write(&k);
+
+        pt_log_replay replay = kit_replay_of(serial);
+        kit_seen seen;
+        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_true(seen.first <= start + 1);
+        assert_int_equal(seen.last, k.seq);
+        pt_log_replay_done(k.env, &replay);
+    }
+    pt_log_stats stats;
+    pt_log_get_stats(k.log, &stats);
+    assert_int_equal(stats.disk_bytes, kit_files(&k) * KIT_SMALL);
+    kit_close(&k);
+}
+
+static void a_closed_segment_lets_go_of_everything(void **state)
+{
+    (void)state;
+    kit k;
+    kit_open(&k, NULL);
+    kit_new_log(&k, kit_options());
+    for (int round = 0; round < 4; round++) {
+        kit_append(&k, 30, true);
+        pt_log_close_segment(k.log);
+        uint64_t serial = pt_log_serial(k.log);
+        pt_log_release(k.log, serial);
+        pt_log_trim(k.log);
+        pt_log_stats stats;
+        pt_log_get_stats(k.log, &stats);
+        assert_int_equal(stats.segments, 0);
+        assert_true(stats.disk_bytes <= KIT_SMALL);
+        /* what was released is durable elsewhere: waiting for it ends at once */
+        assert_int_equal(pt_log_sync(k.log, pt_log_position(k.log)), PEAT_OK);
+
+        pt_log_replay replay = kit_replay_of(serial);
+        kit_seen seen;
+        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_int_equal(seen.count, 0);
+        pt_log_replay_done(k.env, &replay);
+    }
+    kit_close(&k);
+}
+
+static void the_next_segment_is_prepared_when_one_is_half_full(void **state)
+{
+    (void)state;
+    kit k;
+    bool did = false;
+    uint64_t position;
+    kit_open(&k, NULL);
+    kit_new_log(&k, kit_options());
+    assert_int_equal(kit_append_size(&k, 100, &position), PEAT_OK);
+    assert_int_equal(pt_log_prepare(k.log, &did), PEAT_OK);
+    assert_false(did);
+    while (position < KIT_SMALL / 2)
+        assert_int_equal(kit_append_size(&k, 100, &position), PEAT_OK);
+    assert_int_equal(pt_log_prepare(k.log, &did), PEAT_OK);
+    assert_true(did);
+    assert_int_equal(pt_log_prepare(k.log, &did), PEAT_OK);
+    assert_false(did);
+    uint64_t made = sim_count(k.sim, SIM_BIT(SIM_FILE_CREATE));
+    while (pt_log_serial(k.log) == 1)
+        assert_int_equal(kit_append_size(&k, 100, &position), PEAT_OK);
+    assert_int_equal(sim_count(k.sim, SIM_BIT(SIM_FILE_CREATE)), made);
+    kit_write(&k);
+    kit_expect(&k, k.seq);
+    kit_close(&k);
+}
+
+static void an_idle_log_gets_one_mark_and_a_closed_one_a_seal(void **state)
+{
+    (void)state;
+    kit k;
+    kit_open(&k, NULL);
+    kit_new_log(&k, kit_options());
+    for (int round = 0; round < 60; round++) {
+        kit_append(&k, 2, false);
+        assert_int_equal(pt_log_idle(k.log), PEAT_OK);
+        uint64_t position = pt_log_position(k.log);
+        assert_int_equal(pt_log_idle(k.log), PEAT_OK);
+        assert_int_equal(pt_log_position(k.log), position);
+        pt_log_replay replay = kit_replay_of(0);
+        kit_seen seen;
+        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_int_equal(replay.promise, k.seq);
+        assert_false(replay.sealed);
+        pt_log_replay_done(k.env, &replay);
+    }
+    assert_int_equal(pt_log_seal(k.log), PEAT_OK);
+    pt_log_replay replay = kit_replay_of(0);
+    kit_seen seen;
+    assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+    assert_true(replay.sealed);
+    assert_int_equal(seen.count, 120);
+    assert_int_equal(replay.torn_serial, 0);
+    pt_log_replay_done(k.env, &replay);
+    kit_close(&k);
+}
+
+static void zeros_are_written_ahead_of_small_syncs_only(void **state)
+{
+    (void)state;
+    kit k;
+    pt_log_stats stats;
+    pt_log_options options = kit_options();
+    options.segment_bytes_min = options.segment_bytes_max = 1 << 20;
+    kit_open(&k, NULL);
+    kit_new_log(&k, options);
+    kit_append(&k, 2000, false);
+    kit_write(&k);
+    kit_sync(&k);
+    pt_log_get_stats(k.log, &stats);
+    assert_int_equal(stats.zero_bytes, 0);
+    for (int i = 0; i < 100; i++) {
+        kit_append(&k, 1, false);
+        kit_sync(&k);
+    }
+    pt_log_get_stats(k.log, &stats);
+    assert_int_equal(stats.zero_bytes, 256 << 10);
+    kit_append(&k, 6000, false);
+    kit_sync(&k);
+    for (int i = 0; i < 3; i++) {
+        kit_append(&k, 1, false);
+        kit_sync(&k);
+    }
+    kit_expect_after(&k, sim_clone_cut(k.sim, &(sim_cut){.mode = SIM_CUT_LOST}), k.seq);
+    kit_close(&k);
+}
+
+static void a_file_system_without_allocation_gets_zeros(void **state)
+{
+    (void)state;
+    kit k;
+    kit_open(&k, NULL);
+    sim_fault_add(k.sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_ALLOCATE),
+                                     .at = 1,
+                                     .error = EOPNOTSUPP,
+                                     .sticky = true});
+    kit_new_log(&k, kit_options());
+    kit_append(&k, 100, true);
+    kit_sync(&k);
+    sim_faults_clear(k.sim);
+    kit_expect_after(&k, sim_clone_cut(k.sim, &(sim_cut){.mode = SIM_CUT_LOST}), k.seq);
+    kit_close(&k);
+}
+
+static void a_full_disk_refuses_and_resumes(void **state)
+{
+    (void)state;
+    kit k;
+    kit_open(&k, NULL);
+    kit_new_log(&k, kit_options());
+    sim_limit_disk(k.sim, 40000);
+    peat_rc rc = PEAT_OK;
+    uint64_t position = 0;
+    while (rc == PEAT_OK)
+        rc = kit_append_size(&k, 150, &position);
+    assert_int_equal(rc, PEAT_FULL);
+    assert_int_equal(pt_sink_fenced(&k.sink), PEAT_OK);
+    uint64_t before = pt_log_position(k.log);
+    assert_int_equal(kit_append_size(&k, 150, &position), PEAT_FULL);
+    assert_int_equal(kit_append_size(&k, 90000, &position), PEAT_FULL);
+    assert_int_equal(pt_log_position(k.log), before);
+    kit_sync(&k);
+    kit_expect_after(&k, sim_clone_killed(k.sim), k.seq);
+
+    sim_limit_disk(k.sim, 0);
+    assert_int_equal(kit_append_size(&k, 90000, &position), PEAT_OK);
+    kit_append(&k, 50, true);
+    kit_sync(&k);
+    kit_expect(&k, k.seq);
+    kit_close(&k);
+}
+
+static void after_a_failed(sim_kind kind)
+{
+    kit k;
+    uint64_t position = 0;
+    kit_open(&k, NULL);
+    kit_new_log(&k, kit_options());
+    kit_append(&k, 20, false);
+    kit_sync(&k);
+    kit_append(&k, 3, false);
+    sim_fault_add(k.sim, (sim_fault){.kinds = SIM_BIT(kind), .at = 1, .error = EIO});
+    assert_int_equal(pt_log_sync(k.log, pt_log_position(k.log)), PEAT_IO);
+    assert_int_equal(pt_sink_fenced(&k.sink), PEAT_IO);
+    assert_non_null(strstr(kit_error(&k), "w-00000"));
+    /* the fault is over, the fence is not */
+    uint64_t calls = sim_count(k.sim, SIM_CHANGES);
+    assert_int_equal(pt_log_sync(k.log, pt_log_position(k.log)), PEAT_IO);
+    if (kind == SIM_FILE_WRITE)
+        assert_int_equal(pt_log_write(k.log, pt_log_position(k.log)), PEAT_IO);
+    assert_int_equal(kit_append_size(&k, 10, &position), PEAT_IO);
+    assert_int_equal(kit_append_size(&k, 10000, &position), PEAT_IO);
+    assert_int_equal(pt_log_idle(k.log), PEAT_IO);
+    assert_int_equal(pt_log_seal(k.log), PEAT_IO);
+    assert_int_equal(sim_count(k.sim, SIM_CHANGES), calls);
+
+    sim_env *after = sim_clone_cut(k.sim, &(sim_cut){.mode = SIM_CUT_RANDOM, .seed = 5});
+    kit other;
+    kit_open(&other, after);
+    pt_log_replay replay = kit_replay_of(0);
+    kit_seen seen;
+    assert_int_equal(kit_replay(&other, &replay, &seen), PEAT_OK);
+    assert_true(seen.count >= 20 && seen.count <= 23);
+    pt_log_replay_done(other.env, &replay);
+    kit_close(&other);
+    sim_free(after);
+    kit_close(&k);
+}
+
+static void a_failed_write_fences(void **state)
+{
+    (void)state;
+    after_a_failed(SIM_FILE_WRITE);
+}
+
+static void a_failed_sync_fences_and_is_not_retried(void **state)
+{
+    (void)state;
+    after_a_failed(SIM_FILE_SYNC);
+}
+
+/* Every call fails once. Whatever was acknowledged as synced is there; nothing leaks. */
+static void each_call_may_fail(void **state)
+{
+    (void)state;
+    bool hit = true;
+    for (uint64_t at = 1; hit; at++) {
+        kit k;
+        peat_rc rc = PEAT_OK;
+        uint64_t position = 0;
+        kit_open(&k, NULL);
+        unsigned fault = sim_fault_add(
+            k.sim, (sim_fault){.kinds = SIM_ANY, .at = at, .error = at % 2 ? EIO : ENOSPC});
+        pt_log_options options = kit_options();
+        rc = pt_log_new(k.env, k.dir, &k.sink, &options, &k.log);
+        for (int i = 0; i < 45 && rc == PEAT_OK; i++) {
+            rc = kit_append_size(&k, kit_payload_size(k.seq + 1, true), &position);
+            if (rc == PEAT_OK && i % 5 == 0 && (rc = pt_log_sync(k.log, position)) == PEAT_OK)
+                k.synced = k.seq;
+            if (i == 30)
+                pt_log_release(k.log, 2);
+        }
+        hit = sim_fault_hits(k.sim, fault) > 0;
+        sim_faults_clear(k.sim);
+        sim_env *after = sim_clone_cut(k.sim, &(sim_cut){.mode = SIM_CUT_RANDOM, .seed = at});
+        kit other;
+        kit_open(&other, after);
+        pt_log_replay replay = kit_replay_of(0);
+        kit_seen seen;
+        replay.seq_min = k.seq > 30 ? 30 : 0;
+        replay.serial_min = k.seq > 30 ? 2 : 0;
+        if (kit_replay(&other, &replay, &seen) != PEAT_OK)
+            fail_msg("call %" PRIu64 ": %s; %s", at, kit_error(&other), sim_story(after));
+        assert_true(pt_max_u64(seen.last, replay.seq_min) >= k.synced && seen.last <= k.seq + 1);
+        pt_log_replay_done(other.env, &replay);
+        kit_close(&other);
+        sim_free(after);
+        kit_close(&k);
+    }
+}
+
+/* --- threads --- */
+
+typedef struct crowd {
+    kit *k;
+    pt_mutex commit;
+    uint64_t per_thread;
+    bool sync;
+    _Atomic bool failed;
+} crowd;
+
+static void crowd_member(void *arg)
+{
+    crowd *c = arg;
+    for (uint64_t i = 0; i < c->per_thread; i++) {
+        uint64_t position = 0;
+        pt_mutex_lock(&c->commit);
+        peat_rc rc = kit_append_size(c->k, kit_payload_size(c->k->seq + 1, true), &position);
+        pt_mutex_unlock(&c->commit);
+        if (rc == PEAT_OK)
+            rc = c->sync && i % 3 == 0 ? pt_log_sync(c->k->log, position)
+                                       : pt_log_write(c->k->log, position);
+        if (rc != PEAT_OK)
+            c->failed = true;
+    }
+}
+
+static void crowd_upkeep(void *arg)
+{
+    crowd *c = arg;
+    for (uint64_t i = 0; i < c->per_thread; i++) {
+        bool did = false;
+        if (pt_log_prepare(c->k->log, &did) != PEAT_OK)
+            c->failed = true;
+        uint64_t serial = pt_log_serial(c->k->log);
+        if (serial > 6)
+            pt_log_release(c->k->log, serial - 5);
+        pt_log_stats stats;
+        pt_log_get_stats(c->k->log, &stats);
+    }
+}
+
+static void run_crowd(bool sync, bool upkeep)
+{
+    kit k;
+    kit_open(&k, NULL);
+    kit_new_log(&k, kit_options());
+    crowd c = {.k = &k, .per_thread = 400, .sync = sync};
+    pt_mutex_init(&c.commit);
+    peat_env_thread *threads[5];
+    for (size_t i = 0; i < PT_COUNT_OF(threads); i++)
+        assert_int_equal(k.env->thread_start(k.env->ctx,
+                                             upkeep && i == 4 ? crowd_upkeep : crowd_member, &c,
+                                             &threads[i]),
+                         0);
+    for (size_t i = 0; i < PT_COUNT_OF(threads); i++)
+        k.env->thread_join(k.env->ctx, threads[i]);
+    assert_false(c.failed);
+    pt_mutex_done(&c.commit);
+    pt_log_stats stats;
+    pt_log_get_stats(k.log, &stats);
+    assert_true(stats.syncs <= 5 * 400 + 2 * stats.segments || upkeep);
+    if (!upkeep) {
+        kit_expect(&k, k.seq);
+    } else {
+        pt_log_release(k.log, pt_log_serial(k.log) - 3);
+        pt_log_replay replay = kit_replay_of(pt_log_serial(k.log) - 3);
+        kit_seen seen;
+        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_int_equal(seen.last, k.seq);
+        pt_log_replay_done(k.env, &replay);
+    }
+    kit_close(&k);
+}
+
+static void threads_write_for_one_another(void **state)
+{
+    (void)state;
+    run_crowd(false, false);
+}
+
+static void threads_share_syncs(void **state)
+{
+    (void)state;
+    run_crowd(true, false);
+}
+
+static void segments_are_prepared_and_released_meanwhile(void **state)
+{
+    (void)state;
+    run_crowd(true, true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_come_back_in_order),
+        cmocka_unit_test(an_empty_log_makes_no_file),
+        cmocka_unit_test(records_larger_than_a_segment_come_back),
+        cmocka_unit_test(every_size_near_a_limit_comes_back),
+        cmocka_unit_test(a_written_record_survives_a_kill),
+        cmocka_unit_test(a_synced_record_survives_the_loss_of_everything_else),
+        cmocka_unit_test(released_segments_are_used_again),
+        cmocka_unit_test(a_closed_segment_lets_go_of_everything),
+        cmocka_unit_test(the_next_segment_is_prepared_when_one_is_half_full),
+        cmocka_unit_test(an_idle_log_gets_one_mark_and_a_closed_one_a_seal),
+        cmocka_unit_test(zeros_are_written_ahead_of_small_syncs_only),
+        cmocka_unit_test(a_file_system_without_allocation_gets_zeros),
+        cmocka_unit_test(a_full_disk_refuses_and_resumes),
+        cmocka_unit_test(a_failed_write_fences),
+        cmocka_unit_test(a_failed_sync_fences_and_is_not_retried),
+        cmocka_unit_test(each_call_may_fail),
+        cmocka_unit_test(threads_write_for_one_another),
+        cmocka_unit_test(threads_share_syncs),
+        cmocka_unit_test(segments_are_prepared_and_released_meanwhile),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
