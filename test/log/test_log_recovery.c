@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_log_recovery.c - torn tails, flips, cuts, missing segments, power cuts at every boundary.
+ * The one thing that must never happen is asserted by kit_replay in every test: a wrong record.
+ * ctest: timeout=300
+ */
+#include "log_kit.h"
+
+#include "log/log_format.h"
+
+typedef struct image {
+    uint8_t *data;
+    size_t size;
+} image;
+
+static image image_get(kit *k, const char *name)
+{
+    image i = {0};
+    i.data = sim_file_get(k->sim, KIT_DIR, name, &i.size);
+    assert_non_null(i.data);
+    return i;
+}
+
+/* A fresh machine whose store directory holds these bytes as the file `name`. */
+static void kit_with(kit *k, const char *name, const uint8_t *data, size_t size)
+{
+    kit_open(k, NULL);
+    sim_file_put(k->sim, KIT_DIR, name, data, size);
+}
+
+static void expect_corrupt(kit *k, pt_log_replay replay, const char *file)
+{
+    kit_seen seen;
+    peat_rc rc = kit_replay(k, &replay, &seen);
+    if (rc != PEAT_CORRUPT || strstr(kit_error(k), file) == NULL ||
+        strstr(kit_error(k), "@") == NULL)
+        fail_msg("expected PEAT_CORRUPT for %s, got %d: %s (last %" PRIu64 ")", file, rc,
+                 kit_error(k), seen.last);
+}
+
+/* Twelve records in one segment: written, then perhaps synced and marked. */
+static image small_log(bool marked, uint64_t ret_end[13])
+{
+    kit k;
+    kit_open(&k, NULL);
+    kit_new_log(&k, kit_options());
+    ret_end[0] = PT_LOG_SEGMENT_HEADER;
+    for (int i = 0; i < 12; i++) {
+        kit_append(&k, 1, false);
+        ret_end[i + 1] = pt_log_position(k.log);
+    }
+    if (marked)
+        assert_int_equal(pt_log_idle(k.log), PEAT_OK);
+    kit_write(&k);
+    image i = image_get(&k, "w-000001");
+    kit_close(&k);
+    return i;
+}
+
+static uint64_t records_before(const uint64_t end[13], uint64_t offset)
+{
+    uint64_t n = 0;
+    while (n < 12 && end[n + 1] <= offset)
+        n++;
+    return n;
+}
+
+/* Whatever byte an unsynced tail ends at, the whole records before it are there. */
+static void a_torn_tail_ends_the_log(void **state)
+{
+    (void)state;
+    uint64_t end[13];
+    image i = small_log(false, end);
+    uint8_t *torn = malloc(i.size);
+    for (uint64_t at = PT_LOG_SEGMENT_HEADER; at <= end[12]; at++) {
+        memcpy(torn, i.data, i.size);
+        memset(torn + at, 0, end[12] - at);
+        kit k;
+        kit_with(&k, "w-000001", torn, i.size);
+        uint64_t n = records_before(end, at);
+        /* padding is not part of a record: it may be zero already */
+        pt_log_replay replay = kit_replay_of(0);
+        kit_seen seen;
+        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_true(seen.last == n || seen.last == n + 1);
+        if (seen.last == n + 1)
+            assert_memory_equal(torn + at, i.data + at, end[n + 1] - at);
+        pt_log_replay_done(k.env, &replay);
+        kit_close(&k);
+    }
+    free(torn);
+    free(i.data);
+}
+
+/* One flipped bit anywhere in a log whose records were all synced: all of them, or PEAT_CORRUPT. */
+static void a_flip_in_the_synced_part_is_never_silent(void **state)
+{
+    (void)state;
+    uint64_t end[13];
+    image i = small_log(true, end);
+    kit k;
+    kit_with(&k, "w-000001", i.data, i.size);
+    uint64_t refused = 0;
+    for (uint64_t bit = 0; bit < 8 * i.size; bit++) {
+        assert_true(sim_file_flip(k.sim, KIT_DIR, "w-000001", bit / 8, (uint8_t)(1u << bit % 8)));
+        pt_log_replay replay = kit_replay_of(0);
+        kit_seen seen;
+        peat_rc rc = kit_replay(&k, &replay, &seen);
+        if (rc == PEAT_CORRUPT) {
+            refused++;
+            assert_non_null(strstr(kit_error(&k), "w-000001 @"));
+        } else if (rc != PEAT_OK || seen.last != 12) {
+            fail_msg("bit %" PRIu64 " of byte %" PRIu64 ": code %d, %" PRIu64 " records", bit % 8,
+                     bit / 8, rc, seen.last);
+        }
+        pt_log_replay_done(k.env, &replay);
+        assert_true(sim_file_flip(k.sim, KIT_DIR, "w-000001", bit / 8, (uint8_t)(1u << bit % 8)));
+    }
+    /* every header bit, and every payload bit */
+    uint64_t payload = 0;
+    for (uint64_t seq = 1; seq <= 12; seq++)
+        payload += 8 * (PT_LOG_RECORD_HEADER + kit_payload_size(seq, false));
+    assert_int_equal(refused, payload);
+    kit_close(&k);
+    free(i.data);
+}
+
+/* Without a promise a flip cannot be told from a torn tail, but then the log ends there. */
+static void a_flip_in_the_unsynced_part_ends_the_log(void **state)
+{
+    (void)state;
+    uint64_t end[13];
+    image i = small_log(false, end);
+    kit k;
+    kit_with(&k, "w-000001", i.data, i.size);
+    for (uint64_t bit = 0; bit < 8 * i.size; bit++) {
+        assert_true(sim_file_flip(k.sim, KIT_DIR, "w-000001", bit / 8, (uint8_t)(1u << bit % 8)));
+        pt_log_replay replay = kit_replay_of(0);
+        kit_seen seen;
+        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_true(seen.last == 12 || seen.last == records_before(end, bit / 8));
+        pt_log_replay_done(k.env, &replay);
+        assert_true(sim_file_flip(k.sim, KIT_DIR, "w-000001", bit / 8, (uint8_t)(1u << bit % 8)));
+    }
+    kit_close(&k);
+    free(i.data);
+}
+
+/* A file is as long as its header says before the header is written. */
+static void a_shortened_file_is_never_silent(void **state)
+{
+    (void)state;
+    uint64_t end[13];
+    image i = small_log(true, end);
+    for (size_t size = 0; size < i.size; size++) {
+        kit k;
+        kit_with(&k, "w-000001", i.data, size);
+        pt_log_replay replay = kit_replay_of(0);
+        kit_seen seen;
+        peat_rc rc = kit_replay(&k, &replay, &seen);
+        if (size >= PT_LOG_SEGMENT_HEADER) {
+            assert_int_equal(rc, PEAT_CORRUPT);
+            assert_non_null(strstr(kit_error(&k), "w-000001 @"));
+        } else {
+            /* no header: as a file that was being made; the manifest knows of recorded ones */
+            assert_int_equal(rc, PEAT_OK);
+            assert_int_equal(seen.count, 0);
+            pt_log_segment known = {.slot = 1, .serial = 1, .end = end[12]};
+            pt_log_replay_done(k.env, &replay);
+            replay = kit_replay_of(0);
+            replay.ends = &known;
+            replay.end_count = 1;
+            expect_corrupt(&k, replay, "w-000001");
+        }
+        pt_log_replay_done(k.env, &replay);
+        kit_close(&k);
+    }
+    free(i.data);
+}
+
+/* --- more than one segment --- */
+
+/* Records over five or more segments of 4 KiB. */
+static void long_log(kit *k, bool marked)
+{
+    pt_log_options options = kit_options();
+    options.segment_bytes_max = KIT_SMALL;
+    kit_open(k, NULL);
+    kit_new_log(k, options);
+    kit_append(k, 160, false);
+    kit_write(k);
+    if (marked)
+        assert_int_equal(pt_log_idle(k->log), PEAT_OK);
+    assert_true(kit_files(k) >= 5);
+}
+
+static void a_missing_segment_is_damage_when_it_was_synced(void **state)
+{
+    (void)state;
+    for (int marked = 0; marked < 2; marked++)
+        for (unsigned n = 1; n <= 4; n++) {
+            kit k;
+            char name[16];
+            long_log(&k, marked);
+            (void)snprintf(name, sizeof name, "w-%06u", n);
+            assert_true(sim_file_delete(k.sim, KIT_DIR, name));
+            if (marked) {
+                expect_corrupt(&k, kit_replay_of(0), "w-00000");
+            } else {
+                pt_log_replay replay = kit_replay_of(0);
+                kit_seen seen;
+                assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+                assert_int_equal(replay.live_count, n - 1);
+                assert_true(seen.last < 160);
+                pt_log_replay_done(k.env, &replay);
+            }
+            kit_close(&k);
+        }
+}
+
+static void either_copy_of_a_header_is_enough(void **state)
+{
+    (void)state;
+    kit k;
+    long_log(&k, true);
+    for (int copy = 0; copy < 2; copy++)
+        for (unsigned n = 1; n <= 5; n++) {
+            char name[16];
+            uint64_t at = copy == 0 ? 40 : KIT_SMALL - PT_LOG_SEGMENT_HEADER + 40;
+            (void)snprintf(name, sizeof name, "w-%06u", n);
+            assert_true(sim_file_flip(k.sim, KIT_DIR, name, at, 0x10));
+            kit_expect(&k, 160);
+            assert_true(sim_file_flip(k.sim, KIT_DIR, name, at, 0x10));
+        }
+    kit_close(&k);
+}
+
+static void strange_files_are_told_apart(void **state)
+{
+    (void)state;
+    kit k;
+    long_log(&k, true);
+    image i = image_get(&k, "w-000002");
+    /* not ours, not a segment, or nothing yet: no harm */
+    sim_file_put(k.sim, KIT_DIR, "w-1", "abc", 3);
+    sim_file_put(k.sim, KIT_DIR, "w-0000001", i.data, i.size);
+    sim_file_put(k.sim, KIT_DIR, "notes.txt", "abc", 3);
+    sim_file_put(k.sim, KIT_DIR, "w-000077", "abc", 3);
+    sim_file_put(k.sim, KIT_DIR, "w-000078", "", 0);
+    sim_plant_link(k.sim, KIT_DIR, "w-000079");
+    pt_log_replay replay = kit_replay_of(0);
+    kit_seen seen;
+    assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+    assert_int_equal(seen.count, 160);
+    assert_int_equal(replay.dead_count, 2);
+    pt_log_replay_done(k.env, &replay);
+    /* a segment under another name */
+    sim_file_put(k.sim, KIT_DIR, "w-000080", i.data, i.size);
+    expect_corrupt(&k, kit_replay_of(0), "w-000080");
+    assert_true(sim_file_delete(k.sim, KIT_DIR, "w-000080"));
+    /* another store's */
+    replay = kit_replay_of(0);
+    replay.store_id = 5;
+    expect_corrupt(&k, replay, "w-00000");
+    free(i.data);
+    kit_close(&k);
+}
+
+static void a_damaged_fragment_loses_its_record_or_is_reported(void **state)
+{
+    (void)state;
+    for (int marked = 0; marked < 2; marked++) {
+        kit k;
+        uint64_t position;
+        pt_log_options options = kit_options();
+        options.segment_bytes_max = KIT_SMALL;
+        kit_open(&k, NULL);
+        kit_new_log(&k, options);
+        kit_append(&k, 5, false);
+        assert_int_equal(kit_append_size(&k, 20000, &position), PEAT_OK);
+        if (marked)
+            assert_int_equal(pt_log_idle(k.log), PEAT_OK);
+        unsigned files = kit_files(&k);
+        assert_true(files >= 5);
+        for (unsigned n = 1; n <= files; n++) {
+            char name[16];
+            (void)snprintf(name, sizeof name, "w-%06u", n);
+            /* near the end of each file, but in front of the reserve; the last one is not full */
+            uint64_t at = n < files ? KIT_SMALL - 300 : PT_LOG_SEGMENT_HEADER + 40;
+            assert_true(sim_file_flip(k.sim, KIT_DIR, name, at, 1));
+            if (marked) {
+                expect_corrupt(&k, kit_replay_of(0), "w-000001");
+            } else {
+                pt_log_replay replay = kit_replay_of(0);
+                kit_seen seen;
+                assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+                assert_int_equal(seen.last, 5);
+                assert_int_equal(replay.live_count, 1);
+                assert_int_equal(replay.dead_count, files - 1);
+                assert_int_equal(replay.torn_serial, 1);
+                pt_log_replay_done(k.env, &replay);
+            }
+            assert_true(sim_file_flip(k.sim, KIT_DIR, name, at, 1));
+        }
+        kit_expect(&k, 6);
+        kit_close(&k);
+    }
+}
+
+static void a_read_only_replay_changes_nothing(void **state)
+{
+    (void)state;
+    kit k;
+    long_log(&k, true);
+    uint64_t changes = sim_count(k.sim, SIM_CHANGES);
+    pt_log_replay replay = kit_replay_of(0);
+    replay.read_only = true;
+    kit_seen seen;
+    sim_read_only(k.sim, true);
+    assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+    sim_read_only(k.sim, false);
+    assert_int_equal(seen.count, 160);
+    assert_int_equal(sim_count(k.sim, SIM_CHANGES), changes);
+    pt_log_replay_done(k.env, &replay);
+    kit_close(&k);
+}
+
+/* Headers whose checksums are right and whose contents are not. */
+static void hostile_records_are_refused_without_memory(void **state)
+{
+    (void)state;
+    uint64_t end[13];
+    image i = small_log(false, end);
+    pt_log_header h;
+    assert_true(pt_log_header_decode(i.data, 0, &h));
+    const pt_log_record_header hostile[] = {
+        {.kind = PT_LOG_FULL, .length = PT_LOG_FRAGMENT_MAX, .count = 1, .first_seq = 7},
+        {.kind = PT_LOG_FULL, .length = KIT_SMALL, .count = 1, .first_seq = 7},
+        {.kind = PT_LOG_FIRST, .length = PT_LOG_FRAGMENT_MAX, .count = 1, .first_seq = 7},
+        {.kind = PT_LOG_LAST, .length = 8, .count = 1, .first_seq = 7},
+        {.kind = PT_LOG_NEXT, .length = 8, .count = 1, .first_seq = 7},
+        {.kind = PT_LOG_FIRST, .length = 8, .count = 1, .first_seq = 7},
+        {.kind = PT_LOG_IDLE, .length = 8, .count = 0, .first_seq = 7},
+        {.kind = PT_LOG_SEAL, .length = 0, .count = 3, .first_seq = 7},
+        {.kind = PT_LOG_FULL, .length = 0, .count = 0, .first_seq = 7},
+        {.kind = PT_LOG_FULL, .length = 0, .count = 1, .first_seq = 7, .promise_gap = 9},
+    };
+    for (size_t n = 0; n < PT_COUNT_OF(hostile); n++) {
+        image bad = {.data = malloc(i.size), .size = i.size};
+        memcpy(bad.data, i.data, i.size);
+        pt_log_record_encode(&hostile[n], pt_log_epoch(&h), end[6], bad.data + end[6]);
+        kit k;
+        kit_with(&k, "w-000001", bad.data, bad.size);
+        pt_log_replay replay = kit_replay_of(0);
+        kit_seen seen;
+        sim_peak_reset(k.sim);
+        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_int_equal(seen.last, 6);
+        assert_true(sim_get_held(k.sim).bytes_peak < 64 << 10);
+        pt_log_replay_done(k.env, &replay);
+        kit_close(&k);
+        free(bad.data);
+    }
+    /* a sequence that comes twice */
+    pt_log_record_header again = {
+        .kind = PT_LOG_FULL, .length = 0, .count = 1, .first_seq = 6, .promise_gap = 1};
+    again.payload_check = pt_log_payload_check(pt_hash(NULL, 0), 6, pt_log_epoch(&h), end[6]);
+    pt_log_record_encode(&again, pt_log_epoch(&h), end[6], i.data + end[6]);
+    kit k;
+    kit_with(&k, "w-000001", i.data, i.size);
+    expect_corrupt(&k, kit_replay_of(0), "w-000001");
+    kit_close(&k);
+    free(i.data);
+}
+
+/* --- lives: what a store does between two power cuts --- */
+
+/* What the manifest would hold durably. */
+typedef struct known {
+    pt_log_segment ends[64];
+    size_t end_count;
+    uint64_t serial_min, seq_min, open_count;
+} known;
+
+typedef struct life {
+    kit k;
+    known known;
+    uint64_t depth;
+    uint64_t lives; /* of all clones, for the test to count */
+} life;
+
+static void live(life *l, sim_env *sim, const known *before, uint64_t promised, uint64_t at_most,
+                 uint64_t depth, uint64_t seed, uint64_t *io_lives);
+
+/* Recovers as a store does: every record that was promised, no hole, ends recorded before new
+ * records are accepted. Returns the last sequence. */
+static uint64_t recover(life *l, uint64_t promised, uint64_t at_most)
+{
+    pt_log_replay replay = {.store_id = KIT_STORE_ID,
+                            .serial_min = l->known.serial_min,
+                            .seq_min = l->known.seq_min,
+                            .ends = l->known.ends,
+                            .end_count = l->known.end_count};
+    kit_seen seen;
+    peat_rc rc = kit_replay(&l->k, &replay, &seen);
+    if (rc != PEAT_OK)
+        fail_msg("code %d: %s; %s", rc, kit_error(&l->k), sim_story(l->k.sim));
+    uint64_t last = pt_max_u64(seen.last, l->known.seq_min);
+    if (last < promised || last > at_most || (seen.count != 0 && seen.first > l->known.seq_min + 1))
+        fail_msg("sequences %" PRIu64 " to %" PRIu64 ", promised %" PRIu64 " after %" PRIu64
+                 ", at most %" PRIu64 "; %s",
+                 seen.first, last, promised, l->known.seq_min, at_most, sim_story(l->k.sim));
+
+    assert_true(replay.live_count < PT_COUNT_OF(l->known.ends));
+    l->known.end_count = replay.live_count;
+    if (replay.live_count != 0)
+        memcpy(l->known.ends, replay.live, replay.live_count * sizeof *replay.live);
+    l->known.open_count++;
+    pt_log_options options = {.store_id = KIT_STORE_ID,
+                              .open_count = l->known.open_count,
+                              .serial_next = replay.serial_max + 1,
+                              .seq_synced = last,
+                              .segment_bytes_min = KIT_SMALL,
+                              .segment_bytes_max = 2 * KIT_SMALL,
+                              .spares = replay.dead,
+                              .spare_count = replay.dead_count};
+    if (replay.live_count != 0) {
+        const pt_log_segment *end = &replay.live[replay.live_count - 1];
+        options.prev_serial = end->serial;
+        options.prev_epoch = end->epoch;
+        options.prev_end = end->end;
+    }
+    kit_new_log(&l->k, options);
+    assert_int_equal(pt_log_adopt(l->k.log, replay.live, replay.live_count), PEAT_OK);
+    pt_log_replay_done(l->k.env, &replay);
+    l->k.seq = l->k.synced = last;
+    return last;
+}
+
+/* At a boundary: power cuts of several kinds, and another life after each. */
+static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
+{
+    life *l = arg;
+    static const sim_cut_mode modes[] = {SIM_CUT_RANDOM, SIM_CUT_LOST, SIM_CUT_KEPT,
+                                         SIM_CUT_PREFIX};
+    size_t first = l->depth == 0 ? 0 : b->index % PT_COUNT_OF(modes);
+    size_t count = l->depth == 0 ? PT_COUNT_OF(modes) : 1;
+    if (l->depth != 0 && b->index % 5 != 0)
+        return;
+    for (size_t i = first; i < first + count; i++) {
+        uint64_t seed = b->index * 31 + i + sim_seed(1);
+        sim_cut cut = {.mode = modes[i], .seed = seed, .sector_bytes = b->index % 2 ? 512 : 4096};
+        /* one more than acknowledged may be there: the append under way */
+        live(l, sim_clone_cut(sim, &cut), &l->known, l->k.synced, l->k.seq + 1, l->depth + 1, seed,
+             &l->lives);
+    }
+}
+
+static void append_some(life *l, uint64_t seed)
+{
+    for (uint64_t i = 0; i < 40; i++) {
+        kit_append(&l->k, 1, i % 9 == 0);
+        uint64_t what = pt_mix(seed + i) % 8;
+        if (what < 2)
+            kit_sync(&l->k);
+        else if (what < 5)
+            kit_write(&l->k);
+        else if (what == 5)
+            assert_int_equal(pt_log_idle(l->k.log), PEAT_OK);
+        if (i == 25) { /* as if a memtable was flushed and the manifest said so */
+            uint64_t serial = pt_log_serial(l->k.log);
+            l->known.seq_min = l->k.synced = l->k.seq;
+            l->known.serial_min = serial;
+            pt_log_release(l->k.log, serial);
+        }
+    }
+}
+
+static void live(life *parent, sim_env *sim, const known *before, uint64_t promised,
+                 uint64_t at_most, uint64_t depth, uint64_t seed, uint64_t *io_lives)
+{
+    life l = {.known = *before, .depth = depth};
+    (void)parent;
+    ++*io_lives;
+    kit_open(&l.k, sim);
+    recover(&l, promised, at_most);
+    if (depth < 2) {
+        sim_hook_set(l.k.sim, cut_here, &l);
+        append_some(&l, seed);
+        sim_hook_set(l.k.sim, NULL, NULL);
+        /* and an orderly end */
+        assert_int_equal(pt_log_seal(l.k.log), PEAT_OK);
+        l.k.synced = l.k.seq;
+        live(&l, sim_clone_cut(l.k.sim, &(sim_cut){.mode = SIM_CUT_LOST}), &l.known, l.k.synced,
+             l.k.seq, 2, seed, &l.lives);
+    }
+    *io_lives += l.lives;
+    kit_close(&l.k);
+    sim_free(sim);
+}
+
+static void synced_records_survive_power_cuts_at_every_boundary(void **state)
+{
+    (void)state;
+    uint64_t lives = 0;
+    for (uint64_t round = 0; round < 2; round++) {
+        known nothing = {0};
+        sim_env *sim = sim_new(sim_seed(round));
+        live(NULL, sim, &nothing, 0, 0, 0, round, &lives);
+    }
+    print_message("%" PRIu64 " lives\n", lives);
+    assert_true(lives > 200);
+}
+
+/* The tail of a segment is lost while the next one survives: what is in that one must not come
+ * back, neither now nor when new segments follow. */
+static void records_behind_a_hole_never_come_back(void **state)
+{
+    (void)state;
+    for (uint64_t cut_at = PT_LOG_SEGMENT_HEADER; cut_at < 3600; cut_at += 160) {
+        kit k;
+        long_log(&k, false);
+        image i = image_get(&k, "w-000002");
+        memset(i.data + cut_at, 0, i.size - cut_at);
+        kit first;
+        kit_open(&first, sim_clone_killed(k.sim));
+        sim_file_put(first.sim, KIT_DIR, "w-000002", i.data, i.size);
+
+        life l = {.k = first};
+        uint64_t last = recover(&l, 0, 160);
+        assert_true(last < 100);
+        assert_int_equal(l.known.end_count, 2);
+        for (int round = 0; round < 3; round++) {
+            kit second;
+            kit_open(&second, sim_clone_killed(l.k.sim));
+            life again = {.k = second, .known = l.known};
+            assert_int_equal(recover(&again, 0, 160), l.k.seq);
+            sim_env *done = again.k.sim;
+            kit_close(&again.k);
+            sim_free(done);
+            kit_append(&l.k, 1 + 20 * (uint64_t)round, false);
+            kit_sync(&l.k);
+        }
+        sim_env *done = l.k.sim;
+        kit_close(&l.k);
+        sim_free(done);
+        free(i.data);
+        kit_close(&k);
+    }
+}
+
+static void damage_before_a_recorded_end_is_reported(void **state)
+{
+    (void)state;
+    uint64_t end[13];
+    image i = small_log(false, end);
+    kit k;
+    kit_with(&k, "w-000001", i.data, i.size);
+    pt_log_segment recorded = {.slot = 1, .serial = 1, .end = end[10]};
+    pt_log_replay replay = kit_replay_of(0);
+    replay.ends = &recorded;
+    replay.end_count = 1;
+    kit_seen seen;
+    assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+    assert_int_equal(seen.last, 10);
+    pt_log_replay_done(k.env, &replay);
+    assert_true(sim_file_flip(k.sim, KIT_DIR, "w-000001", end[4] + 3, 4));
+    expect_corrupt(&k, replay, "w-000001");
+    kit_close(&k);
+    free(i.data);
+}
+
+/* A page that a failed sync left in memory is not on the disk: recovery must not build on it. */
+static void what_a_failed_sync_left_in_memory_is_not_believed(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        kit k;
+        sim_env *sim = sim_new(seed);
+        kit_open(&k, sim);
+        kit_new_log(&k, kit_options());
+        kit_append(&k, 5, false);
+        kit_sync(&k);
+        kit_append(&k, 10, false);
+        sim_fault_add(sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO});
+        assert_int_equal(pt_log_sync(k.log, pt_log_position(k.log)), PEAT_IO);
+        sim_faults_clear(sim);
+
+        kit other;
+        kit_open(&other, sim_clone_killed(sim));
+        life l = {.k = other};
+        uint64_t last = recover(&l, 5, 15);
+        /* what was shown is on the disk */
+        kit third;
+        kit_open(&third, sim_clone_cut(l.k.sim, &(sim_cut){.mode = SIM_CUT_LOST}));
+        life m = {.k = third, .known = l.known};
+        assert_int_equal(recover(&m, last, last), last);
+        sim_env *done[] = {m.k.sim, l.k.sim, sim};
+        kit_close(&m.k);
+        kit_close(&l.k);
+        kit_close(&k);
+        for (size_t i = 0; i < PT_COUNT_OF(done); i++)
+            sim_free(done[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_torn_tail_ends_the_log),
+        cmocka_unit_test(a_flip_in_the_synced_part_is_never_silent),
+        cmocka_unit_test(a_flip_in_the_unsynced_part_ends_the_log),
+        cmocka_unit_test(a_shortened_file_is_never_silent),
+        cmocka_unit_test(a_missing_segment_is_damage_when_it_was_synced),
+        cmocka_unit_test(either_copy_of_a_header_is_enough),
+        cmocka_unit_test(strange_files_are_told_apart),
+        cmocka_unit_test(a_damaged_fragment_loses_its_record_or_is_reported),
+        cmocka_unit_test(a_read_only_replay_changes_nothing),
+        cmocka_unit_test(hostile_records_are_refused_without_memory),
+        cmocka_unit_test(synced_records_survive_power_cuts_at_every_boundary),
+        cmocka_unit_test(records_behind_a_hole_never_come_back),
+        cmocka_unit_test(damage_before_a_recorded_end_is_reported),
+        cmocka_unit_test(what_a_failed_sync_left_in_memory_is_not_believed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
