@@ -363,7 +363,7 @@ static bool release_first(pt_log *log, uint64_t serial_min, pt_log_spare *ret_sp
     uint64_t written = atomic_load_explicit(&log->written, memory_order_relaxed);
     uint64_t end = atomic_load_explicit(&seg->end, memory_order_acquire);
     pt_log_seg *next = atomic_load_explicit(&seg->next, memory_order_acquire);
-    if (end > written || seg->serial >= serial_min || (seg->file == NULL && next == NULL))
+    if (end > written || seg->serial >= serial_min)
         return false;
     *ret_file = seg->file != NULL;
     if (*ret_file) {

@@ -604,6 +604,28 @@ static void what_a_failed_sync_left_in_memory_is_not_believed(void **state)
     }
 }
 
+/* A killed process leaves records that are written and not synced. */
+static void what_recovery_shows_is_on_the_disk(void **state)
+{
+    (void)state;
+    kit k;
+    long_log(&k, false);
+    kit killed;
+    kit_open(&killed, sim_clone_killed(k.sim));
+    life l = {.k = killed};
+    assert_int_equal(recover(&l, 160, 160), 160);
+    kit cut;
+    kit_open(&cut, sim_clone_cut(l.k.sim, &(sim_cut){.mode = SIM_CUT_LOST}));
+    life m = {.k = cut, .known = l.known};
+    assert_int_equal(recover(&m, 160, 160), 160);
+    sim_env *done[] = {m.k.sim, l.k.sim};
+    kit_close(&m.k);
+    kit_close(&l.k);
+    for (size_t i = 0; i < PT_COUNT_OF(done); i++)
+        sim_free(done[i]);
+    kit_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -620,6 +642,7 @@ int main(void)
         cmocka_unit_test(synced_records_survive_power_cuts_at_every_boundary),
         cmocka_unit_test(records_behind_a_hole_never_come_back),
         cmocka_unit_test(damage_before_a_recorded_end_is_reported),
+        cmocka_unit_test(what_recovery_shows_is_on_the_disk),
         cmocka_unit_test(what_a_failed_sync_left_in_memory_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
