@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* model_child.c - a script in a child process, and the shrinking of one that fails. */
+#include "model/model.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A script takes a second or two; one that hangs is a failure with a name. Sanitizers are slow. */
+#define HANG_SECONDS 240
+
+static void child(const model_script *s, bool quiet, int pipe_fd)
+{
+    FILE *report = fdopen(pipe_fd, "w");
+    uint64_t operations = 0;
+    if (quiet) {
+        int null_fd = open("/dev/null", O_WRONLY);
+        (void)dup2(null_fd, STDERR_FILENO);
+        (void)dup2(null_fd, STDOUT_FILENO);
+    }
+    (void)alarm(HANG_SECONDS);
+    model_run(s, report, &operations);
+    (void)fprintf(report, "%llu", (unsigned long long)operations);
+    (void)fclose(report);
+    exit(0);
+}
+
+static void read_report(int fd, model_result *ret_result)
+{
+    size_t size = 0;
+    ssize_t n;
+    char *text = ret_result->report;
+    while (size + 1 < sizeof ret_result->report &&
+           (n = read(fd, text + size, sizeof ret_result->report - 1 - size)) > 0)
+        size += (size_t)n;
+    text[size] = '\0';
+    (void)close(fd);
+}
+
+bool model_try(const model_script *s, bool quiet, model_result *ret_result)
+{
+    int fds[2], status = 0;
+    *ret_result = (model_result){0};
+    (void)fflush(NULL);
+    if (pipe(fds) != 0)
+        abort();
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(fds[0]);
+        child(s, quiet, fds[1]);
+    }
+    (void)close(fds[1]);
+    read_report(fds[0], ret_result);
+    (void)waitpid(pid, &status, 0);
+    ret_result->ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (ret_result->ok) {
+        ret_result->operations = strtoull(ret_result->report, NULL, 10);
+        return true;
+    }
+    if (ret_result->report[0] == '\0' && WIFSIGNALED(status))
+        (void)snprintf(ret_result->report, sizeof ret_result->report, "%s (signal %d)\n",
+                       WTERMSIG(status) == SIGALRM ? "it hangs" : "it crashed", WTERMSIG(status));
+    else if (ret_result->report[0] == '\0')
+        (void)snprintf(ret_result->report, sizeof ret_result->report, "it ended with status %d\n",
+                       WEXITSTATUS(status));
+    return false;
+}
+
+/* --- shrinking
+ * ------------------------------------------------------------------------------------ */
+
+typedef struct shrinker {
+    model_script *script;
+    model_result *result;
+    unsigned tries; /* left */
+} shrinker;
+
+/* Takes over `candidate` when it fails too. */
+static bool accept(shrinker *h, model_script *candidate)
+{
+    model_result result;
+    if (h->tries == 0 || model_try(candidate, true, &result)) {
+        if (h->tries > 0)
+            h->tries--;
+        model_script_done(candidate);
+        return false;
+    }
+    h->tries--;
+    model_script_done(h->script);
+    *h->script = *candidate;
+    *h->result = result;
+    return true;
+}
+
+/* Without [from, from + n). The first operation opens the store and stays. */
+static bool drop_part(shrinker *h, size_t from, size_t n)
+{
+    model_script candidate;
+    size_t count = h->script->count;
+    bool *keep = malloc(count * sizeof *keep);
+    for (size_t i = 0; i < count; i++)
+        keep[i] = i == 0 || i < from || i >= from + n;
+    model_script_pick(h->script, keep, &candidate);
+    free(keep);
+    return accept(h, &candidate);
+}
+
+static void drop_parts(shrinker *h)
+{
+    for (size_t n = h->script->count / 2; n >= 1 && h->tries > 0; n /= 2)
+        for (size_t end = h->script->count; end > 1 && h->tries > 0;) {
+            size_t from = end > n + 1 ? end - n : 1;
+            (void)drop_part(h, from, end - from);
+            end = from;
+        }
+}
+
+/* A copy with one number changed. */
+static bool try_number(shrinker *h, size_t op, int64_t *(*number)(model_op *, int), int which,
+                       int64_t value)
+{
+    model_script candidate;
+    bool *keep = malloc(h->script->count * sizeof *keep);
+    memset(keep, 1, h->script->count * sizeof *keep);
+    int64_t *now = number(&h->script->ops[op], which);
+    bool same = now == NULL || *now == value;
+    if (!same) {
+        model_script_pick(h->script, keep, &candidate);
+        *number(&candidate.ops[op], which) = value;
+    }
+    free(keep);
+    return !same && accept(h, &candidate);
+}
+
+static int64_t *option_number(model_op *op, int which)
+{
+    return op->options ? &op->options->field[which] : NULL;
+}
+
+static int64_t *count_number(model_op *op, int which)
+{
+    (void)which;
+    return op->kind == MODEL_load || op->kind == MODEL_wipe ? &op->n : NULL;
+}
+
+static void simplify(shrinker *h)
+{
+    for (size_t op = 0; op < h->script->count && h->tries > 0; op++) {
+        for (int i = 0; i < MODEL_OPTION_COUNT && h->tries > 0; i++)
+            (void)try_number(h, op, option_number, i, model_option_simplest((model_option)i));
+        const int64_t *n = count_number(&h->script->ops[op], 0);
+        while (n != NULL && *n > 1 && try_number(h, op, count_number, 0, *n / 2))
+            n = count_number(&h->script->ops[op], 0);
+    }
+}
+
+void model_shrink(model_script *io_script, model_result *io_result, unsigned tries)
+{
+    shrinker h = {io_script, io_result, tries};
+    size_t before;
+    do {
+        before = h.script->count;
+        drop_parts(&h);
+    } while (h.script->count < before && h.tries > 0);
+    simplify(&h);
+    drop_parts(&h);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* model_generate.c - a script from a seed: options, a mood (what it does most), operations. */
+#include "model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct generator {
+    model_random r;
+    model_options options; /* of the open in force */
+    size_t ids;
+    uint64_t hot;        /* most operations stay among so many ids */
+    uint32_t next_value; /* no value seed comes twice */
+    unsigned big_values; /* in 10,000 values, so many of MiB size */
+    uint64_t weight[MODEL_KIND_COUNT], weight_sum;
+} generator;
+
+static void choose_mood(generator *g)
+{
+    static const uint64_t base[MODEL_KIND_COUNT] = {
+#define MODEL_OP_WEIGHT(name, fields, weight, class) weight,
+        MODEL_OP_LIST(MODEL_OP_WEIGHT)
+#undef MODEL_OP_WEIGHT
+    };
+    static const model_class class_of[MODEL_KIND_COUNT] = {
+#define MODEL_OP_CLASS(name, fields, weight, class) MODEL_##class,
+        MODEL_OP_LIST(MODEL_OP_CLASS)
+#undef MODEL_OP_CLASS
+    };
+    static const uint64_t factors[] = {1, 4, 4, 8, 16};
+    uint64_t factor[MODEL_CLASS_COUNT];
+    for (int c = 0; c < MODEL_CLASS_COUNT; c++)
+        factor[c] = factors[model_below(&g->r, 5)];
+    for (int k = 0; k < MODEL_KIND_COUNT; k++)
+        g->weight_sum += g->weight[k] = base[k] * factor[class_of[k]];
+}
+
+static int64_t some_key(generator *g)
+{
+    uint64_t limit = model_below(&g->r, 4) ? g->hot : g->ids;
+    return (int64_t)model_below(&g->r, limit);
+}
+
+static model_value some_value(generator *g)
+{
+    uint64_t size, dice = model_below(&g->r, 10000);
+    if (dice < g->big_values)
+        size = ((uint64_t)1 << 20) + model_below(&g->r, 3 << 20);
+    else if (dice < 150)
+        size = 65536 + model_below(&g->r, 400000);
+    else if (dice < 900)
+        size = 1000 + model_below(&g->r, 20000);
+    else if (dice < 3500)
+        size = 64 + model_below(&g->r, 1000);
+    else if (dice < 9500)
+        size = model_below(&g->r, 64);
+    else
+        size = 0;
+    return (model_value){(uint32_t)size, ++g->next_value};
+}
+
+static void some_items(generator *g, model_op *op)
+{
+    op->items = calloc(MODEL_BATCH_MAX, sizeof *op->items);
+    op->item_count = model_below(&g->r, MODEL_BATCH_MAX + 1);
+    for (size_t i = 0; i < op->item_count; i++) {
+        op->items[i].kind = (model_item_kind)model_below(&g->r, 3);
+        op->items[i].key = (uint32_t)some_key(g);
+        op->items[i].value = some_value(g);
+    }
+}
+
+static void some_options(generator *g, model_op *op)
+{
+    if (model_below(&g->r, 2) && op->kind != MODEL_open) {
+        model_options fresh;
+        model_options_random(&g->r, &fresh);
+        fresh.field[MODEL_OPTION_keys] = g->options.field[MODEL_OPTION_keys];
+        fresh.field[MODEL_OPTION_disk] = g->options.field[MODEL_OPTION_disk];
+        g->options = fresh;
+    }
+    op->options = malloc(sizeof *op->options);
+    *op->options = g->options;
+}
+
+/* lower <= upper, or no upper bound. */
+static void order_bounds(const model_keys *k, model_op *op)
+{
+    if (op->key >= 0 && op->key2 >= 0 && k->rank_of_id[op->key] > k->rank_of_id[op->key2]) {
+        int64_t key = op->key;
+        op->key = op->key2;
+        op->key2 = key;
+    }
+    if (op->kind == MODEL_compact && op->key == op->key2)
+        op->key2 = -1;
+}
+
+static void some_range(generator *g, const model_keys *k, model_op *op)
+{
+    op->key = model_below(&g->r, 2) ? some_key(g) : -1;
+    op->key2 = model_below(&g->r, 2) ? some_key(g) : -1;
+    order_bounds(k, op);
+    op->prefix = model_below(&g->r, 4) ? -1 : some_key(g);
+    op->n = op->prefix < 0 ? 0 : (int64_t)model_below(&g->r, k->by_id[op->prefix].size + 1);
+}
+
+static model_op some_op(generator *g, const model_keys *k)
+{
+    model_op op = {.snapshot = -1, .prefix = -1, .key2 = -1};
+    uint64_t dice = model_below(&g->r, g->weight_sum);
+    while (dice >= g->weight[op.kind])
+        dice -= g->weight[op.kind++];
+    op.key = some_key(g);
+    op.slot = (int64_t)model_below(&g->r, MODEL_SLOTS);
+    op.snapshot = model_below(&g->r, 2) ? -1 : (int64_t)model_below(&g->r, MODEL_SLOTS);
+    op.flag = model_below(&g->r, 6) == 0;
+    op.n = 1 + (int64_t)model_below(&g->r, model_below(&g->r, 4) ? 6 : 60);
+    op.value = some_value(g);
+    if (op.kind == MODEL_iter || op.kind == MODEL_compact || op.kind == MODEL_size)
+        some_range(g, k, &op);
+    if (op.kind == MODEL_load) {
+        op.value.size %= 2000;
+        op.n = 1 + (int64_t)model_below(&g->r, g->ids / 4);
+        g->next_value += (uint32_t)op.n;
+    }
+    if (op.kind == MODEL_wipe)
+        op.n = 1 + (int64_t)model_below(&g->r, g->ids / 4);
+    if (op.kind == MODEL_batch)
+        some_items(g, &op);
+    if (op.kind == MODEL_reopen || op.kind == MODEL_read_only || op.kind == MODEL_kill ||
+        op.kind == MODEL_copy)
+        some_options(g, &op);
+    return op;
+}
+
+void model_generate(uint64_t seed, size_t count, model_script *ret_script)
+{
+    generator g = {.r = {seed}};
+    model_keys keys;
+    model_op open = {.kind = MODEL_open};
+    *ret_script = (model_script){.seed = seed};
+    model_options_random(&g.r, &g.options);
+    model_keys_init(&keys, g.options.field[MODEL_OPTION_keys]);
+    g.ids = keys.ids;
+    g.hot = 1 + model_below(&g.r, model_below(&g.r, 2) ? 12 : keys.ids);
+    g.big_values = model_below(&g.r, 6) ? 0 : 15;
+    choose_mood(&g);
+    some_options(&g, &open);
+    model_script_add(ret_script, &open);
+    for (size_t i = 1; i < count; i++) {
+        model_op op = some_op(&g, &keys);
+        model_script_add(ret_script, &op);
+    }
+    model_keys_done(&keys);
+}

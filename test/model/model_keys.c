@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* model_keys.c - chance, the sets of keys, and what values look like. */
+#include "model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t model_next(model_random *r)
+{
+    uint64_t z = (r->state += 0x9e3779b97f4a7c15u); /* splitmix64 */
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+uint64_t model_below(model_random *r, uint64_t limit)
+{
+    return limit == 0 ? 0 : model_next(r) % limit;
+}
+
+uint64_t model_number(const char *variable, uint64_t otherwise)
+{
+    const char *text = getenv(variable);
+    return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : otherwise;
+}
+
+uint64_t model_seed(uint64_t otherwise)
+{
+    return model_number("SEED", model_number("PEAT_SEED", otherwise));
+}
+
+uint64_t model_fresh_seed(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    model_random r = {(uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 20) ^ (uint64_t)getpid()};
+    return model_next(&r) % 1000000000u;
+}
+
+/* --- keys ---------------------------------------------------------------------------------------
+ */
+
+typedef struct key_style {
+    const char *name;
+    size_t ids;
+    size_t (*make)(size_t id, uint8_t *ret_bytes); /* at most PEAT_KEY_SIZE_MAX */
+} key_style;
+
+static size_t make_few(size_t id, uint8_t *ret_bytes)
+{
+    return (size_t)sprintf((char *)ret_bytes, "k%02u", (unsigned)id);
+}
+
+static size_t make_number(size_t id, uint8_t *ret_bytes)
+{
+    for (int i = 0; i < 8; i++)
+        ret_bytes[i] = (uint8_t)((uint64_t)id * 3 >> (56 - 8 * i));
+    return 8;
+}
+
+/* Paths: neighbours share most of their bytes. */
+static size_t make_path(size_t id, uint8_t *ret_bytes)
+{
+    static const char *const places[] = {"usr/share/doc", "usr/share/doc-base", "usr/lib", "etc"};
+    return (size_t)sprintf((char *)ret_bytes, "%s/package-%u/file-%u", places[id % 4],
+                           (unsigned)(id / 40), (unsigned)(id % 40));
+}
+
+/* All behind 300 equal bytes: longer than any prefix a node or a block keeps. */
+static size_t make_prefixed(size_t id, uint8_t *ret_bytes)
+{
+    memset(ret_bytes, 'p', 300);
+    return 300 + (size_t)sprintf((char *)ret_bytes + 300, "%u", (unsigned)id);
+}
+
+/* 0 to 12 bytes, mostly the extreme ones; many are prefixes of others. */
+static size_t make_binary(size_t id, uint8_t *ret_bytes)
+{
+    static const uint8_t letters[] = {0x00, 0xff, 0x00, 0xff, 0x01, 0x7f, 0x80, 0xfe};
+    model_random r = {id};
+    size_t n = 1 + model_below(&r, 12);
+    for (size_t i = 0; i < n; i++)
+        ret_bytes[i] = letters[model_below(&r, sizeof letters)];
+    return n;
+}
+
+/* Up to the longest key there may be, different only at the end. */
+static size_t make_huge(size_t id, uint8_t *ret_bytes)
+{
+    size_t n = id % 3 == 0 ? PEAT_KEY_SIZE_MAX - id : id % 3 == 1 ? 40 * id : 5000;
+    memset(ret_bytes, id % 2 ? 'h' : 'H', n);
+    ret_bytes[n - 1] = (uint8_t)id;
+    return n;
+}
+
+/* Key id is id bytes of one letter: each a prefix of the next. */
+static size_t make_nested(size_t id, uint8_t *ret_bytes)
+{
+    memset(ret_bytes, 'n', id);
+    return id;
+}
+
+static const key_style styles[MODEL_KEY_STYLES] = {
+    {"few", 60, make_few},        {"number", 2000, make_number},
+    {"path", 1200, make_path},    {"prefixed", 500, make_prefixed},
+    {"binary", 900, make_binary}, {"huge", 24, make_huge},
+    {"nested", 200, make_nested},
+};
+
+const char *model_key_style_name(int64_t style)
+{
+    return styles[(uint64_t)style % MODEL_KEY_STYLES].name;
+}
+
+int model_compare(peat_slice a, peat_slice b)
+{
+    size_t n = a.size < b.size ? a.size : b.size;
+    int c = n ? memcmp(a.data, b.data, n) : 0;
+    return c != 0 ? c : a.size < b.size ? -1 : a.size > b.size;
+}
+
+static int compare_slices(const void *a, const void *b)
+{
+    return model_compare(*(const peat_slice *)a, *(const peat_slice *)b);
+}
+
+void model_keys_init(model_keys *k, int64_t style_number)
+{
+    const key_style *s = &styles[(uint64_t)style_number % MODEL_KEY_STYLES];
+    uint8_t *scratch = malloc(PEAT_KEY_SIZE_MAX + 1);
+    size_t used = 1, capacity = 1 << 16;
+    size_t *offset = calloc(s->ids, sizeof *offset);
+    *k = (model_keys){.ids = s->ids, .bytes = malloc(capacity)};
+    k->by_id = calloc(s->ids, sizeof *k->by_id);
+    k->by_rank = calloc(s->ids, sizeof *k->by_rank);
+    k->rank_of_id = calloc(s->ids, sizeof *k->rank_of_id);
+    for (size_t id = 0; id < s->ids; id++) {
+        size_t n = id == 0 ? 0 : s->make(id, scratch);
+        while (used + n > capacity)
+            k->bytes = realloc(k->bytes, capacity *= 2);
+        if (n != 0)
+            memcpy(k->bytes + used, scratch, n);
+        offset[id] = used;
+        k->by_id[id].size = n;
+        used += n;
+    }
+    for (size_t id = 0; id < s->ids; id++)
+        k->by_rank[id] = k->by_id[id] = peat_bytes(k->bytes + offset[id], k->by_id[id].size);
+    qsort(k->by_rank, s->ids, sizeof *k->by_rank, compare_slices);
+    for (size_t i = 0; i < s->ids; i++)
+        if (i == 0 || model_compare(k->by_rank[k->ranks - 1], k->by_rank[i]) != 0)
+            k->by_rank[k->ranks++] = k->by_rank[i];
+    for (size_t id = 0; id < s->ids; id++)
+        k->rank_of_id[id] = (uint32_t)model_keys_seek(k, k->by_id[id]);
+    free(offset);
+    free(scratch);
+}
+
+void model_keys_done(model_keys *k)
+{
+    free(k->by_id);
+    free(k->by_rank);
+    free(k->rank_of_id);
+    free(k->bytes);
+    *k = (model_keys){0};
+}
+
+size_t model_keys_seek(const model_keys *k, peat_slice key)
+{
+    size_t low = 0, high = k->ranks;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (model_compare(k->by_rank[middle], key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void model_value_fill(model_value value, uint8_t *ret_bytes)
+{
+    model_random r = {value.seed};
+    uint64_t word = model_next(&r);
+    for (size_t i = 0; i < value.size; i++) {
+        if (i % 8 == 0 && (value.seed % 2 == 0 || i % 128 == 0))
+            word = model_next(&r);
+        ret_bytes[i] = (uint8_t)(word >> (8 * (i % 8)));
+    }
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/* model_life.c - open, close, open again, die, and be copied; always with all answers the same. */
+#include "model/model_state.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void open_store(model_state *m)
+{
+    peat_error error;
+    model_open_make(&m->options, m->env, &m->open);
+    peat_rc rc = peat_open(m->dir, &m->open.options, &m->db, &error);
+    if (rc == PEAT_UNSUPPORTED && m->open.options.compression == PEAT_COMPRESSION_ZSTD) {
+        m->open.options.compression = PEAT_COMPRESSION_LZ4; /* a build without it */
+        rc = peat_open(m->dir, &m->open.options, &m->db, &error);
+    }
+    if (rc != PEAT_OK)
+        model_fail(m, "peat_open: %s, \"%s\"", peat_rc_name(rc), error.message);
+}
+
+static void close_store(model_state *m)
+{
+    peat_rc rc = peat_close(m->db);
+    m->db = NULL;
+    model_expect(m, rc, PEAT_OK, "peat_close");
+}
+
+void model_drop_slots(model_state *m)
+{
+    for (int i = 0; i < MODEL_SLOTS; i++) {
+        peat_iter_close(m->iters[i].iter);
+        m->iters[i].iter = NULL;
+        peat_snapshot_close(m->snapshots[i].snapshot);
+        m->snapshots[i].snapshot = NULL;
+        model_unpin(m, &m->pins[i]);
+    }
+}
+
+/* What outlives its store says so; the pinned bytes stay until the slots are dropped. */
+static void expect_closed(model_state *m)
+{
+    for (int i = 0; i < MODEL_SLOTS; i++) {
+        peat_iter *it = m->iters[i].iter;
+        if (it == NULL)
+            continue;
+        model_expect(m, peat_iter_first(it), PEAT_CLOSED, "peat_iter_first after peat_close");
+        model_expect(m, peat_iter_next(it), PEAT_CLOSED, "peat_iter_next after peat_close");
+        if (peat_iter_valid(it))
+            model_fail(m, "peat_iter_valid after peat_close");
+    }
+}
+
+static void take_options(model_state *m, const model_op *op)
+{
+    int64_t keys = m->options.field[MODEL_OPTION_keys], disk = m->options.field[MODEL_OPTION_disk];
+    m->options = *op->options;
+    m->options.field[MODEL_OPTION_keys] = keys;
+    m->options.field[MODEL_OPTION_disk] = disk;
+}
+
+static void reopen(model_state *m, const model_op *op)
+{
+    close_store(m);
+    expect_closed(m);
+    take_options(m, op);
+    open_store(m);
+    model_drop_slots(m);
+}
+
+/* Nothing changes on disk, and nothing can be written. */
+static void read_only(model_state *m, const model_op *op)
+{
+    close_store(m);
+    model_drop_slots(m);
+    uint64_t changes = m->sim ? sim_count(m->sim, SIM_CHANGES) : 0;
+    model_open_make(op->options, m->env, &m->open);
+    m->open.options.read_only = true;
+    if (m->open.options.compression == PEAT_COMPRESSION_ZSTD)
+        m->open.options.compression = PEAT_COMPRESSION_DEFAULT;
+    model_expect(m, peat_open(m->dir, &m->open.options, &m->db, NULL), PEAT_OK,
+                 "peat_open read-only");
+    model_expect_all(m, m->db, NULL, m->oracle.seq);
+    model_expect(m, peat_put(m->db, NULL, peat_str("x"), peat_str("y")), PEAT_READ_ONLY,
+                 "peat_put");
+    close_store(m);
+    if (m->sim != NULL && sim_count(m->sim, SIM_CHANGES) != changes)
+        model_fail(m, "%" PRIu64 " changes on disk by a read-only store",
+                   sim_count(m->sim, SIM_CHANGES) - changes);
+    take_options(m, op);
+    open_store(m);
+}
+
+/* The process dies between two calls: all that returned is there. */
+static void die(model_state *m, const model_op *op)
+{
+    if (m->sim == NULL || m->open.options.no_log)
+        return;
+    sim_env *before = m->sim;
+    model_drop_slots(m);
+    m->sim = sim_clone_killed(before);
+    close_store(m);
+    peat_buf_free(&m->buf);
+    peat_batch_free(m->batch);
+    m->batch = NULL;
+    if (!sim_is_clean(before))
+        model_fail(m, "something was left open or allocated");
+    sim_free(before);
+    m->env = sim_peat(m->sim);
+    take_options(m, op);
+    open_store(m);
+    model_expect_all(m, m->db, NULL, m->oracle.seq);
+}
+
+/* --- copies
+ * --------------------------------------------------------------------------------------- */
+
+typedef struct stream {
+    uint8_t *data;
+    size_t size, capacity, at;
+} stream;
+
+static peat_rc take_bytes(void *ctx, const void *data, size_t size)
+{
+    stream *s = ctx;
+    if (s->size + size > s->capacity) {
+        s->capacity = 2 * (s->size + size);
+        s->data = realloc(s->data, s->capacity);
+    }
+    memcpy(s->data + s->size, data, size);
+    s->size += size;
+    return PEAT_OK;
+}
+
+/* In odd pieces, so that no call ends where a record does. */
+static peat_rc give_bytes(void *ctx, void *buf, size_t size, size_t *ret_n)
+{
+    stream *s = ctx;
+    size_t n = s->size - s->at;
+    if (n == 0)
+        return PEAT_END;
+    n = n > size ? size : n;
+    n = n > 777 ? 777 : n;
+    memcpy(buf, s->data + s->at, n);
+    s->at += n;
+    *ret_n = n;
+    return PEAT_OK;
+}
+
+static void copy(model_state *m, const model_op *op)
+{
+    stream s = {0};
+    model_open open;
+    peat_db *second = NULL;
+    peat_error error;
+    model_open_make(op->options, m->env, &open);
+    if (open.options.compression == PEAT_COMPRESSION_ZSTD)
+        open.options.compression = PEAT_COMPRESSION_DEFAULT;
+    model_expect(m, peat_export(m->db, NULL, take_bytes, &s), PEAT_OK, "peat_export");
+    peat_rc rc = peat_import(m->copy_dir, &open.options, give_bytes, &s, &error);
+    if (rc != PEAT_OK)
+        model_fail(m, "peat_import: %s, \"%s\"", peat_rc_name(rc), error.message);
+    free(s.data);
+    model_expect(m, peat_open(m->copy_dir, &open.options, &second, NULL), PEAT_OK,
+                 "peat_open of the copy");
+    model_expect_all(m, second, NULL, m->oracle.seq);
+    model_expect(m, peat_close(second), PEAT_OK, "peat_close of the copy");
+    if (m->sim == NULL)
+        model_expect(m, peat_destroy(m->copy_dir, NULL), PEAT_OK, "peat_destroy of the copy");
+    else /* which peat_destroy cannot reach */
+        (void)snprintf(m->copy_dir, sizeof m->copy_dir, "copy-%zu", m->op);
+}
+
+void model_life_op(model_state *m, const model_op *op)
+{
+    if (op->kind == MODEL_reopen)
+        reopen(m, op);
+    else if (op->kind == MODEL_read_only)
+        read_only(m, op);
+    else if (op->kind == MODEL_kill)
+        die(m, op);
+    else if (op->kind == MODEL_copy)
+        copy(m, op);
+    /* a second "open" does nothing */
+}
+
+/* --- the whole
+ * ------------------------------------------------------------------------------------ */
+
+void model_life_begin(model_state *m, const model_op *op)
+{
+    m->options = *op->options;
+    model_keys_init(&m->keys, m->options.field[MODEL_OPTION_keys]);
+    model_oracle_init(&m->oracle, m->keys.ranks);
+    if (m->options.field[MODEL_OPTION_disk] == 0) {
+        m->sim = sim_new(m->script->seed + 1);
+        m->env = sim_peat(m->sim);
+        (void)strcpy(m->dir, "store");
+        (void)strcpy(m->copy_dir, "copy");
+    } else {
+        const char *tmp = getenv("TMPDIR");
+        (void)snprintf(m->dir, sizeof m->dir, "%.200s/peat-model-%d", tmp ? tmp : "/tmp",
+                       (int)getpid());
+        (void)snprintf(m->copy_dir, sizeof m->copy_dir, "%.240s-copy", m->dir);
+    }
+    open_store(m);
+}
+
+/* What is there at the end is there after one more open, and then nothing is left over. */
+void model_life_end(model_state *m)
+{
+    for (size_t rank = 0; rank < m->keys.ranks; rank++)
+        model_expect_get(m, NULL, m->oracle.seq, rank, false);
+    model_expect_all(m, m->db, NULL, m->oracle.seq);
+    model_check_op(m);
+    close_store(m);
+    expect_closed(m);
+    model_drop_slots(m);
+    open_store(m);
+    model_expect_all(m, m->db, NULL, m->oracle.seq);
+    model_expect(m, peat_compact(m->db, peat_unbounded(), peat_unbounded(), NULL), PEAT_OK,
+                 "peat_compact");
+    model_expect_all(m, m->db, NULL, m->oracle.seq);
+    model_check_op(m);
+    close_store(m);
+    peat_buf_free(&m->buf);
+    peat_batch_free(m->batch);
+    if (m->sim == NULL)
+        model_expect(m, peat_destroy(m->dir, NULL), PEAT_OK, "peat_destroy");
+    else if (!sim_is_clean(m->sim))
+        model_fail(m, "something was left open or allocated");
+    sim_free(m->sim);
+    model_keys_done(&m->keys);
+    model_oracle_done(&m->oracle);
+    free(m->expected);
+}
