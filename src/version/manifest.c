@@ -214,8 +214,10 @@ peat_rc pt_manifest_create(const pt_env *env, pt_dir *dir, pt_sink *sink, uint64
     pt_manifest *m = manifest_alloc(env, dir, sink);
     if (m == NULL)
         return PEAT_NOMEM;
-    m->sb = (pt_superblock){
-        .store_id = store_id, .app_id = app_id, .format_version = PT_FORMAT_VERSION};
+    m->sb = (pt_superblock){.store_id = store_id,
+                            .app_id = app_id,
+                            .open_count = 1,
+                            .format_version = PT_FORMAT_VERSION};
 
     TRY(pt_superblock_check_fresh(env, dir, sink));
     TRY(remove_remains(m));
@@ -305,18 +307,23 @@ static void remove_others(pt_manifest *m)
     pt_bytes_done(&found);
 }
 
+static peat_rc open_for_writing(pt_manifest *m, pt_slice snapshot)
+{
+    peat_rc rc = open_superblock(m);
+    if (rc != PEAT_OK || !m->tail)
+        return rc == PEAT_OK ? open_existing(m, PEAT_ENV_FILE_WRITE, &m->file) : rc;
+    new_file f;
+    rc = new_file_make(m, m->sb.manifest_number + 1, snapshot, &f);
+    if (rc == PEAT_OK)
+        new_file_take(m, &f);
+    return rc;
+}
+
 peat_rc pt_manifest_begin(pt_manifest *m, pt_slice snapshot)
 {
     peat_rc rc = PEAT_OK;
-    PT_ASSERT(m->peat == NULL);
-    TRY(open_superblock(m));
-    if (m->tail) {
-        new_file f;
-        TRY(new_file_make(m, m->sb.manifest_number + 1, snapshot, &f));
-        new_file_take(m, &f);
-    } else {
-        TRY(open_existing(m, PEAT_ENV_FILE_WRITE, &m->file));
-    }
+    if (m->peat == NULL) /* after pt_manifest_create everything is open already */
+        TRY(open_for_writing(m, snapshot));
     m->sb.open_count++;
     m->sb.format_version = PT_FORMAT_VERSION;
     TRY(promise(m, PT_SUPERBLOCK_SLOTS));

@@ -26,7 +26,8 @@ typedef struct pt_manifest pt_manifest;
 /* A new store: manifest with one first record, then the superblock; everything synced, PEAT last.
  * The directory must be empty but for LOCK, dot files, lost+found and what a creation that was cut
  * short leaves behind (PEAT of zeros, m-000001 alone); otherwise PEAT_EXISTS for a store and
- * PEAT_NOT_STORE for anything else. A failure removes what was made. */
+ * PEAT_NOT_STORE for anything else. The open count is 1 and edits may be
+ * appended: pt_manifest_begin may follow but need not. A failure removes what was made. */
 peat_rc pt_manifest_create(const pt_env *env, pt_dir *dir, pt_sink *sink, uint64_t store_id,
                            uint32_t app_id, pt_slice first_payload,
                            pt_manifest **ret_manifest) PT_MUST_USE;
