@@ -4,8 +4,8 @@
 
 Usage: run-tests.py BUILD [ctest arguments]
 
-The numbers are test cases: the cases of a cmocka program or of Python's unittest are counted one
-by one, any other script counts as one case. Exit status 1 when a case failed or none ran.
+The numbers are test cases: the cases of a cmocka program, of Python's unittest and of a script
+that ends on such a line itself are counted one by one, any other script counts as one case. Exit status 1 when a case failed or none ran.
 """
 import os
 import re
@@ -24,6 +24,9 @@ def count_cases(output, ok):
         failed = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", bad.group(1))) if bad else 0
         skipped = re.search(r"skipped=(\d+)", output)
         passed = int(unit.group(1)) - failed - (int(skipped.group(1)) if skipped else 0)
+    own = re.findall(r"^(\d+) passed, (\d+) failed$", output, re.M)
+    if own:
+        passed, failed = int(own[-1][0]), int(own[-1][1])
     if ok:
         return max(passed, 1), 0
     return passed, max(failed, 1)
