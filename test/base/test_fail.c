@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* test_fail.c - an error is described once, and the first fence stays. */
+#include "base/fail.h"
+
+#include "peat_env.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static int set_up(void **state)
+{
+    pt_sink *sink = malloc(sizeof *sink);
+    pt_sink_init(sink);
+    *state = sink;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    pt_sink_done(*state);
+    free(*state);
+    return 0;
+}
+
+static void a_fresh_sink_says_nothing(void **state)
+{
+    peat_error e;
+    pt_sink_get(*state, &e);
+    assert_int_equal(e.rc, PEAT_OK);
+    assert_int_equal(e.os_errno, 0);
+    assert_string_equal(e.message, "");
+    assert_int_equal(pt_sink_fenced(*state), PEAT_OK);
+}
+
+static void an_error_keeps_code_and_text(void **state)
+{
+    peat_error e;
+    assert_int_equal(pt_fail(*state, PEAT_CORRUPT, "table %06d block @%d", 7, 4096), PEAT_CORRUPT);
+    pt_sink_get(*state, &e);
+    assert_int_equal(e.rc, PEAT_CORRUPT);
+    assert_int_equal(e.os_errno, 0);
+    assert_string_equal(e.message, "table 000007 block @4096");
+    assert_int_equal(pt_sink_fenced(*state), PEAT_OK); /* an error alone fences nothing */
+}
+
+static void the_code_follows_from_the_errno(void **state)
+{
+    static const struct {
+        int os_errno;
+        peat_rc rc;
+    } cases[] = {{ENOSPC, PEAT_FULL}, {EDQUOT, PEAT_FULL}, {ENOMEM, PEAT_NOMEM}, {EIO, PEAT_IO},
+                 {EACCES, PEAT_IO},   {EROFS, PEAT_IO},    {EMFILE, PEAT_IO}};
+    for (size_t i = 0; i < PT_COUNT_OF(cases); i++) {
+        char expected[200];
+        peat_error e;
+        assert_int_equal(pt_fail_os(*state, cases[i].os_errno, "write w-%d", 1), cases[i].rc);
+        pt_sink_get(*state, &e);
+        assert_int_equal(e.rc, cases[i].rc);
+        assert_int_equal(e.os_errno, cases[i].os_errno);
+        (void)snprintf(expected, sizeof expected, "write w-1: %s", strerror(cases[i].os_errno));
+        assert_string_equal(e.message, expected);
+    }
+}
+
+static void a_long_text_is_cut_and_terminated(void **state)
+{
+    char text[2000];
+    for (size_t size = 500; size < 530; size++) { /* around the message's 512 */
+        peat_error e;
+        memset(text, 'x', size);
+        text[size] = '\0';
+        assert_int_equal(pt_fail_os(*state, EIO, "%s", text), PEAT_IO);
+        memset(&e, 1, sizeof e);
+        pt_sink_get(*state, &e);
+        size_t n = strnlen(e.message, sizeof e.message);
+        assert_true(n < sizeof e.message);
+        assert_memory_equal(e.message, text, n < size ? n : size);
+    }
+}
+
+static void the_first_fence_stays(void **state)
+{
+    peat_error e;
+    (void)pt_fail_os(*state, EIO, "sync w-1");
+    pt_sink_fence(*state, PEAT_IO);
+    (void)pt_fail(*state, PEAT_CORRUPT, "something later");
+    pt_sink_fence(*state, PEAT_CORRUPT);
+    assert_int_equal(pt_sink_fenced(*state), PEAT_IO);
+    pt_sink_get(*state, &e);
+    assert_int_equal(e.rc, PEAT_IO);
+    assert_int_equal(e.os_errno, EIO);
+    assert_non_null(strstr(e.message, "sync w-1"));
+}
+
+typedef struct writer {
+    pt_sink *sink;
+    int number;
+} writer;
+
+static void fail_often(void *arg)
+{
+    const writer *w = arg;
+    for (int i = 0; i < 500; i++) {
+        (void)pt_fail(w->sink, PEAT_IO, "%d%d%d%d", w->number, w->number, w->number, w->number);
+        if (i == 250)
+            pt_sink_fence(w->sink, PEAT_IO);
+        (void)pt_sink_fenced(w->sink);
+    }
+}
+
+static void errors_of_threads_do_not_mix(void **state)
+{
+    const peat_env *env = peat_env_default();
+    writer writers[3];
+    peat_env_thread *threads[3];
+    peat_error e;
+    for (int i = 0; i < 3; i++) {
+        writers[i] = (writer){.sink = *state, .number = i};
+        assert_int_equal(env->thread_start(env->ctx, fail_often, &writers[i], &threads[i]), 0);
+    }
+    for (int i = 0; i < 3; i++)
+        env->thread_join(env->ctx, threads[i]);
+    pt_sink_get(*state, &e);
+    assert_int_equal(pt_sink_fenced(*state), PEAT_IO);
+    assert_int_equal(strlen(e.message), 4);
+    for (int i = 1; i < 4; i++)
+        assert_int_equal(e.message[i], e.message[0]);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_fresh_sink_says_nothing),       CASE(an_error_keeps_code_and_text),
+        CASE(the_code_follows_from_the_errno), CASE(a_long_text_is_cut_and_terminated),
+        CASE(the_first_fence_stays),           CASE(errors_of_threads_do_not_mix),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

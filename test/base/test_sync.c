@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* test_sync.c - mutex and condition between real threads. */
+#include "base/sync.h"
+
+#include "peat_env.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define THREADS 4
+#define ROUNDS  2000
+
+typedef struct shared {
+    pt_mutex mu;
+    pt_cond changed;
+    unsigned turn;    /* guarded by mu */
+    unsigned count;   /* guarded by mu */
+    unsigned waiting; /* guarded by mu */
+    bool open;        /* guarded by mu */
+} shared;
+
+typedef struct worker {
+    shared *s;
+    unsigned number;
+} worker;
+
+static int set_up(void **state)
+{
+    shared *s = calloc(1, sizeof *s);
+    pt_mutex_init(&s->mu);
+    pt_cond_init(&s->changed);
+    *state = s;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    shared *s = *state;
+    pt_cond_done(&s->changed);
+    pt_mutex_done(&s->mu);
+    free(s);
+    return 0;
+}
+
+static void run_all(shared *s, void (*run)(void *arg), worker *workers, peat_env_thread **threads)
+{
+    const peat_env *env = peat_env_default();
+    for (unsigned i = 0; i < THREADS; i++) {
+        workers[i] = (worker){.s = s, .number = i};
+        assert_int_equal(env->thread_start(env->ctx, run, &workers[i], &threads[i]), 0);
+    }
+}
+
+static void join_all(peat_env_thread **threads)
+{
+    const peat_env *env = peat_env_default();
+    for (unsigned i = 0; i < THREADS; i++)
+        env->thread_join(env->ctx, threads[i]);
+}
+
+static void count_alone(void *arg)
+{
+    worker *w = arg;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        pt_mutex_lock(&w->s->mu);
+        w->s->count++;
+        pt_mutex_unlock(&w->s->mu);
+        pt_spin_pause();
+    }
+}
+
+static void a_mutex_excludes(void **state)
+{
+    shared *s = *state;
+    worker workers[THREADS];
+    peat_env_thread *threads[THREADS];
+    run_all(s, count_alone, workers, threads);
+    join_all(threads);
+    assert_int_equal(s->count, THREADS * ROUNDS);
+}
+
+/* Each waits for its turn, takes it, and passes it on. */
+static void take_turns(void *arg)
+{
+    worker *w = arg;
+    for (unsigned i = 0; i < 100; i++) {
+        pt_mutex_lock(&w->s->mu);
+        while (w->s->turn % THREADS != w->number)
+            pt_cond_wait(&w->s->changed, &w->s->mu);
+        w->s->turn++;
+        pt_cond_broadcast(&w->s->changed);
+        pt_mutex_unlock(&w->s->mu);
+    }
+}
+
+static void a_broadcast_wakes_whoever_waits(void **state)
+{
+    shared *s = *state;
+    worker workers[THREADS];
+    peat_env_thread *threads[THREADS];
+    run_all(s, take_turns, workers, threads);
+    join_all(threads);
+    assert_int_equal(s->turn, THREADS * 100);
+}
+
+static void wait_for_the_gate(void *arg)
+{
+    worker *w = arg;
+    pt_mutex_lock(&w->s->mu);
+    w->s->waiting++;
+    pt_cond_signal(&w->s->changed); /* tells the test, which alone waits before the gate opens */
+    pt_mutex_unlock(&w->s->mu);
+}
+
+static void a_signal_wakes_one(void **state)
+{
+    shared *s = *state;
+    worker workers[THREADS];
+    peat_env_thread *threads[THREADS];
+    pt_mutex_lock(&s->mu);
+    run_all(s, wait_for_the_gate, workers, threads);
+    while (s->waiting < THREADS)
+        pt_cond_wait(&s->changed, &s->mu);
+    pt_mutex_unlock(&s->mu);
+    join_all(threads);
+    assert_int_equal(s->waiting, THREADS);
+}
+
+static void nobody_signals_and_the_wait_ends(void **state)
+{
+    static const uint64_t timeouts_ns[] = {0, 1, 999999, 1000000};
+    shared *s = *state;
+    pt_mutex_lock(&s->mu);
+    for (size_t i = 0; i < PT_COUNT_OF(timeouts_ns); i++)
+        while (pt_cond_wait_for(&s->changed, &s->mu, timeouts_ns[i])) {
+        } /* woken for nothing: allowed, but not for ever */
+    pt_mutex_unlock(&s->mu);
+}
+
+static void open_the_gate(void *arg)
+{
+    worker *w = arg;
+    pt_mutex_lock(&w->s->mu);
+    w->s->open = true;
+    pt_cond_broadcast(&w->s->changed);
+    pt_mutex_unlock(&w->s->mu);
+}
+
+/* One hour and 1 ns less than a second: the nanoseconds carry. Were the time-out taken for one in
+ * the past, the wait would answer false before the gate is open. */
+static void a_long_wait_ends_with_the_signal(void **state)
+{
+    shared *s = *state;
+    const peat_env *env = peat_env_default();
+    worker w = {.s = s};
+    peat_env_thread *thread;
+    bool in_time = true;
+    pt_mutex_lock(&s->mu);
+    assert_int_equal(env->thread_start(env->ctx, open_the_gate, &w, &thread), 0);
+    while (!s->open && in_time)
+        in_time = pt_cond_wait_for(&s->changed, &s->mu, 3600999999999u);
+    assert_true(in_time);
+    pt_mutex_unlock(&s->mu);
+    env->thread_join(env->ctx, thread);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_mutex_excludes),
+        CASE(a_broadcast_wakes_whoever_waits),
+        CASE(a_signal_wakes_one),
+        CASE(nobody_signals_and_the_wait_ends),
+        CASE(a_long_wait_ends_with_the_signal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
