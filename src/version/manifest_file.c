@@ -173,8 +173,6 @@ peat_rc pt_manifest_walk(const pt_env *env, pt_sink *sink, pt_file *file, const 
         TRY(pt_fail(sink, PEAT_CORRUPT,
                     "%s @%" PRIu64 ": the file ends here, PEAT speaks of %" PRIu64 " synced bytes",
                     w.name, size, sb->manifest_end));
-    /* what a failed sync left in memory is not what the disk holds; advice may be ignored */
-    (void)env->file_advise(env->ctx, file, 0, size, PEAT_ENV_ADVISE_DONTNEED);
     pt_window_set(&w.window, file, size);
     TRY(walk_header(&w));
     TRY(walk_records(&w, visit, ctx));

@@ -46,7 +46,7 @@ bool pt_superblock_decode(const uint8_t *data, size_t size, unsigned slot,
         memcmp(data + SLOT_AT_MAGIC, slot_magic, sizeof slot_magic) != 0 ||
         pt_get_u64(data) != slot_checksum(data, slot))
         return false;
-    pt_superblock sb = {
+    *ret_superblock = (pt_superblock){
         .format_version = pt_get_u32(data + 16),
         .app_id = pt_get_u32(data + 20),
         .store_id = pt_get_u64(data + 24),
@@ -56,9 +56,6 @@ bool pt_superblock_decode(const uint8_t *data, size_t size, unsigned slot,
         .manifest_end = pt_get_u64(data + 56),
         .manifest_chain = pt_get_u64(data + 64),
     };
-    if (sb.generation % PT_SUPERBLOCK_SLOTS != slot)
-        return false;
-    *ret_superblock = sb;
     return true;
 }
 
@@ -163,8 +160,6 @@ static peat_rc read_slots(const pt_env *env, pt_dir *dir, pt_sink *sink,
         return pt_fail(sink, PEAT_NOT_STORE, "not a store: PEAT is not a regular file");
     if (e != 0)
         return pt_fail_os(sink, e, "PEAT cannot be opened");
-    /* what a failed sync left in memory is not what the disk holds; advice may be ignored */
-    (void)env->file_advise(env->ctx, file, 0, PT_SUPERBLOCK_FILE_BYTES, PEAT_ENV_ADVISE_DONTNEED);
     e = env->file_read(env->ctx, file, 0, ret_data, PT_SUPERBLOCK_FILE_BYTES, ret_size);
     env->file_close(env->ctx, file);
     return e == 0 ? PEAT_OK : pt_fail_os(sink, e, "PEAT cannot be read");

@@ -4,6 +4,7 @@
 
 #include "base/sync.h"
 #include "log/log_format.h"
+#include "support/doc_hex.h"
 
 static void records_come_back_in_order(void **state)
 {
@@ -475,6 +476,39 @@ static void segments_are_prepared_and_released_meanwhile(void **state)
     run_crowd(true, true);
 }
 
+static void the_worked_example_of_the_document_is_true(void **state)
+{
+    (void)state;
+    kit k;
+    uint64_t position = 0;
+    kit_open(&k, NULL);
+    pt_env env = *k.env;
+    env.random = doc_hex_random;
+    pt_log_options options = {.store_id = 0x0807060504030201ULL,
+                              .open_count = 1,
+                              .serial_next = 1,
+                              .segment_bytes_min = 256 << 10,
+                              .segment_bytes_max = 64 << 20};
+    assert_int_equal(pt_log_new(&env, k.dir, &k.sink, &options, &k.log), PEAT_OK);
+    const struct {
+        uint64_t seq;
+        uint32_t count;
+        const char *payload;
+    } records[] = {{1, 1, "put a=1"}, {2, 2, "put b=2, del a now"}};
+    for (size_t i = 0; i < PT_COUNT_OF(records); i++) {
+        pt_slice p = pt_slice_of(records[i].payload, strlen(records[i].payload));
+        assert_int_equal(pt_log_append(k.log, records[i].seq, records[i].count, p,
+                                       pt_hash(p.data, p.size), &position),
+                         PEAT_OK);
+    }
+    assert_int_equal(pt_log_idle(k.log), PEAT_OK);
+    size_t size = 0;
+    uint8_t *data = sim_file_get(k.sim, KIT_DIR, "w-000001", &size);
+    assert_int_equal(doc_hex_compare("src/log/log_format.md", "  ", data, size), 18);
+    free(data);
+    kit_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,6 +531,7 @@ int main(void)
         cmocka_unit_test(threads_write_for_one_another),
         cmocka_unit_test(threads_share_syncs),
         cmocka_unit_test(segments_are_prepared_and_released_meanwhile),
+        cmocka_unit_test(the_worked_example_of_the_document_is_true),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

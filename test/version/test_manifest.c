@@ -6,6 +6,7 @@
  */
 #include "base/coding.h"
 #include "base/hash.h"
+#include "support/doc_hex.h"
 #include "support/sim_env.h"
 #include "version/manifest.h"
 
@@ -412,7 +413,100 @@ static void acknowledged_edits_survive_power_cuts_at_every_boundary(void **state
     sim_free(sim);
 }
 
+static void garbage_here(void *arg, sim_env *sim, const sim_boundary *b)
+{
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        sim_cut cut = {.mode = SIM_CUT_GARBAGE,
+                       .seed = b->index * 31 + seed,
+                       .sector_bytes = seed % 2 ? 4096 : 512};
+        sim_env *after = sim_clone_cut(sim, &cut);
+        expect_state(after, *(uint64_t *)arg);
+        sim_free(after);
+    }
+}
+
+/* On a disk whose sectors may hold anything after a cut, one slot at a time is at risk. */
+static void the_superblock_survives_garbage_in_the_sector_being_written(void **state)
+{
+    (void)state;
+    uint64_t expected = 3;
+    sim_env *sim = store_with(expected);
+    store s;
+    for (int i = 0; i < 4; i++) {
+        store_init(&s, sim);
+        must(&s, store_open(&s));
+        sim_hook_set(sim, garbage_here, &expected);
+        must(&s, store_begin(&s));
+        must(&s, store_rewrite(&s));
+        sim_hook_set(sim, NULL, NULL);
+        store_done(&s);
+    }
+    sim_free(sim);
+}
+
+/* A record whose checksum holds and whose place in the chain does not. */
+static void a_record_of_another_history_is_not_taken(void **state)
+{
+    (void)state;
+    sim_env *sim = store_with(2);
+    size_t size = 0;
+    uint8_t *data = sim_file_get(sim, DIR_NAME, "m-000001", &size);
+    uint8_t bytes[256];
+    pt_bytes record;
+    store s;
+    store_init(&s, sim);
+    must(&s, store_open(&s));
+    const pt_superblock *sb = pt_manifest_superblock(s.m);
+    for (uint64_t wrong = 0; wrong < 2; wrong++) {
+        pt_manifest_place place = {.file_id = pt_get_u64(data),
+                                   .chain = sb->manifest_chain ^ wrong,
+                                   .end = sb->manifest_end};
+        pt_bytes_init(&record, s.env);
+        must(&s,
+             pt_manifest_record_encode(pt_slice_of(bytes, edit_encode(3, bytes)), &record, &place));
+        memcpy(data + sb->manifest_end, record.data, record.size);
+        sim_file_put(sim, DIR_NAME, "m-000001", data, size);
+        store other;
+        store_init(&other, sim);
+        must(&other, store_open(&other));
+        assert_int_equal(other.state, wrong ? 2 : 3);
+        pt_manifest_free(other.m);
+        other.env->dir_close(other.env->ctx, other.dir);
+        pt_sink_done(&other.sink);
+        pt_bytes_done(&record);
+    }
+    store_done(&s);
+    free(data);
+    sim_free(sim);
+}
+
 /* --- failing calls --- */
+
+static void a_failed_append_fences(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"m-", "PEAT"};
+    static const sim_kind kinds[] = {SIM_FILE_WRITE, SIM_FILE_SYNC};
+    for (unsigned i = 0; i < 4; i++) {
+        sim_env *sim = store_with(2);
+        store s;
+        store_init(&s, sim);
+        must(&s, store_open(&s));
+        must(&s, store_begin(&s));
+        sim_fault_add(sim, (sim_fault){.kinds = SIM_BIT(kinds[i / 2]),
+                                       .at = 1,
+                                       .error = EIO,
+                                       .name_prefix = files[i % 2]});
+        assert_int_equal(store_append(&s), PEAT_IO);
+        assert_int_equal(pt_sink_fenced(&s.sink), PEAT_IO);
+        uint64_t changes = sim_count(sim, SIM_CHANGES);
+        assert_int_equal(store_append(&s), PEAT_IO);
+        assert_int_equal(store_rewrite(&s), PEAT_IO);
+        assert_int_equal(sim_count(sim, SIM_CHANGES), changes);
+        store_done(&s);
+        sim_free(sim);
+    }
+}
 
 static peat_rc some_work(store *s, uint64_t *io_acknowledged)
 {
@@ -641,6 +735,29 @@ static void a_swapped_manifest_is_refused(void **state)
     sim_free(other);
 }
 
+static void the_worked_example_of_the_document_is_true(void **state)
+{
+    (void)state;
+    static const char doc[] = "src/version/manifest_format.md";
+    store s;
+    store_init(&s, sim_new(1));
+    pt_env env = *s.env;
+    env.random = doc_hex_random;
+    must(&s, pt_manifest_create(&env, s.dir, &s.sink, 0x0807060504030201ULL, 0x54524150,
+                                pt_slice_of("one", 3), &s.m));
+    must(&s, pt_manifest_append(s.m, pt_slice_of("edit two", 8)));
+    size_t size = 0;
+    uint8_t *data = sim_file_get(s.sim, DIR_NAME, "PEAT", &size);
+    assert_int_equal(doc_hex_compare(doc, "  ", data, size), 10);
+    free(data);
+    data = sim_file_get(s.sim, DIR_NAME, "m-000001", &size);
+    assert_int_equal(doc_hex_compare(doc, ": ", data, size), 7);
+    free(data);
+    sim_env *sim = s.sim;
+    store_done(&s);
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -651,6 +768,9 @@ int main(void)
         cmocka_unit_test(a_torn_tail_is_cut),
         cmocka_unit_test(a_grown_manifest_is_rewritten),
         cmocka_unit_test(acknowledged_edits_survive_power_cuts_at_every_boundary),
+        cmocka_unit_test(the_superblock_survives_garbage_in_the_sector_being_written),
+        cmocka_unit_test(a_record_of_another_history_is_not_taken),
+        cmocka_unit_test(a_failed_append_fences),
         cmocka_unit_test(each_call_may_fail),
         cmocka_unit_test(a_failed_create_leaves_nothing),
         cmocka_unit_test(a_full_disk_refuses_and_resumes),
@@ -659,6 +779,7 @@ int main(void)
         cmocka_unit_test(a_store_is_not_created_over_another),
         cmocka_unit_test(a_newer_format_is_refused_by_its_number),
         cmocka_unit_test(a_swapped_manifest_is_refused),
+        cmocka_unit_test(the_worked_example_of_the_document_is_true),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
