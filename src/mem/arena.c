@@ -6,10 +6,9 @@
 
 #define NODE_ALIGN 64u
 
-#define COUNT_SHIFT  35
-#define BYTES_MASK   ((UINT64_C(1) << COUNT_SHIFT) - 1)
-#define COUNT_MAX    ((UINT64_C(1) << (64 - COUNT_SHIFT)) - 1)
-#define ENTRIES_MASK UINT64_C(0xffffffff)
+#define COUNT_SHIFT 35
+#define BYTES_MASK  ((UINT64_C(1) << COUNT_SHIFT) - 1)
+#define COUNT_MAX   ((UINT64_C(1) << (64 - COUNT_SHIFT)) - 1)
 
 /* Worst share of nodes per entry: a leaf at its emptiest, its share of the level above at its
  * emptiest, of the one above that, and so on: 1/f + 1/f^2 + ... = 1/(f - 1). */
@@ -43,6 +42,9 @@ void pt_arena_init(pt_arena *a, const pt_env *env, void *base, size_t capacity, 
 size_t pt_arena_capacity_for(uint64_t count, uint64_t key_bytes, uint64_t value_bytes,
                              size_t head_bytes)
 {
+    if (count > PT_ARENA_BYTES_MAX || key_bytes > PT_ARENA_BYTES_MAX ||
+        value_bytes > PT_ARENA_BYTES_MAX)
+        return SIZE_MAX; /* no memtable is that large, and the sum cannot overflow */
     return (size_t)(overhead_bytes(head_bytes) + count * ENTRY_WORST + key_bytes + value_bytes);
 }
 
@@ -51,10 +53,9 @@ pt_arena_sums pt_arena_sum(const pt_arena *a)
     pt_arena_sums sums = {0};
     for (size_t i = 0; i < PT_ARENA_SHARDS; i++) {
         const pt_arena_shard *s = &a->shards[i];
-        /* acquire: pairs with pt_arena_added; what these entries took is seen afterwards */
-        uint64_t n = atomic_load_explicit(&s->entries, memory_order_acquire);
-        sums.entries += n & ENTRIES_MASK;
-        sums.tombstones += n >> 32;
+        /* acquire: pairs with bump32 and bump64; what the entry took is seen afterwards */
+        sums.entries += atomic_load_explicit(&s->entries, memory_order_acquire);
+        sums.tombstones += atomic_load_explicit(&s->tombstones, memory_order_acquire);
         sums.key_bytes += atomic_load_explicit(&s->key_bytes, memory_order_acquire);
         sums.value_bytes += atomic_load_explicit(&s->value_bytes, memory_order_acquire);
     }
@@ -132,17 +133,39 @@ bool pt_arena_reserve(pt_arena *a, uint64_t count, uint64_t key_bytes, uint64_t 
 static size_t shard_hint(void)
 {
     uint8_t here;
-    return (size_t)(pt_mix((uintptr_t)&here >> 16) % PT_ARENA_SHARDS);
+    return (size_t)((((uintptr_t)&here >> 16) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+static pt_arena_shard *claim_shard(pt_arena *a)
+{
+    for (size_t i = shard_hint();; i++) {
+        pt_arena_shard *s = &a->shards[i % PT_ARENA_SHARDS];
+        /* acquire: pairs with the release at the end of pt_arena_added */
+        if (atomic_exchange_explicit(&s->claimed, 1, memory_order_acquire) == 0)
+            return s;
+    }
+}
+
+static void bump32(_Atomic uint32_t *p, uint32_t n)
+{
+    uint32_t was = atomic_load_explicit(p, memory_order_relaxed);
+    atomic_store_explicit(p, was + n, memory_order_release);
+}
+
+static void bump64(_Atomic uint64_t *p, uint64_t n)
+{
+    uint64_t was = atomic_load_explicit(p, memory_order_relaxed);
+    atomic_store_explicit(p, was + n, memory_order_release);
 }
 
 void pt_arena_added(pt_arena *a, const pt_entry *entry)
 {
-    pt_arena_shard *s = &a->shards[shard_hint()];
-    uint64_t one = entry->kind == PT_KIND_DELETE ? 1 + (UINT64_C(1) << 32) : 1;
-    /* release: pairs with pt_arena_sum */
-    atomic_fetch_add_explicit(&s->key_bytes, entry->key.size, memory_order_release);
-    atomic_fetch_add_explicit(&s->value_bytes, entry->value.size, memory_order_release);
-    atomic_fetch_add_explicit(&s->entries, one, memory_order_release);
+    pt_arena_shard *s = claim_shard(a);
+    bump64(&s->key_bytes, entry->key.size);
+    bump64(&s->value_bytes, entry->value.size);
+    bump32(&s->tombstones, entry->kind == PT_KIND_DELETE);
+    bump32(&s->entries, 1);
+    atomic_store_explicit(&s->claimed, 0, memory_order_release);
 }
 
 uint32_t pt_arena_node(pt_arena *a, size_t bytes)

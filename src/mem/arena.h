@@ -24,8 +24,8 @@
 #define PT_ARENA_BYTES_MAX ((uint64_t)16 << 30)
 
 /* Sizes of tree nodes, and how full they are at least; tree.h asserts them. */
-#define PT_LEAF_BYTES      512u
-#define PT_LEAF_FILL_MIN   20u /* entries */
+#define PT_LEAF_BYTES      1024u
+#define PT_LEAF_FILL_MIN   41u /* entries */
 #define PT_INNER_BYTES     1024u
 #define PT_INNER_FILL_MIN  31u /* children */
 #define PT_TREE_LEVELS_MAX 8u  /* above the leaves; 31^6 leaves are more than the arena holds */
@@ -36,25 +36,29 @@
 
 #define PT_ARENA_SHARDS 8u /* writers that count at once without sharing a cache line */
 
+/* Added so far. A writer claims a shard with one exchange and then needs no other. */
 typedef struct pt_arena_shard {
-    _Atomic uint64_t entries; /* added, below; tombstones among them, from bit 32 */
+    _Atomic uint32_t claimed;
+    _Atomic uint32_t entries; /* this and the rest: written by who claimed it */
+    _Atomic uint32_t tombstones;
+    uint32_t unused1;
     _Atomic uint64_t key_bytes;
     _Atomic uint64_t value_bytes;
-    uint64_t unused[5]; /* one cache line each */
+    uint64_t unused2[4]; /* one cache line each */
 } pt_arena_shard;
 
 typedef struct pt_arena {
     const pt_env *env; /* fixed after init, down to node_top */
     uint8_t *base;
     size_t capacity;
-    size_t overhead;             /* head, and nodes beyond the entries' share */
-    size_t node_top;             /* nodes end here */
+    size_t overhead; /* head, and nodes beyond the entries' share */
+    size_t node_top; /* nodes end here */
+    uint64_t unused1[3];
+    /* One cache line, since every put needs both words, one soon after the other. */
+    _Atomic uint64_t tail;       /* units of records handed out */
+    _Atomic uint64_t promised;   /* bytes, and entries from bit 35; never shrinks */
     _Atomic uint64_t node_bytes; /* written under the tree's mutex */
-    uint64_t unused1[2];         /* cache lines apart: ... */
-    _Atomic uint64_t tail;       /* ... units of records handed out, every writer */
-    uint64_t unused2[7];         /* */
-    _Atomic uint64_t promised;   /* ... bytes below, entries from bit 35; never shrinks */
-    uint64_t unused3[7];         /* */
+    uint64_t unused2[5];
     pt_arena_shard shards[PT_ARENA_SHARDS];
 } pt_arena;
 
@@ -65,7 +69,7 @@ size_t pt_arena_capacity_for(uint64_t count, uint64_t key_bytes, uint64_t value_
 bool pt_arena_reserve(pt_arena *a, uint64_t count, uint64_t key_bytes, uint64_t value_bytes);
 /* The entry is in the tree with all the nodes that took. */
 void pt_arena_added(pt_arena *a, const pt_entry *entry);
-/* An offset; the bytes are zero. One caller at a time. */
+/* An offset; the bytes are zero. Under the tree's mutex. */
 uint32_t pt_arena_node(pt_arena *a, size_t bytes);
 
 typedef struct pt_arena_sums {

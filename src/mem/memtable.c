@@ -5,8 +5,6 @@
 #include "mem/tree.h"
 
 #define CAPACITY_MIN ((size_t)64 << 10)
-/* Records are written front to back by everyone together: ask for the lines of the next ones. */
-#define WRITE_AHEAD_BYTES 512u
 
 peat_rc pt_memtable_new(const pt_env *env, size_t capacity_bytes, pt_memtable **ret_memtable)
 {
@@ -55,7 +53,6 @@ void pt_memtable_add(pt_memtable *m, const pt_entry *entry)
     PT_DCHECK(entry->seq <= PT_SEQ_MAX && entry->value.size <= PEAT_VALUE_SIZE_MAX);
     uint32_t offset = pt_arena_record(&m->arena, pt_record_bytes(entry));
     pt_record *record = pt_record_at(&m->arena, offset);
-    __builtin_prefetch((const uint8_t *)record + WRITE_AHEAD_BYTES, 1, 3);
     pt_record_write(record, entry);
     pt_tree_add(m, pt_record_key(record), offset);
     pt_arena_added(&m->arena, entry);

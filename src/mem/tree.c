@@ -16,30 +16,37 @@ void pt_node_wait(const pt_memtable *m, unsigned *io_tries)
         m->arena.env->sleep_ns(m->arena.env->ctx, NAP_NS);
 }
 
-/* Number of heads below `head`; without branches, since their outcome is a coin's. */
-static inline uint32_t heads_below(const _Atomic uint64_t *heads, uint32_t count, uint64_t head)
+/* Number of heads below `head` among `slots` ascending ones. Three probes a round, because their
+ * loads overlap; no branches, since their outcome is a coin's; and always over the whole node (free
+ * slots hold the highest head), so that inlined with a constant the rounds are fixed too. */
+static inline uint32_t heads_below(const _Atomic uint64_t *heads, uint32_t slots, uint64_t head)
 {
     const _Atomic uint64_t *base = heads;
-    while (count > 1) {
-        uint32_t half = count / 2;
-        base += (pt_load64(&base[half - 1]) < head) * half;
-        count -= half;
+    uint32_t n = slots;
+    while (n >= 4) {
+        uint32_t quarter = n / 4;
+        uint32_t below = (uint32_t)(pt_load64(&base[quarter - 1]) < head) +
+                         (uint32_t)(pt_load64(&base[2 * quarter - 1]) < head) +
+                         (uint32_t)(pt_load64(&base[3 * quarter - 1]) < head);
+        base += below * quarter;
+        n -= 3 * quarter; /* at least a quarter, and inside the array wherever base is */
     }
-    return (uint32_t)(base - heads) + (count == 1 && pt_load64(base) < head);
+    uint32_t rest = 0;
+    for (uint32_t i = 0; i < n; i++)
+        rest += pt_load64(&base[i]) < head;
+    return (uint32_t)(base - heads) + rest;
 }
 
-/* Among slots of equal heads [at, ...): how many more are below the key; *ret_record is the slot's
- * that equals it, or 0. */
+/* The slot at `at` has the key's head: the first slot at or behind it that is not below the key.
+ * *ret_record: that slot's, if it is the key's, else 0. */
 static uint32_t among_ties(const pt_memtable *m, const _Atomic uint64_t *heads,
                            const _Atomic uint32_t *records, uint32_t at, uint32_t count,
                            uint64_t head, pt_slice key, uint32_t *ret_record)
 {
-    uint32_t lo = at;
-    uint32_t hi = head == UINT64_MAX ? count : at + heads_below(heads + at, count - at, head + 1);
-    uint32_t mid = lo; /* a single tie is the rule */
+    uint32_t lo = at, hi = count, mid = at; /* a single tie is the rule */
     while (lo < hi) {
         uint32_t record = pt_load32(&records[mid]);
-        int c = pt_slice_compare(pt_key_at(m, record), key);
+        int c = pt_load64(&heads[mid]) > head ? 1 : pt_slice_compare(pt_key_at(m, record), key);
         if (c == 0) {
             *ret_record = record;
             return mid;
@@ -54,13 +61,15 @@ static uint32_t among_ties(const pt_memtable *m, const _Atomic uint64_t *heads,
 }
 
 static inline uint32_t search_slots(const pt_memtable *m, const _Atomic uint64_t *heads,
-                                    const _Atomic uint32_t *records, uint32_t count, uint64_t head,
-                                    pt_slice key, uint32_t *ret_record)
+                                    const _Atomic uint32_t *records, uint32_t slots, uint32_t count,
+                                    uint64_t head, pt_slice key, uint32_t *ret_record)
 {
     *ret_record = 0;
-    uint32_t at = heads_below(heads, count, head);
-    if (at < count && pt_load64(&heads[at]) == head)
-        at = among_ties(m, heads, records, at, count, head, key, ret_record);
+    uint32_t at = heads_below(heads, slots, head);
+    if (at >= count)
+        return count; /* more than count only while the node changes */
+    if (pt_load64(&heads[at]) == head)
+        return among_ties(m, heads, records, at, count, head, key, ret_record);
     return at;
 }
 
@@ -69,8 +78,8 @@ void pt_leaf_search(const pt_memtable *m, pt_leaf *leaf, pt_slice key, pt_place 
     ret_place->leaf = leaf;
     ret_place->count = pt_load32(&leaf->node.count);
     ret_place->head = pt_head_behind(key, pt_load32(&leaf->node.skip));
-    ret_place->at = search_slots(m, leaf->heads, leaf->records, ret_place->count, ret_place->head,
-                                 key, &ret_place->record);
+    ret_place->at = search_slots(m, leaf->heads, leaf->records, PT_LEAF_SLOTS, ret_place->count,
+                                 ret_place->head, key, &ret_place->record);
 }
 
 pt_inner *pt_inner_search(const pt_memtable *m, uint32_t ref, pt_slice key, uint32_t *ret_at)
@@ -78,8 +87,8 @@ pt_inner *pt_inner_search(const pt_memtable *m, uint32_t ref, pt_slice key, uint
     pt_inner *inner = pt_ref_at(m, ref);
     uint64_t head = pt_head_behind(key, pt_load32(&inner->node.skip));
     uint32_t equal;
-    *ret_at = search_slots(m, inner->heads, inner->separators, pt_load32(&inner->node.count), head,
-                           key, &equal);
+    *ret_at = search_slots(m, inner->heads, inner->separators, PT_INNER_SLOTS,
+                           pt_load32(&inner->node.count), head, key, &equal);
     *ret_at += equal != 0;
     return inner;
 }
@@ -212,10 +221,30 @@ void pt_tree_add(pt_memtable *m, pt_slice key, uint32_t record)
     }
 }
 
+static void clear_heads(_Atomic uint64_t *heads, size_t slots)
+{
+    for (size_t i = 0; i < slots; i++)
+        pt_store64(&heads[i], PT_HEAD_FREE);
+}
+
+uint32_t pt_leaf_new(pt_memtable *m)
+{
+    uint32_t ref = pt_arena_node(&m->arena, PT_LEAF_BYTES) / PT_REF_UNITS | PT_REF_LEAF;
+    clear_heads(((pt_leaf *)pt_ref_at(m, ref))->heads, PT_LEAF_SLOTS);
+    return ref;
+}
+
+uint32_t pt_inner_new(pt_memtable *m)
+{
+    uint32_t ref = pt_arena_node(&m->arena, PT_INNER_BYTES) / PT_REF_UNITS;
+    clear_heads(((pt_inner *)pt_ref_at(m, ref))->heads, PT_INNER_SLOTS);
+    return ref;
+}
+
 void pt_tree_init(pt_memtable *m)
 {
     pt_mutex_init(&m->shape);
-    uint32_t leaf = pt_arena_node(&m->arena, PT_LEAF_BYTES) / PT_REF_UNITS | PT_REF_LEAF;
+    uint32_t leaf = pt_leaf_new(m);
     m->left_leaf = leaf;
     pt_store32(&m->root, leaf);
     pt_store32(&m->right_leaf, leaf);

@@ -63,6 +63,9 @@ typedef struct pt_inner {
     _Atomic uint32_t children[PT_INNER_SLOTS]; /* right of the separator */
 } pt_inner;
 
+/* What free slots hold as their head, so that searches need not look at the count. */
+#define PT_HEAD_FREE UINT64_MAX
+
 /* Nodes are cache-line aligned, so references count 64 bytes and leave room for a mark. */
 #define PT_REF_LEAF  (UINT32_C(1) << 31)
 #define PT_REF_UNITS (64 / PT_ARENA_UNIT)
@@ -115,6 +118,8 @@ void pt_tree_cover(pt_memtable *m, pt_slice key, uint32_t record);
 void pt_node_wait(const pt_memtable *m, unsigned *io_tries);
 void pt_leaf_search(const pt_memtable *m, pt_leaf *leaf, pt_slice key, pt_place *ret_place);
 pt_inner *pt_inner_search(const pt_memtable *m, uint32_t ref, pt_slice key, uint32_t *ret_at);
+uint32_t pt_leaf_new(pt_memtable *m); /* references; under shape */
+uint32_t pt_inner_new(pt_memtable *m);
 void pt_leaf_insert(const pt_place *place, uint32_t record);
 
 static inline uint32_t pt_load32(const _Atomic uint32_t *p)

@@ -78,11 +78,6 @@ static void inner_insert(const pt_memtable *m, pt_inner *inner, uint32_t at, uin
     pt_store32(&inner->node.count, count + 1);
 }
 
-static uint32_t inner_new(pt_memtable *m)
-{
-    return pt_arena_node(&m->arena, PT_INNER_BYTES) / PT_REF_UNITS;
-}
-
 /* Links `right` behind `separator`: in the parent at `at`, or below a new root when there is no
  * parent. The left node is locked. */
 static void link_right(pt_memtable *m, pt_inner *parent, uint32_t at, uint32_t left,
@@ -94,7 +89,7 @@ static void link_right(pt_memtable *m, pt_inner *parent, uint32_t at, uint32_t l
         pt_node_unlock(&parent->node, version);
         return;
     }
-    uint32_t ref = inner_new(m);
+    uint32_t ref = pt_inner_new(m);
     pt_inner *root = pt_ref_at(m, ref);
     pt_store32(&root->node.skip, pt_load32(&m->prefix_size));
     pt_store32(&root->first_child, left);
@@ -107,7 +102,7 @@ static void split_inner(pt_memtable *m, pt_inner *parent, uint32_t parent_at, ui
                         bool at_right_edge)
 {
     pt_inner *left = pt_ref_at(m, ref);
-    uint32_t right_ref = inner_new(m);
+    uint32_t right_ref = pt_inner_new(m);
     pt_inner *right = pt_ref_at(m, right_ref);
     uint32_t keep = at_right_edge ? (uint32_t)EDGE_KEEP(PT_INNER_SLOTS) : PT_INNER_SLOTS / 2;
     uint32_t separator = pt_load32(&left->separators[keep]);
@@ -127,6 +122,8 @@ static void split_inner(pt_memtable *m, pt_inner *parent, uint32_t parent_at, ui
     uint64_t version = pt_node_lock(m, &left->node);
     pt_store32(&left->node.count, keep);
     pt_store32(&left->node.hi, separator);
+    for (uint32_t i = keep; i < PT_INNER_SLOTS; i++)
+        pt_store64(&left->heads[i], PT_HEAD_FREE);
     tighten(m, &left->node, left->heads, left->separators);
     link_right(m, parent, parent_at, ref, separator, right_ref);
     pt_node_unlock(&left->node, version);
@@ -162,6 +159,7 @@ static void move_upper_slots(pt_leaf *left, pt_leaf *right, uint32_t keep)
 {
     for (uint32_t i = keep, to = 0; i < PT_LEAF_SLOTS; i++, to++) {
         pt_store64(&right->heads[to], pt_load64(&left->heads[i]));
+        pt_store64(&left->heads[i], PT_HEAD_FREE);
         pt_store32(&right->records[to], pt_load32(&left->records[i]));
     }
     pt_store32(&right->node.count, (uint32_t)PT_LEAF_SLOTS - keep);
@@ -215,11 +213,8 @@ static void split_leaf(pt_memtable *m, const way *w, pt_place place, pt_slice ke
 /* Takes a leaf before any lock: the first touch of new memory may take long. */
 static void stock_up(pt_memtable *m)
 {
-    if (m->stock_leaf != 0)
-        return;
-    m->stock_leaf = pt_arena_node(&m->arena, PT_LEAF_BYTES) / PT_REF_UNITS | PT_REF_LEAF;
-    pt_leaf *leaf = pt_ref_at(m, m->stock_leaf);
-    pt_store64(&leaf->node.version, 0);
+    if (m->stock_leaf == 0)
+        m->stock_leaf = pt_leaf_new(m);
 }
 
 void pt_tree_add_splitting(pt_memtable *m, pt_slice key, uint32_t record)
