@@ -255,7 +255,11 @@ typedef struct model_result {
 /* Runs a script in this process. The report goes to `report`; ends the process on a mismatch. */
 #define MODEL_EXIT_MISMATCH 3
 void model_run(const model_script *s, FILE *report, uint64_t *ret_operations);
-/* The same in a child process. `quiet` silences what the child says otherwise. */
+/* Runs something in a child process: a crash and a hang are reports like others. True when it
+ * returned; it ends with MODEL_EXIT_MISMATCH otherwise. Not while threads run. */
+typedef void (*model_child_fn)(void *arg, FILE *report);
+bool model_in_child(model_child_fn run, void *arg, bool quiet, char *ret_report, size_t capacity);
+/* A script in a child process. `quiet` silences what the child says otherwise. */
 bool model_try(const model_script *s, bool quiet, model_result *ret_result);
 /* Makes a failing script smaller as long as it fails, with at most `tries` runs. */
 void model_shrink(model_script *io_script, model_result *io_result, unsigned tries);

@@ -12,61 +12,70 @@
 /* A script takes a second or two; one that hangs is a failure with a name. Sanitizers are slow. */
 #define HANG_SECONDS 240
 
-static void child(const model_script *s, bool quiet, int pipe_fd)
+static void child(model_child_fn run, void *arg, bool quiet, int pipe_fd)
 {
     FILE *report = fdopen(pipe_fd, "w");
-    uint64_t operations = 0;
     if (quiet) {
         int null_fd = open("/dev/null", O_WRONLY);
         (void)dup2(null_fd, STDERR_FILENO);
         (void)dup2(null_fd, STDOUT_FILENO);
     }
     (void)alarm(HANG_SECONDS);
-    model_run(s, report, &operations);
-    (void)fprintf(report, "%llu", (unsigned long long)operations);
+    run(arg, report);
     (void)fclose(report);
     exit(0);
 }
 
-static void read_report(int fd, model_result *ret_result)
+static void read_report(int fd, char *ret_report, size_t capacity)
 {
     size_t size = 0;
     ssize_t n;
-    char *text = ret_result->report;
-    while (size + 1 < sizeof ret_result->report &&
-           (n = read(fd, text + size, sizeof ret_result->report - 1 - size)) > 0)
+    while (size + 1 < capacity && (n = read(fd, ret_report + size, capacity - 1 - size)) > 0)
         size += (size_t)n;
-    text[size] = '\0';
+    ret_report[size] = '\0';
     (void)close(fd);
 }
 
-bool model_try(const model_script *s, bool quiet, model_result *ret_result)
+bool model_in_child(model_child_fn run, void *arg, bool quiet, char *ret_report, size_t capacity)
 {
     int fds[2], status = 0;
-    *ret_result = (model_result){0};
     (void)fflush(NULL);
     if (pipe(fds) != 0)
         abort();
     pid_t pid = fork();
     if (pid == 0) {
         (void)close(fds[0]);
-        child(s, quiet, fds[1]);
+        child(run, arg, quiet, fds[1]);
     }
     (void)close(fds[1]);
-    read_report(fds[0], ret_result);
+    read_report(fds[0], ret_report, capacity);
     (void)waitpid(pid, &status, 0);
-    ret_result->ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    if (ret_result->ok) {
-        ret_result->operations = strtoull(ret_result->report, NULL, 10);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
-    }
-    if (ret_result->report[0] == '\0' && WIFSIGNALED(status))
-        (void)snprintf(ret_result->report, sizeof ret_result->report, "%s (signal %d)\n",
+    if (ret_report[0] == '\0' && WIFSIGNALED(status))
+        (void)snprintf(ret_report, capacity, "%s (signal %d)\n",
                        WTERMSIG(status) == SIGALRM ? "it hangs" : "it crashed", WTERMSIG(status));
-    else if (ret_result->report[0] == '\0')
-        (void)snprintf(ret_result->report, sizeof ret_result->report, "it ended with status %d\n",
-                       WEXITSTATUS(status));
+    else if (ret_report[0] == '\0')
+        (void)snprintf(ret_report, capacity, "it ended with status %d\n", WEXITSTATUS(status));
     return false;
+}
+
+static void run_script(void *arg, FILE *report)
+{
+    uint64_t operations = 0;
+    model_run(arg, report, &operations);
+    (void)fprintf(report, "%llu", (unsigned long long)operations);
+}
+
+bool model_try(const model_script *s, bool quiet, model_result *ret_result)
+{
+    model_script script = *s; /* the child only reads it */
+    *ret_result = (model_result){0};
+    ret_result->ok =
+        model_in_child(run_script, &script, quiet, ret_result->report, sizeof ret_result->report);
+    if (ret_result->ok)
+        ret_result->operations = strtoull(ret_result->report, NULL, 10);
+    return ret_result->ok;
 }
 
 /* --- shrinking

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * crash.h - workloads whose every state is known beforehand, and stores that are compared with
+ * them.
+ *
+ * A plan is made from a seed before anything runs: commits in order, with syncs, flushes, merges
+ * and reopens between them, and the hash of the state after each commit. A store that comes back
+ * from a power cut must be in one of these states, not before the last commit that was promised
+ * durable and not after the last that had begun: then it is a prefix of the commit order and its
+ * batches are whole. As the plan goes on from any state, a store that has come back can follow it
+ * further and be cut again.
+ */
+#ifndef TEST_CRASH_CRASH_H
+#define TEST_CRASH_CRASH_H
+
+#include "model/model.h"
+#include "support/sim_env.h"
+
+#include <stdatomic.h>
+
+typedef struct crash_write {
+    uint32_t rank;
+    bool deleted;
+    model_value value; /* its seed names the commit: crash_commit_of */
+} crash_write;
+
+typedef struct crash_commit {
+    size_t first, count; /* of plan.writes; one write that is no batch when single */
+    bool single, sync;
+} crash_commit;
+
+typedef enum crash_step_kind {
+    CRASH_COMMIT,
+    CRASH_SYNC,
+    CRASH_FLUSH,
+    CRASH_WORK,
+    CRASH_COMPACT,
+    CRASH_SETTLE,
+    CRASH_REOPEN,
+    CRASH_SNAPSHOT /* opens one, or closes it */
+} crash_step_kind;
+
+typedef struct crash_plan {
+    uint64_t seed;
+    model_options options;
+    model_keys keys;
+    size_t commit_count, write_count, write_capacity;
+    crash_commit *commits; /* 1 .. commit_count; 0 is the empty store */
+    crash_write *writes;
+    uint64_t *hash; /* of the state after commit i */
+    size_t step_count;
+    crash_step_kind *steps;
+} crash_plan;
+
+/* With at least `commits` commits. */
+void crash_plan_init(crash_plan *p, uint64_t seed, size_t commits);
+void crash_plan_done(crash_plan *p);
+static inline uint32_t crash_commit_of(model_value value)
+{
+    return value.seed / 64;
+}
+
+/* A plan being followed. The counters are what the disk must agree with. */
+typedef struct crash_run {
+    const crash_plan *plan;
+    sim_env *sim; /* NULL: the real disk */
+    const char *dir;
+    FILE *report;
+    char story[512]; /* what happened before, for the report */
+    model_open open;
+    peat_db *db;
+    peat_snapshot *snapshot;
+    size_t step;                /* next */
+    _Atomic uint64_t *begun;    /* the last commit handed to the store */
+    _Atomic uint64_t *returned; /* the last that came back */
+    _Atomic uint64_t *durable;  /* the last that a power cut must spare */
+    _Atomic uint64_t counters[3];
+} crash_run;
+
+/* Ends the process with a report. */
+void crash_fail(const crash_run *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+void crash_run_init(crash_run *r, const crash_plan *plan, sim_env *sim, FILE *report);
+void crash_open(crash_run *r, bool read_only);
+void crash_close(crash_run *r);
+/* Follows the plan from the first step behind commit `from` until commit `to` is in. */
+void crash_go_on(crash_run *r, uint64_t from, uint64_t to);
+/* The state of the open store: the number of a commit in [low, high], or a failure. Prefers the
+ * highest. */
+uint64_t crash_identify(const crash_run *r, uint64_t low, uint64_t high);
+/* Every byte verifies. */
+void crash_check(const crash_run *r);
+/* Hands commit i to the store. */
+peat_rc crash_apply(const crash_run *r, uint64_t i);
+
+#endif
