@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_table_pieces.c - the writer's decisions, the sections on their own, the limits.
+ */
+#include "table/table_file.h"
+#include "table_kit.h"
+
+#include <pthread.h>
+
+static void add_number(model *m, size_t i, size_t value_size, uint64_t seq)
+{
+    char key[32];
+    static uint8_t value[20000];
+    int n = snprintf(key, sizeof key, "%c%c%c%c%016zu", 0, 0, 0, 1, i);
+    memset(value, (int)(i & 0xff), value_size);
+    model_add(m, pt_slice_of(key, (size_t)n), pt_slice_of(value, value_size), seq, PT_KIND_PUT);
+}
+
+static void build_numbers(kit *k, model *m, const pt_table_writer_options *o, size_t count,
+                          size_t value_size)
+{
+    for (size_t i = 0; i < count; i++)
+        add_number(m, i, value_size, 0);
+    kit_build(k, o, m);
+}
+
+static void finish(kit *k, model *m)
+{
+    kit_done(k);
+    model_done(m);
+}
+
+/* ---- the format ---- */
+
+static void the_worked_example_is_what_the_writer_writes(void **state)
+{
+    (void)state;
+    static const uint8_t want[] = {
+        0x02, 0x00, 0x01, 0x00, 0x04, 0x00, 0x01, 0x00, 0x00, 0x00, 0x1a, 0x00, 0x1c, 0x00, 0x1f,
+        0x00, 0x55, 0x26, 0x01, 0x00, 0x03, 0x00, 0x00, 0x00, 0x00, 0x01, 0x61, 0x62, 0x31, 0x32,
+        0x33, 0x35, 0x65, 0x98, 0xe9, 0xab, 0xc4, 0x55, 0x5a, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x62, 0x00, 0x00, 0x00, 0x00,
+        0x02, 0x00, 0x00, 0x00, 0x01, 0xbc, 0x97, 0x14, 0xc6, 0x2c, 0x24, 0x70, 0x71, 0x01, 0x07,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0xaf, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x05, 0x02, 0x00, 0x0a, 0x03, 0x00, 0x00,
+        0x01, 0x80, 0x20, 0x01, 0x00, 0x01, 0x04, 0x27, 0x31, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x05, 0x00, 0x00, 0x00, 0x01, 0x61, 0x05, 0x00, 0x00, 0x00, 0x01, 0x62, 0xd3, 0x8a, 0xd0,
+        0xa8, 0x61, 0x4d, 0x05, 0xfc, 0x43, 0x00, 0x00, 0x00, 0x50, 0x45, 0x54, 0x54, 0x41, 0x42,
+        0x4c, 0x31, 0x06, 0xa6, 0xcf, 0x46, 0xae, 0x1e, 0x4a, 0xd6};
+    model m = {0};
+    kit k;
+    model_add(&m, pt_slice_of("\0\0\0\1a", 5), pt_slice_of("1", 1), 0, PT_KIND_PUT);
+    model_add(&m, pt_slice_of("\0\0\0\1b", 5), pt_slice_of("23", 2), 0, PT_KIND_PUT);
+    kit_build(&k,
+              &(pt_table_writer_options){
+                  .store_id = 7, .file_number = 1, .created_edit = 5, .run_kind = PT_RUN_FRESH},
+              &m);
+    assert_int_equal(kit_file(&k)->size, sizeof want);
+    assert_memory_equal(kit_file(&k)->data, want, sizeof want);
+    finish(&k, &m);
+}
+
+static void the_meta_survives_its_encoding(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    for (size_t i = 0; i < 100; i++)
+        add_number(&m, i, 10, 100 + i);
+    model_add(&m, pt_slice_of("z", 1), (pt_slice){0}, 7, PT_KIND_DELETE);
+    kit_build(&k,
+              &(pt_table_writer_options){.store_id = 1234567890123,
+                                         .file_number = 4567,
+                                         .created_edit = 89,
+                                         .run_kind = PT_RUN_MID,
+                                         .inputs_seq_min = 5,
+                                         .inputs_seq_max = 150},
+              &m);
+    assert_int_equal(k.meta.store_id, 1234567890123);
+    assert_int_equal(k.meta.file_number, 4567);
+    assert_int_equal(k.meta.created_edit, 89);
+    assert_int_equal(k.meta.run_kind, PT_RUN_MID);
+    assert_int_equal(k.meta.entries, 101);
+    assert_int_equal(k.meta.tombstones, 1);
+    assert_int_equal(k.meta.key_bytes, 2001);
+    assert_int_equal(k.meta.value_bytes, 1000);
+    assert_int_equal(k.meta.seq_min, 5);
+    assert_int_equal(k.meta.seq_max, 199);
+    assert_int_equal(k.meta.file_bytes, kit_file(&k)->size);
+    assert_true(pt_slice_equal(k.meta.key_min, m.entries[0].key));
+    assert_true(pt_slice_equal(k.meta.key_max, pt_slice_of("z", 1)));
+    finish(&k, &m);
+}
+
+/* ---- layout ---- */
+
+static void small_records_are_aligned_and_stay_within_the_space_target(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    build_numbers(
+        &k, &m,
+        &(pt_table_writer_options){
+            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOM, .want_locator = true},
+        50000, 100);
+    assert_int_equal(k.meta.flags, PT_TABLE_ALIGNED);
+    assert_int_equal(k.meta.block_bytes, 4096);
+    double used = (double)k.meta.file_bytes / (50000.0 * 116.0);
+    print_message("%.4f of keys and values, locator included\n", used);
+    assert_true(used < 1.05);
+    finish(&k, &m);
+}
+
+static void records_that_leave_pages_empty_are_packed(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t value;
+        uint32_t block_bytes, flags;
+    } cases[] = {{380, 4096, 0}, {1024, 16384, 0}, {4096, 16384, 0}};
+    for (size_t i = 0; i < PT_COUNT_OF(cases); i++) {
+        model m = {0};
+        kit k;
+        build_numbers(
+            &k, &m,
+            &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_MID},
+            500, cases[i].value);
+        assert_int_equal(k.meta.block_bytes, cases[i].block_bytes);
+        assert_int_equal(k.meta.flags, cases[i].flags);
+        print_message("values of %zu: %" PRIu64 " bytes for %zu\n", cases[i].value,
+                      k.meta.file_bytes, 500 * (cases[i].value + 32));
+        assert_true(k.meta.file_bytes < 500 * (cases[i].value + 32));
+        finish(&k, &m);
+    }
+}
+
+static void a_codec_that_does_not_shrink_is_dropped(void **state)
+{
+    (void)state;
+    rng r = {3};
+    model m = {0};
+    kit k;
+    for (size_t i = 0; i < 1000; i++) {
+        uint64_t value[12];
+        for (size_t j = 0; j < PT_COUNT_OF(value); j++)
+            value[j] = rng_next(&r);
+        pt_put_u64((uint8_t *)&value[0], rng_next(&r));
+        model_add(&m, pt_slice_of(&value[11], 8), pt_slice_of(value, 88), 0, PT_KIND_PUT);
+    }
+    model_sort(&m);
+    kit_build(
+        &k,
+        &(pt_table_writer_options){
+            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOM, .codec = PT_CODEC_LZ4},
+        &m);
+    assert_int_equal(k.meta.codec, PT_CODEC_NONE);
+    finish(&k, &m);
+}
+
+static void an_absent_codec_is_named(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    build_numbers(
+        &k, &m,
+        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_FRESH}, 10,
+        10);
+    pt_table *t;
+    pt_table_meta meta = k.meta;
+    meta.codec = (pt_codec)99;
+    assert_int_equal(pt_table_new(&k.mem.env, NULL, &k.sink, &k.epoch, &meta, &t),
+                     PEAT_UNSUPPORTED);
+    assert_non_null(strstr(kit_error(&k), "t-000001"));
+    finish(&k, &m);
+}
+
+static void cut_begins_a_block(void **state)
+{
+    (void)state;
+    kit k;
+    kit_init(&k);
+    pt_table_writer *w;
+    pt_table_writer_options o = {.store_id = 1, .file_number = 1, .run_kind = PT_RUN_FRESH};
+    assert_int_equal(pt_table_writer_new(&k.mem.env, NULL, &k.sink, &o, &w), PEAT_OK);
+    uint32_t block;
+    assert_int_equal(pt_table_writer_cut(w, &block), PEAT_OK);
+    assert_int_equal(block, 0);
+    uint32_t cuts[5];
+    for (size_t i = 0; i < 500; i++) {
+        char key[16];
+        int n = snprintf(key, sizeof key, "%06zu", i);
+        pt_entry e = {.key = pt_slice_of(key, (size_t)n),
+                      .value = pt_slice_of("value", 5),
+                      .kind = PT_KIND_PUT};
+        if (i % 100 == 0)
+            assert_int_equal(pt_table_writer_cut(w, &cuts[i / 100]), PEAT_OK);
+        assert_int_equal(pt_table_writer_add(w, &e, pt_hash(key, (size_t)n)), PEAT_OK);
+    }
+    pt_table_meta meta;
+    assert_int_equal(pt_table_writer_finish(w, &meta), PEAT_OK);
+    assert_int_equal(pt_table_meta_encode(&meta, &k.meta_bytes), PEAT_OK);
+    pt_table_writer_free(w);
+    assert_int_equal(kit_open(&k), PEAT_OK);
+    assert_int_equal(cuts[0], 0);
+    assert_int_equal(meta.block_count, cuts[4] + 1);
+    pt_section_data *d;
+    assert_int_equal(pt_table_section_hold(k.table, PT_SECTION_INDEX, &d), PEAT_OK);
+    for (uint32_t i = 0; i < 5; i++)
+        assert_int_equal(pt_index_entries_before(&d->view.index, cuts[i]), i * 100);
+    pt_section_unref(d);
+    assert_int_equal(pt_table_check(k.table, NULL, NULL, NULL), PEAT_OK);
+    kit_done(&k);
+}
+
+static void the_largest_keys_and_large_values_survive(void **state)
+{
+    (void)state;
+    static uint8_t key[PT_KEY_BYTES_MAX];
+    size_t size = (8u << 20) + 3;
+    uint8_t *value = malloc(size);
+    assert_non_null(value);
+    memset(value, 'v', size);
+    model m = {0};
+    memset(key, 'k', sizeof key);
+    model_add(&m, pt_slice_of(key, sizeof key), pt_slice_of(value, size), 9, PT_KIND_PUT);
+    model_add(&m, pt_slice_of(key, sizeof key - 1), pt_slice_of(value, 5), 8, PT_KIND_PUT);
+    model_add(&m, pt_slice_of(key, sizeof key), pt_slice_of(value, size / 2), 3, PT_KIND_PUT);
+    model_add(&m, pt_slice_of(key, sizeof key), (pt_slice){0}, 2, PT_KIND_DELETE);
+    model_sort(&m);
+    for (pt_codec codec = PT_CODEC_NONE; codec <= PT_CODEC_LZ4; codec++) {
+        kit k;
+        kit_source s;
+        kit_build(&k,
+                  &(pt_table_writer_options){.store_id = 1,
+                                             .file_number = 1,
+                                             .run_kind = PT_RUN_BOTTOM,
+                                             .codec = codec,
+                                             .want_locator = true},
+                  &m);
+        kit_source_init(&s, &k);
+        for (size_t i = 0; i < m.count; i++) {
+            pt_entry have;
+            assert_int_equal(kit_find(&k, &s, m.entries[i].key, m.entries[i].seq, &have), PEAT_OK);
+            assert_int_equal(have.kind, m.entries[i].kind);
+            assert_true(pt_slice_equal(have.value, m.entries[i].value));
+            free((void *)(uintptr_t)have.value.data);
+        }
+        assert_int_equal(pt_table_check(k.table, NULL, NULL, NULL), PEAT_OK);
+        kit_done(&k);
+    }
+    free(value);
+    model_done(&m);
+}
+
+/* ---- filter, locator, rank ---- */
+
+static void absent_keys_seldom_pass_the_filter(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    build_numbers(
+        &k, &m,
+        &(pt_table_writer_options){
+            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_FRESH, .want_filter = true},
+        20000, 8);
+    assert_int_equal(pt_table_load(k.table, PT_SECTION_FILTER), PEAT_OK);
+    assert_true(k.meta.section[PT_SECTION_FILTER].size < 20000 * 10 / 8 + 20000 / 8 + 64 + 20000);
+    for (size_t i = 0; i < m.count; i++) {
+        pt_slice key = m.entries[i].key;
+        uint64_t hash = pt_hash(key.data, key.size);
+        pt_table_prefetch(k.table, hash);
+        assert_true(pt_table_may_contain(k.table, hash));
+    }
+    size_t passed = 0;
+    for (uint64_t i = 0; i < 100000; i++)
+        passed += pt_table_may_contain(k.table, pt_mix(i + 77));
+    print_message("%zu of 100000 absent keys pass\n", passed);
+    assert_true(passed > 200 && passed < 600); /* 391 expected */
+    finish(&k, &m);
+}
+
+static void keys_with_equal_hashes_are_all_found(void **state)
+{
+    (void)state;
+    kit k;
+    kit_init(&k);
+    pt_table_writer *w;
+    pt_table_writer_options o = {.store_id = 1,
+                                 .file_number = 1,
+                                 .run_kind = PT_RUN_BOTTOM,
+                                 .want_filter = true,
+                                 .want_locator = true};
+    assert_int_equal(pt_table_writer_new(&k.mem.env, NULL, &k.sink, &o, &w), PEAT_OK);
+    for (size_t i = 0; i < 300; i++) {
+        char key[16];
+        int n = snprintf(key, sizeof key, "%06zu", i);
+        pt_entry e = {.key = pt_slice_of(key, (size_t)n),
+                      .value = pt_slice_of(key, (size_t)n),
+                      .kind = PT_KIND_PUT};
+        assert_int_equal(pt_table_writer_add(w, &e, pt_mix(i / 2)), PEAT_OK);
+    }
+    pt_table_meta meta;
+    assert_int_equal(pt_table_writer_finish(w, &meta), PEAT_OK);
+    assert_int_equal(pt_table_meta_encode(&meta, &k.meta_bytes), PEAT_OK);
+    pt_table_writer_free(w);
+    assert_int_equal(kit_open(&k), PEAT_OK);
+    assert_int_equal(k.meta.section[PT_SECTION_LOCATOR].size, 0);
+    assert_int_not_equal(k.meta.section[PT_SECTION_FILTER].size, 0);
+    assert_int_equal(pt_table_load(k.table, PT_SECTION_FILTER), PEAT_OK);
+    assert_int_equal(pt_table_load(k.table, PT_SECTION_INDEX), PEAT_OK);
+    kit_source s;
+    kit_source_init(&s, &k);
+    for (size_t i = 0; i < 300; i++) {
+        char key[16];
+        int n = snprintf(key, sizeof key, "%06zu", i);
+        pt_find_result r;
+        pt_block_ref held;
+        pt_slice slice = pt_slice_of(key, (size_t)n);
+        uint64_t hash = pt_mix(i / 2);
+        assert_int_equal(pt_table_find(k.table, &s.base, slice, hash, 9, 0, NULL, &r),
+                         PT_FIND_NEED_BLOCK);
+        assert_int_equal(s.base.fetch(&s.base, r.block, PT_FETCH_POINT, &held), PEAT_OK);
+        assert_int_equal(pt_table_find(k.table, &s.base, slice, hash, 9, r.block, &held, &r),
+                         PT_FIND_FOUND);
+        assert_true(pt_slice_equal(r.entry.value, slice));
+        s.base.release(&s.base, &held);
+    }
+    kit_done(&k);
+}
+
+static void without_memory_for_hashes_there_is_no_filter(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    build_numbers(&k, &m,
+                  &(pt_table_writer_options){.store_id = 1,
+                                             .file_number = 1,
+                                             .run_kind = PT_RUN_BOTTOM,
+                                             .want_filter = true,
+                                             .want_locator = true,
+                                             .memory_max = 1000},
+                  1000, 8);
+    assert_int_equal(k.meta.section[PT_SECTION_FILTER].size, 0);
+    assert_int_equal(k.meta.section[PT_SECTION_LOCATOR].size, 0);
+    assert_int_equal(pt_table_check(k.table, NULL, NULL, NULL), PEAT_OK);
+    finish(&k, &m);
+}
+
+static void an_absent_key_needs_no_block_with_a_locator(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    build_numbers(
+        &k, &m,
+        &(pt_table_writer_options){
+            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOM, .want_locator = true},
+        20000, 8);
+    assert_int_equal(pt_table_load(k.table, PT_SECTION_LOCATOR), PEAT_OK);
+    kit_source s;
+    kit_source_init(&s, &k);
+    size_t asked = 0;
+    for (uint64_t i = 0; i < 10000; i++) {
+        pt_find_result r;
+        uint8_t key[8];
+        pt_put_u64(key, pt_mix(i));
+        pt_find f = pt_table_find(k.table, &s.base, pt_slice_of(key, 8), pt_hash(key, 8),
+                                  PT_SEQ_MAX, 0, NULL, &r);
+        assert_true(f == PT_FIND_ABSENT || f == PT_FIND_NEED_BLOCK);
+        asked += f == PT_FIND_NEED_BLOCK;
+    }
+    print_message("%zu of 10000 absent keys ask for a block\n", asked);
+    assert_true(asked < 160);
+    finish(&k, &m);
+}
+
+static void rank_is_exact_at_block_borders_and_monotone(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    build_numbers(
+        &k, &m,
+        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOM},
+        10000, 40);
+    uint64_t last = 0, last_bytes = 0;
+    for (size_t i = 0; i < m.count; i++) {
+        uint64_t entries, bytes;
+        assert_int_equal(pt_table_rank(k.table, m.entries[i].key, &entries, &bytes), PEAT_OK);
+        assert_true(entries >= last && bytes >= last_bytes);
+        assert_true(entries <= i + 100 && entries + 100 >= i); /* a block holds fewer */
+        last = entries;
+        last_bytes = bytes;
+    }
+    uint64_t entries, bytes;
+    assert_int_equal(pt_table_rank(k.table, pt_slice_of("", 0), &entries, &bytes), PEAT_OK);
+    assert_int_equal(entries, 0);
+    assert_int_equal(pt_table_rank(k.table, pt_slice_of("z", 1), &entries, &bytes), PEAT_OK);
+    assert_int_equal(entries, 10000);
+    finish(&k, &m);
+}
+
+/* ---- sections come and go ---- */
+
+typedef struct reader {
+    kit *k;
+    const model *m;
+    size_t found;
+    _Atomic int *stop;
+} reader;
+
+static void *read_all(void *arg)
+{
+    reader *r = arg;
+    kit_source s;
+    kit_source_init(&s, r->k);
+    for (size_t i = 0; i < r->m->count; i++) {
+        pt_entry have;
+        if (kit_find(r->k, &s, r->m->entries[i].key, PT_SEQ_MAX, &have) == PEAT_OK) {
+            r->found++;
+            free((void *)(uintptr_t)have.value.data);
+        }
+    }
+    pt_iter *it;
+    if (pt_table_iter_new(&r->k->mem.env, r->k->table, &s.base, NULL, &it) == PEAT_OK) {
+        for (peat_rc rc = pt_iter_first(it); rc == PEAT_OK; rc = pt_iter_next(it))
+            r->found++;
+        pt_iter_done(it);
+    }
+    return NULL;
+}
+
+static void *come_and_go(void *arg)
+{
+    reader *r = arg;
+    while (!atomic_load(r->stop)) {
+        for (int s = 0; s < PT_SECTION_RANGES; s++)
+            pt_table_unload(r->k->table, (pt_section)s);
+        pt_epoch_collect(&r->k->epoch);
+    }
+    return NULL;
+}
+
+static void readers_go_on_while_sections_are_let_go(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    build_numbers(&k, &m,
+                  &(pt_table_writer_options){.store_id = 1,
+                                             .file_number = 1,
+                                             .run_kind = PT_RUN_BOTTOM,
+                                             .packed = true,
+                                             .want_filter = true,
+                                             .want_locator = true},
+                  1000, 40);
+    _Atomic int stop = 0;
+    reader r[3] = {{&k, &m, 0, &stop}, {&k, &m, 0, &stop}, {&k, &m, 0, &stop}};
+    pthread_t threads[3];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, read_all, &r[i]), 0);
+    assert_int_equal(pthread_create(&threads[2], NULL, come_and_go, &r[2]), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    atomic_store(&stop, 1);
+    assert_int_equal(pthread_join(threads[2], NULL), 0);
+    assert_int_equal(r[0].found, 2 * m.count);
+    assert_int_equal(r[1].found, 2 * m.count);
+    finish(&k, &m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_worked_example_is_what_the_writer_writes),
+        cmocka_unit_test(the_meta_survives_its_encoding),
+        cmocka_unit_test(small_records_are_aligned_and_stay_within_the_space_target),
+        cmocka_unit_test(records_that_leave_pages_empty_are_packed),
+        cmocka_unit_test(a_codec_that_does_not_shrink_is_dropped),
+        cmocka_unit_test(an_absent_codec_is_named),
+        cmocka_unit_test(cut_begins_a_block),
+        cmocka_unit_test(the_largest_keys_and_large_values_survive),
+        cmocka_unit_test(absent_keys_seldom_pass_the_filter),
+        cmocka_unit_test(keys_with_equal_hashes_are_all_found),
+        cmocka_unit_test(without_memory_for_hashes_there_is_no_filter),
+        cmocka_unit_test(an_absent_key_needs_no_block_with_a_locator),
+        cmocka_unit_test(rank_is_exact_at_block_borders_and_monotone),
+        cmocka_unit_test(readers_go_on_while_sections_are_let_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
