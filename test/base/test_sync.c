@@ -148,8 +148,8 @@ static void open_the_gate(void *arg)
     pt_mutex_unlock(&w->s->mu);
 }
 
-/* One hour and 1 ns less than a second: the nanoseconds carry. Were the time-out taken for one in
- * the past, the wait would answer false before the gate is open. */
+/* Were the time-out taken for a moment in the past, the wait would answer false before the gate is
+ * open; the carry of the nanoseconds is test_sync_deadline.c's. */
 static void a_long_wait_ends_with_the_signal(void **state)
 {
     shared *s = *state;

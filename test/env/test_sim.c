@@ -25,6 +25,21 @@ static void a_failed_sync_is_not_made_good_by_a_second_one(void **state)
     close_file(f, file);
 }
 
+static void a_rewrite_after_a_failed_sync_is_dirty_again(void **state)
+{
+    fixture *f = *state;
+    peat_env_file *file = make_durable(f, "x");
+    put(f, file, 0, 'b', SECTOR);
+    (void)sim_fault_add(
+        f->sim,
+        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO, .keep = SIM_KEEP_NONE});
+    assert_int_equal(f->env->file_sync(f->env->ctx, file), EIO);
+    put(f, file, 0, 'c', SECTOR);
+    assert_int_equal(f->env->file_advise(f->env->ctx, file, 0, 0, PEAT_ENV_ADVISE_DONTNEED), 0);
+    expect_after(sim_clone_killed(f->sim), "x", "ca");
+    close_file(f, file);
+}
+
 static void dropping_the_cache_keeps_dirty_sectors(void **state)
 {
     fixture *f = *state;
@@ -300,6 +315,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_failed_sync_is_not_made_good_by_a_second_one),
+        CASE(a_rewrite_after_a_failed_sync_is_dirty_again),
         CASE(dropping_the_cache_keeps_dirty_sectors),
         CASE(a_failed_write_leaves_a_prefix),
         CASE(the_nth_matching_call_fails_once_or_from_then_on),

@@ -115,6 +115,17 @@ static void a_shrunk_file_comes_back_whole_or_not_at_all(void **state)
     close_file(f, file);
 }
 
+static void a_surviving_shrink_leaves_nothing_of_the_old_bytes(void **state)
+{
+    static const char *const all[] = {"aa", "a", "a00"};
+    fixture *f = *state;
+    peat_env_file *file = make_durable(f, "x");
+    assert_int_equal(f->env->file_truncate(f->env->ctx, file, SECTOR), 0);
+    assert_int_equal(f->env->file_allocate(f->env->ctx, file, 0, (uint64_t)3 * SECTOR), 0);
+    assert_int_equal(outcomes(f, SIM_CUT_RANDOM, 0, "x", all, 3), 7); /* never "aa0" */
+    close_file(f, file);
+}
+
 static void what_was_cut_off_reads_as_zero_when_the_file_grows(void **state)
 {
     fixture *f = *state;
@@ -273,6 +284,7 @@ int main(void)
         CASE(a_prefix_cut_never_reorders),
         CASE(size_and_contents_survive_apart),
         CASE(a_shrunk_file_comes_back_whole_or_not_at_all),
+        CASE(a_surviving_shrink_leaves_nothing_of_the_old_bytes),
         CASE(what_was_cut_off_reads_as_zero_when_the_file_grows),
         CASE(garbage_touches_only_sectors_being_written),
         CASE(a_name_needs_the_directory_sync),
