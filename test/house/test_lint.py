@@ -149,7 +149,7 @@ class Planted(unittest.TestCase):
                          [("f", 3, 6)])
 
     def test_large_core_is_found(self):
-        self.expect(code.check_core_size, {"src/log/a.c": "x\n" * 16000}, {"src/log/b.c": "x\n"},
+        self.expect(code.check_core_size, {"src/log/a.c": "x\n/* y */\n\n" * 16000}, {"src/log/b.c": "x\n"},
                     "16001 lines")
 
     def test_missing_licence_is_found(self):
