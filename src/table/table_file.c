@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* table_file.c - opening a table, loading sections, reading blocks; see table_file.h. */
+/* table_file.c - opening a table and reading its blocks; see table_file.h. */
 #include "table/table_file.h"
 
 #include <errno.h>
-
-#define MAP_BYTES (1u << 20)
-
-static const char *const section_names[PT_SECTION_COUNT] = {"index", "filter", "locator", "ranges"};
 
 peat_rc pt_table_new(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
                      const pt_table_meta *meta, pt_table **ret_table)
@@ -94,10 +90,13 @@ peat_rc pt_table_file(pt_table *t, pt_file **ret_file)
     return rc;
 }
 
-static peat_rc read_exactly(pt_table *t, pt_file *file, uint64_t offset, void *buf, size_t n,
-                            const char *what)
+peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n, const char *what)
 {
+    pt_file *file;
     size_t got = 0;
+    peat_rc rc = pt_table_file(t, &file);
+    if (rc != PEAT_OK)
+        return rc;
     int e = t->env->file_read(t->env->ctx, file, offset, buf, n, &got);
     if (e != 0)
         return pt_fail_os(t->sink, e, "cannot read table %s %s @%" PRIu64, t->name, what, offset);
@@ -106,154 +105,6 @@ static peat_rc read_exactly(pt_table *t, pt_file *file, uint64_t offset, void *b
                        "table %s %s @%" PRIu64 ": the file ends after %zu of %zu bytes", t->name,
                        what, offset, got, n);
     return PEAT_OK;
-}
-
-peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n, const char *what)
-{
-    pt_file *file;
-    peat_rc rc = pt_table_file(t, &file);
-    return rc == PEAT_OK ? read_exactly(t, file, offset, buf, n, what) : rc;
-}
-
-/* ---- sections ---- */
-
-void pt_section_unref(pt_section_data *data)
-{
-    if (data == NULL || atomic_fetch_sub(&data->refs, 1) != 1)
-        return;
-    if (data->mapped != 0)
-        data->env->unmap(data->env->ctx, data->bytes, data->mapped);
-    else
-        pt_free(data->env, data->bytes);
-    pt_free(data->env, data);
-}
-
-static void section_release(pt_retired *self)
-{
-    pt_section_unref(PT_CONTAINER(self, pt_section_data, retired));
-}
-
-static const char *section_view(pt_table *t, pt_section s, pt_section_data *d)
-{
-    pt_slice bytes = pt_slice_of(d->bytes, d->size);
-    switch (s) {
-    case PT_SECTION_INDEX:
-        return pt_index_view(&d->view.index, bytes, t->block_count, t->meta.entries, t->blocks_end);
-    case PT_SECTION_FILTER:
-        return pt_filter_view(&d->view.filter, bytes);
-    case PT_SECTION_LOCATOR:
-        return pt_locator_view(&d->view.locator, bytes);
-    default:
-        return "section of unknown use";
-    }
-}
-
-/* Large sections are mapped: they are probed at random, and huge pages make that cheaper. */
-static pt_section_data *section_new(const pt_env *env, size_t size)
-{
-    pt_section_data *d = pt_alloc_zero(env, sizeof *d);
-    if (d == NULL)
-        return NULL;
-    atomic_store(&d->refs, 1);
-    d->env = env;
-    d->mapped = size >= MAP_BYTES ? size : 0;
-    d->bytes = d->mapped != 0 ? env->map(env->ctx, size) : pt_alloc(env, size);
-    if (d->bytes != NULL)
-        return d;
-    pt_free(env, d);
-    return NULL;
-}
-
-peat_rc pt_table_section_read(pt_table *t, pt_section s, pt_section_data **ret_data)
-{
-    peat_rc rc = PEAT_OK;
-    uint64_t offset = t->meta.section[s].offset, size = t->meta.section[s].size;
-    pt_section_data *d = NULL;
-    pt_file *file;
-
-    PT_ASSERT(size > PT_BLOCK_CHECK_BYTES);
-    TRY(open_file(t, &file));
-    d = section_new(t->env, (size_t)size);
-    if (d == NULL)
-        TRY(pt_fail(t->sink, PEAT_NOMEM, "no memory for table %s %s (%" PRIu64 " bytes)", t->name,
-                    section_names[s], size));
-    TRY(read_exactly(t, file, offset, d->bytes, (size_t)size, section_names[s]));
-    d->size = (size_t)size - PT_BLOCK_CHECK_BYTES;
-    const char *wrong = NULL;
-    if (pt_checksum(d->bytes, d->size, t->file_id, offset) != pt_get_u64(d->bytes + d->size))
-        wrong = "checksum does not match";
-    else
-        wrong = section_view(t, s, d);
-    if (wrong != NULL)
-        TRY(pt_fail(t->sink, PEAT_CORRUPT, "table %s %s @%" PRIu64 ": %s", t->name,
-                    section_names[s], offset, wrong));
-    *ret_data = d;
-    d = NULL;
-out:
-    pt_section_unref(d);
-    return rc;
-}
-
-peat_rc pt_table_load(pt_table *t, pt_section s)
-{
-    peat_rc rc = PEAT_OK;
-    if (pt_table_section_peek(t, s) != NULL)
-        return PEAT_OK;
-    pt_mutex_lock(&t->load_mu);
-    if (pt_table_section_peek(t, s) == NULL) {
-        pt_section_data *d;
-        rc = pt_table_section_read(t, s, &d);
-        /* release: pairs with pt_table_section_peek */
-        if (rc == PEAT_OK)
-            atomic_store_explicit(&t->section[s], d, memory_order_release);
-    }
-    pt_mutex_unlock(&t->load_mu);
-    return rc;
-}
-
-peat_rc pt_table_section_hold(pt_table *t, pt_section s, pt_section_data **ret_data)
-{
-    for (;;) {
-        pt_mutex_lock(&t->mu);
-        pt_section_data *d = atomic_load(&t->section[s]);
-        if (d != NULL)
-            atomic_fetch_add(&d->refs, 1);
-        pt_mutex_unlock(&t->mu);
-        if (d != NULL) {
-            *ret_data = d;
-            return PEAT_OK;
-        }
-        peat_rc rc = pt_table_load(t, s);
-        if (rc != PEAT_OK)
-            return rc;
-    }
-}
-
-bool pt_table_loaded(const pt_table *t, pt_section s)
-{
-    return pt_table_section_peek(t, s) != NULL;
-}
-
-size_t pt_table_section_memory(const pt_table *t, pt_section s)
-{
-    uint64_t size = t->meta.section[s].size;
-    return size == 0 ? 0 : (size_t)size + sizeof(pt_section_data);
-}
-
-void pt_table_unload(pt_table *t, pt_section s)
-{
-    pt_mutex_lock(&t->mu);
-    pt_section_data *d = atomic_exchange(&t->section[s], NULL);
-    pt_mutex_unlock(&t->mu);
-    if (d != NULL)
-        pt_epoch_retire(t->epoch, &d->retired, section_release);
-}
-
-void pt_table_deny(pt_table *t, pt_section s, bool denied)
-{
-    PT_ASSERT(s != PT_SECTION_INDEX || !denied);
-    atomic_store_explicit(&t->denied[s], denied,
-                          memory_order_relaxed); /* a hint, paired with none */
 }
 
 /* ---- blocks ---- */

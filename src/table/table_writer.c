@@ -12,68 +12,13 @@
  *
  * One thread. After a failure the writer is only good for free.
  */
-#include "table/block_build.h"
-#include "table/codec.h"
-#include "table/filter.h"
-#include "table/index.h"
-#include "table/locator.h"
-#include "table/table_meta.h"
+#include "table/writer.h"
 
-#include "base/hash.h"
-
-#define SAMPLE_BYTES     65536u /* 16 pages: enough to tell the slack of a record mix */
-#define WRITE_BYTES      (256u << 10)
-#define OUT_KEEP_BYTES   (1u << 20) /* a buffer that a large entry grew beyond this is let go */
-#define SLACK_PERMILLE   30u        /* to begin aligned */
-#define SLACK_GIVE_UP    60u        /* to stop aligning, once SLACK_BLOCKS are written */
-#define SLACK_BLOCKS     32u
-#define LARGE_RECORD     512u /* mean record size from which 16 KiB blocks pack better */
-#define SHRINK_SIXTEENTH 15u  /* a codec must bring the sample below 15/16 */
-
-/* One per distinct key, for filter and locator. */
-typedef struct key_hashes {
-    uint64_t *hashes;
-    uint32_t *entries; /* ordinal of the key's newest version */
-    size_t hashes_capacity, entries_capacity;
-    size_t count;
-    bool wanted;
-} key_hashes;
-
-struct pt_table_writer {
-    const pt_env *env;
-    pt_sink *sink;
-    pt_file *file;
-    pt_table_writer_options options;
-    char name[PT_TABLE_NAME_SIZE];
-    uint64_t file_id;
-    peat_rc failed; /* the first failure, for ever */
-
-    /* layout */
-    bool sampling;
-    bool aligned; /* so far every block lies at its number * 4096 */
-    pt_codec codec;
-    uint32_t block_bytes;
-    pt_coder *coder;
-    pt_bytes sample;
-    uint64_t sample_entries;
-    uint64_t slack_bytes;
-
-    /* the open block */
-    pt_block_builder builder;
-    pt_bytes large;       /* one encoded large block, or empty */
-    uint32_t block_first; /* entries before it */
-    bool cut;             /* it ends here */
-    pt_bytes scratch;
-
-    pt_bytes key_min, last_key;
-    uint64_t last_seq;
-    pt_index_builder index;
-    uint32_t block_entries_max;
-    key_hashes keys;
-    pt_bytes out;
-    uint64_t out_offset;
-    pt_table_meta meta;
-};
+#define WRITE_BYTES    (256u << 10)
+#define OUT_KEEP_BYTES (1u << 20) /* a buffer that a large entry grew beyond this is let go */
+#define SAMPLE_BYTES   65536u     /* 16 pages: enough to tell the slack of a record mix */
+#define SLACK_GIVE_UP  60u        /* permille: to stop aligning, once SLACK_BLOCKS are written */
+#define SLACK_BLOCKS   32u
 
 /* ---- output ---- */
 
@@ -85,11 +30,6 @@ static peat_rc fail(pt_table_writer *w, peat_rc rc)
         w->failed = rc;
     }
     return rc;
-}
-
-static uint64_t out_place(const pt_table_writer *w)
-{
-    return w->out_offset + w->out.size;
 }
 
 static peat_rc out_write(pt_table_writer *w)
@@ -106,8 +46,7 @@ static peat_rc out_write(pt_table_writer *w)
     return PEAT_OK;
 }
 
-/* The checksum of what lies in `out` from `start`, for where it will be. */
-static peat_rc out_checksum(pt_table_writer *w, size_t start)
+peat_rc pt_writer_checksum(pt_table_writer *w, size_t start)
 {
     return pt_bytes_append_u64(&w->out, pt_checksum(w->out.data + start, w->out.size - start,
                                                     w->file_id, w->out_offset + start));
@@ -124,11 +63,6 @@ static peat_rc out_pad(pt_table_writer *w, size_t size)
 }
 
 /* ---- blocks ---- */
-
-static size_t block_size_max(const pt_table_writer *w)
-{
-    return w->block_bytes - PT_BLOCK_CHECK_BYTES; /* with its checksum it still fits its frame */
-}
 
 /* The open block's bytes, in `scratch` or `large`. */
 static peat_rc encode_block(pt_table_writer *w, bool continues, pt_slice *ret_block)
@@ -153,13 +87,13 @@ static peat_rc align_block(pt_table_writer *w, size_t size, bool final)
 {
     if (!w->aligned)
         return PEAT_OK;
-    if (size > block_size_max(w)) {
+    if (size > pt_writer_block_max(w)) {
         w->aligned = false;
         return PEAT_OK;
     }
     if (final)
         return PEAT_OK;
-    size_t slack = block_size_max(w) - size;
+    size_t slack = pt_writer_block_max(w) - size;
     w->slack_bytes += slack;
     if (w->index.count >= SLACK_BLOCKS &&
         w->slack_bytes * 1000 > (uint64_t)w->index.count * PT_BLOCK_PAGE * SLACK_GIVE_UP) {
@@ -185,15 +119,15 @@ static peat_rc close_block(pt_table_writer *w, const pt_slice *next)
     if (w->index.count == UINT32_MAX)
         TRY(pt_fail(w->sink, PEAT_TOO_BIG, "table %s has too many blocks", w->name));
     TRY(encode_block(w, next != NULL && pt_slice_equal(last, *next), &block));
-    TRY(pt_index_builder_add(&w->index, out_place(w), w->block_first, last, next, large));
+    TRY(pt_index_builder_add(&w->index, pt_writer_place(w), w->block_first, last, next, large));
     if (w->codec != PT_CODEC_NONE) {
         TRY(pt_codec_encode(w->codec, w->coder, block, &w->out));
     } else {
         TRY(pt_bytes_append(&w->out, block.data, block.size));
         TRY(align_block(w, block.size, next == NULL));
     }
-    TRY(out_checksum(w, start));
-    pt_block_builder_clear(&w->builder, block_size_max(w));
+    TRY(pt_writer_checksum(w, start));
+    pt_block_builder_clear(&w->builder, pt_writer_block_max(w));
     if (w->large.capacity > OUT_KEEP_BYTES)
         pt_bytes_done(&w->large);
     w->large.size = 0;
@@ -229,12 +163,12 @@ static void drop_hashes(pt_table_writer *w)
 {
     pt_free(w->env, w->keys.hashes);
     pt_free(w->env, w->keys.entries);
-    w->keys = (key_hashes){0};
+    w->keys = (pt_key_hashes){0};
 }
 
 static peat_rc note_hash(pt_table_writer *w, uint64_t key_hash)
 {
-    key_hashes *k = &w->keys;
+    pt_key_hashes *k = &w->keys;
     if (!k->wanted)
         return PEAT_OK;
     size_t max = w->options.memory_max;
@@ -265,7 +199,7 @@ static void count_entry(pt_table_writer *w, const pt_entry *entry)
         m->value_bytes += entry->value.size;
 }
 
-static peat_rc add_entry(pt_table_writer *w, const pt_entry *entry, uint64_t key_hash)
+peat_rc pt_writer_add_entry(pt_table_writer *w, const pt_entry *entry, uint64_t key_hash)
 {
     peat_rc rc = PEAT_OK;
     bool first = w->meta.entries == 0, same = false;
@@ -287,108 +221,6 @@ static peat_rc add_entry(pt_table_writer *w, const pt_entry *entry, uint64_t key
     w->last_seq = entry->seq;
     count_entry(w, entry);
 out:
-    return rc;
-}
-
-/* ---- the sample ---- */
-
-static peat_rc sample_add(pt_table_writer *w, const pt_entry *e, uint64_t key_hash)
-{
-    peat_rc rc = PEAT_OK;
-    uint8_t kind = (uint8_t)e->kind;
-    TRY(pt_bytes_append(&w->sample, &kind, 1));
-    TRY(pt_bytes_append_u64(&w->sample, key_hash));
-    TRY(pt_bytes_append_u64(&w->sample, e->seq));
-    TRY(pt_bytes_append_sized(&w->sample, e->key));
-    TRY(pt_bytes_append_sized(&w->sample, e->value));
-    w->sample_entries++;
-out:
-    return rc;
-}
-
-/* False at the end. */
-static bool sample_next(pt_cursor *c, pt_entry *ret_entry, uint64_t *ret_hash)
-{
-    if (pt_cursor_left(c) == 0)
-        return false;
-    ret_entry->kind = (pt_kind)pt_cursor_u8(c);
-    *ret_hash = pt_cursor_u64(c);
-    ret_entry->seq = pt_cursor_u64(c);
-    ret_entry->key = pt_cursor_sized(c);
-    ret_entry->value = pt_cursor_sized(c);
-    PT_ASSERT(pt_cursor_ok(c));
-    return true;
-}
-
-static peat_rc codec_pays(pt_table_writer *w, bool *ret_pays)
-{
-    peat_rc rc = PEAT_OK;
-    pt_bytes *tmp = &w->scratch;
-    tmp->size = 0;
-    for (size_t at = 0; at < w->sample.size; at += PT_BLOCK_BYTES_LARGE) {
-        size_t n = (size_t)pt_min_u64(PT_BLOCK_BYTES_LARGE, w->sample.size - at);
-        TRY(pt_codec_encode(w->codec, w->coder, pt_slice_of(w->sample.data + at, n), tmp));
-    }
-    *ret_pays = tmp->size * 16 <= w->sample.size * SHRINK_SIXTEENTH;
-out:
-    return rc;
-}
-
-/* Packs the sample into pages and looks at what stays empty. */
-static peat_rc alignment_pays(pt_table_writer *w, bool *ret_pays)
-{
-    peat_rc rc = PEAT_OK;
-    pt_cursor c = pt_cursor_of(w->sample.data, w->sample.size);
-    pt_entry e;
-    uint64_t hash, slack = 0, blocks = 0;
-    bool added;
-
-    *ret_pays = false;
-    pt_block_builder_clear(&w->builder, block_size_max(w));
-    while (sample_next(&c, &e, &hash)) {
-        TRY(pt_block_builder_add(&w->builder, &e, 0, &added));
-        if (!added) {
-            slack += block_size_max(w) - w->builder.size;
-            blocks++;
-            pt_block_builder_clear(&w->builder, block_size_max(w));
-            TRY(pt_block_builder_add(&w->builder, &e, 0, &added));
-        }
-        if (!added)
-            goto out; /* a large one: not the mix for pages */
-    }
-    *ret_pays = slack * 1000 <= blocks * PT_BLOCK_PAGE * SLACK_PERMILLE;
-out:
-    return rc;
-}
-
-static peat_rc decide_layout(pt_table_writer *w)
-{
-    peat_rc rc = PEAT_OK;
-    bool pays = true;
-    w->sampling = false;
-    w->codec = w->options.codec;
-    if (w->codec != PT_CODEC_NONE && w->sample.size != 0) {
-        TRY(codec_pays(w, &pays));
-        if (!pays)
-            w->codec = PT_CODEC_NONE;
-    }
-    w->block_bytes = w->options.block_bytes;
-    if (w->block_bytes == 0) {
-        bool large = w->codec != PT_CODEC_NONE ||
-                     w->sample.size > w->sample_entries * (uint64_t)LARGE_RECORD;
-        w->block_bytes = large ? PT_BLOCK_BYTES_LARGE : PT_BLOCK_PAGE;
-    }
-    if (w->codec == PT_CODEC_NONE && w->block_bytes == PT_BLOCK_PAGE && !w->options.packed)
-        TRY(alignment_pays(w, &w->aligned));
-    pt_block_builder_clear(&w->builder, block_size_max(w));
-
-    pt_cursor c = pt_cursor_of(w->sample.data, w->sample.size);
-    pt_entry e;
-    uint64_t hash;
-    while (sample_next(&c, &e, &hash))
-        TRY(add_entry(w, &e, hash));
-out:
-    pt_bytes_done(&w->sample);
     return rc;
 }
 
@@ -469,11 +301,11 @@ peat_rc pt_table_writer_add(pt_table_writer *w, const pt_entry *entry, uint64_t 
 {
     PT_ASSERT(w->failed == PEAT_OK);
     if (PT_LIKELY(!w->sampling))
-        return fail(w, add_entry(w, entry, key_hash));
+        return fail(w, pt_writer_add_entry(w, entry, key_hash));
     if (w->sample.size + entry->key.size + entry->value.size <= SAMPLE_BYTES)
-        return fail(w, sample_add(w, entry, key_hash));
-    peat_rc rc = decide_layout(w);
-    return fail(w, rc == PEAT_OK ? add_entry(w, entry, key_hash) : rc);
+        return fail(w, pt_writer_sample_add(w, entry, key_hash));
+    peat_rc rc = pt_writer_decide_layout(w);
+    return fail(w, rc == PEAT_OK ? pt_writer_add_entry(w, entry, key_hash) : rc);
 }
 
 peat_rc pt_table_writer_cut(pt_table_writer *w, uint32_t *ret_block)
@@ -481,7 +313,7 @@ peat_rc pt_table_writer_cut(pt_table_writer *w, uint32_t *ret_block)
     peat_rc rc = PEAT_OK;
     PT_ASSERT(w->failed == PEAT_OK);
     if (w->sampling && w->sample_entries != 0)
-        TRY(decide_layout(w));
+        TRY(pt_writer_decide_layout(w));
     w->cut = block_open(w);
     *ret_block = w->index.count + (w->cut ? 1 : 0);
 out:
@@ -490,103 +322,12 @@ out:
 
 uint64_t pt_table_writer_bytes(const pt_table_writer *w)
 {
-    return out_place(w) + w->builder.size + w->large.size + w->sample.size;
+    return pt_writer_place(w) + w->builder.size + w->large.size + w->sample.size;
 }
 
 uint64_t pt_table_writer_entries(const pt_table_writer *w)
 {
     return w->sampling ? w->sample_entries : w->meta.entries;
-}
-
-/* ---- finish ---- */
-
-static peat_rc end_section(pt_table_writer *w, pt_section s, size_t start)
-{
-    peat_rc rc = out_checksum(w, start);
-    w->meta.section[s].offset = w->out_offset + start;
-    w->meta.section[s].size = w->out.size - start;
-    return rc;
-}
-
-static peat_rc put_index(pt_table_writer *w)
-{
-    peat_rc rc = PEAT_OK;
-    size_t start = w->out.size;
-    pt_table_meta *m = &w->meta;
-    TRY(pt_index_builder_finish(&w->index, m->key_min, m->key_max, out_place(w),
-                                (uint32_t)m->entries, !w->aligned, &w->out));
-    TRY(end_section(w, PT_SECTION_INDEX, start));
-out:
-    return rc;
-}
-
-/* The ordinals of newest versions become places. */
-static void find_places(pt_table_writer *w, uint32_t slot_bits)
-{
-    uint32_t block = 0;
-    for (size_t i = 0; i < w->keys.count; i++) {
-        uint32_t entry = w->keys.entries[i];
-        while (block + 1 < w->index.count && w->index.entries[block + 1] <= entry)
-            block++;
-        uint32_t slot = slot_bits != 0 ? entry - w->index.entries[block] : 0;
-        w->keys.entries[i] = block << slot_bits | slot;
-    }
-}
-
-static peat_rc put_locator(pt_table_writer *w, const pt_fuse_order *order)
-{
-    peat_rc rc = PEAT_OK;
-    uint32_t block_bits, slot_bits;
-    size_t start = w->out.size;
-    if (!pt_locator_bits(w->index.count, w->block_entries_max, &block_bits, &slot_bits))
-        return PEAT_OK;
-    find_places(w, slot_bits);
-    TRY(pt_locator_encode(order, w->keys.entries, block_bits, slot_bits, &w->out));
-    TRY(end_section(w, PT_SECTION_LOCATOR, start));
-out:
-    return rc;
-}
-
-/* Filter and locator share one order. When hashes of different keys are equal there can be no
- * locator, and the filter goes without the repetitions. */
-static peat_rc put_fuses(pt_table_writer *w)
-{
-    peat_rc rc = PEAT_OK;
-    pt_fuse_order order = {0};
-    key_hashes *k = &w->keys;
-    bool found = false, unique = true;
-    if (k->count == 0)
-        return PEAT_OK;
-    TRY(pt_fuse_order_init(&order, w->env, k->hashes, k->count, w->file_id, &found));
-    if (!found && w->options.want_filter) {
-        unique = false;
-        k->count = pt_fuse_unique(k->hashes, k->count);
-        TRY(pt_fuse_order_init(&order, w->env, k->hashes, k->count, w->file_id, &found));
-    }
-    if (found && w->options.want_filter) {
-        size_t start = w->out.size;
-        TRY(pt_filter_encode(&order, &w->out));
-        TRY(end_section(w, PT_SECTION_FILTER, start));
-    }
-    if (found && unique && w->options.want_locator)
-        TRY(put_locator(w, &order));
-out:
-    pt_fuse_order_done(&order);
-    return rc;
-}
-
-static peat_rc put_footer(pt_table_writer *w)
-{
-    peat_rc rc = PEAT_OK;
-    uint64_t offset = out_place(w);
-    size_t start = w->out.size;
-    /* the encoding's length does not depend on file_bytes, which has a fixed width */
-    TRY(pt_table_footer_encode(&w->meta, offset, &w->out));
-    w->meta.file_bytes = offset + (w->out.size - start);
-    w->out.size = start;
-    TRY(pt_table_footer_encode(&w->meta, offset, &w->out));
-out:
-    return rc;
 }
 
 static peat_rc finish(pt_table_writer *w)
@@ -595,7 +336,7 @@ static peat_rc finish(pt_table_writer *w)
     pt_table_meta *m = &w->meta;
 
     if (w->sampling)
-        TRY(decide_layout(w));
+        TRY(pt_writer_decide_layout(w));
     if (block_open(w))
         TRY(close_block(w, NULL));
     w->aligned = w->aligned && w->index.count != 0;
@@ -609,9 +350,7 @@ static peat_rc finish(pt_table_writer *w)
     m->flags = w->aligned ? PT_TABLE_ALIGNED : 0;
     m->key_min = pt_slice_of(w->key_min.data, w->key_min.size);
     m->key_max = pt_slice_of(w->last_key.data, w->last_key.size);
-    TRY(put_index(w));
-    TRY(put_fuses(w));
-    TRY(put_footer(w));
+    TRY(pt_writer_put_sections(w));
     TRY(out_write(w));
     int e = w->env->file_sync(w->env->ctx, w->file);
     if (e != 0)

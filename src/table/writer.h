@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * writer.h - the table writer inside: what table_writer.c (entries into blocks), writer_layout.c
+ * (sample and decisions) and writer_sections.c (what comes behind the blocks) share.
+ */
+#ifndef PT_TABLE_WRITER_H
+#define PT_TABLE_WRITER_H
+
+#include "base/hash.h"
+#include "table/block_build.h"
+#include "table/codec.h"
+#include "table/index.h"
+#include "table/table_meta.h"
+
+/* One per distinct key, for filter and locator. */
+typedef struct pt_key_hashes {
+    uint64_t *hashes;
+    uint32_t *entries; /* ordinal of the key's newest version */
+    size_t hashes_capacity, entries_capacity;
+    size_t count;
+    bool wanted;
+} pt_key_hashes;
+
+struct pt_table_writer {
+    const pt_env *env;
+    pt_sink *sink;
+    pt_file *file;
+    pt_table_writer_options options;
+    char name[PT_TABLE_NAME_SIZE];
+    uint64_t file_id;
+    peat_rc failed; /* the first failure, for ever */
+
+    /* layout */
+    bool sampling;
+    bool aligned; /* so far every block lies at its number * 4096 */
+    pt_codec codec;
+    uint32_t block_bytes;
+    pt_coder *coder;
+    pt_bytes sample;
+    uint64_t sample_entries;
+    uint64_t slack_bytes;
+
+    /* the open block */
+    pt_block_builder builder;
+    pt_bytes large;       /* one encoded large block, or empty */
+    uint32_t block_first; /* entries before it */
+    bool cut;             /* it ends here */
+    pt_bytes scratch;
+
+    pt_bytes key_min, last_key;
+    uint64_t last_seq;
+    pt_index_builder index;
+    uint32_t block_entries_max;
+    pt_key_hashes keys;
+    pt_bytes out;
+    uint64_t out_offset;
+    pt_table_meta meta;
+};
+
+/* File offset of what is appended to `out` next. */
+static inline uint64_t pt_writer_place(const pt_table_writer *w)
+{
+    return w->out_offset + w->out.size;
+}
+
+/* An encoded block's limit: with its checksum it still fits its frame. */
+static inline size_t pt_writer_block_max(const pt_table_writer *w)
+{
+    return w->block_bytes - PT_BLOCK_CHECK_BYTES;
+}
+
+/* Appends the checksum of what lies in `out` from `start`, for where it will be. */
+peat_rc pt_writer_checksum(pt_table_writer *w, size_t start) PT_MUST_USE;
+/* One entry into its block, once the layout is decided. */
+peat_rc pt_writer_add_entry(pt_table_writer *w, const pt_entry *entry,
+                            uint64_t key_hash) PT_MUST_USE;
+
+/* writer_layout.c */
+peat_rc pt_writer_sample_add(pt_table_writer *w, const pt_entry *entry,
+                             uint64_t key_hash) PT_MUST_USE;
+/* Ends the sample: decides, then adds its entries. */
+peat_rc pt_writer_decide_layout(pt_table_writer *w) PT_MUST_USE;
+
+/* writer_sections.c: index, filter, locator, footer, behind the last block. */
+peat_rc pt_writer_put_sections(pt_table_writer *w) PT_MUST_USE;
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* writer_layout.c - the sample of a table's first entries, and what follows from it: codec, block
+ * size, alignment. */
+#include "table/writer.h"
+
+#define SLACK_PERMILLE   30u  /* of the pages that may stay empty in an aligned table */
+#define LARGE_RECORD     512u /* mean record size from which 16 KiB blocks pack better */
+#define SHRINK_SIXTEENTH 15u  /* a codec must bring the sample below 15/16 */
+
+peat_rc pt_writer_sample_add(pt_table_writer *w, const pt_entry *e, uint64_t key_hash)
+{
+    peat_rc rc = PEAT_OK;
+    uint8_t kind = (uint8_t)e->kind;
+    TRY(pt_bytes_append(&w->sample, &kind, 1));
+    TRY(pt_bytes_append_u64(&w->sample, key_hash));
+    TRY(pt_bytes_append_u64(&w->sample, e->seq));
+    TRY(pt_bytes_append_sized(&w->sample, e->key));
+    TRY(pt_bytes_append_sized(&w->sample, e->value));
+    w->sample_entries++;
+out:
+    return rc;
+}
+
+/* False at the end. */
+static bool sample_next(pt_cursor *c, pt_entry *ret_entry, uint64_t *ret_hash)
+{
+    if (pt_cursor_left(c) == 0)
+        return false;
+    ret_entry->kind = (pt_kind)pt_cursor_u8(c);
+    *ret_hash = pt_cursor_u64(c);
+    ret_entry->seq = pt_cursor_u64(c);
+    ret_entry->key = pt_cursor_sized(c);
+    ret_entry->value = pt_cursor_sized(c);
+    PT_ASSERT(pt_cursor_ok(c));
+    return true;
+}
+
+static peat_rc codec_pays(pt_table_writer *w, bool *ret_pays)
+{
+    peat_rc rc = PEAT_OK;
+    pt_bytes *tmp = &w->scratch;
+    tmp->size = 0;
+    for (size_t at = 0; at < w->sample.size; at += PT_BLOCK_BYTES_LARGE) {
+        size_t n = (size_t)pt_min_u64(PT_BLOCK_BYTES_LARGE, w->sample.size - at);
+        TRY(pt_codec_encode(w->codec, w->coder, pt_slice_of(w->sample.data + at, n), tmp));
+    }
+    *ret_pays = tmp->size * 16 <= w->sample.size * SHRINK_SIXTEENTH;
+out:
+    return rc;
+}
+
+/* Packs the sample into pages and looks at what stays empty. */
+static peat_rc alignment_pays(pt_table_writer *w, bool *ret_pays)
+{
+    peat_rc rc = PEAT_OK;
+    pt_cursor c = pt_cursor_of(w->sample.data, w->sample.size);
+    pt_entry e;
+    uint64_t hash, slack = 0, blocks = 0;
+    bool added;
+
+    *ret_pays = false;
+    pt_block_builder_clear(&w->builder, pt_writer_block_max(w));
+    while (sample_next(&c, &e, &hash)) {
+        TRY(pt_block_builder_add(&w->builder, &e, 0, &added));
+        if (!added) {
+            slack += pt_writer_block_max(w) - w->builder.size;
+            blocks++;
+            pt_block_builder_clear(&w->builder, pt_writer_block_max(w));
+            TRY(pt_block_builder_add(&w->builder, &e, 0, &added));
+        }
+        if (!added)
+            goto out; /* a large one: not the mix for pages */
+    }
+    *ret_pays = slack * 1000 <= blocks * PT_BLOCK_PAGE * SLACK_PERMILLE;
+out:
+    return rc;
+}
+
+peat_rc pt_writer_decide_layout(pt_table_writer *w)
+{
+    peat_rc rc = PEAT_OK;
+    bool pays = true;
+    w->sampling = false;
+    w->codec = w->options.codec;
+    if (w->codec != PT_CODEC_NONE && w->sample.size != 0) {
+        TRY(codec_pays(w, &pays));
+        if (!pays)
+            w->codec = PT_CODEC_NONE;
+    }
+    w->block_bytes = w->options.block_bytes;
+    if (w->block_bytes == 0) {
+        bool large = w->codec != PT_CODEC_NONE ||
+                     w->sample.size > w->sample_entries * (uint64_t)LARGE_RECORD;
+        w->block_bytes = large ? PT_BLOCK_BYTES_LARGE : PT_BLOCK_PAGE;
+    }
+    if (w->codec == PT_CODEC_NONE && w->block_bytes == PT_BLOCK_PAGE && !w->options.packed)
+        TRY(alignment_pays(w, &w->aligned));
+    pt_block_builder_clear(&w->builder, pt_writer_block_max(w));
+
+    pt_cursor c = pt_cursor_of(w->sample.data, w->sample.size);
+    pt_entry e;
+    uint64_t hash;
+    while (sample_next(&c, &e, &hash))
+        TRY(pt_writer_add_entry(w, &e, hash));
+out:
+    pt_bytes_done(&w->sample);
+    return rc;
+}
