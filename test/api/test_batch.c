@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* test_batch.c - batches: whole, in order, reusable, and their limits. */
+#include "api/api_kit.h"
+
+static peat_batch *new_batch(void)
+{
+    peat_batch *batch = NULL;
+    assert_ok(peat_batch_new(&batch));
+    return batch;
+}
+
+static void add(peat_batch *batch, const char *key, const char *value)
+{
+    assert_ok(peat_batch_put(batch, peat_str(key), peat_str(value)));
+}
+
+static void a_batch_is_written_in_order(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = new_batch();
+    add(batch, "a", "1");
+    add(batch, "b", "2");
+    assert_ok(peat_batch_delete(batch, peat_str("a")));
+    add(batch, "b", "3");
+    assert_ok(peat_batch_delete(batch, peat_str("c")));
+    add(batch, "c", "4");
+    assert_int_equal(peat_batch_count(batch), 6);
+    expect_absent(k, "b");
+    assert_ok(peat_write(k->db, NULL, batch));
+    expect_absent(k, "a");
+    expect_get(k, "b", "3");
+    expect_get(k, "c", "4");
+    peat_batch_free(batch);
+    kit_reopen(k);
+    expect_absent(k, "a");
+    expect_get(k, "b", "3");
+    expect_get(k, "c", "4");
+}
+
+static void an_empty_batch_writes_nothing(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = new_batch();
+    assert_int_equal(peat_batch_count(batch), 0);
+    assert_ok(peat_write(k->db, NULL, batch));
+    peat_write_options sync = {.size = sizeof sync, .sync = true};
+    assert_ok(peat_write(k->db, &sync, batch));
+    assert_int_equal(count_all(k->db), 0);
+    peat_batch_free(batch);
+}
+
+static void a_batch_may_be_written_again_and_refilled(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = new_batch();
+    add(batch, "a", "1");
+    assert_ok(peat_write(k->db, NULL, batch));
+    assert_ok(peat_delete(k->db, NULL, peat_str("a")));
+    assert_ok(peat_write(k->db, NULL, batch));
+    expect_get(k, "a", "1");
+    size_t full = peat_batch_bytes(batch);
+    peat_batch_clear(batch);
+    assert_int_equal(peat_batch_count(batch), 0);
+    assert_true(peat_batch_bytes(batch) < full);
+    add(batch, "b", "2");
+    assert_ok(peat_delete(k->db, NULL, peat_str("a")));
+    assert_ok(peat_write(k->db, NULL, batch));
+    expect_absent(k, "a");
+    expect_get(k, "b", "2");
+    peat_batch_free(batch);
+}
+
+static void reserved_room_is_zeroed_and_becomes_the_value(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = new_batch();
+    void *room = NULL;
+    static const char zeros[64];
+    /* memory that was used before */
+    add(batch, "x",
+        "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy");
+    peat_batch_clear(batch);
+    assert_ok(peat_batch_put_reserve(batch, peat_str("a"), 64, &room));
+    assert_memory_equal(room, zeros, 64);
+    memcpy(room, "written in place", 16);
+    assert_ok(peat_batch_put_reserve(batch, peat_str("b"), 0, &room));
+    assert_ok(peat_write(k->db, NULL, batch));
+    assert_ok(peat_get(k->db, NULL, peat_str("a"), &k->buf));
+    assert_int_equal(k->buf.size, 64);
+    assert_memory_equal(k->buf.data, "written in place", 16);
+    assert_memory_equal((char *)k->buf.data + 16, zeros, 48);
+    expect_get(k, "b", "");
+    peat_batch_free(batch);
+}
+
+static void what_does_not_fit_leaves_the_batch_as_it_was(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = new_batch();
+    char *key = calloc(1, PEAT_KEY_SIZE_MAX + 1);
+    void *room = NULL;
+    add(batch, "a", "1");
+    size_t bytes = peat_batch_bytes(batch);
+    peat_slice long_key = peat_bytes(key, PEAT_KEY_SIZE_MAX + 1);
+    peat_slice long_value = peat_bytes(key, PEAT_VALUE_SIZE_MAX + 1);
+    assert_int_equal(peat_batch_put(batch, long_key, peat_str("")), PEAT_TOO_BIG);
+    assert_int_equal(peat_batch_put(batch, peat_str("b"), long_value), PEAT_TOO_BIG);
+    assert_int_equal(peat_batch_delete(batch, long_key), PEAT_TOO_BIG);
+    assert_int_equal(peat_batch_put_reserve(batch, peat_str("b"), PEAT_VALUE_SIZE_MAX + 1, &room),
+                     PEAT_TOO_BIG);
+    assert_int_equal(peat_batch_put(batch, peat_bytes(NULL, 1), peat_str("")), PEAT_INVALID);
+    assert_int_equal(peat_batch_put(batch, peat_str(""), peat_bytes(NULL, 1)), PEAT_INVALID);
+    assert_int_equal(peat_batch_delete(batch, peat_bytes(NULL, 1)), PEAT_INVALID);
+    assert_null(room);
+    assert_int_equal(peat_batch_count(batch), 1);
+    assert_int_equal(peat_batch_bytes(batch), bytes);
+    assert_ok(peat_batch_put(batch, peat_bytes(key, PEAT_KEY_SIZE_MAX), peat_str("fits")));
+    assert_ok(peat_write(k->db, NULL, batch));
+    assert_int_equal(count_all(k->db), 2);
+    peat_batch_free(batch);
+    free(key);
+}
+
+static void null_batches_are_invalid_or_empty(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = new_batch();
+    void *room = NULL;
+    peat_batch_free(NULL);
+    peat_batch_clear(NULL);
+    assert_int_equal(peat_batch_count(NULL), 0);
+    assert_int_equal(peat_batch_bytes(NULL), 0);
+    assert_int_equal(peat_batch_new(NULL), PEAT_INVALID);
+    assert_int_equal(peat_batch_put(NULL, peat_str("a"), peat_str("")), PEAT_INVALID);
+    assert_int_equal(peat_batch_delete(NULL, peat_str("a")), PEAT_INVALID);
+    assert_int_equal(peat_batch_put_reserve(NULL, peat_str("a"), 1, &room), PEAT_INVALID);
+    assert_int_equal(peat_batch_put_reserve(batch, peat_str("a"), 1, NULL), PEAT_INVALID);
+    assert_int_equal(peat_write(k->db, NULL, NULL), PEAT_INVALID);
+    assert_int_equal(peat_write(NULL, NULL, batch), PEAT_INVALID);
+    assert_int_equal(peat_batch_count(batch), 0);
+    peat_batch_free(batch);
+}
+
+/* Many times the memtable: becomes a run of its own, all or nothing. */
+static void a_batch_larger_than_the_memory_for_writes_is_one_write(void **state)
+{
+    kit *k = *state;
+    make_tiny(k);
+    kit_reopen(k);
+    peat_batch *batch = new_batch();
+    char key[32];
+    for (int i = 0; i < 3000; i++) {
+        (void)snprintf(key, sizeof key, "key-%06d", i * 7919 % 3000);
+        add(batch, key, "a value of some fifty bytes, as they are in this test");
+    }
+    add(batch, "key-000010", "the last one counts");
+    peat_snapshot *before = NULL;
+    assert_ok(peat_snapshot_open(k->db, &before));
+    assert_ok(peat_write(k->db, NULL, batch));
+    assert_int_equal(count_all(k->db), 3000);
+    expect_get(k, "key-000010", "the last one counts");
+    peat_read_options then = {.size = sizeof then, .snapshot = before};
+    assert_int_equal(peat_exists(k->db, &then, peat_str("key-000011")), PEAT_NOT_FOUND);
+    peat_snapshot_close(before);
+    assert_ok(peat_batch_delete(batch, peat_str("key-000012")));
+    assert_ok(peat_write(k->db, NULL, batch));
+    kit_reopen(k);
+    assert_int_equal(count_all(k->db), 2999);
+    expect_get(k, "key-000010", "the last one counts");
+    peat_batch_free(batch);
+}
+
+static void one_batch_may_go_to_several_stores(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = new_batch();
+    peat_db *second = NULL;
+    add(batch, "a", "1");
+    assert_ok(peat_open("second", &k->options, &second, NULL));
+    assert_ok(peat_write(k->db, NULL, batch));
+    assert_ok(peat_write(second, NULL, batch));
+    expect_get(k, "a", "1");
+    assert_ok(peat_exists(second, NULL, peat_str("a")));
+    assert_ok(peat_close(second));
+    peat_batch_free(batch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_OPEN(a_batch_is_written_in_order),
+        TEST_OPEN(an_empty_batch_writes_nothing),
+        TEST_OPEN(a_batch_may_be_written_again_and_refilled),
+        TEST_OPEN(reserved_room_is_zeroed_and_becomes_the_value),
+        TEST_OPEN(what_does_not_fit_leaves_the_batch_as_it_was),
+        TEST_OPEN(null_batches_are_invalid_or_empty),
+        TEST_OPEN(a_batch_larger_than_the_memory_for_writes_is_one_write),
+        TEST_OPEN(one_batch_may_go_to_several_stores),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/* test_iterators.c - every movement, bounds, prefixes, fills, and what a write meanwhile changes.
+ */
+#include "api/api_kit.h"
+
+static void fill_letters(kit *k)
+{
+    static const char *const keys[] = {"b", "d", "f", "h", "j"};
+    for (size_t i = 0; i < 5; i++)
+        put(k, keys[i], keys[i]);
+}
+
+static peat_iter *open_iter(kit *k, const peat_iter_options *options)
+{
+    peat_iter *it = NULL;
+    assert_ok(peat_iter_open(k->db, options, &it));
+    assert_non_null(it);
+    return it;
+}
+
+static void expect_at(peat_iter *it, peat_rc rc, const char *key)
+{
+    if (rc != PEAT_OK)
+        fail_msg("expected %s, found %s", key, peat_rc_name(rc));
+    assert_true(peat_iter_valid(it));
+    expect_bytes(peat_iter_key(it).data, peat_iter_key(it).size, key);
+    expect_bytes(peat_iter_value(it).data, peat_iter_value(it).size, key);
+}
+
+static void expect_end(peat_iter *it, peat_rc rc)
+{
+    assert_int_equal(rc, PEAT_END);
+    assert_false(peat_iter_valid(it));
+    assert_null(peat_iter_key(it).data);
+    assert_int_equal(peat_iter_key(it).size, 0);
+    assert_null(peat_iter_value(it).data);
+}
+
+static void a_new_iterator_steps_to_either_end(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_iter *it = open_iter(k, NULL);
+    assert_false(peat_iter_valid(it));
+    expect_at(it, peat_iter_next(it), "b");
+    peat_iter_close(it);
+    it = open_iter(k, NULL);
+    expect_at(it, peat_iter_prev(it), "j");
+    peat_iter_close(it);
+}
+
+static void it_turns_around_anywhere(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_iter *it = open_iter(k, NULL);
+    expect_at(it, peat_iter_next(it), "b");
+    expect_at(it, peat_iter_next(it), "d");
+    expect_at(it, peat_iter_prev(it), "b");
+    expect_at(it, peat_iter_next(it), "d");
+    expect_at(it, peat_iter_next(it), "f");
+    expect_at(it, peat_iter_prev(it), "d");
+    expect_at(it, peat_iter_last(it), "j");
+    expect_at(it, peat_iter_prev(it), "h");
+    expect_at(it, peat_iter_first(it), "b");
+    peat_iter_close(it);
+}
+
+static void the_end_stays_the_end_until_it_is_placed_anew(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_iter *it = open_iter(k, NULL);
+    expect_at(it, peat_iter_last(it), "j");
+    expect_end(it, peat_iter_next(it));
+    expect_end(it, peat_iter_next(it));
+    expect_end(it, peat_iter_prev(it));
+    expect_at(it, peat_iter_first(it), "b");
+    expect_end(it, peat_iter_prev(it));
+    expect_end(it, peat_iter_next(it));
+    expect_at(it, peat_iter_seek(it, peat_str("c")), "d");
+    peat_iter_close(it);
+}
+
+static void seeks_land_on_the_neighbour(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_iter *it = open_iter(k, NULL);
+    expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
+    expect_at(it, peat_iter_seek(it, peat_str("c")), "d");
+    expect_at(it, peat_iter_seek(it, peat_str("")), "b");
+    expect_end(it, peat_iter_seek(it, peat_str("k")));
+    expect_at(it, peat_iter_seek_for_prev(it, peat_str("d")), "d");
+    expect_at(it, peat_iter_seek_for_prev(it, peat_str("e")), "d");
+    expect_at(it, peat_iter_seek_for_prev(it, peat_str("zz")), "j");
+    expect_end(it, peat_iter_seek_for_prev(it, peat_str("a")));
+    expect_end(it, peat_iter_seek_for_prev(it, peat_str("")));
+    peat_iter_close(it);
+}
+
+static void bounds_hold_for_every_movement(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_iter_options o = {.size = sizeof o, .lower = peat_str("d"), .upper = peat_str("j")};
+    peat_iter *it = open_iter(k, &o);
+    expect_at(it, peat_iter_first(it), "d");
+    expect_end(it, peat_iter_prev(it));
+    expect_at(it, peat_iter_last(it), "h");
+    expect_end(it, peat_iter_next(it));
+    expect_at(it, peat_iter_seek(it, peat_str("a")), "d");
+    expect_at(it, peat_iter_seek_for_prev(it, peat_str("z")), "h");
+    expect_end(it, peat_iter_seek(it, peat_str("i")));
+    expect_end(it, peat_iter_seek(it, peat_str("j")));
+    expect_end(it, peat_iter_seek_for_prev(it, peat_str("c")));
+    peat_iter_close(it);
+}
+
+static void the_bounds_are_copied(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    char lower[] = "d", upper[] = "h";
+    peat_iter_options o = {.size = sizeof o, .lower = peat_str(lower), .upper = peat_str(upper)};
+    peat_iter *it = open_iter(k, &o);
+    lower[0] = upper[0] = 'z';
+    expect_at(it, peat_iter_next(it), "d");
+    expect_at(it, peat_iter_next(it), "f");
+    expect_end(it, peat_iter_next(it));
+    peat_iter_close(it);
+}
+
+static void an_empty_upper_bound_leaves_nothing(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    put(k, "", "");
+    peat_iter_options o = {.size = sizeof o, .upper = peat_str("")};
+    peat_iter *it = open_iter(k, &o);
+    expect_end(it, peat_iter_first(it));
+    expect_end(it, peat_iter_last(it));
+    peat_iter_close(it);
+}
+
+static void a_prefix_takes_all_that_begins_so(void **state)
+{
+    kit *k = *state;
+    static const char *const keys[] = {"a", "ab", "ab\xff", "ab\xff\xff", "aba", "ac", "b"};
+    for (size_t i = 0; i < 7; i++)
+        put(k, keys[i], keys[i]);
+    peat_iter_options o = {.size = sizeof o, .prefix = peat_str("ab")};
+    peat_iter *it = open_iter(k, &o);
+    expect_at(it, peat_iter_next(it), "ab");
+    expect_at(it, peat_iter_next(it), "aba");
+    expect_at(it, peat_iter_next(it), "ab\xff");
+    expect_at(it, peat_iter_next(it), "ab\xff\xff");
+    expect_end(it, peat_iter_next(it));
+    expect_at(it, peat_iter_last(it), "ab\xff\xff");
+    peat_iter_close(it);
+    o.upper = peat_str("ab\xff");
+    it = open_iter(k, &o);
+    expect_at(it, peat_iter_last(it), "aba");
+    peat_iter_close(it);
+}
+
+/* There is no key behind a prefix of 0xff bytes. */
+static void a_prefix_of_the_highest_bytes_has_no_upper_bound(void **state)
+{
+    kit *k = *state;
+    put(k, "\xfe", "\xfe");
+    put(k, "\xff\xff", "\xff\xff");
+    put(k, "\xff\xff\xff", "\xff\xff\xff");
+    peat_iter_options o = {.size = sizeof o, .prefix = peat_str("\xff\xff")};
+    peat_iter *it = open_iter(k, &o);
+    expect_at(it, peat_iter_last(it), "\xff\xff\xff");
+    expect_at(it, peat_iter_prev(it), "\xff\xff");
+    expect_end(it, peat_iter_prev(it));
+    peat_iter_close(it);
+}
+
+static void keys_only_has_no_values(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    assert_ok(peat_flush(k->db));
+    peat_iter_options o = {.size = sizeof o, .keys_only = true};
+    peat_iter *it = open_iter(k, &o);
+    peat_row rows[8];
+    size_t n = 0;
+    assert_ok(peat_iter_next(it));
+    expect_bytes(peat_iter_key(it).data, peat_iter_key(it).size, "b");
+    assert_int_equal(peat_iter_value(it).size, 0);
+    assert_ok(peat_iter_fill(it, rows, 8, &n));
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(rows[i].value.size, 0);
+    peat_iter_close(it);
+}
+
+static void it_sees_the_moment_it_was_opened(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_iter *it = open_iter(k, NULL);
+    put(k, "c", "new");
+    put(k, "d", "overwritten");
+    assert_ok(peat_delete(k->db, NULL, peat_str("f")));
+    expect_at(it, peat_iter_next(it), "b");
+    expect_at(it, peat_iter_next(it), "d");
+    assert_ok(peat_flush(k->db));
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    expect_at(it, peat_iter_next(it), "f");
+    expect_at(it, peat_iter_prev(it), "d");
+    expect_at(it, peat_iter_last(it), "j");
+    peat_iter_close(it);
+}
+
+/* --- fills
+ * ---------------------------------------------------------------------------------------- */
+
+static void fills_visit_each_entry_once(void **state)
+{
+    kit *k = *state;
+    make_tiny(k);
+    kit_reopen(k);
+    put_many(k, 1500, 40);
+    peat_iter *it = open_iter(k, NULL);
+    peat_row rows[37];
+    char key[32];
+    int seen = 0;
+    size_t n = 0;
+    peat_rc rc;
+    while ((rc = peat_iter_fill(it, rows, 37, &n)) == PEAT_OK)
+        for (size_t i = 0; i < n; i++) {
+            (void)snprintf(key, sizeof key, "key-%06d", seen++);
+            expect_bytes(rows[i].key.data, rows[i].key.size, key);
+        }
+    assert_int_equal(rc, PEAT_END);
+    assert_int_equal(n, 0);
+    assert_int_equal(seen, 1500);
+    assert_false(peat_iter_valid(it));
+    peat_iter_close(it);
+    it = open_iter(k, NULL);
+    while ((rc = peat_iter_fill_back(it, rows, 37, &n)) == PEAT_OK)
+        for (size_t i = 0; i < n; i++) {
+            (void)snprintf(key, sizeof key, "key-%06d", --seen);
+            expect_bytes(rows[i].key.data, rows[i].key.size, key);
+        }
+    assert_int_equal(rc, PEAT_END);
+    assert_int_equal(seen, 0);
+    peat_iter_close(it);
+}
+
+static void a_fill_after_a_seek_begins_with_that_entry(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_iter *it = open_iter(k, NULL);
+    peat_row rows[2];
+    size_t n = 0;
+    expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
+    assert_ok(peat_iter_fill(it, rows, 1, &n));
+    assert_int_equal(n, 1);
+    expect_bytes(rows[0].key.data, rows[0].key.size, "d");
+    expect_at(it, PEAT_OK, "d");
+    assert_ok(peat_iter_fill(it, rows, 1, &n));
+    expect_bytes(rows[0].key.data, rows[0].key.size, "f");
+    assert_ok(peat_iter_fill_back(it, rows, 1, &n)); /* the other way: d again, but not f */
+    expect_bytes(rows[0].key.data, rows[0].key.size, "d");
+    expect_at(it, peat_iter_next(it), "f");
+    assert_ok(peat_iter_fill(it, rows, 1, &n)); /* stepped to, not returned yet */
+    expect_bytes(rows[0].key.data, rows[0].key.size, "f");
+    peat_iter_close(it);
+}
+
+/* --- misuse
+ * --------------------------------------------------------------------------------------- */
+
+static void null_iterators_are_invalid(void **state)
+{
+    kit *k = *state;
+    peat_row row;
+    size_t n = 7;
+    peat_iter *it = NULL;
+    assert_int_equal(peat_iter_open(NULL, NULL, &it), PEAT_INVALID);
+    assert_int_equal(peat_iter_open(k->db, NULL, NULL), PEAT_INVALID);
+    assert_int_equal(peat_iter_first(NULL), PEAT_INVALID);
+    assert_int_equal(peat_iter_last(NULL), PEAT_INVALID);
+    assert_int_equal(peat_iter_next(NULL), PEAT_INVALID);
+    assert_int_equal(peat_iter_prev(NULL), PEAT_INVALID);
+    assert_int_equal(peat_iter_seek(NULL, peat_str("a")), PEAT_INVALID);
+    assert_int_equal(peat_iter_seek_for_prev(NULL, peat_str("a")), PEAT_INVALID);
+    assert_int_equal(peat_iter_fill(NULL, &row, 1, &n), PEAT_INVALID);
+    assert_int_equal(n, 0);
+    assert_false(peat_iter_valid(NULL));
+    assert_int_equal(peat_iter_key(NULL).size, 0);
+    assert_null(peat_iter_value(NULL).data);
+    peat_iter_close(NULL);
+}
+
+static void nonsense_arguments_are_invalid(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    char *key = calloc(1, PEAT_KEY_SIZE_MAX + 1);
+    peat_iter *it = NULL;
+    peat_iter_options o = {.size = 1};
+    assert_int_equal(peat_iter_open(k->db, &o, &it), PEAT_INVALID);
+    o = (peat_iter_options){.size = sizeof o, .prefix = peat_bytes(NULL, 2)};
+    assert_int_equal(peat_iter_open(k->db, &o, &it), PEAT_INVALID);
+    o = (peat_iter_options){.size = sizeof o, .lower = peat_bytes(key, PEAT_KEY_SIZE_MAX + 1)};
+    assert_int_equal(peat_iter_open(k->db, &o, &it), PEAT_TOO_BIG);
+    it = open_iter(k, NULL);
+    expect_at(it, peat_iter_first(it), "b");
+    assert_int_equal(peat_iter_seek(it, peat_bytes(NULL, 1)), PEAT_INVALID);
+    size_t n = 1;
+    assert_int_equal(peat_iter_fill(it, NULL, 4, &n), PEAT_INVALID);
+    peat_iter_close(it);
+    free(key);
+}
+
+/* --- after the store
+ * ------------------------------------------------------------------------------ */
+
+static void an_iterator_outlives_its_store_and_says_so(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_iter *it = open_iter(k, NULL), *unused = open_iter(k, NULL);
+    peat_row row;
+    size_t n = 1;
+    expect_at(it, peat_iter_next(it), "b");
+    kit_close(k);
+    assert_int_equal(peat_iter_next(it), PEAT_CLOSED);
+    assert_int_equal(peat_iter_first(it), PEAT_CLOSED);
+    assert_int_equal(peat_iter_last(it), PEAT_CLOSED);
+    assert_int_equal(peat_iter_prev(it), PEAT_CLOSED);
+    assert_int_equal(peat_iter_seek(it, peat_str("a")), PEAT_CLOSED);
+    assert_int_equal(peat_iter_seek_for_prev(it, peat_str("a")), PEAT_CLOSED);
+    assert_int_equal(peat_iter_fill(it, &row, 1, &n), PEAT_CLOSED);
+    assert_int_equal(n, 0);
+    assert_false(peat_iter_valid(it));
+    peat_iter_close(it);
+    peat_iter_close(unused);
+}
+
+/* --- many of them
+ * --------------------------------------------------------------------------------- */
+
+static void many_iterators_are_open_at_once(void **state)
+{
+    kit *k = *state;
+    peat_iter *its[200];
+    char key[32];
+    for (int i = 0; i < 200; i++) {
+        (void)snprintf(key, sizeof key, "%04d", i);
+        put(k, key, key);
+        its[i] = open_iter(k, NULL);
+        if (i % 20 == 0)
+            assert_ok(peat_flush(k->db));
+    }
+    assert_int_equal(stats_of(k->db).iterators, 200);
+    for (int i = 0; i < 200; i++) {
+        (void)snprintf(key, sizeof key, "%04d", i);
+        expect_at(its[i], peat_iter_last(its[i]), key);
+        peat_iter_close(its[i]);
+    }
+    assert_int_equal(stats_of(k->db).iterators, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_OPEN(a_new_iterator_steps_to_either_end),
+        TEST_OPEN(it_turns_around_anywhere),
+        TEST_OPEN(the_end_stays_the_end_until_it_is_placed_anew),
+        TEST_OPEN(seeks_land_on_the_neighbour),
+        TEST_OPEN(bounds_hold_for_every_movement),
+        TEST_OPEN(the_bounds_are_copied),
+        TEST_OPEN(an_empty_upper_bound_leaves_nothing),
+        TEST_OPEN(a_prefix_takes_all_that_begins_so),
+        TEST_OPEN(a_prefix_of_the_highest_bytes_has_no_upper_bound),
+        TEST_OPEN(keys_only_has_no_values),
+        TEST_OPEN(it_sees_the_moment_it_was_opened),
+        TEST_OPEN(fills_visit_each_entry_once),
+        TEST_OPEN(a_fill_after_a_seek_begins_with_that_entry),
+        TEST_OPEN(null_iterators_are_invalid),
+        TEST_OPEN(nonsense_arguments_are_invalid),
+        TEST_OPEN(an_iterator_outlives_its_store_and_says_so),
+        TEST_OPEN(many_iterators_are_open_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

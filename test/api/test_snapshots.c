@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* test_snapshots.c - earlier states: what they see, what they keep, and how they end. */
+#include "api/api_kit.h"
+
+static peat_snapshot *take(kit *k)
+{
+    peat_snapshot *snapshot = NULL;
+    assert_ok(peat_snapshot_open(k->db, &snapshot));
+    return snapshot;
+}
+
+static void expect_then(kit *k, const peat_snapshot *snapshot, const char *key, const char *value)
+{
+    peat_read_options then = {.size = sizeof then, .snapshot = snapshot};
+    peat_rc rc = peat_get(k->db, &then, peat_str(key), &k->buf);
+    assert_int_equal(rc, value ? PEAT_OK : PEAT_NOT_FOUND);
+    assert_int_equal(peat_exists(k->db, &then, peat_str(key)), rc);
+    if (value != NULL)
+        expect_bytes(k->buf.data, k->buf.size, value);
+}
+
+static void a_snapshot_sees_its_own_moment(void **state)
+{
+    kit *k = *state;
+    peat_snapshot *empty = take(k);
+    put(k, "a", "1");
+    peat_snapshot *one = take(k);
+    put(k, "a", "2");
+    put(k, "b", "2");
+    peat_snapshot *two = take(k);
+    assert_ok(peat_delete(k->db, NULL, peat_str("a")));
+    for (int round = 0; round < 3; round++) { /* in memory, in a table, in one run */
+        expect_then(k, empty, "a", NULL);
+        expect_then(k, one, "a", "1");
+        expect_then(k, one, "b", NULL);
+        expect_then(k, two, "a", "2");
+        expect_then(k, two, "b", "2");
+        expect_absent(k, "a");
+        if (round == 0)
+            assert_ok(peat_flush(k->db));
+        else
+            assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    }
+    peat_snapshot_close(one);
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    expect_then(k, two, "a", "2");
+    expect_then(k, empty, "a", NULL);
+    peat_snapshot_close(two);
+    peat_snapshot_close(empty);
+}
+
+static void what_no_snapshot_needs_is_given_back(void **state)
+{
+    kit *k = *state;
+    make_tiny(k);
+    kit_reopen(k);
+    put_many(k, 500, 100);
+    peat_snapshot *snapshot = take(k);
+    for (int i = 0; i < 3; i++)
+        put_many(k, 500, 90);
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    assert_int_equal(stats_of(k->db).entries, 1000);
+    peat_snapshot_close(snapshot);
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    assert_int_equal(stats_of(k->db).entries, 500);
+}
+
+static void an_iterator_lives_longer_than_its_snapshot(void **state)
+{
+    kit *k = *state;
+    put(k, "a", "1");
+    peat_snapshot *snapshot = take(k);
+    peat_iter_options options = {.size = sizeof options, .snapshot = snapshot};
+    peat_iter *it = NULL;
+    put(k, "a", "2");
+    assert_ok(peat_iter_open(k->db, &options, &it));
+    peat_snapshot_close(snapshot);
+    put(k, "a", "3");
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    assert_ok(peat_iter_next(it));
+    expect_bytes(peat_iter_value(it).data, peat_iter_value(it).size, "1");
+    assert_int_equal(peat_iter_next(it), PEAT_END);
+    peat_iter_close(it);
+}
+
+static void a_batch_is_in_a_snapshot_whole_or_not_at_all(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = NULL;
+    assert_ok(peat_batch_new(&batch));
+    assert_ok(peat_batch_put(batch, peat_str("a"), peat_str("1")));
+    assert_ok(peat_batch_put(batch, peat_str("b"), peat_str("1")));
+    peat_snapshot *before = take(k);
+    assert_ok(peat_write(k->db, NULL, batch));
+    peat_snapshot *after = take(k);
+    expect_then(k, before, "a", NULL);
+    expect_then(k, before, "b", NULL);
+    expect_then(k, after, "a", "1");
+    expect_then(k, after, "b", "1");
+    peat_snapshot_close(before);
+    peat_snapshot_close(after);
+    peat_batch_free(batch);
+}
+
+static void snapshots_are_counted(void **state)
+{
+    kit *k = *state;
+    peat_snapshot *all[50];
+    for (int i = 0; i < 50; i++)
+        all[i] = take(k);
+    assert_int_equal(stats_of(k->db).snapshots, 50);
+    for (int i = 0; i < 50; i++)
+        peat_snapshot_close(all[i * 7 % 50]);
+    assert_int_equal(stats_of(k->db).snapshots, 0);
+}
+
+static void a_snapshot_is_closed_before_or_after_its_store(void **state)
+{
+    kit *k = *state;
+    put(k, "a", "1");
+    peat_snapshot *snapshot = take(k);
+    kit_close(k);
+    kit_must_open(k);
+    peat_read_options then = {.size = sizeof then, .snapshot = snapshot};
+    peat_iter_options scan = {.size = sizeof scan, .snapshot = snapshot};
+    peat_iter *it = NULL;
+    assert_int_equal(peat_get(k->db, &then, peat_str("a"), &k->buf), PEAT_CLOSED);
+    assert_int_equal(peat_exists(k->db, &then, peat_str("a")), PEAT_CLOSED);
+    assert_int_equal(peat_iter_open(k->db, &scan, &it), PEAT_CLOSED);
+    peat_snapshot_close(snapshot);
+    peat_snapshot_close(NULL);
+}
+
+static void misuse_is_invalid(void **state)
+{
+    kit *k = *state;
+    peat_snapshot *snapshot = NULL;
+    assert_int_equal(peat_snapshot_open(NULL, &snapshot), PEAT_INVALID);
+    assert_int_equal(peat_snapshot_open(k->db, NULL), PEAT_INVALID);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_OPEN(a_snapshot_sees_its_own_moment),
+        TEST_OPEN(what_no_snapshot_needs_is_given_back),
+        TEST_OPEN(an_iterator_lives_longer_than_its_snapshot),
+        TEST_OPEN(a_batch_is_in_a_snapshot_whole_or_not_at_all),
+        TEST_OPEN(snapshots_are_counted),
+        TEST_OPEN(a_snapshot_is_closed_before_or_after_its_store),
+        TEST_OPEN(misuse_is_invalid),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
