@@ -42,4 +42,15 @@ static inline bool pt_file_name_parse(const char *name, char letter, uint64_t *r
     return true;
 }
 
+/* Whether a store makes files of this name: manifests, log segments, tables, blobs, the reserve. */
+static inline bool pt_file_name_is_store(const char *name)
+{
+    static const char letters[] = {'m', 'w', 't', 'b', 'r'};
+    uint64_t number;
+    for (size_t i = 0; i < PT_COUNT_OF(letters); i++)
+        if (pt_file_name_parse(name, letters[i], &number))
+            return true;
+    return false;
+}
+
 #endif

@@ -139,7 +139,7 @@ static size_t united(const pt_version *v, const pt_pick_options *o, size_t at)
 
 /* Changes of the manifest alone. A union asks for at least four, so that it does not come back
  * after every growth of the target. */
-static pt_unit pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pick *pick)
+pt_unit pt_pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pick *pick)
 {
     for (size_t i = 0; i < v->count; i++) {
         pick->first = i;
@@ -187,7 +187,7 @@ pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *re
         if (p->slice_count != 0)
             return PT_UNIT_MERGE;
     }
-    pt_unit shape = pick_shape(v, o, ret_pick);
+    pt_unit shape = pt_pick_shape(v, o, ret_pick);
     if (shape != PT_UNIT_NONE)
         return shape;
     return o->idle && pick_idle(v, o, ret_pick) ? PT_UNIT_MERGE : PT_UNIT_NONE;

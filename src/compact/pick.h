@@ -35,6 +35,9 @@ typedef enum pt_unit {
 
 pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *ret_pick);
 
+/* The changes of the manifest alone: SPLIT, UNITE or NONE. */
+pt_unit pt_pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pick *ret_pick);
+
 /* Above 1: how much too much there is of the worse debt in the worst partition. */
 double pt_pick_pressure(const pt_version *v, const pt_pick_options *o);
 /* Bytes of obsolete data above what the target allows, all partitions. */

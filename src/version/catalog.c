@@ -512,6 +512,8 @@ out:
 
 void pt_catalog_done(pt_catalog *c)
 {
+    if (c->env == NULL)
+        return; /* never opened */
     pt_version_unref(c->version);
     for (size_t i = 0; i < c->table_count; i++)
         pt_tref_unref(c->tables[i]);

@@ -83,8 +83,20 @@ static peat_rc sync_dir(pt_manifest *m)
     return e == 0 ? PEAT_OK : pt_fail_os(m->sink, e, "the store's directory cannot be synced");
 }
 
-/* --- a new manifest file ------------------------------------------------------------------------
- */
+static peat_rc write_durably(pt_manifest *m, pt_file *file, uint64_t number, uint64_t offset,
+                             const pt_bytes *bytes)
+{
+    const pt_env *env = m->env;
+    int e = env->file_write(env->ctx, file, offset, bytes->data, bytes->size);
+    if (e != 0)
+        return pt_fail_os(m->sink, e, "m-%06" PRIu64 " @%" PRIu64 " cannot be written", number,
+                          offset);
+    m->written_bytes += bytes->size;
+    e = env->file_sync(env->ctx, file);
+    return e == 0 ? PEAT_OK : pt_fail_os(m->sink, e, "m-%06" PRIu64 " cannot be synced", number);
+}
+
+/* --- a new manifest file --- */
 
 typedef struct new_file {
     pt_file *file;
@@ -126,13 +138,7 @@ static peat_rc new_file_fill(pt_manifest *m, pt_slice payload, new_file *f)
     if (rc != PEAT_OK)
         TRY(pt_fail(m->sink, rc, "no memory for %zu bytes of manifest", payload.size));
     TRY(extend(m, f->file, pt_round_up(bytes.size, ALLOCATE_BYTES), &f->file_bytes));
-    e = env->file_write(env->ctx, f->file, 0, bytes.data, bytes.size);
-    if (e != 0)
-        TRY(pt_fail_os(m->sink, e, "%s cannot be written", f->name));
-    m->written_bytes += bytes.size;
-    e = env->file_sync(env->ctx, f->file);
-    if (e != 0)
-        TRY(pt_fail_os(m->sink, e, "%s cannot be synced", f->name));
+    TRY(write_durably(m, f->file, f->number, 0, &bytes));
     TRY(sync_dir(m));
 out:
     pt_bytes_done(&bytes);
@@ -179,8 +185,7 @@ static peat_rc promise(pt_manifest *m, unsigned copies)
     return PEAT_OK;
 }
 
-/* --- create -------------------------------------------------------------------------------------
- */
+/* --- create --- */
 
 /* A creation that was cut short leaves PEAT without contents and m-000001; see
  * pt_superblock_check_fresh, which has looked. */
@@ -234,20 +239,24 @@ out:
     return rc;
 }
 
-/* --- open and begin -----------------------------------------------------------------------------
- */
+/* --- open and begin --- */
 
-static peat_rc open_existing(pt_manifest *m, unsigned flags, pt_file **ret_file)
+static peat_rc open_existing(pt_manifest *m, const char *name, unsigned flags, pt_file **ret_file)
 {
-    char name[PT_FILE_NAME_SIZE];
-    pt_file_name('m', m->sb.manifest_number, name);
     int e = m->env->file_open(m->env->ctx, m->dir, name, flags, ret_file);
     if (e == ENOENT)
-        return pt_fail(m->sink, PEAT_CORRUPT, "%s @0: PEAT names this manifest, it is missing",
+        return pt_fail(m->sink, PEAT_CORRUPT, "%s @0: the store needs this file, it is missing",
                        name);
     if ((flags & PEAT_ENV_FILE_WRITE) != 0 && (e == EROFS || e == EACCES || e == EPERM))
         return pt_fail(m->sink, PEAT_READ_ONLY, "%s cannot be opened for writing", name);
     return e == 0 ? PEAT_OK : pt_fail_os(m->sink, e, "%s cannot be opened", name);
+}
+
+static peat_rc open_manifest(pt_manifest *m, unsigned flags, pt_file **ret_file)
+{
+    char name[PT_FILE_NAME_SIZE];
+    pt_file_name('m', m->sb.manifest_number, name);
+    return open_existing(m, name, flags, ret_file);
 }
 
 peat_rc pt_manifest_open(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_manifest_visit_fn visit,
@@ -260,7 +269,7 @@ peat_rc pt_manifest_open(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_manif
         return PEAT_NOMEM;
 
     TRY(pt_superblock_read(env, dir, sink, &m->sb));
-    TRY(open_existing(m, 0, &file));
+    TRY(open_manifest(m, 0, &file));
     TRY(pt_manifest_walk(env, sink, file, &m->sb, visit, ctx, &m->place, &m->file_bytes, &m->tail));
     *ret_manifest = m;
 out:
@@ -269,15 +278,6 @@ out:
     if (rc != PEAT_OK)
         pt_manifest_free(m);
     return rc;
-}
-
-static peat_rc open_superblock(pt_manifest *m)
-{
-    int e =
-        m->env->file_open(m->env->ctx, m->dir, PT_SUPERBLOCK_NAME, PEAT_ENV_FILE_WRITE, &m->peat);
-    if (e == EROFS || e == EACCES || e == EPERM)
-        return pt_fail(m->sink, PEAT_READ_ONLY, "PEAT cannot be opened for writing");
-    return e == 0 ? PEAT_OK : pt_fail_os(m->sink, e, "PEAT cannot be opened for writing");
 }
 
 static int list_manifests(void *arg, const char *name, bool regular_file, uint64_t size)
@@ -309,9 +309,9 @@ static void remove_others(pt_manifest *m)
 
 static peat_rc open_for_writing(pt_manifest *m, pt_slice snapshot)
 {
-    peat_rc rc = open_superblock(m);
+    peat_rc rc = open_existing(m, PT_SUPERBLOCK_NAME, PEAT_ENV_FILE_WRITE, &m->peat);
     if (rc != PEAT_OK || !m->tail)
-        return rc == PEAT_OK ? open_existing(m, PEAT_ENV_FILE_WRITE, &m->file) : rc;
+        return rc == PEAT_OK ? open_manifest(m, PEAT_ENV_FILE_WRITE, &m->file) : rc;
     new_file f;
     rc = new_file_make(m, m->sb.manifest_number + 1, snapshot, &f);
     if (rc == PEAT_OK)
@@ -332,23 +332,7 @@ out:
     return rc;
 }
 
-/* --- append and rewrite -------------------------------------------------------------------------
- */
-
-static peat_rc append_bytes(pt_manifest *m, const pt_bytes *bytes)
-{
-    const pt_env *env = m->env;
-    int e = env->file_write(env->ctx, m->file, m->place.end, bytes->data, bytes->size);
-    if (e != 0)
-        return pt_fail_os(m->sink, e, "manifest m-%06" PRIu64 " @%" PRIu64 " cannot be written",
-                          m->sb.manifest_number, m->place.end);
-    m->written_bytes += bytes->size;
-    e = env->file_sync(env->ctx, m->file);
-    if (e != 0)
-        return pt_fail_os(m->sink, e, "manifest m-%06" PRIu64 " cannot be synced",
-                          m->sb.manifest_number);
-    return PEAT_OK;
-}
+/* --- append and rewrite --- */
 
 peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload)
 {
@@ -371,7 +355,7 @@ peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload)
             (void)fence(m, rc);
         TRY(rc);
     }
-    rc = append_bytes(m, &bytes);
+    rc = write_durably(m, m->file, m->sb.manifest_number, m->place.end, &bytes);
     if (rc != PEAT_OK)
         TRY(fence(m, rc));
     m->place = next;

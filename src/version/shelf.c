@@ -5,8 +5,12 @@
 void pt_shelf_init(pt_shelf *shelf, const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
                    pt_cache *cache)
 {
-    *shelf = (pt_shelf){
-        .env = env, .dir = dir, .sink = sink, .epoch = epoch, .cache = cache, .removing = true};
+    shelf->env = env;
+    shelf->dir = dir;
+    shelf->sink = sink;
+    shelf->epoch = epoch;
+    shelf->cache = cache;
+    shelf->removing = true;
     pt_mutex_init(&shelf->mu);
 }
 
@@ -68,6 +72,8 @@ static peat_rc load_block(void *ctx, uint32_t block, uint8_t *dst, size_t dst_si
     peat_rc rc = pt_table_read_block(t->table, block, dst, dst_size, ret_size);
     if (rc == PEAT_CORRUPT)
         atomic_fetch_add(&t->damages, 1);
+    if (rc == PEAT_OK)
+        atomic_fetch_add_explicit(&t->shelf->bytes_read, *ret_size, memory_order_relaxed);
     return rc;
 }
 

@@ -25,6 +25,7 @@ typedef struct pt_shelf {
     pt_sink *sink;
     pt_epoch *epoch;
     pt_cache *cache;
+    _Atomic uint64_t bytes_read; /* blocks read for the cache, decoded size */
     /* guarded by mu */
     pt_mutex mu;
     pt_tref *trash;

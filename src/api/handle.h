@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handle.h - public types and what stands behind them. The api floor checks arguments and turns
+ * public types into internal ones; nothing else happens here.
+ */
+#ifndef PT_API_HANDLE_H
+#define PT_API_HANDLE_H
+
+#include "db/scan.h"
+#include "db/store.h"
+#include "entry/batch.h"
+
+struct peat_db {
+    pt_store *store;
+    uint32_t keyspace;
+};
+
+struct peat_batch {
+    const pt_env *env;
+    pt_batch ops;
+    uint32_t deletes;
+};
+
+struct peat_snapshot {
+    pt_store *store;
+    pt_snapshot_link link;
+};
+
+struct peat_iter {
+    const pt_env *env;
+    pt_scan *scan;
+    uint32_t keyspace;
+};
+
+/* An internal key: on the stack when short. */
+typedef struct pt_key_buf {
+    const pt_env *env;
+    uint8_t *data;
+    size_t size;
+    uint8_t inline_bytes[252];
+} pt_key_buf;
+
+peat_rc pt_key_buf_init(pt_key_buf *b, const pt_env *env, uint32_t keyspace,
+                        peat_slice key) PT_MUST_USE;
+void pt_key_buf_done(pt_key_buf *b);
+static inline pt_slice pt_key_buf_slice(const pt_key_buf *b)
+{
+    return pt_slice_of(b->data, b->size);
+}
+
+/* data NULL with a size is nonsense. */
+static inline bool pt_slice_valid(peat_slice s)
+{
+    return s.data != NULL || s.size == 0;
+}
+
+/* Options structs begin with their size: at least the first version's, and no byte beyond what this
+ * library knows may be set. */
+bool pt_options_valid(const void *options, size_t known_size, size_t first_size);
+/* A copy as large as this library knows it; what the caller's lacks is zero. */
+void pt_options_copy(const void *options, void *ret_copy, size_t known_size);
+
+/* Lower and upper bound of a range of user keys, as internal keys: data NULL is unbounded. */
+typedef struct pt_range_buf {
+    pt_key_buf lower, upper;
+} pt_range_buf;
+peat_rc pt_range_buf_init(pt_range_buf *r, const pt_env *env, uint32_t keyspace, peat_slice lower,
+                          peat_slice upper) PT_MUST_USE;
+void pt_range_buf_done(pt_range_buf *r);
+
+#endif

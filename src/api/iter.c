@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* iter.c - iterators and snapshots. */
+#include "api/handle.h"
+
+#include "base/coding.h"
+
+peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot)
+{
+    if (db == NULL || ret_snapshot == NULL)
+        return PEAT_INVALID;
+    if (!pt_call_begin(db->store))
+        return PEAT_CLOSED;
+    peat_snapshot *snap = (peat_snapshot *)pt_alloc_zero(db->store->env, sizeof *snap);
+    if (snap != NULL) {
+        snap->store = pt_store_ref(db->store);
+        pt_snapshot_link_add(db->store, &snap->link);
+        *ret_snapshot = snap;
+    }
+    pt_call_end(db->store);
+    return snap != NULL ? PEAT_OK : PEAT_NOMEM;
+}
+
+void peat_snapshot_close(peat_snapshot *snapshot)
+{
+    if (snapshot == NULL)
+        return;
+    pt_store *s = snapshot->store;
+    pt_snapshot_link_remove(s, &snapshot->link);
+    pt_free(s->env, snapshot);
+    pt_store_unref(s);
+}
+
+/* The smallest key above every key with this prefix: the prefix plus one, as a number. */
+static void increment(pt_key_buf *b)
+{
+    while (b->size > 0 && b->data[b->size - 1] == 0xff)
+        b->size--;
+    if (b->size > 0)
+        b->data[b->size - 1]++;
+}
+
+static pt_slice later(pt_slice a, pt_slice b)
+{
+    return pt_slice_compare(a, b) > 0 ? a : b;
+}
+
+static pt_slice earlier(pt_slice a, pt_slice b)
+{
+    return pt_slice_compare(a, b) < 0 ? a : b;
+}
+
+/* Bounds and prefix together. */
+static peat_rc open_scan(peat_db *db, const peat_iter_options *o, pt_scan **ret_scan)
+{
+    const pt_env *env = db->store->env;
+    pt_range_buf range, prefix;
+    prefix.lower.data = prefix.upper.data = NULL;
+    peat_rc rc = pt_range_buf_init(&range, env, db->keyspace, o->lower, o->upper);
+    if (rc != PEAT_OK)
+        return rc;
+    pt_scan_options so = {.lower = pt_key_buf_slice(&range.lower),
+                          .upper = pt_key_buf_slice(&range.upper),
+                          .keys_only = o->keys_only};
+    if (o->prefix.size != 0 || !pt_slice_valid(o->prefix)) {
+        TRY(pt_key_buf_init(&prefix.lower, env, db->keyspace, o->prefix));
+        TRY(pt_key_buf_init(&prefix.upper, env, db->keyspace, o->prefix));
+        increment(&prefix.upper);
+        so.lower = later(so.lower, pt_key_buf_slice(&prefix.lower));
+        so.upper = earlier(so.upper, pt_key_buf_slice(&prefix.upper));
+    }
+    if (pt_slice_compare(so.upper, so.lower) < 0)
+        so.upper = so.lower; /* an empty range */
+    if (o->snapshot != NULL) {
+        so.has_seq = true;
+        so.seq = o->snapshot->link.seq;
+    }
+    rc = pt_scan_new(db->store, &so, ret_scan);
+out:
+    pt_range_buf_done(&range);
+    pt_range_buf_done(&prefix);
+    return rc;
+}
+
+peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options, peat_iter **ret_iter)
+{
+    peat_iter_options o;
+    if (db == NULL || ret_iter == NULL || !pt_options_valid(options, sizeof o, sizeof o))
+        return PEAT_INVALID;
+    pt_options_copy(options, &o, sizeof o);
+    if (o.snapshot != NULL && o.snapshot->store != db->store)
+        return PEAT_INVALID;
+    if (!pt_call_begin(db->store))
+        return PEAT_CLOSED;
+    const pt_env *env = db->store->env;
+    peat_iter *it = (peat_iter *)pt_alloc_zero(env, sizeof *it);
+    peat_rc rc = it != NULL ? open_scan(db, &o, &it->scan) : PEAT_NOMEM;
+    pt_call_end(db->store);
+    if (rc != PEAT_OK) {
+        pt_free(env, it);
+        return rc;
+    }
+    it->env = env;
+    it->keyspace = db->keyspace;
+    *ret_iter = it;
+    return PEAT_OK;
+}
+
+void peat_iter_close(peat_iter *iter)
+{
+    if (iter == NULL)
+        return;
+    const pt_env *env = iter->env;
+    pt_scan_free(iter->scan);
+    pt_free(env, iter);
+}
+
+peat_rc peat_iter_first(peat_iter *iter)
+{
+    return iter == NULL ? PEAT_INVALID : pt_scan_go(iter->scan, PT_SCAN_FIRST);
+}
+
+peat_rc peat_iter_last(peat_iter *iter)
+{
+    return iter == NULL ? PEAT_INVALID : pt_scan_go(iter->scan, PT_SCAN_LAST);
+}
+
+peat_rc peat_iter_next(peat_iter *iter)
+{
+    return iter == NULL ? PEAT_INVALID : pt_scan_go(iter->scan, PT_SCAN_NEXT);
+}
+
+peat_rc peat_iter_prev(peat_iter *iter)
+{
+    return iter == NULL ? PEAT_INVALID : pt_scan_go(iter->scan, PT_SCAN_PREV);
+}
+
+static peat_rc seek(peat_iter *iter, peat_slice key, bool for_prev)
+{
+    pt_key_buf k;
+    if (iter == NULL)
+        return PEAT_INVALID;
+    peat_rc rc = pt_key_buf_init(&k, iter->env, iter->keyspace, key);
+    if (rc == PEAT_OK)
+        rc = pt_scan_seek(iter->scan, pt_key_buf_slice(&k), for_prev);
+    pt_key_buf_done(&k);
+    return rc;
+}
+
+peat_rc peat_iter_seek(peat_iter *iter, peat_slice key)
+{
+    return seek(iter, key, false);
+}
+
+peat_rc peat_iter_seek_for_prev(peat_iter *iter, peat_slice key)
+{
+    return seek(iter, key, true);
+}
+
+bool peat_iter_valid(const peat_iter *iter)
+{
+    return iter != NULL && pt_scan_valid(iter->scan);
+}
+
+peat_slice peat_iter_key(const peat_iter *iter)
+{
+    if (!peat_iter_valid(iter))
+        return peat_unbounded();
+    pt_slice k = pt_scan_key(iter->scan);
+    return peat_bytes(k.data + PT_KEYSPACE_BYTES, k.size - PT_KEYSPACE_BYTES);
+}
+
+peat_slice peat_iter_value(const peat_iter *iter)
+{
+    if (!peat_iter_valid(iter))
+        return peat_unbounded();
+    pt_slice v = pt_scan_value(iter->scan);
+    return peat_bytes(v.data, v.size);
+}
+
+static peat_rc fill(peat_iter *iter, bool back, peat_row *rows, size_t n, size_t *ret_n)
+{
+    if (ret_n != NULL)
+        *ret_n = 0;
+    if (iter == NULL || rows == NULL || n == 0 || ret_n == NULL)
+        return PEAT_INVALID;
+    return pt_scan_fill(iter->scan, back, rows, n, ret_n);
+}
+
+peat_rc peat_iter_fill(peat_iter *iter, peat_row *rows, size_t n, size_t *ret_n)
+{
+    return fill(iter, false, rows, n, ret_n);
+}
+
+peat_rc peat_iter_fill_back(peat_iter *iter, peat_row *rows, size_t n, size_t *ret_n)
+{
+    return fill(iter, true, rows, n, ret_n);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* open.c - peat_open, peat_close, peat_destroy. */
+#include "api/handle.h"
+#include "api/settings.h"
+#include "db/destroy.h"
+
+static void say(peat_error *ret_error, peat_rc rc, const char *why)
+{
+    if (ret_error == NULL)
+        return;
+    memset(ret_error, 0, sizeof *ret_error);
+    ret_error->rc = rc;
+    const char *text = rc == PEAT_OK ? "" : why != NULL ? why : peat_rc_text(rc);
+    size_t n = strlen(text);
+    n = n < sizeof ret_error->message ? n : sizeof ret_error->message - 1;
+    memcpy(ret_error->message, text, n);
+}
+
+peat_rc peat_open(const char *dir, const peat_options *options, peat_db **ret_db,
+                  peat_error *ret_error)
+{
+    pt_settings settings;
+    const pt_env *env;
+    const char *why = NULL;
+    pt_store *store = NULL;
+    say(ret_error, PEAT_OK, NULL);
+    if (dir == NULL || dir[0] == '\0' || ret_db == NULL) {
+        say(ret_error, PEAT_INVALID, "peat_open: dir or ret_db is NULL, or dir is empty");
+        return PEAT_INVALID;
+    }
+    peat_rc rc = pt_settings_resolve(options, &settings, &env, &why);
+    if (rc != PEAT_OK) {
+        say(ret_error, rc, why);
+        return rc;
+    }
+    peat_db *db = (peat_db *)pt_alloc(env, sizeof *db);
+    if (db == NULL) {
+        say(ret_error, PEAT_NOMEM, NULL);
+        return PEAT_NOMEM;
+    }
+    rc = pt_store_open(dir, env, &settings, &store, ret_error);
+    if (rc != PEAT_OK) {
+        if (ret_error != NULL && ret_error->rc == PEAT_OK)
+            say(ret_error, rc, NULL);
+        pt_free(env, db);
+        return rc;
+    }
+    db->store = store;
+    db->keyspace = PT_KEYSPACE_DEFAULT;
+    *ret_db = db;
+    return PEAT_OK;
+}
+
+peat_rc peat_close(peat_db *db)
+{
+    if (db == NULL)
+        return PEAT_OK;
+    const pt_env *env = db->store->env;
+    peat_rc rc = pt_store_close(db->store);
+    pt_free(env, db);
+    return rc;
+}
+
+peat_rc peat_destroy(const char *dir, peat_error *ret_error)
+{
+    say(ret_error, PEAT_OK, NULL);
+    if (dir == NULL || dir[0] == '\0') {
+        say(ret_error, PEAT_INVALID, "peat_destroy: dir is NULL or empty");
+        return PEAT_INVALID;
+    }
+    return pt_store_destroy(dir, peat_env_default(), ret_error);
+}
+
+peat_rc peat_db_error(peat_db *db, peat_error *ret_error)
+{
+    if (db == NULL || ret_error == NULL)
+        return PEAT_INVALID;
+    pt_sink_get(&db->store->sink, ret_error);
+    return ret_error->rc;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * settings.c - see settings.h. The memory budget is divided: memtables at most a quarter (one
+ * active, two immutable, each a 16th, 64 MiB at the most), sections of tables at most a half,
+ * frames the rest.
+ */
+#include "api/settings.h"
+
+#include "api/handle.h"
+
+#define MEMTABLE_BYTES_MIN ((size_t)64 << 10)
+#define MEMTABLE_BYTES_MAX ((size_t)64 << 20)
+#define SEGMENT_BYTES_MIN  ((uint64_t)256 << 10)
+#define SEGMENT_BYTES_MAX  ((uint64_t)64 << 20)
+/* Slices in a partition from which on a merge is due: with filters a missing slice costs a get
+ * about 20 ns, and fewer would rewrite more. */
+#define SLICES_MAX 12u
+
+static size_t clamp_size(size_t n, size_t low, size_t high)
+{
+    return n < low ? low : n > high ? high : n;
+}
+
+static peat_rc resolve_codec(peat_compression c, pt_codec *ret_codec)
+{
+    switch (c) {
+    case PEAT_COMPRESSION_NONE:
+        *ret_codec = PT_CODEC_NONE;
+        return PEAT_OK;
+    case PEAT_COMPRESSION_DEFAULT:
+    case PEAT_COMPRESSION_LZ4:
+        *ret_codec = PT_CODEC_LZ4;
+        return PEAT_OK;
+    case PEAT_COMPRESSION_ZSTD:
+        *ret_codec = PT_CODEC_ZSTD;
+#ifdef PT_HAVE_ZSTD
+        return PEAT_OK;
+#else
+        return PEAT_UNSUPPORTED;
+#endif
+    }
+    return PEAT_INVALID;
+}
+
+static void divide_memory(pt_settings *s)
+{
+    s->memtable_bytes = clamp_size(s->memory_bytes / 16, MEMTABLE_BYTES_MIN, MEMTABLE_BYTES_MAX);
+    s->metadata_bytes = s->memory_bytes / 4;
+    size_t taken = 3 * s->memtable_bytes + s->metadata_bytes + s->memory_bytes / 16;
+    size_t rest = s->memory_bytes > taken ? s->memory_bytes - taken : 0;
+    s->cache_bytes = rest > s->memory_bytes / 4 ? rest : s->memory_bytes / 4;
+    s->segment_bytes_max = pt_min_u64(SEGMENT_BYTES_MAX, s->memtable_bytes);
+    s->segment_bytes_min = pt_min_u64(SEGMENT_BYTES_MIN, s->segment_bytes_max);
+}
+
+/* Tests make sizes tiny; the result never changes. */
+static void apply_test_options(const peat_test_options *t, pt_settings *s)
+{
+    if (t->memtable_bytes != 0)
+        s->memtable_bytes = clamp_size(t->memtable_bytes, MEMTABLE_BYTES_MIN, (size_t)1 << 30);
+    if (t->block_bytes != 0) /* what the cache has frames for */
+        s->block_bytes = t->block_bytes <= 4096 ? 4096 : 16384;
+    s->partition_bytes =
+        t->partition_bytes != 0 && t->partition_bytes < 4096 ? 4096 : t->partition_bytes;
+    s->table_bytes = t->table_bytes != 0 && t->table_bytes < 4096 ? 4096 : t->table_bytes;
+    if (t->segment_bytes != 0) {
+        s->segment_bytes_min = clamp_size(t->segment_bytes, 8192, (size_t)64 << 20);
+        s->segment_bytes_max = pt_max_u64(s->segment_bytes_min, 2 * s->segment_bytes_min);
+    }
+}
+
+static const char *check_numbers(const peat_options *o)
+{
+    if (o->memory_bytes != 0 && o->memory_bytes < PEAT_MEMORY_BYTES_MIN)
+        return "options: memory_bytes is below PEAT_MEMORY_BYTES_MIN";
+    if (o->space_target != 0.0 &&
+        !(o->space_target >= PEAT_SPACE_TARGET_MIN && o->space_target <= PEAT_SPACE_TARGET_MAX))
+        return "options: space_target is not between 1.05 and 10";
+    if (o->threads < PEAT_THREADS_NONE || o->threads > PEAT_THREADS_MAX)
+        return "options: threads is not between -1 and 16";
+    if (o->create != PEAT_CREATE_IF_MISSING && o->create != PEAT_CREATE_NEVER)
+        return "options: create is no peat_create";
+    return NULL;
+}
+
+static const char *check_structs(const peat_options *o)
+{
+    if (!pt_options_valid(o->host, sizeof(peat_host), sizeof(peat_host)))
+        return "options: host.size is not sizeof(peat_host)";
+    if (!pt_options_valid(o->test, sizeof(peat_test_options), sizeof(peat_test_options)))
+        return "options: test.size is not sizeof(peat_test_options)";
+    return NULL;
+}
+
+peat_rc pt_settings_resolve(const peat_options *options, pt_settings *ret, const pt_env **ret_env,
+                            const char **ret_why)
+{
+    peat_options o;
+    memset(ret, 0, sizeof *ret);
+    *ret_env = peat_env_default();
+    *ret_why = NULL;
+    if (!pt_options_valid(options, sizeof o, offsetof(peat_options, test) + sizeof o.test)) {
+        *ret_why = "options: size is not sizeof(peat_options)";
+        return PEAT_INVALID;
+    }
+    pt_options_copy(options, &o, sizeof o);
+    *ret_why = check_numbers(&o);
+    if (*ret_why == NULL)
+        *ret_why = check_structs(&o);
+    if (*ret_why != NULL)
+        return PEAT_INVALID;
+    pt_options_copy(o.host, &ret->host, sizeof ret->host);
+    if (ret->host.env != NULL)
+        *ret_env = ret->host.env;
+    ret->memory_bytes = o.memory_bytes != 0 ? o.memory_bytes : PEAT_MEMORY_BYTES_DEFAULT;
+    ret->space_target = o.space_target != 0.0 ? o.space_target : PEAT_SPACE_TARGET_DEFAULT;
+    uint32_t ms = o.sync_interval_ms != 0 ? o.sync_interval_ms : PEAT_SYNC_INTERVAL_MS_DEFAULT;
+    ret->sync_interval_ns = (uint64_t)ms * 1000000;
+    ret->threads = o.threads == 0 ? PEAT_THREADS_DEFAULT : o.threads < 0 ? 0 : o.threads;
+    ret->read_only = o.read_only;
+    ret->may_create = o.create == PEAT_CREATE_IF_MISSING && !o.read_only;
+    ret->error_if_exists = o.error_if_exists;
+    ret->no_log = o.no_log && !o.read_only;
+    ret->slices_max = SLICES_MAX;
+    divide_memory(ret);
+    if (o.test != NULL) {
+        peat_test_options t;
+        pt_options_copy(o.test, &t, sizeof t);
+        apply_test_options(&t, ret);
+    }
+    peat_rc rc = resolve_codec(o.compression, &ret->codec);
+    if (rc == PEAT_INVALID)
+        *ret_why = "options: compression is no peat_compression";
+    if (rc == PEAT_UNSUPPORTED)
+        *ret_why = "options: this build has no zstd";
+    return rc;
+}

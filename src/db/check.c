@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.c - see check.h. Three kinds of files: the manifest and superblock are read again as an
+ * open would, so are the log's segments, and every table is verified block by block past the cache.
+ */
+#include "db/check.h"
+
+typedef struct checking {
+    pt_store *s;
+    const peat_check_options *options;
+    peat_check_report report;
+    bool cancelled;
+} checking;
+
+static void damage(checking *c, const char *file, uint64_t offset, const char *text)
+{
+    c->report.damages++;
+    peat_damage d = {.size = sizeof d, .file = file, .offset = offset, .message = text};
+    if (c->options->damage_fn != NULL && !c->options->damage_fn(c->options->damage_ctx, &d))
+        c->cancelled = true;
+}
+
+static void table_damage(void *ctx, const char *file, uint64_t offset, const char *text)
+{
+    damage((checking *)ctx, file, offset, text);
+}
+
+static bool go_on(checking *c, uint64_t done, uint64_t total)
+{
+    const peat_progress *p = c->options->progress;
+    if (p != NULL && p->fn != NULL && !p->fn(p->ctx, "checking", done, total))
+        c->cancelled = true;
+    return !c->cancelled;
+}
+
+static peat_rc ignore_payload(void *ctx, pt_slice payload)
+{
+    ((checking *)ctx)->report.bytes += payload.size;
+    return PEAT_OK;
+}
+
+static peat_rc ignore_record(void *ctx, const pt_log_record *record)
+{
+    ((checking *)ctx)->report.bytes += record->payload.size;
+    return PEAT_OK;
+}
+
+/* What a reader of the manifest or log found goes to a sink of its own: it is this check's finding,
+ * not a new trouble of the store. */
+static peat_rc report_sink(checking *c, peat_rc rc, pt_sink *sink, const char *file)
+{
+    if (rc != PEAT_CORRUPT && rc != PEAT_VERSION && rc != PEAT_NOT_STORE)
+        return rc;
+    peat_error e;
+    pt_sink_get(sink, &e);
+    damage(c, file, 0, e.message);
+    return PEAT_OK;
+}
+
+static peat_rc check_manifest(checking *c)
+{
+    pt_store *s = c->s;
+    pt_sink sink;
+    pt_manifest *m = NULL;
+    pt_sink_init(&sink);
+    pt_mutex_lock(&s->install_mu); /* it is not being written meanwhile */
+    peat_rc rc = pt_manifest_open(s->env, s->dir, &sink, ignore_payload, c, &m);
+    pt_mutex_unlock(&s->install_mu);
+    rc = report_sink(c, rc, &sink, "PEAT");
+    pt_manifest_free(m);
+    pt_sink_done(&sink);
+    c->report.files += 2;
+    return rc;
+}
+
+static peat_rc check_log(checking *c)
+{
+    pt_store *s = c->s;
+    pt_sink sink;
+    pt_sink_init(&sink);
+    pt_mutex_lock(&s->install_mu); /* no segment is recycled meanwhile */
+    pt_log_replay replay = {.store_id = s->store_id,
+                            .serial_min = s->catalog.state.log_serial_min,
+                            .seq_min = s->catalog.state.seq_flushed,
+                            .read_only = true};
+    pt_log_segment *ends =
+        (pt_log_segment *)pt_alloc_zero(s->env, (s->catalog.log_end_count + 1) * sizeof *ends);
+    peat_rc rc = ends != NULL ? PEAT_OK : PEAT_NOMEM;
+    for (size_t i = 0; rc == PEAT_OK && i < s->catalog.log_end_count; i++) {
+        ends[i].slot = s->catalog.log_ends[i].slot;
+        ends[i].serial = s->catalog.log_ends[i].serial;
+        ends[i].end = s->catalog.log_ends[i].end;
+        ends[i].file_bytes = s->catalog.log_ends[i].file_bytes;
+    }
+    replay.ends = ends;
+    replay.end_count = s->catalog.log_end_count;
+    if (rc == PEAT_OK)
+        rc = pt_log_replay_run(s->env, s->dir, &sink, &replay, ignore_record, c);
+    pt_mutex_unlock(&s->install_mu);
+    c->report.files += replay.live_count;
+    rc = report_sink(c, rc, &sink, "log");
+    pt_log_replay_done(s->env, &replay);
+    pt_free(s->env, ends);
+    pt_sink_done(&sink);
+    return rc;
+}
+
+/* References on all tables of the state. */
+static peat_rc collect_tables(pt_store *s, pt_tref ***ret_tables, size_t *ret_count)
+{
+    pt_mutex_lock(&s->install_mu);
+    size_t n = s->catalog.table_count;
+    pt_tref **tables = (pt_tref **)pt_alloc(s->env, n * sizeof(pt_tref *));
+    for (size_t i = 0; tables != NULL && i < n; i++)
+        tables[i] = pt_tref_ref(s->catalog.tables[i]);
+    pt_mutex_unlock(&s->install_mu);
+    *ret_tables = tables;
+    *ret_count = n;
+    return tables != NULL ? PEAT_OK : PEAT_NOMEM;
+}
+
+static peat_rc check_table(checking *c, pt_tref *t)
+{
+    uint64_t bytes = 0, before = c->report.damages;
+    char name[PT_TABLE_NAME_SIZE];
+    peat_rc rc = pt_table_check(t->table, table_damage, c, &bytes);
+    pt_table_name(t->meta->file_number, name);
+    if (rc == PEAT_IO) {
+        damage(c, name, 0, "cannot be read");
+        rc = PEAT_OK;
+    }
+    c->report.files++;
+    c->report.bytes += bytes;
+    c->report.blocks += t->meta->block_count;
+    c->report.entries += t->meta->entries;
+    if (c->report.damages != before)
+        atomic_fetch_add(&t->damages, (unsigned)(c->report.damages - before));
+    return rc == PEAT_CORRUPT ? PEAT_OK : rc;
+}
+
+static peat_rc check_tables(checking *c)
+{
+    pt_tref **tables;
+    size_t count;
+    uint64_t done = 0, total = 0;
+    peat_rc rc = collect_tables(c->s, &tables, &count);
+    if (rc != PEAT_OK)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        total += tables[i]->meta->file_bytes;
+    for (size_t i = 0; i < count && rc == PEAT_OK && go_on(c, done, total); i++) {
+        rc = check_table(c, tables[i]);
+        done += tables[i]->meta->file_bytes;
+    }
+    for (size_t i = 0; i < count; i++)
+        pt_tref_unref(tables[i]);
+    pt_free(c->s->env, tables);
+    return rc;
+}
+
+peat_rc pt_store_check(pt_store *s, const peat_check_options *options,
+                       peat_check_report *ret_report)
+{
+    checking c = {.s = s, .options = options};
+    if (!pt_call_begin(s))
+        return PEAT_CLOSED;
+    peat_rc rc = check_manifest(&c);
+    if (rc == PEAT_OK && !c.cancelled)
+        rc = check_log(&c);
+    if (rc == PEAT_OK && !c.cancelled)
+        rc = check_tables(&c);
+    pt_shelf_sweep(&s->shelf);
+    pt_call_end(s);
+    atomic_fetch_add(&s->damages, c.report.damages);
+    *ret_report = c.report;
+    if (rc == PEAT_OK && c.cancelled)
+        return PEAT_CANCELLED;
+    return rc == PEAT_OK && c.report.damages != 0 ? PEAT_CORRUPT : rc;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * commit.c - the write path. One commit goes in seven steps:
+ *   1  under commit_mu: room in the memtable is reserved, a new memtable is begun when there is
+ * none 2  under commit_mu: the record goes to the log's buffer, sequences are taken 3  the
+ * operations are inserted into the memtable, beside other committers 4  the log is written to the
+ * operating system: one committer writes for all that wait 5  the sequences are published in order:
+ * readers see them from now on 6  with sync: the log is synced, one committer for all that wait 7
+ * the delay owed to the background is slept, outside all locks The order of the log, of sequences
+ * and of publishing is one and the same.
+ */
+#include "base/coding.h"
+#include "base/hash.h"
+#include "db/store.h"
+#include "entry/batch.h"
+
+/* How often a committer looks again before it sleeps on a condition: inserts of others take about
+ * a microsecond. */
+#define PUBLISH_SPINS 2000
+
+static pt_mem *active_mem(pt_store *s)
+{
+    return atomic_load_explicit(&s->view, memory_order_relaxed)->active;
+}
+
+static uint64_t log_serial(pt_store *s)
+{
+    return s->log != NULL ? pt_log_serial(s->log) : 0;
+}
+
+/* What a switch of memtables needs, so that nothing can fail once it has begun. */
+typedef struct switching {
+    pt_view *next;
+    pt_mem *fresh;
+} switching;
+
+static peat_rc switching_init(pt_store *s, switching *w)
+{
+    *w = (switching){.next = pt_view_alloc(s->env)};
+    if (w->next == NULL)
+        return PEAT_NOMEM;
+    peat_rc rc = pt_mem_new(s, s->settings.memtable_bytes, s->seq_next, log_serial(s), &w->fresh);
+    if (rc != PEAT_OK)
+        pt_view_discard(w->next);
+    return rc;
+}
+
+static void switching_drop(switching *w)
+{
+    pt_view_discard(w->next);
+    pt_mem_unref(w->fresh);
+}
+
+/* The active memtable, and `side` (newer, may be NULL), become immutable. Caller holds commit_mu,
+ * so the active memtable does not change meanwhile. */
+static void switching_run(pt_store *s, switching *w, pt_mem *side)
+{
+    pt_mem *immutables[PT_VIEW_IMMUTABLES_MAX];
+    size_t n = 0;
+    pt_mutex_lock(&s->view_mu);
+    pt_view *v = atomic_load_explicit(&s->view, memory_order_relaxed);
+    v->active->seq_last = s->seq_next - 1;
+    w->fresh->seq_first = side != NULL ? side->seq_last + 1 : s->seq_next;
+    if (side != NULL)
+        immutables[n++] = side;
+    immutables[n++] = v->active;
+    for (size_t i = 0; i < v->immutable_count; i++)
+        immutables[n++] = v->immutables[i];
+    pt_view_fill(w->next, w->fresh, immutables, n, v->version);
+    pt_store_publish_view(s, w->next);
+    pt_mutex_unlock(&s->view_mu);
+    pt_mem_unref(w->fresh);
+    pt_work_wake(s);
+    pt_pace_update(s);
+}
+
+/* Caller holds commit_mu. */
+static peat_rc switch_memtable(pt_store *s)
+{
+    switching w;
+    peat_rc rc = switching_init(s, &w);
+    if (rc == PEAT_OK)
+        switching_run(s, &w, NULL);
+    return rc;
+}
+
+static size_t immutable_count(pt_store *s)
+{
+    pt_mutex_lock(&s->view_mu);
+    size_t n = atomic_load_explicit(&s->view, memory_order_relaxed)->immutable_count;
+    pt_mutex_unlock(&s->view_mu);
+    return n;
+}
+
+/* The memory budget is the last brake: gives up commit_mu and waits until fewer than the maximum
+ * are immutable. On PEAT_OK commit_mu is held again, and anything may have changed. */
+static peat_rc wait_for_flush(pt_store *s)
+{
+    uint64_t begin = s->env->now_ns(s->env->ctx);
+    pt_mutex_unlock(&s->commit_mu);
+    peat_rc rc = pt_work_wait_flush(s, 1);
+    uint64_t waited = s->env->now_ns(s->env->ctx) - begin;
+    if (rc == PEAT_OK)
+        pt_event_send(s, PEAT_EVENT_STALL, PEAT_OK, waited, 0, 0, "memtables are full");
+    pt_mutex_lock(&s->commit_mu);
+    s->commits.waits++;
+    s->commits.wait_ns += waited;
+    return rc;
+}
+
+static peat_rc check_open(pt_store *s)
+{
+    if (s->settings.read_only)
+        return PEAT_READ_ONLY;
+    return pt_sink_fenced(&s->sink);
+}
+
+/* A memtable pins the log behind it; one that pins twice its size in log is switched as well. */
+static bool pins_too_much_log(pt_store *s, const pt_mem *m)
+{
+    if (s->log == NULL || pt_log_serial(s->log) - m->log_serial < 8)
+        return false;
+    pt_memtable_stats stats;
+    pt_memtable_get_stats(m->table, &stats);
+    return stats.entries != 0;
+}
+
+/* Step 1. Caller holds commit_mu, which may be given up and taken again. */
+static peat_rc reserve(pt_store *s, const pt_commit *c, pt_mem **ret_mem)
+{
+    for (;;) {
+        peat_rc rc = check_open(s);
+        if (rc != PEAT_OK)
+            return rc;
+        pt_mem *m = active_mem(s);
+        if (PT_LIKELY(!pins_too_much_log(s, m)) &&
+            PT_LIKELY(pt_memtable_reserve(m->table, c->count, c->key_bytes, c->value_bytes))) {
+            *ret_mem = m;
+            return PEAT_OK;
+        }
+        rc = immutable_count(s) < 2 ? switch_memtable(s) : wait_for_flush(s);
+        if (rc != PEAT_OK)
+            return rc;
+    }
+}
+
+/* Step 3. The operations were made by this library or verified at recovery. */
+static void insert(pt_mem *m, pt_slice payload, uint64_t first_seq)
+{
+    pt_cursor ops = pt_cursor_of(payload.data, payload.size);
+    pt_entry e;
+    while (pt_op_next(&ops, &e) == PEAT_OK) {
+        e.seq = first_seq++;
+        pt_memtable_add(m->table, &e);
+    }
+}
+
+static bool try_publish(pt_store *s, uint64_t first_seq, uint64_t last_seq)
+{
+    if (atomic_load_explicit(&s->seq_published, memory_order_acquire) != first_seq - 1)
+        return false;
+    /* seq_cst with the waiter's increment and load: either it sees this or we see it */
+    atomic_store(&s->seq_published, last_seq);
+    if (atomic_load(&s->publish_waiters) != 0) {
+        pt_mutex_lock(&s->publish_mu);
+        pt_cond_broadcast(&s->publish_cond);
+        pt_mutex_unlock(&s->publish_mu);
+    }
+    return true;
+}
+
+void pt_store_wait_published(pt_store *s, uint64_t seq)
+{
+    for (int i = 0; i < PUBLISH_SPINS; i++) {
+        if (atomic_load_explicit(&s->seq_published, memory_order_acquire) >= seq)
+            return;
+        pt_spin_pause();
+    }
+    pt_mutex_lock(&s->publish_mu);
+    atomic_fetch_add(&s->publish_waiters, 1);
+    while (atomic_load(&s->seq_published) < seq)
+        pt_cond_wait(&s->publish_cond, &s->publish_mu);
+    atomic_fetch_sub(&s->publish_waiters, 1);
+    pt_mutex_unlock(&s->publish_mu);
+}
+
+/* Step 5. */
+static void publish(pt_store *s, uint64_t first_seq, uint64_t last_seq)
+{
+    if (PT_LIKELY(try_publish(s, first_seq, last_seq)))
+        return;
+    pt_store_wait_published(s, first_seq - 1);
+    bool done = try_publish(s, first_seq, last_seq);
+    PT_ASSERT(done); /* nobody else may publish behind first_seq - 1 */
+}
+
+static void count_commit(pt_store *s, const pt_commit *c)
+{
+    s->commits.puts += c->count - c->deletes;
+    s->commits.deletes += c->deletes;
+    s->commits.batches++;
+    s->commits.user_bytes += c->key_bytes + c->value_bytes - (uint64_t)c->count * PT_KEYSPACE_BYTES;
+}
+
+/* Step 2. Caller holds commit_mu. */
+static peat_rc append(pt_store *s, const pt_commit *c, uint64_t hash, uint64_t *ret_position)
+{
+    *ret_position = 0;
+    if (s->log == NULL)
+        return PEAT_OK;
+    return pt_log_append(s->log, s->seq_next, c->count, c->payload, hash, ret_position);
+}
+
+/* Steps 3 to 7. Caller holds commit_mu, which is released. */
+static peat_rc finish(pt_store *s, const pt_commit *c, pt_mem *m, uint64_t position)
+{
+    peat_rc rc = PEAT_OK;
+    uint64_t first = s->seq_next, last = first + c->count - 1;
+    s->seq_next = last + 1;
+    atomic_fetch_add_explicit(&m->writers, 1, memory_order_relaxed);
+    count_commit(s, c);
+    uint64_t delay_ns = pt_pace_owe(s, c->payload.size);
+    pt_mutex_unlock(&s->commit_mu);
+
+    insert(m, c->payload, first); /* 3 */
+    if (s->log != NULL)
+        rc = pt_log_write(s->log, position); /* 4 */
+    publish(s, first, last);                 /* 5 */
+    /* release: the inserts come before the flush that sees no writers */
+    atomic_fetch_sub_explicit(&m->writers, 1, memory_order_release);
+    if (rc == PEAT_OK && c->sync)
+        rc = s->log != NULL ? pt_log_sync(s->log, position) : pt_store_flush(s); /* 6 */
+    if (PT_UNLIKELY(delay_ns != 0))
+        s->env->sleep_ns(s->env->ctx, delay_ns); /* 7 */
+    return rc;
+}
+
+/* A batch that would crowd out a memtable gets one of its own, which is immutable from the start;
+ * its entries are invisible until they are published. */
+static peat_rc commit_large(pt_store *s, const pt_commit *c, uint64_t hash, size_t capacity)
+{
+    switching w;
+    pt_mem *side = NULL;
+    uint64_t position;
+    peat_rc rc = pt_mem_new(s, capacity, 0, 0, &side);
+    if (rc != PEAT_OK)
+        return rc;
+    bool fits = pt_memtable_reserve(side->table, c->count, c->key_bytes, c->value_bytes);
+    PT_ASSERT(fits); /* pt_memtable_capacity_for said so */
+    pt_mutex_lock(&s->commit_mu);
+    rc = check_open(s);
+    while (rc == PEAT_OK && immutable_count(s) >= 2)
+        rc = wait_for_flush(s);
+    if (rc == PEAT_OK)
+        rc = check_open(s);
+    if (rc == PEAT_OK)
+        rc = switching_init(s, &w);
+    if (rc != PEAT_OK)
+        goto out;
+    side->log_serial = log_serial(s);
+    rc = append(s, c, hash, &position);
+    if (rc != PEAT_OK) {
+        switching_drop(&w);
+        goto out;
+    }
+    side->seq_first = s->seq_next;
+    side->seq_last = s->seq_next + c->count - 1;
+    atomic_fetch_add_explicit(&side->writers, 1, memory_order_relaxed); /* before a flush sees it */
+    switching_run(s, &w, side);
+    rc = finish(s, c, side, position);
+    atomic_fetch_sub_explicit(&side->writers, 1, memory_order_release);
+    pt_mem_unref(side);
+    return rc;
+out:
+    pt_mutex_unlock(&s->commit_mu);
+    pt_mem_unref(side);
+    return rc;
+}
+
+peat_rc pt_store_commit(pt_store *s, const pt_commit *c)
+{
+    pt_mem *m;
+    uint64_t position;
+    uint64_t hash = pt_hash(c->payload.data, c->payload.size);
+    if (PT_UNLIKELY(c->payload.size > s->settings.memtable_bytes / 16)) {
+        size_t capacity = pt_memtable_capacity_for(c->count, c->key_bytes, c->value_bytes);
+        if (capacity > s->settings.memtable_bytes / 4)
+            return commit_large(s, c, hash, capacity);
+    }
+    pt_mutex_lock(&s->commit_mu);
+    peat_rc rc = reserve(s, c, &m); /* 1 */
+    if (rc == PEAT_OK)
+        rc = append(s, c, hash, &position); /* 2 */
+    if (rc != PEAT_OK) {
+        pt_mutex_unlock(&s->commit_mu);
+        return rc;
+    }
+    return finish(s, c, m, position);
+}
+
+peat_rc pt_store_rotate(pt_store *s)
+{
+    peat_rc rc = PEAT_OK;
+    pt_memtable_stats stats;
+    pt_mutex_lock(&s->commit_mu);
+    pt_memtable_get_stats(active_mem(s)->table, &stats);
+    while (rc == PEAT_OK && stats.entries != 0 && immutable_count(s) >= 2) {
+        rc = wait_for_flush(s);
+        pt_memtable_get_stats(active_mem(s)->table, &stats);
+    }
+    if (rc == PEAT_OK && stats.entries != 0)
+        rc = switch_memtable(s);
+    pt_mutex_unlock(&s->commit_mu);
+    return rc;
+}
+
+peat_rc pt_store_sync(pt_store *s)
+{
+    if (s->settings.read_only)
+        return PEAT_READ_ONLY;
+    peat_rc rc = pt_sink_fenced(&s->sink);
+    if (rc != PEAT_OK)
+        return rc;
+    if (s->log == NULL)
+        return pt_store_flush(s);
+    return pt_log_sync(s->log, pt_log_position(s->log));
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * install.c - the third step of background work: what a unit made becomes part of the store. Under
+ * install_mu the edit is computed against the current version and made durable; then the view is
+ * replaced. What can fail is done before the edit is durable.
+ */
+#include "compact/split.h"
+#include "db/store.h"
+
+/* `next` gets the present view without the flushed memtable, and the catalog's version. */
+static void swap_view(pt_store *s, pt_view *next, const pt_mem *flushed)
+{
+    pt_mem *immutables[PT_VIEW_IMMUTABLES_MAX];
+    size_t n = 0;
+    pt_mutex_lock(&s->view_mu);
+    pt_view *v = atomic_load_explicit(&s->view, memory_order_relaxed);
+    for (size_t i = 0; i < v->immutable_count; i++)
+        if (v->immutables[i] != flushed)
+            immutables[n++] = v->immutables[i];
+    pt_view_fill(next, v->active, immutables, n, s->catalog.version);
+    pt_store_publish_view(s, next);
+    pt_mutex_unlock(&s->view_mu);
+}
+
+/* Makes the edit durable and shows its outcome. Caller holds install_mu. */
+static peat_rc install(pt_store *s, pt_bytes *io_edit, pt_state *state, const pt_mem *flushed)
+{
+    pt_view *next = pt_view_alloc(s->env);
+    if (next == NULL)
+        return PEAT_NOMEM;
+    state->file_next = atomic_load(&s->file_next);
+    peat_rc rc = pt_catalog_commit(&s->catalog, io_edit, state);
+    if (rc != PEAT_OK) {
+        pt_view_discard(next);
+        return rc;
+    }
+    swap_view(s, next, flushed);
+    /* a manifest that could not be rewritten is only longer than it need be; if its disk is to
+     * blame, the sink is fenced */
+    rc = pt_catalog_tidy(&s->catalog);
+    return rc == PEAT_NOMEM || rc == PEAT_FULL || rc == PEAT_IO ? PEAT_OK : rc;
+}
+
+/* Nobody sees what was replaced any more: tables are closed, files removed. */
+static void clean_up(pt_store *s)
+{
+    pt_epoch_collect(&s->epoch);
+    pt_shelf_sweep(&s->shelf);
+}
+
+/* The oldest segment that is needed once `mem` is flushed: that of the next memtable. */
+static uint64_t log_serial_after(pt_store *s, const pt_mem *mem)
+{
+    pt_mutex_lock(&s->view_mu);
+    const pt_view *v = atomic_load_explicit(&s->view, memory_order_relaxed);
+    uint64_t serial = v->active->log_serial;
+    for (size_t i = 0; i < v->immutable_count; i++)
+        if (v->immutables[i] != mem)
+            serial = pt_min_u64(serial, v->immutables[i]->log_serial);
+    pt_mutex_unlock(&s->view_mu);
+    return serial;
+}
+
+static bool is_claimed(pt_store *s, uint64_t partition_id)
+{
+    bool claimed = false;
+    pt_mutex_lock(&s->work_mu);
+    for (size_t i = 0; i < s->work.claimed_count; i++)
+        claimed = claimed || s->work.claimed[i] == partition_id;
+    pt_mutex_unlock(&s->work_mu);
+    return claimed;
+}
+
+peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem)
+{
+    peat_rc rc = PEAT_OK;
+    pt_bytes edit;
+    pt_bytes_init(&edit, s->env);
+    pt_mutex_lock(&s->install_mu);
+    pt_state state = s->catalog.state;
+    const pt_version *v = s->catalog.version;
+    bool may_split = !is_claimed(s, v->partitions[v->count - 1]->id);
+    state.seq_flushed = mem->seq_last;
+    if (s->log != NULL)
+        state.log_serial_min = pt_max_u64(state.log_serial_min, log_serial_after(s, mem));
+    TRY(pt_flush_edit(flush, v, may_split, &state.partition_next, &edit));
+    TRY(install(s, &edit, &state, mem));
+    pt_flush_installed(flush);
+    if (s->log != NULL)
+        pt_log_release(s->log, state.log_serial_min);
+out:
+    pt_mutex_unlock(&s->install_mu);
+    pt_bytes_done(&edit);
+    clean_up(s);
+    return rc;
+}
+
+peat_rc pt_install_merge(pt_store *s, pt_merge *merge)
+{
+    peat_rc rc = PEAT_OK;
+    pt_bytes edit;
+    pt_bytes_init(&edit, s->env);
+    pt_mutex_lock(&s->install_mu);
+    pt_state state = s->catalog.state;
+    TRY(pt_merge_edit(merge, s->catalog.version, &state.partition_next, &edit));
+    TRY(install(s, &edit, &state, NULL));
+    pt_merge_installed(merge);
+out:
+    pt_mutex_unlock(&s->install_mu);
+    pt_bytes_done(&edit);
+    return rc;
+}
+
+static peat_rc split_edit(pt_store *s, const pt_partition *p, uint64_t partition_bytes,
+                          pt_state *state, pt_bytes *edit)
+{
+    pt_partition_plan plan = {.id = p->id,
+                              .lower = p->lower,
+                              .slices = p->slices,
+                              .slice_count = p->slice_count,
+                              .bottom = p->bottom,
+                              .bottom_count = p->bottom_count};
+    return pt_split_edit(s->env, &plan, partition_bytes, &state->partition_next, edit);
+}
+
+static peat_rc unite_edit(pt_store *s, const pt_version *v, const pt_merge_pick *pick,
+                          pt_bytes *edit)
+{
+    peat_rc rc = PEAT_OK;
+    size_t count = 0, n = 0;
+    for (size_t i = 0; i < pick->count; i++)
+        count += v->partitions[pick->first + i]->bottom_count;
+    pt_layer *layers = (pt_layer *)pt_alloc(s->env, count * sizeof *layers);
+    if (layers == NULL)
+        return PEAT_NOMEM;
+    for (size_t i = 0; i < pick->count; i++) {
+        const pt_partition *p = v->partitions[pick->first + i];
+        if (p->bottom_count != 0)
+            memcpy(layers + n, p->bottom, p->bottom_count * sizeof *layers);
+        n += p->bottom_count;
+        if (i != 0)
+            TRY(pt_edit_drop_partition(edit, p->id));
+    }
+    const pt_partition *first = v->partitions[pick->first];
+    TRY(pt_edit_add_partition(edit, first->id, first->lower, NULL, 0, layers, n));
+out:
+    pt_free(s->env, layers);
+    return rc;
+}
+
+peat_rc pt_install_shape(pt_store *s, const pt_pick_options *options, bool *ret_did)
+{
+    peat_rc rc = PEAT_OK;
+    pt_bytes edit;
+    pt_merge_pick pick;
+    pt_bytes_init(&edit, s->env);
+    pt_mutex_lock(&s->install_mu);
+    pt_state state = s->catalog.state;
+    const pt_version *v = s->catalog.version;
+    /* chosen again, because the version may be another by now */
+    pt_unit unit = pt_pick_shape(v, options, &pick);
+    *ret_did = unit != PT_UNIT_NONE;
+    if (unit == PT_UNIT_SPLIT)
+        TRY(split_edit(s, v->partitions[pick.first], options->partition_bytes, &state, &edit));
+    else if (unit == PT_UNIT_UNITE)
+        TRY(unite_edit(s, v, &pick, &edit));
+    if (*ret_did)
+        TRY(install(s, &edit, &state, NULL));
+out:
+    pt_mutex_unlock(&s->install_mu);
+    pt_bytes_done(&edit);
+    clean_up(s);
+    return rc;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * open.c - opening and closing a store. No table file is opened here.
+ *   1  the directory is looked at; one that holds other things is refused before anything is made
+ *   2  the lock is taken
+ *   3  superblock and manifest are read, or made
+ *   4  the log is replayed (recover.c)
+ *   5  the background starts
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/file_name.h"
+#include "db/recover.h"
+#include "db/store.h"
+
+#define LOCK_NAME "LOCK"
+
+static void init_parts(pt_store *s)
+{
+    pt_sink_init(&s->sink);
+    pt_epoch_init(&s->epoch);
+    pt_mutex_init(&s->commit_mu);
+    pt_mutex_init(&s->publish_mu);
+    pt_cond_init(&s->publish_cond);
+    pt_mutex_init(&s->view_mu);
+    pt_mutex_init(&s->install_mu);
+    pt_mutex_init(&s->snapshot_mu);
+    pt_mutex_init(&s->flush_mu);
+    pt_mutex_init(&s->worker_mu);
+    pt_mutex_init(&s->work_mu);
+    pt_cond_init(&s->work_cond);
+    pt_cond_init(&s->done_cond);
+    s->snapshots.next = s->snapshots.prev = &s->snapshots;
+    s->inline_worker.store = s;
+    atomic_store(&s->refs, 1);
+}
+
+static char *copy_string(const pt_env *env, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    char *copy = (char *)pt_alloc(env, n);
+    if (copy != NULL)
+        memcpy(copy, text, n);
+    return copy;
+}
+
+/* ---- 1: what is in the directory ---- */
+
+typedef struct inventory {
+    bool has_superblock;
+    uint64_t store_files;
+    char foreign[64]; /* a name that no store makes; empty: none */
+} inventory;
+
+static int visit_name(void *arg, const char *name, bool regular_file, uint64_t size)
+{
+    inventory *inv = (inventory *)arg;
+    (void)size;
+    if (strcmp(name, "PEAT") == 0 && regular_file)
+        inv->has_superblock = true;
+    else if (pt_file_name_is_store(name) && regular_file)
+        inv->store_files++;
+    else if (name[0] != '.' && strcmp(name, LOCK_NAME) != 0 && strcmp(name, "lost+found") != 0)
+        (void)snprintf(inv->foreign, sizeof inv->foreign, "%s", name);
+    return 0;
+}
+
+static peat_rc open_directory(pt_store *s)
+{
+    unsigned flags = s->settings.may_create ? PEAT_ENV_DIR_CREATE : 0;
+    int e = s->env->dir_open(s->env->ctx, s->path, flags, &s->dir);
+    if (e == ENOENT && !s->settings.may_create)
+        return pt_fail(&s->sink, PEAT_NOT_FOUND, "there is no store here");
+    if (e == ENOTDIR)
+        return pt_fail(&s->sink, PEAT_NOT_STORE, "not a directory, so not a store");
+    if (e == EROFS)
+        return pt_fail(&s->sink, PEAT_READ_ONLY, "the file system is read-only; open read_only");
+    return e != 0 ? pt_fail_os(&s->sink, e, "opening the directory") : PEAT_OK;
+}
+
+static peat_rc look_around(pt_store *s, inventory *ret_inv)
+{
+    memset(ret_inv, 0, sizeof *ret_inv);
+    int e = s->env->dir_list(s->env->ctx, s->dir, visit_name, ret_inv);
+    if (e != 0)
+        return pt_fail_os(&s->sink, e, "listing the directory");
+    if (ret_inv->has_superblock)
+        return PEAT_OK;
+    if (ret_inv->foreign[0] != '\0')
+        return pt_fail(&s->sink, PEAT_NOT_STORE,
+                       "not a store: there is no PEAT file, but there is \"%s\"", ret_inv->foreign);
+    if (ret_inv->store_files == 0 && !s->settings.may_create)
+        return pt_fail(&s->sink, PEAT_NOT_FOUND, "the directory is empty: there is no store here");
+    return PEAT_OK;
+}
+
+/* ---- 2: the lock ---- */
+
+static peat_rc take_lock(pt_store *s)
+{
+    int64_t pid = 0;
+    int e = s->env->dir_lock(s->env->ctx, s->dir, LOCK_NAME, s->settings.read_only, &s->lock, &pid);
+    if (e == 0)
+        return PEAT_OK;
+    if (e == ENOENT && s->settings.read_only) /* a copy without its LOCK: nobody writes to it */
+        return PEAT_OK;
+    if (e == EROFS)
+        return pt_fail(&s->sink, PEAT_READ_ONLY, "the file system is read-only; open read_only");
+    if (e != EWOULDBLOCK && e != EAGAIN)
+        return pt_fail_os(&s->sink, e, LOCK_NAME ": taking the lock");
+    if (pid == 0)
+        return pt_fail(&s->sink, PEAT_BUSY, "the store is open elsewhere (holder unknown)");
+    if (pid == s->env->pid(s->env->ctx))
+        return pt_fail(&s->sink, PEAT_BUSY,
+                       "the store is open already in this process (pid %" PRId64 ")", pid);
+    return pt_fail(&s->sink, PEAT_BUSY,
+                   "the store is open in process %" PRId64 " or a child it forked", pid);
+}
+
+/* ---- 3: superblock and manifest ---- */
+
+static peat_rc create_catalog(pt_store *s)
+{
+    uint64_t id = 0;
+    int e = 0;
+    while (e == 0 && id == 0)
+        e = s->env->random(s->env->ctx, &id, sizeof id);
+    if (e != 0)
+        return pt_fail_os(&s->sink, e, "asking for random bits");
+    s->store_id = id;
+    return pt_catalog_create(&s->catalog, &s->shelf, id, s->settings.host.app_id);
+}
+
+static peat_rc check_identity(pt_store *s)
+{
+    const pt_superblock *b = pt_manifest_superblock(s->catalog.manifest);
+    uint32_t wanted = s->settings.host.app_id;
+    s->store_id = b->store_id;
+    if (s->settings.error_if_exists)
+        return pt_fail(&s->sink, PEAT_EXISTS, "a store is already here");
+    if (wanted != 0 && b->app_id != wanted)
+        return pt_fail(&s->sink, PEAT_NOT_STORE,
+                       "PEAT: a store of application %" PRIu32 ", not of %" PRIu32, b->app_id,
+                       wanted);
+    return PEAT_OK;
+}
+
+static peat_rc open_catalog(pt_store *s)
+{
+    peat_rc rc = pt_catalog_open(&s->catalog, &s->shelf);
+    if (rc == PEAT_NOT_STORE && s->settings.may_create) {
+        pt_catalog_done(&s->catalog);
+        return create_catalog(s);
+    }
+    return rc == PEAT_OK ? check_identity(s) : rc;
+}
+
+static peat_rc open_parts(pt_store *s)
+{
+    peat_rc rc = PEAT_OK;
+    inventory inv;
+    TRY(open_directory(s));
+    TRY(look_around(s, &inv)); /* 1 */
+    TRY(take_lock(s));         /* 2 */
+    TRY(pt_cache_new(s->env, &s->epoch, s->settings.cache_bytes, s->settings.cache_bytes,
+                     &s->cache));
+    pt_shelf_init(&s->shelf, s->env, s->dir, &s->sink, &s->epoch, s->cache);
+    if (s->settings.read_only)
+        pt_shelf_stop_removing(&s->shelf);
+    TRY(open_catalog(s));     /* 3 */
+    TRY(pt_recover(s));       /* 4 */
+    TRY(pt_workers_start(s)); /* 5 */
+out:
+    return rc;
+}
+
+/* Appends; what does not fit is cut. `io_room` is what is left before the terminator. */
+static void put_text(char *io_text, size_t *io_room, const char *more)
+{
+    size_t n = strlen(more);
+    if (n > *io_room)
+        n = *io_room;
+    memcpy(io_text + strlen(io_text), more, n);
+    *io_room -= n;
+}
+
+/* The newest error with the path in front; a code without a text gets its general one. */
+static void describe(pt_store *s, peat_rc rc, peat_error *ret_error)
+{
+    peat_error e;
+    if (ret_error == NULL)
+        return;
+    memset(ret_error, 0, sizeof *ret_error);
+    if (rc == PEAT_OK)
+        return;
+    pt_sink_get(&s->sink, &e);
+    bool told = e.rc == rc && e.message[0] != '\0';
+    ret_error->rc = rc;
+    ret_error->os_errno = told ? e.os_errno : 0;
+    size_t room = sizeof ret_error->message - 1;
+    put_text(ret_error->message, &room, s->path);
+    put_text(ret_error->message, &room, ": ");
+    put_text(ret_error->message, &room, told ? e.message : peat_rc_text(rc));
+}
+
+static void unlock(pt_store *s)
+{
+    if (s->lock != NULL)
+        s->env->dir_unlock(s->env->ctx, s->lock);
+    s->lock = NULL;
+}
+
+peat_rc pt_store_open(const char *dir, const pt_env *env, const pt_settings *settings,
+                      pt_store **ret_store, peat_error *ret_error)
+{
+    uint64_t begin = env->now_ns(env->ctx);
+    pt_store *s = (pt_store *)pt_alloc_zero(env, sizeof *s);
+    char *path = copy_string(env, dir);
+    if (s == NULL || path == NULL) {
+        pt_free(env, path);
+        pt_free(env, s);
+        return PEAT_NOMEM;
+    }
+    s->env = env;
+    s->path = path;
+    s->settings = *settings;
+    init_parts(s);
+    peat_rc rc = open_parts(s);
+    describe(s, rc, ret_error);
+    if (rc != PEAT_OK) {
+        pt_workers_stop(s);
+        pt_log_free(s->log);
+        s->log = NULL;
+        if (s->cache != NULL)
+            pt_shelf_stop_removing(&s->shelf);
+        unlock(s);
+        pt_store_unref(s);
+        return rc;
+    }
+    s->open_ns = env->now_ns(env->ctx) - begin;
+    pt_event_send(s, PEAT_EVENT_RECOVERY, PEAT_OK, s->open_ns, s->recovered_bytes, 0, "");
+    pt_work_wake(s);
+    *ret_store = s;
+    return PEAT_OK;
+}
+
+/* ---- close ---- */
+
+/* No call is inside any more, and none gets in. */
+static void wait_for_calls(pt_store *s)
+{
+    atomic_store(&s->closed, true);
+    uint64_t epoch = pt_epoch_advance(&s->epoch);
+    while (atomic_load(&s->calls) != 0 || !pt_epoch_passed(&s->epoch, epoch))
+        s->env->sleep_ns(s->env->ctx, 100000);
+}
+
+static peat_rc make_durable(pt_store *s)
+{
+    if (s->settings.read_only)
+        return PEAT_OK;
+    peat_rc rc = pt_sink_fenced(&s->sink);
+    if (rc != PEAT_OK)
+        return rc;
+    if (s->log == NULL)
+        return pt_store_flush(s);
+    pt_mutex_lock(&s->commit_mu);
+    rc = pt_log_seal(s->log);
+    pt_mutex_unlock(&s->commit_mu);
+    return rc;
+}
+
+peat_rc pt_store_close(pt_store *s)
+{
+    wait_for_calls(s);
+    pt_workers_stop(s);
+    peat_rc rc = make_durable(s);
+    pt_log_free(s->log);
+    s->log = NULL;
+    pt_epoch_collect(&s->epoch);
+    pt_shelf_sweep(&s->shelf);
+    pt_shelf_stop_removing(&s->shelf);
+    unlock(s);
+    pt_store_unref(s);
+    return rc;
+}

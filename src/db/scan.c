@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scan.c - see scan.h.
+ *
+ * Below is one merged iterator over the memtables and tables of a view, which shows every version
+ * of every key (forward newest first, backward oldest first). Invariants while it stands on an
+ * entry: forward   `below` stands on the entry shown; key and value are its own backward  `below`
+ * stands before all versions of the key shown (or at the end of its way); key and value are copies
+ */
+#include "db/scan.h"
+
+#include "entry/merge_iter.h"
+#include "version/version_iter.h"
+
+typedef enum place { NEW, FORWARD, BACKWARD, ENDED } place;
+
+struct pt_scan {
+    pt_store *store;
+    pt_view *view;
+    pt_snapshot_link link;
+    pt_iter *below;
+    pt_bytes bounds;
+    pt_slice lower, upper;
+    bool keys_only;
+    place place;
+    peat_rc ended;       /* why, while ENDED */
+    bool below_ended;    /* BACKWARD: below has no entry before */
+    bool filled;         /* the entry it stands on was returned by a fill */
+    bool stay;           /* `below` may not leave its block: rows point into it */
+    pt_slice key, value; /* shown */
+    pt_bytes saved_key;
+    pt_bytes saved_value;
+    pt_bytes *chunks; /* memory of the last fill's rows */
+    size_t chunk_count, chunk_capacity;
+    size_t row_bytes; /* in them */
+};
+
+/* Rows of one fill are copied into chunks of this; a fill ends early when it has copied the
+ * maximum. */
+#define ROW_BYTES     ((size_t)64 << 10)
+#define ROW_BYTES_MAX ((size_t)1 << 20)
+
+static peat_rc open_memory(pt_scan *c, pt_mem *m, pt_iter **children, size_t *io_count)
+{
+    pt_memtable_stats stats;
+    pt_memtable_get_stats(m->table, &stats);
+    if (stats.entries == 0)
+        return PEAT_OK; /* what comes later is newer than this scan */
+    (void)c;
+    peat_rc rc = pt_memtable_iter_new(m->table, &children[*io_count]);
+    *io_count += rc == PEAT_OK;
+    return rc;
+}
+
+static peat_rc open_below(pt_scan *c, bool whole_table)
+{
+    peat_rc rc = PEAT_OK;
+    pt_iter *children[PT_VIEW_IMMUTABLES_MAX + 2];
+    size_t n = 0;
+    pt_version_iter_options o = {
+        .lower = c->lower, .upper = c->upper, .hint = whole_table ? PT_FETCH_ONCE : PT_FETCH_SCAN};
+    TRY(open_memory(c, c->view->active, children, &n));
+    for (size_t i = 0; i < c->view->immutable_count; i++)
+        TRY(open_memory(c, c->view->immutables[i], children, &n));
+    TRY(pt_version_iter_new(c->store->env, c->view->version, &o, &children[n]));
+    n++;
+    TRY(pt_merge_iter_new(c->store->env, children, n, &c->below));
+    return PEAT_OK;
+out:
+    while (n-- > 0)
+        pt_iter_done(children[n]);
+    return rc;
+}
+
+static peat_rc copy_bounds(pt_scan *c, const pt_scan_options *o)
+{
+    peat_rc rc = PEAT_OK;
+    TRY(pt_bytes_append(&c->bounds, o->lower.data, o->lower.size));
+    TRY(pt_bytes_append(&c->bounds, o->upper.data, o->upper.size));
+    c->lower = pt_slice_of(c->bounds.data, o->lower.size);
+    c->upper = pt_slice_of(c->bounds.data + o->lower.size, o->upper.size);
+out:
+    return rc;
+}
+
+peat_rc pt_scan_new(pt_store *s, const pt_scan_options *options, pt_scan **ret_scan)
+{
+    pt_scan *c = (pt_scan *)pt_alloc_zero(s->env, sizeof *c);
+    if (c == NULL)
+        return PEAT_NOMEM;
+    c->store = pt_store_ref(s);
+    c->keys_only = options->keys_only;
+    pt_bytes_init(&c->bounds, s->env);
+    pt_bytes_init(&c->saved_key, s->env);
+    pt_bytes_init(&c->saved_value, s->env);
+    /* the sequence first, the view after it: merges that begin in between keep what it sees */
+    if (options->has_seq)
+        pt_snapshot_link_add_at(s, &c->link, options->seq);
+    else
+        pt_snapshot_link_add(s, &c->link);
+    c->view = pt_store_view(s);
+    atomic_fetch_add_explicit(&s->iterators, 1, memory_order_relaxed);
+    peat_rc rc = copy_bounds(c, options);
+    if (rc == PEAT_OK)
+        rc = open_below(c, options->whole_table);
+    if (rc != PEAT_OK) {
+        pt_scan_free(c);
+        return rc;
+    }
+    *ret_scan = c;
+    return PEAT_OK;
+}
+
+void pt_scan_free(pt_scan *c)
+{
+    if (c == NULL)
+        return;
+    pt_store *s = c->store;
+    pt_iter_done(c->below);
+    pt_view_unref(c->view);
+    pt_snapshot_link_remove(s, &c->link);
+    pt_bytes_done(&c->bounds);
+    pt_bytes_done(&c->saved_key);
+    pt_bytes_done(&c->saved_value);
+    while (c->chunk_count > 0)
+        pt_bytes_done(&c->chunks[--c->chunk_count]);
+    pt_free(s->env, c->chunks);
+    pt_free(s->env, c);
+    atomic_fetch_sub_explicit(&s->iterators, 1, memory_order_relaxed);
+    pt_store_unref(s);
+}
+
+static peat_rc end(pt_scan *c, peat_rc rc)
+{
+    c->place = ENDED;
+    c->ended = rc;
+    c->key = c->value = (pt_slice){0};
+    if (rc == PEAT_CORRUPT)
+        atomic_fetch_add_explicit(&c->store->damages, 1, memory_order_relaxed);
+    return rc;
+}
+
+static peat_rc save_key(pt_scan *c, pt_slice key)
+{
+    c->saved_key.size = 0;
+    return pt_bytes_append(&c->saved_key, key.data, key.size);
+}
+
+static pt_slice saved_key(const pt_scan *c)
+{
+    return pt_slice_of(c->saved_key.data, c->saved_key.size);
+}
+
+static peat_rc show_below(pt_scan *c)
+{
+    const pt_entry *e = &c->below->at;
+    c->key = e->key;
+    c->value = c->keys_only ? (pt_slice){0} : e->value;
+    c->place = FORWARD;
+    return PEAT_OK;
+}
+
+/* Moves `below` on; with `stay` the last key of its block is as good as the end. */
+static peat_rc next_below(pt_scan *c)
+{
+    if (PT_UNLIKELY(c->stay) && pt_slice_equal(c->below->at.key, c->below->stable_until))
+        return PEAT_END;
+    return pt_iter_next(c->below);
+}
+
+/* `below` has moved (rc). The first visible entry from there on, of another key than the saved one
+ * when `skip`. */
+static peat_rc settle_forward(pt_scan *c, peat_rc rc, bool skip)
+{
+    for (; rc == PEAT_OK; rc = next_below(c)) {
+        const pt_entry *e = &c->below->at;
+        if (e->seq > c->link.seq)
+            continue;
+        if (skip && pt_slice_equal(e->key, saved_key(c)))
+            continue;
+        if (pt_slice_compare(e->key, c->upper) >= 0)
+            return end(c, PEAT_END);
+        if (PT_LIKELY(e->kind == PT_KIND_PUT))
+            return show_below(c);
+        rc = save_key(c, e->key); /* a tombstone hides what is older */
+        if (rc != PEAT_OK)
+            break;
+        skip = true;
+    }
+    return end(c, rc);
+}
+
+/* Takes the entry `below` stands on as what may be shown; newer versions may follow. */
+static peat_rc save_entry(pt_scan *c, const pt_entry *e, bool *ret_put)
+{
+    *ret_put = e->kind == PT_KIND_PUT;
+    c->saved_value.size = 0;
+    if (!*ret_put || c->keys_only)
+        return PEAT_OK;
+    return pt_bytes_append(&c->saved_value, e->value.data, e->value.size);
+}
+
+/* `below` has moved backward (rc). The newest visible version of the first key from there down that
+ * has one and is not deleted. */
+static peat_rc settle_backward(pt_scan *c, peat_rc rc)
+{
+    while (rc == PEAT_OK) {
+        bool put = false;
+        if (pt_slice_compare(c->below->at.key, c->lower) < 0)
+            return end(c, PEAT_END);
+        rc = save_key(c, c->below->at.key);
+        while (rc == PEAT_OK && pt_slice_equal(c->below->at.key, saved_key(c))) {
+            if (c->below->at.seq <= c->link.seq)
+                rc = save_entry(c, &c->below->at, &put);
+            if (rc == PEAT_OK)
+                rc = pt_iter_prev(c->below);
+        }
+        if (put && (rc == PEAT_OK || rc == PEAT_END)) {
+            c->key = saved_key(c);
+            c->value = pt_slice_of(c->saved_value.data, c->saved_value.size);
+            c->place = BACKWARD;
+            c->below_ended = rc == PEAT_END;
+            return PEAT_OK;
+        }
+    }
+    return end(c, rc);
+}
+
+static peat_rc go_first(pt_scan *c)
+{
+    atomic_fetch_add_explicit(&c->store->seeks, 1, memory_order_relaxed);
+    return settle_forward(c, pt_iter_seek(c->below, c->lower), false);
+}
+
+static peat_rc go_last(pt_scan *c)
+{
+    atomic_fetch_add_explicit(&c->store->seeks, 1, memory_order_relaxed);
+    peat_rc rc = pt_iter_seek_for_prev(c->below, c->upper);
+    /* the bound itself is outside */
+    while (rc == PEAT_OK && pt_slice_compare(c->below->at.key, c->upper) >= 0)
+        rc = pt_iter_prev(c->below);
+    return settle_backward(c, rc);
+}
+
+static peat_rc go_next(pt_scan *c)
+{
+    peat_rc rc = PEAT_OK;
+    if (PT_LIKELY(c->place == FORWARD)) {
+        rc = save_key(c, c->key);
+        return settle_forward(c, rc == PEAT_OK ? next_below(c) : rc, true);
+    }
+    /* backward: the shown key is saved already, and must not lie in below's memory */
+    return settle_forward(c, pt_iter_seek(c->below, saved_key(c)), true);
+}
+
+static peat_rc go_prev(pt_scan *c)
+{
+    if (c->place == BACKWARD)
+        return c->below_ended ? end(c, PEAT_END) : settle_backward(c, PEAT_OK);
+    peat_rc rc = save_key(c, c->key);
+    while (rc == PEAT_OK && pt_slice_equal(c->below->at.key, saved_key(c)))
+        rc = pt_iter_prev(c->below);
+    return settle_backward(c, rc);
+}
+
+static peat_rc enter(pt_scan *c)
+{
+    return PT_UNLIKELY(atomic_load_explicit(&c->store->closed, memory_order_acquire))
+               ? end(c, PEAT_CLOSED)
+               : PEAT_OK;
+}
+
+peat_rc pt_scan_go(pt_scan *c, pt_scan_move move)
+{
+    peat_rc rc = enter(c);
+    if (rc != PEAT_OK)
+        return rc;
+    c->filled = false;
+    bool next = move == PT_SCAN_NEXT, prev = move == PT_SCAN_PREV;
+    if (c->place == ENDED && (next || prev))
+        return c->ended;
+    if (move == PT_SCAN_FIRST || (next && c->place == NEW))
+        return go_first(c);
+    if (move == PT_SCAN_LAST || (prev && c->place == NEW))
+        return go_last(c);
+    return next ? go_next(c) : go_prev(c);
+}
+
+peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev)
+{
+    peat_rc rc = enter(c);
+    if (rc != PEAT_OK)
+        return rc;
+    c->filled = false;
+    if (!for_prev && pt_slice_compare(key, c->lower) <= 0)
+        return go_first(c);
+    if (for_prev && pt_slice_compare(key, c->upper) >= 0)
+        return go_last(c);
+    atomic_fetch_add_explicit(&c->store->seeks, 1, memory_order_relaxed);
+    /* the caller's key may be the one that is shown */
+    rc = save_key(c, key);
+    if (rc != PEAT_OK)
+        return end(c, rc);
+    return for_prev ? settle_backward(c, pt_iter_seek_for_prev(c->below, saved_key(c)))
+                    : settle_forward(c, pt_iter_seek(c->below, saved_key(c)), false);
+}
+
+/* ---- many rows per call ---- */
+
+/* Until its block is left the value stays where it is. */
+static bool value_stays(const pt_scan *c)
+{
+    return c->place == FORWARD && c->below->stable_until.size != 0;
+}
+
+/* A new piece of memory for rows; those before it stay until the next fill. */
+static peat_rc add_chunk(pt_scan *c, size_t needed)
+{
+    if (!pt_grow(c->store->env, &c->chunks, &c->chunk_capacity, c->chunk_count + 1,
+                 sizeof *c->chunks))
+        return PEAT_NOMEM;
+    pt_bytes *b = &c->chunks[c->chunk_count];
+    pt_bytes_init(b, c->store->env);
+    peat_rc rc = pt_bytes_reserve(b, needed > ROW_BYTES ? needed : ROW_BYTES);
+    c->chunk_count += rc == PEAT_OK;
+    return rc;
+}
+
+/* Empties the rows' memory; one chunk of the usual size is kept. */
+static void clear_rows(pt_scan *c)
+{
+    while (c->chunk_count > 1 || (c->chunk_count == 1 && c->chunks[0].capacity > ROW_BYTES))
+        pt_bytes_done(&c->chunks[--c->chunk_count]);
+    if (c->chunk_count == 1)
+        c->chunks[0].size = 0;
+    c->row_bytes = 0;
+}
+
+/* Copies the entry shown; the value stays where it is when `by_reference`. */
+static peat_rc add_row(pt_scan *c, bool by_reference, peat_row *row)
+{
+    size_t value_size = by_reference ? 0 : c->value.size, n = c->key.size + value_size;
+    pt_bytes *b = c->chunk_count != 0 ? &c->chunks[c->chunk_count - 1] : NULL;
+    if (b == NULL || b->capacity - b->size < n) {
+        peat_rc rc = add_chunk(c, n);
+        if (rc != PEAT_OK)
+            return rc;
+        b = &c->chunks[c->chunk_count - 1];
+    }
+    uint8_t *p = b->data + b->size;
+    memcpy(p, c->key.data, c->key.size);
+    if (value_size != 0)
+        memcpy(p + c->key.size, c->value.data, value_size);
+    b->size += n;
+    c->row_bytes += n;
+    row->key = peat_bytes(p + PT_KEYSPACE_BYTES, c->key.size - PT_KEYSPACE_BYTES);
+    row->value = peat_bytes(by_reference ? c->value.data : p + c->key.size, c->value.size);
+    return PEAT_OK;
+}
+
+static peat_rc step_fill(pt_scan *c, bool back)
+{
+    if (c->place == ENDED)
+        return c->ended;
+    if (c->place == NEW)
+        return back ? go_last(c) : go_first(c);
+    if (!c->filled)
+        return PEAT_OK;
+    return back ? go_prev(c) : go_next(c);
+}
+
+/* It went on from the last row and met the end, an error, or the end of its block: back to that
+ * row. */
+static void stand_on(pt_scan *c, const peat_row *row, bool back)
+{
+    const uint8_t *user_key = (const uint8_t *)row->key.data;
+    pt_slice key = pt_slice_of(user_key - PT_KEYSPACE_BYTES, row->key.size + PT_KEYSPACE_BYTES);
+    (void)pt_scan_seek(c, key, back); /* a failure shows again in the next call */
+    c->filled = true;
+}
+
+peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *ret_n)
+{
+    size_t count = 0;
+    *ret_n = 0;
+    peat_rc rc = enter(c);
+    if (rc == PEAT_OK && n != 0)
+        rc = step_fill(c, back);
+    clear_rows(c);
+    while (rc == PEAT_OK && count < n) {
+        bool stays = value_stays(c);
+        bool last_of_block = stays && pt_slice_equal(c->key, c->below->stable_until);
+        rc = add_row(c, stays, &rows[count]);
+        if (rc != PEAT_OK)
+            break;
+        c->filled = true;
+        count++;
+        if (last_of_block || count == n || c->row_bytes >= ROW_BYTES_MAX)
+            break;
+        c->stay = c->stay || stays;
+        rc = back ? go_prev(c) : go_next(c);
+        c->filled = false;
+    }
+    c->stay = false;
+    if (rc != PEAT_OK && count != 0)
+        stand_on(c, &rows[count - 1], back);
+    *ret_n = count;
+    return count != 0 ? PEAT_OK : rc;
+}
+
+bool pt_scan_valid(const pt_scan *c)
+{
+    return c->place == FORWARD || c->place == BACKWARD;
+}
+
+pt_slice pt_scan_key(const pt_scan *c)
+{
+    return c->key;
+}
+
+pt_slice pt_scan_value(const pt_scan *c)
+{
+    return c->value;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scan.h - iterators over the store: entries of one keyspace, each key once, as of one sequence.
+ */
+#ifndef PT_DB_SCAN_H
+#define PT_DB_SCAN_H
+
+#include "db/store.h"
+
+typedef struct pt_scan pt_scan;
+
+typedef struct pt_scan_options {
+    bool has_seq;
+    uint64_t seq;
+    pt_slice lower, upper; /* internal keys, [lower, upper), both given; copied */
+    bool keys_only;
+    bool whole_table; /* read past the cache: exports */
+} pt_scan_options;
+
+/* Holds the store, the view it began with, and its sequence. */
+peat_rc pt_scan_new(pt_store *s, const pt_scan_options *options, pt_scan **ret_scan) PT_MUST_USE;
+void pt_scan_free(pt_scan *c);
+
+typedef enum pt_scan_move { PT_SCAN_FIRST, PT_SCAN_LAST, PT_SCAN_NEXT, PT_SCAN_PREV } pt_scan_move;
+/* PEAT_OK, PEAT_END, PEAT_CLOSED, a read error. */
+peat_rc pt_scan_go(pt_scan *c, pt_scan_move move);
+peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev); /* internal key */
+peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *ret_n);
+
+bool pt_scan_valid(const pt_scan *c);
+pt_slice pt_scan_key(const pt_scan *c); /* internal */
+pt_slice pt_scan_value(const pt_scan *c);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* stats.c - see stats.h. Figures are read one by one; nothing is stopped for them. */
+#include "db/stats.h"
+
+static void add_reads(pt_store *s, peat_statistics *r)
+{
+    for (size_t i = 0; i <= PT_EPOCH_SLOTS; i++) {
+        pt_read_counters *c = &s->read_counters[i];
+        r->gets += atomic_load_explicit(&c->gets, memory_order_relaxed);
+        r->gets_found += atomic_load_explicit(&c->found, memory_order_relaxed);
+        r->filter_checks += atomic_load_explicit(&c->filter_checks, memory_order_relaxed);
+        r->filter_skips += atomic_load_explicit(&c->filter_skips, memory_order_relaxed);
+    }
+    r->seeks = atomic_load(&s->seeks);
+    r->damages = atomic_load(&s->damages);
+    r->iterators = atomic_load(&s->iterators);
+}
+
+static void add_commits(pt_store *s, peat_statistics *r)
+{
+    pt_mutex_lock(&s->commit_mu);
+    r->puts = s->commits.puts;
+    r->deletes = s->commits.deletes;
+    r->batches = s->commits.batches;
+    r->user_bytes_written = s->commits.user_bytes;
+    r->write_delays = s->commits.delays;
+    r->write_delay_us_total = s->commits.delay_ns / 1000;
+    r->write_waits = s->commits.waits;
+    r->write_wait_us_total = s->commits.wait_ns / 1000;
+    pt_mutex_unlock(&s->commit_mu);
+}
+
+static void add_log(pt_store *s, peat_statistics *r)
+{
+    if (s->log == NULL)
+        return;
+    pt_log_stats l;
+    pt_log_get_stats(s->log, &l);
+    r->log_bytes_written = l.written_bytes - l.zero_bytes;
+    r->zero_fill_bytes_written = l.zero_bytes;
+    r->syncs = l.syncs;
+    r->sync_us_total = l.sync_ns / 1000;
+    r->log_bytes = l.disk_bytes;
+}
+
+static void add_work(pt_store *s, peat_statistics *r)
+{
+    pt_mutex_lock(&s->work_mu);
+    const pt_work_state *w = &s->work;
+    r->flushes = w->flushes;
+    r->mid_merges = w->mid_merges;
+    r->bottom_merges = w->bottom_merges;
+    r->appends = w->appends;
+    r->partition_changes = w->partition_changes;
+    r->flush_bytes_written = w->flush_bytes;
+    r->merge_bytes_written = w->merge_bytes_written;
+    r->merge_bytes_read = w->merge_bytes_read;
+    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_lock(&s->shelf.mu);
+    r->files_deleted = s->shelf.files_removed;
+    pt_mutex_unlock(&s->shelf.mu);
+}
+
+static void add_catalog(pt_store *s, peat_statistics *r)
+{
+    uint64_t files = 0;
+    pt_mutex_lock(&s->install_mu);
+    const pt_catalog *c = &s->catalog;
+    r->tables = c->table_count;
+    for (size_t i = 0; i < c->table_count; i++)
+        files += c->tables[i]->meta->file_bytes;
+    uint64_t manifest = pt_manifest_bytes(c->manifest);
+    r->manifest_bytes_written = pt_manifest_written_bytes(c->manifest);
+    pt_mutex_unlock(&s->install_mu);
+    uint64_t layers = r->bottom_bytes + r->mid_bytes + r->fresh_bytes;
+    r->other_bytes = manifest + PT_SUPERBLOCK_FILE_BYTES + (files > layers ? files - layers : 0);
+    r->disk_bytes = layers + r->log_bytes + r->other_bytes;
+}
+
+static void describe(const pt_version *v, size_t i, peat_partition_info *info)
+{
+    const pt_partition *p = v->partitions[i];
+    *info = (peat_partition_info){.size = sizeof *info,
+                                  .index = i,
+                                  .count = v->count,
+                                  .bottom_tables = p->bottom_count,
+                                  .bottom_bytes = p->bottom_bytes,
+                                  .entries = p->entries,
+                                  .tombstones = p->tombstones,
+                                  .obsolete_bytes = p->obsolete_bytes};
+    if (p->lower.size > PT_KEYSPACE_BYTES)
+        info->lower =
+            peat_bytes(p->lower.data + PT_KEYSPACE_BYTES, p->lower.size - PT_KEYSPACE_BYTES);
+    for (size_t j = 0; j < p->slice_count; j++) {
+        const pt_layer *l = &p->slices[j];
+        bool fresh = l->tref->meta->run_kind == PT_RUN_FRESH;
+        *(fresh ? &info->fresh_slices : &info->mid_slices) += 1;
+        *(fresh ? &info->fresh_bytes : &info->mid_bytes) += l->bytes;
+        info->damages += atomic_load(&l->tref->damages);
+    }
+    for (size_t j = 0; j < p->bottom_count; j++)
+        info->damages += atomic_load(&p->bottom[j].tref->damages);
+}
+
+static void add_shape(pt_store *s, const pt_version *v, peat_statistics *r)
+{
+    r->partitions = v->count;
+    for (size_t i = 0; i < v->count; i++) {
+        peat_partition_info p;
+        describe(v, i, &p);
+        r->slices += p.fresh_slices + p.mid_slices;
+        r->entries += p.entries;
+        r->tombstones += p.tombstones;
+        r->bottom_bytes += p.bottom_bytes;
+        r->mid_bytes += p.mid_bytes;
+        r->fresh_bytes += p.fresh_bytes;
+        r->obsolete_bytes += p.obsolete_bytes;
+        r->read_debt = pt_max_u64(r->read_debt, p.fresh_slices + p.mid_slices);
+    }
+    r->space_debt_bytes = pt_pick_space_debt(v, s->settings.space_target);
+}
+
+static void add_memory(pt_store *s, const pt_view *v, peat_statistics *r)
+{
+    pt_memtable_stats m;
+    pt_cache_stats c;
+    uint64_t immutable = 0;
+    pt_memtable_get_stats(v->active->table, &m);
+    r->memtable_bytes = m.used_bytes;
+    r->immutable_memtables = v->immutable_count;
+    for (size_t i = 0; i < v->immutable_count; i++) {
+        pt_memtable_get_stats(v->immutables[i]->table, &m);
+        immutable += m.used_bytes;
+    }
+    pt_cache_get_stats(s->cache, &c);
+    r->cache_bytes = c.frame_bytes;
+    r->cache_hits = c.hits_fetch;
+    r->cache_misses = c.misses;
+    r->pinned_bytes = c.heap_bytes;
+    r->metadata_bytes = pt_budget_metadata(v->version);
+    r->memory_bytes =
+        r->memtable_bytes + immutable + r->cache_bytes + r->metadata_bytes + r->pinned_bytes;
+    r->bytes_read = atomic_load(&s->shelf.bytes_read);
+}
+
+peat_rc pt_store_stats(pt_store *s, peat_statistics *ret_stats)
+{
+    peat_statistics r = {.size = sizeof r};
+    pt_view *v = pt_store_view(s);
+    add_reads(s, &r);
+    add_commits(s, &r);
+    add_log(s, &r);
+    add_work(s, &r);
+    add_shape(s, v->version, &r);
+    add_memory(s, v, &r);
+    add_catalog(s, &r);
+    pt_view_unref(v);
+    r.recovered_records = s->recovered_records;
+    r.recovered_bytes = s->recovered_bytes;
+    r.open_us = s->open_ns / 1000;
+    pt_mutex_lock(&s->snapshot_mu);
+    r.snapshots = s->snapshot_count - r.iterators;
+    pt_mutex_unlock(&s->snapshot_mu);
+    *ret_stats = r;
+    return PEAT_OK;
+}
+
+peat_rc pt_store_shape(pt_store *s, peat_rc (*fn)(void *, const peat_partition_info *), void *ctx)
+{
+    peat_rc rc = PEAT_OK;
+    pt_view *v = pt_store_view(s);
+    for (size_t i = 0; i < v->version->count && rc == PEAT_OK; i++) {
+        peat_partition_info info;
+        describe(v->version, i, &info);
+        rc = fn(ctx, &info);
+    }
+    pt_view_unref(v);
+    return rc;
+}
+
+/* What of the layer lies below `key`, clipped to the partition by the caller's choice of keys. */
+static peat_rc rank_between(const pt_layer *l, pt_slice lower, pt_slice upper, uint64_t *io_entries,
+                            uint64_t *io_bytes)
+{
+    uint64_t e0 = 0, b0 = 0, e1, b1;
+    peat_rc rc = PEAT_OK;
+    if (lower.size != 0)
+        rc = pt_table_rank(l->tref->table, lower, &e0, &b0);
+    if (rc == PEAT_OK)
+        rc = pt_table_rank(l->tref->table, upper, &e1, &b1);
+    if (rc == PEAT_OK) {
+        *io_entries += e1 > e0 ? e1 - e0 : 0;
+        *io_bytes += b1 > b0 ? b1 - b0 : 0;
+    }
+    return rc;
+}
+
+static pt_slice later(pt_slice a, pt_slice b)
+{
+    return pt_slice_compare(a, b) > 0 ? a : b;
+}
+
+static pt_slice earlier(pt_slice a, pt_slice b)
+{
+    return b.data == NULL || pt_slice_compare(a, b) < 0 ? a : b;
+}
+
+static peat_rc approximate_partition(const pt_version *v, size_t i, pt_slice lower, pt_slice upper,
+                                     uint64_t *io_entries, uint64_t *io_bytes)
+{
+    const pt_partition *p = v->partitions[i];
+    pt_slice end = pt_version_upper(v, i);
+    if (pt_slice_compare(p->lower, upper) >= 0 ||
+        (end.data != NULL && pt_slice_compare(end, lower) <= 0))
+        return PEAT_OK;
+    pt_slice from = later(lower, p->lower), to = earlier(upper, end);
+    peat_rc rc = PEAT_OK;
+    for (size_t j = 0; j < p->slice_count && rc == PEAT_OK; j++)
+        rc = rank_between(&p->slices[j], from, to, io_entries, io_bytes);
+    for (size_t j = 0; j < p->bottom_count && rc == PEAT_OK; j++)
+        rc = rank_between(&p->bottom[j], from, to, io_entries, io_bytes);
+    return rc;
+}
+
+/* A memtable has no ranks: its entries are assumed to be spread as those of the tables are, and
+ * when there are none, as if all were in range. */
+static void approximate_memory(const pt_mem *m, double share, uint64_t *io_entries,
+                               uint64_t *io_bytes)
+{
+    pt_memtable_stats st;
+    pt_memtable_get_stats(m->table, &st);
+    *io_entries += (uint64_t)((double)st.entries * share);
+    *io_bytes += (uint64_t)((double)(st.key_bytes + st.value_bytes) * share);
+}
+
+peat_rc pt_store_approximate(pt_store *s, pt_slice lower, pt_slice upper, uint64_t *ret_entries,
+                             uint64_t *ret_bytes)
+{
+    uint64_t entries = 0, bytes = 0, all = 0;
+    peat_rc rc = PEAT_OK;
+    if (!pt_call_begin(s))
+        return PEAT_CLOSED;
+    pt_view *v = pt_store_view(s);
+    for (size_t i = 0; i < v->version->count && rc == PEAT_OK; i++) {
+        rc = approximate_partition(v->version, i, lower, upper, &entries, &bytes);
+        all += v->version->partitions[i]->entries;
+    }
+    double share = all != 0 ? (double)entries / (double)all : 1.0;
+    approximate_memory(v->active, share, &entries, &bytes);
+    for (size_t i = 0; i < v->immutable_count; i++)
+        approximate_memory(v->immutables[i], share, &entries, &bytes);
+    pt_view_unref(v);
+    pt_call_end(s);
+    if (rc == PEAT_OK) {
+        *ret_entries = entries;
+        *ret_bytes = bytes;
+    }
+    return rc;
+}

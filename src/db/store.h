@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store.h - the open store: every part of it, grouped by who may touch it.
+ *
+ * Locks, in the order in which they may be taken:
+ *   flush_mu    one flush at a time
+ *   worker_mu   the inline worker (a caller's thread doing background work)
+ *   commit_mu   the order of writing: sequences, log appends, switching memtables
+ *   install_mu  the catalog
+ *   view_mu     replacing the view
+ *   snapshot_mu, work_mu, publish_mu: leaves
+ * No lock is held across I/O but flush_mu, worker_mu (they mean "this work is under way"),
+ * install_mu (the manifest) and commit_mu when the log needs a new segment.
+ */
+#ifndef PT_DB_STORE_H
+#define PT_DB_STORE_H
+
+#include "base/epoch.h"
+#include "base/fail.h"
+#include "cache/cache.h"
+#include "compact/flush.h"
+#include "compact/merge.h"
+#include "compact/pick.h"
+#include "db/view.h"
+#include "db/worker.h"
+#include "log/log.h"
+#include "version/catalog.h"
+
+/* peat_options with every default resolved, and what is derived from them. */
+typedef struct pt_settings {
+    size_t memory_bytes;
+    double space_target;
+    uint64_t sync_interval_ns;
+    int threads;
+    pt_codec codec;
+    bool may_create, read_only, error_if_exists, no_log;
+    peat_host host; /* event callback, app id */
+    size_t memtable_bytes;
+    size_t cache_bytes, metadata_bytes; /* budgets */
+    uint32_t block_bytes;               /* 0: by codec */
+    uint64_t partition_bytes;           /* 0: by the size of the store */
+    uint64_t table_bytes;               /* 0: by the partition target */
+    uint64_t segment_bytes_min, segment_bytes_max;
+    size_t slices_max;
+} pt_settings;
+
+/* Counters of readers: one line per epoch slot, so that only the slot's holder writes it. The last
+ * one is shared by those who got no slot. */
+typedef struct pt_read_counters {
+    _Atomic uint64_t gets, found, blocks_fetched, filter_checks, filter_skips;
+    uint64_t padding[3];
+} pt_read_counters;
+
+/* In the store's list of snapshots, which is sorted by seq. */
+typedef struct pt_snapshot_link {
+    struct pt_snapshot_link *prev, *next;
+    uint64_t seq;
+} pt_snapshot_link;
+
+/* Guarded by work_mu. */
+typedef struct pt_work_state {
+    bool stopping;
+    uint64_t signals; /* counts wake-ups, so that none is missed */
+    unsigned merges_running;
+    uint64_t claimed[PT_MERGE_PARTS_MAX * (PEAT_THREADS_MAX + 1)];
+    size_t claimed_count;
+    uint64_t avoid[64]; /* partitions whose merge met damage: left alone until reopen */
+    size_t avoid_count;
+    peat_rc error;       /* of the last unit that failed, PEAT_OK once one succeeded */
+    uint64_t retry_ns;   /* not before: back-off after a failure */
+    unsigned failures;   /* in a row */
+    uint64_t generation; /* counts events a waiter may wait for */
+    uint64_t flushes, mid_merges, bottom_merges, appends, partition_changes;
+    uint64_t flush_bytes, merge_bytes_written, merge_bytes_read;
+    double bytes_per_second; /* of user data that the background takes in, smoothed; 0: unknown */
+} pt_work_state;
+
+/* Guarded by commit_mu. */
+typedef struct pt_commit_counters {
+    uint64_t puts, deletes, batches, user_bytes;
+    uint64_t delays, delay_ns, waits, wait_ns;
+} pt_commit_counters;
+
+struct pt_store {
+    /* fixed after open */
+    const pt_env *env;
+    char *path;
+    pt_dir *dir;
+    peat_env_lock *lock;
+    pt_settings settings;
+    uint64_t store_id;
+    pt_cache *cache;
+    uint64_t open_ns, recovered_records, recovered_bytes;
+
+    pt_sink sink;
+    pt_epoch epoch;
+    pt_shelf shelf;
+    pt_read_counters read_counters[PT_EPOCH_SLOTS + 1];
+    _Atomic uint64_t seeks, damages, iterators;
+
+    atomic_uint refs; /* the open handles together, and what may outlive them */
+    atomic_bool closed;
+    atomic_uint calls; /* under way outside an epoch; close waits for 0 */
+
+    /* guarded by commit_mu */
+    pt_mutex commit_mu;
+    pt_log *log; /* NULL: no_log or read-only; the pointer itself is fixed */
+    uint64_t seq_next;
+    pt_commit_counters commits;
+    double delay_owed_ns;
+
+    /* published: every sequence up to here is visible. Release by the committer whose turn it is,
+     * acquire by readers. */
+    _Atomic uint64_t seq_published;
+    _Atomic uint32_t publish_waiters;
+    pt_mutex publish_mu;
+    pt_cond publish_cond;
+
+    /* replaced under view_mu; readers load it in an epoch */
+    pt_mutex view_mu;
+    _Atomic(pt_view *) view;
+
+    pt_mutex install_mu;
+    pt_catalog catalog; /* guarded by install_mu */
+    _Atomic uint64_t file_next;
+
+    pt_mutex snapshot_mu;
+    pt_snapshot_link snapshots; /* head of a ring; guarded by snapshot_mu */
+    uint64_t snapshot_count;
+
+    pt_mutex flush_mu;
+    pt_mutex worker_mu;
+    pt_worker inline_worker; /* guarded by worker_mu */
+
+    pt_mutex work_mu;
+    pt_cond work_cond;  /* something to do */
+    pt_cond done_cond;  /* something was done */
+    pt_work_state work; /* guarded by work_mu */
+    pt_worker *workers;
+    size_t worker_count;
+
+    _Atomic uint64_t pace_ns_per_kib;   /* what a committer owes; pace.c */
+    _Atomic uint64_t last_write_ns;     /* of the clock, coarse: for idleness */
+    _Atomic uint64_t unsynced_since_ns; /* 0: nothing to sync */
+};
+
+/* Calls that are not covered by an epoch. False: the store is closed. */
+bool pt_call_begin(pt_store *s);
+void pt_call_end(pt_store *s);
+
+static inline pt_store *pt_store_ref(pt_store *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+void pt_store_unref(pt_store *s);
+
+/* The present view with a reference. */
+pt_view *pt_store_view(pt_store *s);
+/* The one function that changes what readers see: `next` (filled) takes the place of the present
+ * view. Caller holds view_mu. */
+void pt_store_publish_view(pt_store *s, pt_view *next);
+
+/* ---- open.c ---- */
+peat_rc pt_store_open(const char *dir, const pt_env *env, const pt_settings *settings,
+                      pt_store **ret_store, peat_error *ret_error);
+peat_rc pt_store_close(pt_store *s);
+
+/* ---- commit.c ---- */
+typedef struct pt_commit {
+    pt_slice payload; /* operations (batch_format.md) */
+    uint32_t count;
+    uint32_t deletes;
+    uint64_t key_bytes, value_bytes;
+    bool sync;
+} pt_commit;
+peat_rc pt_store_commit(pt_store *s, const pt_commit *c) PT_MUST_USE;
+/* Switches to a new memtable when the active one holds anything. */
+peat_rc pt_store_rotate(pt_store *s) PT_MUST_USE;
+peat_rc pt_store_sync(pt_store *s) PT_MUST_USE;
+void pt_store_wait_published(pt_store *s, uint64_t seq);
+
+/* ---- pace.c ---- */
+void pt_pace_update(pt_store *s);
+/* What the write of so many bytes owes now is added up; returns what is to be slept, in ns. Caller
+ * holds commit_mu. */
+uint64_t pt_pace_owe(pt_store *s, uint64_t bytes);
+
+/* ---- work.c ---- */
+peat_rc pt_workers_start(pt_store *s) PT_MUST_USE;
+void pt_workers_stop(pt_store *s);
+void pt_work_wake(pt_store *s);
+/* One unit in the calling thread; *ret_did false: nothing to do. */
+peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did) PT_MUST_USE;
+/* A step of work for committers of a store without threads. */
+void pt_work_step_inline(pt_store *s);
+/* Waits for the flush of the oldest immutable memtable, or does it. */
+peat_rc pt_work_wait_flush(pt_store *s, size_t immutables_max) PT_MUST_USE;
+peat_rc pt_store_flush(pt_store *s) PT_MUST_USE;
+peat_rc pt_store_settle(pt_store *s, uint64_t timeout_ms) PT_MUST_USE;
+peat_rc pt_store_compact(pt_store *s, pt_slice lower, pt_slice upper,
+                         const peat_progress *progress) PT_MUST_USE;
+void pt_work_context_init(pt_store *s, const pt_version *v, const uint64_t *snapshots,
+                          size_t snapshot_count, pt_work_context *ret_ctx);
+void pt_pick_options_init(pt_store *s, const pt_version *v, pt_pick_options *ret_options);
+
+/* ---- budget.c ---- */
+/* The locators of this version, and of what it may become, do not all fit the budget. */
+bool pt_locators_overflow(pt_store *s, const pt_version *v);
+/* Bytes of sections in memory. */
+uint64_t pt_budget_metadata(const pt_version *v);
+/* Lets go of sections when there are too many. */
+void pt_budget_check(pt_store *s);
+
+/* ---- install.c ---- */
+peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem) PT_MUST_USE;
+peat_rc pt_install_merge(pt_store *s, pt_merge *merge) PT_MUST_USE;
+/* A split or union of partitions, if one is due. */
+peat_rc pt_install_shape(pt_store *s, const pt_pick_options *options, bool *ret_did) PT_MUST_USE;
+
+/* ---- snapshot.c ---- */
+/* Links it at the present end of the published order. */
+void pt_snapshot_link_add(pt_store *s, pt_snapshot_link *link);
+/* The same at the sequence of a snapshot that is open. */
+void pt_snapshot_link_add_at(pt_store *s, pt_snapshot_link *link, uint64_t seq);
+void pt_snapshot_link_remove(pt_store *s, pt_snapshot_link *link);
+/* All sequences, ascending, without repeats; env memory. */
+peat_rc pt_snapshot_list(pt_store *s, uint64_t **ret_seqs, size_t *ret_count) PT_MUST_USE;
+
+/* ---- event.c ---- */
+void pt_event_send(pt_store *s, peat_event_kind kind, peat_rc rc, uint64_t duration_ns,
+                   uint64_t bytes_in, uint64_t bytes_out, const char *message);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * threads.c - the store's own threads: a loop around the work of work.c, the interval sync, and
+ * idleness. A store that has nothing to do, and has settled and synced, waits without a timeout: it
+ * uses no CPU at all.
+ */
+#include "db/store.h"
+#include "db/worker.h"
+
+/* Without a write for this long a store is idle and begins to settle. */
+#define IDLE_NS ((uint64_t)500 * 1000 * 1000)
+
+static uint64_t now_ns(pt_store *s)
+{
+    return s->env->now_ns(s->env->ctx);
+}
+
+/* Syncs what is due. Returns the time until the next sync is due, UINT64_MAX when nothing waits. */
+static uint64_t sync_due(pt_store *s)
+{
+    if (s->log == NULL || pt_sink_fenced(&s->sink) != PEAT_OK)
+        return UINT64_MAX;
+    uint64_t since = atomic_load(&s->unsynced_since_ns), now = now_ns(s);
+    if (since == 0)
+        return UINT64_MAX;
+    if (now < since + s->settings.sync_interval_ns)
+        return since + s->settings.sync_interval_ns - now;
+    atomic_store(&s->unsynced_since_ns, 0);
+    /* a failure has fenced the store: the next write tells */
+    peat_rc rc = pt_log_sync(s->log, pt_log_position(s->log));
+    if (rc != PEAT_OK)
+        pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
+    return UINT64_MAX;
+}
+
+/* The log has gone quiet: its last record gets its promise. */
+static void promise_when_quiet(pt_store *s)
+{
+    if (s->log == NULL || pt_sink_fenced(&s->sink) != PEAT_OK)
+        return;
+    pt_mutex_lock(&s->commit_mu);
+    peat_rc rc = pt_log_idle(s->log);
+    pt_mutex_unlock(&s->commit_mu);
+    if (rc != PEAT_OK)
+        pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
+}
+
+static bool prepare_log(pt_store *s)
+{
+    bool did = false;
+    if (s->log == NULL || pt_sink_fenced(&s->sink) != PEAT_OK)
+        return false;
+    /* a full disk is the next append's matter, which can wait for room */
+    return pt_log_prepare(s->log, &did) == PEAT_OK && did;
+}
+
+static uint64_t idle_in(pt_store *s)
+{
+    uint64_t last = atomic_load_explicit(&s->last_write_ns, memory_order_relaxed), now = now_ns(s);
+    return now >= last + IDLE_NS ? 0 : last + IDLE_NS - now;
+}
+
+/* The active memtable of an idle store is flushed as well, when it holds enough to be worth a file;
+ * a handful of records stays in the log. */
+static void flush_when_idle(pt_store *s)
+{
+    pt_memtable_stats stats;
+    pt_view *v = pt_store_view(s);
+    pt_memtable_get_stats(v->active->table, &stats);
+    pt_view_unref(v);
+    if (stats.key_bytes + stats.value_bytes >= s->settings.memtable_bytes / 64)
+        (void)!pt_store_rotate(s); /* fails only for lack of memory: then it stays where it is */
+}
+
+static bool stopping(pt_store *s)
+{
+    pt_mutex_lock(&s->work_mu);
+    bool stop = s->work.stopping;
+    pt_mutex_unlock(&s->work_mu);
+    return stop;
+}
+
+/* Time to wait after a failed unit; 0 when there was none. */
+static uint64_t back_off(pt_store *s)
+{
+    uint64_t now = now_ns(s);
+    pt_mutex_lock(&s->work_mu);
+    uint64_t until = s->work.failures != 0 ? s->work.retry_ns : 0;
+    pt_mutex_unlock(&s->work_mu);
+    return until > now ? until - now : 0;
+}
+
+static void wait_for_work(pt_store *s, uint64_t signals, uint64_t timeout_ns)
+{
+    pt_mutex_lock(&s->work_mu);
+    if (!s->work.stopping && s->work.signals == signals) {
+        if (timeout_ns == UINT64_MAX)
+            pt_cond_wait(&s->work_cond, &s->work_mu);
+        else
+            (void)pt_cond_wait_for(&s->work_cond, &s->work_mu, timeout_ns);
+    }
+    pt_mutex_unlock(&s->work_mu);
+}
+
+static uint64_t read_signals(pt_store *s)
+{
+    pt_mutex_lock(&s->work_mu);
+    uint64_t n = s->work.signals;
+    pt_mutex_unlock(&s->work_mu);
+    return n;
+}
+
+/* One round; returns how long to wait before the next. */
+static uint64_t round_of_work(pt_worker *w)
+{
+    pt_store *s = w->store;
+    uint64_t sync_in = w->first ? sync_due(s) : UINT64_MAX;
+    uint64_t wait = back_off(s);
+    if (wait != 0)
+        return pt_min_u64(wait, sync_in);
+    bool busy = w->first && prepare_log(s);
+    uint64_t idle = idle_in(s);
+    if (idle == 0 && w->first && sync_in == UINT64_MAX) {
+        promise_when_quiet(s);
+        flush_when_idle(s);
+    }
+    pt_worker_outcome outcome;
+    peat_rc rc = pt_worker_step(w, idle == 0, &outcome);
+    if (outcome != PT_WORKER_NOTHING || busy)
+        pt_budget_check(s);
+    if (rc != PEAT_OK)
+        return pt_min_u64(back_off(s), sync_in);
+    if (outcome != PT_WORKER_NOTHING || busy)
+        return 0;
+    /* nothing is due now; more may be when the store becomes idle */
+    return pt_min_u64(idle == 0 ? UINT64_MAX : idle, sync_in);
+}
+
+static void worker_main(void *arg)
+{
+    pt_worker *w = (pt_worker *)arg;
+    pt_store *s = w->store;
+    while (!stopping(s)) {
+        uint64_t signals = read_signals(s);
+        uint64_t wait = round_of_work(w);
+        if (wait != 0)
+            wait_for_work(s, signals, wait);
+    }
+    pt_worker_abandon(w);
+}
+
+void pt_work_wake(pt_store *s)
+{
+    pt_mutex_lock(&s->work_mu);
+    s->work.signals++;
+    pt_cond_broadcast(&s->work_cond);
+    pt_mutex_unlock(&s->work_mu);
+}
+
+peat_rc pt_workers_start(pt_store *s)
+{
+    size_t n = s->settings.threads > 0 && !s->settings.read_only ? (size_t)s->settings.threads : 0;
+    if (n == 0)
+        return PEAT_OK;
+    s->workers = (pt_worker *)pt_alloc_zero(s->env, n * sizeof *s->workers);
+    if (s->workers == NULL)
+        return PEAT_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        pt_worker *w = &s->workers[i];
+        w->store = s;
+        w->first = i == 0;
+        int e = s->env->thread_start(s->env->ctx, worker_main, w, &w->thread);
+        if (e != 0)
+            return pt_fail_os(&s->sink, e, "starting a background thread");
+        s->worker_count++;
+    }
+    return PEAT_OK;
+}
+
+void pt_workers_stop(pt_store *s)
+{
+    pt_mutex_lock(&s->work_mu);
+    s->work.stopping = true;
+    pt_cond_broadcast(&s->work_cond);
+    pt_cond_broadcast(&s->done_cond);
+    pt_mutex_unlock(&s->work_mu);
+    for (size_t i = 0; i < s->worker_count; i++)
+        s->env->thread_join(s->env->ctx, s->workers[i].thread);
+    s->worker_count = 0;
+    pt_free(s->env, s->workers);
+    s->workers = NULL;
+    pt_worker_abandon(&s->inline_worker);
+}

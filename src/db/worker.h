@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.h - one thread's share of the background work: at most one merge, carried on step by step.
+ */
+#ifndef PT_DB_WORKER_H
+#define PT_DB_WORKER_H
+
+#include "compact/merge.h"
+
+typedef struct pt_store pt_store;
+typedef struct pt_worker pt_worker;
+
+struct pt_worker {
+    pt_store *store;
+    pt_merge *merge;     /* NULL: none under way */
+    pt_work_context ctx; /* of that merge */
+    uint64_t *snapshots; /* of that merge; own memory */
+    uint64_t started_ns;
+    uint64_t claimed[PT_MERGE_PARTS_MAX];
+    size_t claimed_count;
+    bool first;              /* the one thread that also syncs and settles */
+    peat_env_thread *thread; /* NULL: the inline worker */
+};
+
+typedef enum pt_worker_outcome {
+    PT_WORKER_NOTHING, /* nothing is due */
+    PT_WORKER_STEP,    /* a merge went on */
+    PT_WORKER_UNIT,    /* a unit has ended */
+} pt_worker_outcome;
+
+/* `idle`: also what only an idle store does. *ret_outcome is set in every case. */
+peat_rc pt_worker_step(pt_worker *w, bool idle, pt_worker_outcome *ret_outcome) PT_MUST_USE;
+/* Gives up the merge under way; its files go. */
+void pt_worker_abandon(pt_worker *w);
+
+#endif
