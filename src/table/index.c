@@ -223,8 +223,13 @@ static bool large_fit(const pt_index *x)
     return true;
 }
 
+static inline uint64_t head_at(const pt_index *x, uint32_t i)
+{
+    return pt_get_u64(x->heads + (size_t)i * 8);
+}
+
 const char *pt_index_view(pt_index *ret_index, pt_slice bytes, uint32_t block_count,
-                          uint64_t entries, uint64_t blocks_end)
+                          uint64_t entries, uint64_t blocks_end, uint64_t *samples)
 {
     pt_index x = {0};
     pt_cursor c = pt_cursor_of(bytes.data, bytes.size);
@@ -256,13 +261,11 @@ const char *pt_index_view(pt_index *ret_index, pt_slice bytes, uint32_t block_co
         return "index with bad entry counts";
     if (!separators_fit(&x, tails) || !large_fit(&x))
         return "index with bad separators";
+    for (uint32_t i = 0; i < x.count; i += PT_INDEX_STRIDE)
+        samples[x.sample_count++] = head_at(&x, i);
+    x.samples = samples;
     *ret_index = x;
     return NULL;
-}
-
-static inline uint64_t head_at(const pt_index *x, uint32_t i)
-{
-    return pt_get_u64(x->heads + (size_t)i * 8);
 }
 
 /* The part of separator i behind prefix and head. */
@@ -283,14 +286,34 @@ static int compare_rest(const pt_index *x, uint32_t i, pt_slice rest)
     return pt_slice_compare(tail_at(x, i), pt_slice_of(rest.data + head, rest.size - head));
 }
 
-/* The first i in [lo, hi) with head >= h (> h when `above`), hi when none. */
-static uint32_t heads_bound(const pt_index *x, uint32_t lo, uint32_t hi, uint64_t h, bool above)
+/* The first i with head >= h; count when none. */
+static uint32_t heads_lower(const pt_index *x, uint64_t h)
 {
-    uint32_t n = hi - lo;
+    uint32_t s = 0, n = x->sample_count;
     while (n > 0) {
         uint32_t half = n / 2;
-        uint64_t v = head_at(x, lo + half);
-        bool right = v < h || (above && v == h);
+        bool right = x->samples[s + half] < h;
+        s = right ? s + half + 1 : s;
+        n = right ? n - half - 1 : half;
+    }
+    if (s == 0)
+        return 0;
+    /* head[(s - 1) * stride] < h <= head[s * stride] */
+    uint32_t lo = (s - 1) * PT_INDEX_STRIDE + 1;
+    uint32_t end = lo + PT_INDEX_STRIDE - 1 < x->count ? lo + PT_INDEX_STRIDE - 1 : x->count;
+    uint32_t below = 0;
+    for (uint32_t i = lo; i < end; i++)
+        below += head_at(x, i) < h;
+    return lo + below;
+}
+
+/* The first i in [lo, count) with head > h. */
+static uint32_t heads_upper(const pt_index *x, uint32_t lo, uint64_t h)
+{
+    uint32_t n = x->count - lo;
+    while (n > 0) {
+        uint32_t half = n / 2;
+        bool right = head_at(x, lo + half) <= h;
         lo = right ? lo + half + 1 : lo;
         n = right ? n - half - 1 : half;
     }
@@ -314,10 +337,10 @@ uint32_t pt_index_search(const pt_index *x, pt_slice key)
         return out < 0 ? 0 : x->count;
     pt_slice rest = pt_slice_of(key.data + x->prefix.size, key.size - x->prefix.size);
     uint64_t h = pt_key_head(rest.data, rest.size);
-    uint32_t lo = heads_bound(x, 0, x->count, h, false);
+    uint32_t lo = heads_lower(x, h);
     if (PT_LIKELY(lo == x->count || head_at(x, lo) != h))
         return lo;
-    uint32_t hi = heads_bound(x, lo, x->count, h, true);
+    uint32_t hi = heads_upper(x, lo, h);
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
         if (compare_rest(x, mid, rest) < 0)

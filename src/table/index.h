@@ -48,12 +48,24 @@ typedef struct pt_index {
     const uint8_t *sizes;     /* u8: real bytes of the head */
     const uint8_t *tail_ends; /* u32; NULL: no tails */
     const uint8_t *tails;
-    const uint8_t *large; /* u32 pairs */
+    const uint8_t *large;    /* u32 pairs */
+    const uint64_t *samples; /* every PT_INDEX_STRIDE-th head, made when the section is loaded */
+    uint32_t sample_count;
 } pt_index;
+
+/* Heads between two samples take two cache lines: a search touches the few lines of the samples,
+ * which stay near, and then these two at once. */
+#define PT_INDEX_STRIDE 16u
+
+/* Memory that pt_index_view needs for the samples of an index, aligned to 8 bytes. */
+static inline size_t pt_index_samples_size(uint32_t block_count)
+{
+    return ((size_t)block_count / PT_INDEX_STRIDE + 1) * 8;
+}
 
 /* Verifies the structure of a section's bytes and makes a view. Returns NULL or what is wrong. */
 const char *pt_index_view(pt_index *ret_index, pt_slice bytes, uint32_t block_count,
-                          uint64_t entries, uint64_t blocks_end);
+                          uint64_t entries, uint64_t blocks_end, uint64_t *samples);
 
 /* The first block with key <= separator: where the newest version of key is, if anywhere. `count`
  * when the key is above all. */

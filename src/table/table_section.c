@@ -22,12 +22,25 @@ static void section_release(pt_retired *self)
     pt_section_unref(PT_CONTAINER(self, pt_section_data, retired));
 }
 
+/* The samples of an index lie behind its bytes. */
+static size_t samples_at(size_t size)
+{
+    return (size_t)pt_round_up(size, 8);
+}
+
+static size_t memory_size(const pt_table *t, pt_section s)
+{
+    size_t size = (size_t)t->meta.section[s].size;
+    return s == PT_SECTION_INDEX ? samples_at(size) + pt_index_samples_size(t->block_count) : size;
+}
+
 static const char *section_view(pt_table *t, pt_section s, pt_section_data *d)
 {
     pt_slice bytes = pt_slice_of(d->bytes, d->size);
     switch (s) {
     case PT_SECTION_INDEX:
-        return pt_index_view(&d->view.index, bytes, t->block_count, t->meta.entries, t->blocks_end);
+        return pt_index_view(&d->view.index, bytes, t->block_count, t->meta.entries, t->blocks_end,
+                             (uint64_t *)(void *)(d->bytes + samples_at(d->size)));
     case PT_SECTION_FILTER:
         return pt_filter_view(&d->view.filter, bytes);
     case PT_SECTION_LOCATOR:
@@ -60,7 +73,7 @@ peat_rc pt_table_section_read(pt_table *t, pt_section s, pt_section_data **ret_d
     pt_section_data *d = NULL;
 
     PT_ASSERT(size > PT_BLOCK_CHECK_BYTES);
-    d = section_new(t->env, (size_t)size);
+    d = section_new(t->env, memory_size(t, s));
     if (d == NULL)
         TRY(pt_fail(t->sink, PEAT_NOMEM, "no memory for table %s %s (%" PRIu64 " bytes)", t->name,
                     section_names[s], size));
@@ -126,8 +139,7 @@ bool pt_table_loaded(const pt_table *t, pt_section s)
 
 size_t pt_table_section_memory(const pt_table *t, pt_section s)
 {
-    uint64_t size = t->meta.section[s].size;
-    return size == 0 ? 0 : (size_t)size + sizeof(pt_section_data);
+    return t->meta.section[s].size == 0 ? 0 : memory_size(t, s) + sizeof(pt_section_data);
 }
 
 void pt_table_unload(pt_table *t, pt_section s)

@@ -43,9 +43,15 @@ static void advise(const table_stream *s, uint64_t offset, uint64_t size, int ad
         (void)s->env->file_advise(s->env->ctx, file, offset, size, advice);
 }
 
-/* Moves the window so that it begins at `offset` and holds at least `size` bytes. */
+/* Moves the window so that it holds `size` bytes at `offset`: at its beginning, or, for a pass that
+ * goes backward, at its end. */
 static peat_rc slide(table_stream *s, uint64_t offset, size_t size)
 {
+    if (offset < s->window_offset && s->window_size != 0) {
+        uint64_t end = offset + size;
+        size = (size_t)pt_min_u64(end, pt_max_u64(size, s->read_size));
+        offset = end - size;
+    }
     if (s->window_size != 0 && offset > s->window_offset)
         advise(s, s->window_offset, offset - s->window_offset, PEAT_ENV_ADVISE_DONTNEED);
     uint64_t want = pt_max_u64(size, pt_min_u64(s->read_size, s->table->blocks_end - offset));
