@@ -3,8 +3,10 @@
  * log_internal.h - what the files of src/log share: the log's struct, its roles, its segments.
  *
  *   log.c          append, and the calls of log.h that are made of it
+ *   log_large.c    append of what is too large to be copied
  *   log_write.c    the write and the sync role: buffer -> file -> disk
- *   log_segment.c  making, recycling and releasing segment files
+ *   log_segment.c  making and beginning segment files
+ *   log_release.c  letting go of them: spares, release, trim
  *   log_replay.c   recovery: which segments are live, in which order, where the log ends
  *   log_scan.c     recovery: records of one segment
  *
@@ -130,6 +132,40 @@ static inline void pt_log_count_owned(_Atomic uint64_t *counter, uint64_t n)
                           memory_order_relaxed);
 }
 
+/* A record of the sequence that comes next, with the promise of this moment. */
+static inline pt_log_record_header pt_log_record_header_of(pt_log *log, pt_log_kind kind,
+                                                           uint64_t first_seq, uint32_t count)
+{
+    uint64_t gap = first_seq - atomic_load_explicit(&log->synced_seq, memory_order_acquire);
+    PT_DCHECK(gap >= 1 && gap <= first_seq);
+    return (pt_log_record_header){
+        .kind = kind,
+        .count = count,
+        .promise_gap = gap <= PT_LOG_PROMISE_GAP_MAX ? (uint32_t)gap : 0,
+        .first_seq = first_seq,
+    };
+}
+
+/* The bytes are there: let the write role see them. */
+static inline void pt_log_publish(pt_log *log, uint64_t tail, uint64_t seq_last)
+{
+    log->seq_last = seq_last;
+    atomic_store_explicit(&log->tail, tail, memory_order_release);
+    /* after tail: pairs with sync_group, which loads it before tail */
+    atomic_store_explicit(&log->tail_seq, seq_last, memory_order_release);
+}
+
+/* Bytes that records may still take of the current segment. */
+static inline uint64_t pt_log_room_at(const pt_log *log, uint64_t tail)
+{
+    return log->cur != NULL && log->limit > tail ? log->limit - tail : 0;
+}
+
+/* log_large.c; as pt_log_append2 */
+peat_rc pt_log_append_large(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice head,
+                            pt_slice rest, uint64_t payload_hash,
+                            uint64_t *ret_position) PT_MUST_USE;
+
 /* log_write.c */
 void pt_log_role_init(pt_log_role *role);
 void pt_log_role_done(pt_log_role *role);
@@ -151,6 +187,13 @@ void pt_log_seg_unmake(pt_log *log, pt_log_seg *seg);
 /* Appender: ends the current segment at `tail`, writes the headers of `seg` and makes it current.
  * On failure nothing has changed, and `seg` is gone. */
 peat_rc pt_log_seg_begin(pt_log *log, pt_log_seg *seg, uint64_t tail) PT_MUST_USE;
+/* A made segment that is not used: closed and removed. */
+void pt_log_seg_drop(pt_log *log, pt_log_seg *seg);
+void pt_log_remove_slot(pt_log *log, uint64_t slot, uint64_t file_bytes);
+
+/* log_release.c */
+/* The smallest spare of at least `bytes`. */
+bool pt_log_spare_take(pt_log *log, uint64_t bytes, pt_log_spare *ret_spare);
 /* Takes over a file that may be overwritten: kept as a spare or removed. */
 void pt_log_spare_add(pt_log *log, pt_log_spare spare);
 /* Payload bytes that the largest record in a segment of this size may have. */

@@ -39,8 +39,7 @@ typedef struct replay_run {
     uint64_t missing_serial; /* the first that the chain lacks; for the text */
 } replay_run;
 
-/* --- 1. what is there ---------------------------------------------------------------------------
- */
+/* --- 1. what is there --- */
 
 static int list_segments(void *arg, const char *name, bool regular_file, uint64_t size)
 {
@@ -179,8 +178,7 @@ static peat_rc find_segments(replay_run *r)
     return PEAT_OK;
 }
 
-/* --- 2. the chain -------------------------------------------------------------------------------
- */
+/* --- 2. the chain --- */
 
 static const pt_log_segment *recorded_end(const replay_run *r, uint64_t serial)
 {
@@ -266,8 +264,7 @@ static peat_rc walk_file(replay_run *r, const candidate *c)
     return rc;
 }
 
-/* --- 3. the end ---------------------------------------------------------------------------------
- */
+/* --- 3. the end --- */
 
 /* Behind the stop of the last segment of the chain. */
 static peat_rc look_behind(replay_run *r, bool recorded)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log_segment.c - segment files: made, begun, released, recycled, trimmed.
+ * log_segment.c - segment files: made, and begun.
  *
  * A file's size and name are durable before its header is written, so a header that verifies in a
  * file that is shorter than it says means that the file was cut (log_format.md).
@@ -11,15 +11,14 @@
 
 #include <errno.h>
 
-/* --- making -------------------------------------------------------------------------------------
- */
+/* --- making --- */
 
 static void slot_name(uint64_t slot, char ret_name[PT_FILE_NAME_SIZE])
 {
     pt_file_name('w', slot, ret_name);
 }
 
-static void remove_slot(pt_log *log, uint64_t slot, uint64_t file_bytes)
+void pt_log_remove_slot(pt_log *log, uint64_t slot, uint64_t file_bytes)
 {
     char name[PT_FILE_NAME_SIZE];
     slot_name(slot, name);
@@ -58,10 +57,10 @@ static peat_rc sync_made(pt_log *log, pt_log_seg *seg)
     return e == 0 ? PEAT_OK : pt_fail_os(log->sink, e, "the store's directory cannot be synced");
 }
 
-static void drop_made(pt_log *log, pt_log_seg *seg)
+void pt_log_seg_drop(pt_log *log, pt_log_seg *seg)
 {
     log->env->file_close(log->env->ctx, seg->file);
-    remove_slot(log, seg->slot, seg->file_bytes);
+    pt_log_remove_slot(log, seg->slot, seg->file_bytes);
     pt_free(log->env, seg);
 }
 
@@ -109,29 +108,11 @@ static peat_rc make_new(pt_log *log, uint64_t file_bytes, pt_log_seg **ret_seg)
         rc = sync_made(log, seg);
     if (rc != PEAT_OK) {
         log->slot_next = seg->slot; /* the name is free again */
-        drop_made(log, seg);
+        pt_log_seg_drop(log, seg);
         return rc;
     }
     *ret_seg = seg;
     return PEAT_OK;
-}
-
-/* The smallest spare of at least `bytes`. */
-static bool spare_take(pt_log *log, uint64_t bytes, pt_log_spare *ret_spare)
-{
-    pt_mutex_lock(&log->mu);
-    size_t best = log->spare_count;
-    for (size_t i = 0; i < log->spare_count; i++)
-        if (log->spares[i].file_bytes >= bytes &&
-            (best == log->spare_count || log->spares[i].file_bytes < log->spares[best].file_bytes))
-            best = i;
-    bool found = best < log->spare_count;
-    if (found) {
-        *ret_spare = log->spares[best];
-        log->spares[best] = log->spares[--log->spare_count];
-    }
-    pt_mutex_unlock(&log->mu);
-    return found;
 }
 
 static peat_rc open_spare(pt_log *log, const pt_log_spare *spare, pt_log_seg **ret_seg)
@@ -167,10 +148,10 @@ static peat_rc open_spare(pt_log *log, const pt_log_spare *spare, pt_log_seg **r
 static bool make_from_spare(pt_log *log, uint64_t bytes, pt_log_seg **ret_seg)
 {
     pt_log_spare spare;
-    while (spare_take(log, bytes, &spare)) {
+    while (pt_log_spare_take(log, bytes, &spare)) {
         if (open_spare(log, &spare, ret_seg) == PEAT_OK)
             return true;
-        remove_slot(log, spare.slot, spare.file_bytes);
+        pt_log_remove_slot(log, spare.slot, spare.file_bytes);
     }
     return false;
 }
@@ -226,7 +207,7 @@ void pt_log_seg_unmake(pt_log *log, pt_log_seg *seg)
     if (log->ready == NULL)
         log->ready = seg;
     else
-        drop_made(log, seg);
+        pt_log_seg_drop(log, seg);
     pt_mutex_unlock(&log->make_mu);
 }
 
@@ -246,8 +227,7 @@ peat_rc pt_log_prepare(pt_log *log, bool *ret_did)
     return rc;
 }
 
-/* --- beginning ----------------------------------------------------------------------------------
- */
+/* --- beginning --- */
 
 static int write_headers(pt_log *log, pt_log_seg *seg)
 {
@@ -289,7 +269,7 @@ peat_rc pt_log_seg_begin(pt_log *log, pt_log_seg *seg, uint64_t tail)
     int e = write_headers(log, seg);
     if (e != 0) {
         peat_rc rc = pt_fail_os(log->sink, e, "log w-%06" PRIu64 " cannot be begun", seg->slot);
-        drop_made(log, seg);
+        pt_log_seg_drop(log, seg);
         return rc;
     }
     atomic_store_explicit(&before->next, seg, memory_order_release);
@@ -323,149 +303,4 @@ uint64_t pt_log_serial(pt_log *log)
     uint64_t next = atomic_load_explicit(&log->serial_next, memory_order_acquire);
     uint64_t now = atomic_load_explicit(&log->serial_now, memory_order_acquire);
     return now != 0 ? now : next;
-}
-
-/* --- releasing ----------------------------------------------------------------------------------
- */
-
-void pt_log_spare_add(pt_log *log, pt_log_spare spare)
-{
-    pt_mutex_lock(&log->mu);
-    bool keep = log->spare_count < PT_LOG_SPARES_MAX &&
-                spare.file_bytes >= log->segment_bytes_min &&
-                spare.file_bytes <= PT_LOG_FILE_BYTES_MAX && spare.file_bytes % PT_LOG_ALIGN == 0;
-    keep = keep && pt_grow(log->env, &log->spares, &log->spare_capacity, log->spare_count + 1,
-                           sizeof *log->spares);
-    if (keep)
-        log->spares[log->spare_count++] = spare;
-    pt_mutex_unlock(&log->mu);
-    if (!keep)
-        remove_slot(log, spare.slot, spare.file_bytes);
-}
-
-/* A file smaller than what the next segment will be would never be chosen. */
-static void recycle(pt_log *log, pt_log_spare spare)
-{
-    pt_mutex_lock(&log->make_mu);
-    uint64_t wanted = log->size_next;
-    pt_mutex_unlock(&log->make_mu);
-    if (spare.file_bytes < wanted)
-        remove_slot(log, spare.slot, spare.file_bytes);
-    else
-        pt_log_spare_add(log, spare);
-}
-
-/* Both roles held, everything written. The oldest segment leaves the list, or stays as an anchor
- * without a file when it is the newest one too. Returns false when there is none to release. */
-static bool release_first(pt_log *log, uint64_t serial_min, pt_log_spare *ret_spare, bool *ret_file)
-{
-    pt_log_seg *seg = log->first;
-    uint64_t written = atomic_load_explicit(&log->written, memory_order_relaxed);
-    uint64_t end = atomic_load_explicit(&seg->end, memory_order_acquire);
-    pt_log_seg *next = atomic_load_explicit(&seg->next, memory_order_acquire);
-    if (end > written || seg->serial >= serial_min)
-        return false;
-    *ret_file = seg->file != NULL;
-    if (*ret_file) {
-        log->env->file_close(log->env->ctx, seg->file);
-        seg->file = NULL;
-        *ret_spare = (pt_log_spare){.slot = seg->slot,
-                                    .file_bytes = seg->file_bytes,
-                                    .zeroed_to = pt_max_u64(seg->zeroed_to, end - seg->base),
-                                    .durable = true};
-    }
-    /* what was in it is durable in tables, so whoever waits for its sync has it */
-    if (atomic_load_explicit(&log->synced, memory_order_relaxed) < end)
-        atomic_store_explicit(&log->synced, end, memory_order_release);
-    if (next == NULL)
-        return *ret_file;
-    if (log->write_seg == seg) {
-        log->write_seg = next;
-        atomic_store_explicit(&log->written, next->base + PT_LOG_SEGMENT_HEADER,
-                              memory_order_release);
-    }
-    if (log->sync_seg == seg)
-        log->sync_seg = next;
-    log->first = next;
-    pt_free(log->env, seg);
-    return true;
-}
-
-static void release_begun(pt_log *log, uint64_t serial_min)
-{
-    for (bool more = true; more;) {
-        pt_log_spare spare = {0};
-        bool file = false;
-        (void)pt_log_role_enter(&log->sync_role, NULL, PT_LOG_NEVER, 0);
-        (void)pt_log_role_enter(&log->write_role, NULL, PT_LOG_NEVER, 0);
-        more = pt_log_write_out(log) == PEAT_OK;
-        if (more) {
-            pt_mutex_lock(&log->mu);
-            more = release_first(log, serial_min, &spare, &file);
-            pt_mutex_unlock(&log->mu);
-        }
-        pt_log_role_leave(&log->write_role);
-        pt_log_role_leave(&log->sync_role);
-        if (file)
-            recycle(log, spare);
-    }
-}
-
-static bool release_old(pt_log *log, uint64_t serial_min, pt_log_spare *ret_spare)
-{
-    bool found = false;
-    pt_mutex_lock(&log->mu);
-    for (size_t i = 0; i < log->old_count && !found; i++) {
-        if (log->old[i].serial >= serial_min)
-            continue;
-        *ret_spare = (pt_log_spare){.slot = log->old[i].slot, .file_bytes = log->old[i].file_bytes};
-        log->old[i] = log->old[--log->old_count];
-        found = true;
-    }
-    pt_mutex_unlock(&log->mu);
-    return found;
-}
-
-void pt_log_release(pt_log *log, uint64_t serial_min)
-{
-    pt_log_spare spare;
-    if (pt_sink_fenced(log->sink) != PEAT_OK)
-        return;
-    while (release_old(log, serial_min, &spare))
-        recycle(log, spare);
-    release_begun(log, serial_min);
-}
-
-peat_rc pt_log_adopt(pt_log *log, const pt_log_segment *live, size_t count)
-{
-    pt_mutex_lock(&log->mu);
-    bool ok =
-        pt_grow(log->env, &log->old, &log->old_capacity, log->old_count + count, sizeof *log->old);
-    for (size_t i = 0; ok && i < count; i++) {
-        log->old[log->old_count++] = live[i];
-        pt_log_count(&log->disk_bytes, live[i].file_bytes);
-    }
-    pt_mutex_unlock(&log->mu);
-    return ok ? PEAT_OK : pt_fail(log->sink, PEAT_NOMEM, "no memory for %zu log segments", count);
-}
-
-void pt_log_trim(pt_log *log)
-{
-    pt_mutex_lock(&log->make_mu);
-    if (log->ready != NULL) {
-        drop_made(log, log->ready);
-        log->ready = NULL;
-    }
-    log->size_next = log->segment_bytes_min;
-    pt_mutex_unlock(&log->make_mu);
-
-    pt_log_spare keep = {0}, spare;
-    while (spare_take(log, 0, &spare)) {
-        if (keep.file_bytes == 0 && spare.file_bytes == log->segment_bytes_min)
-            keep = spare;
-        else
-            remove_slot(log, spare.slot, spare.file_bytes);
-    }
-    if (keep.file_bytes != 0)
-        pt_log_spare_add(log, keep);
 }

@@ -27,12 +27,6 @@ struct pt_manifest {
     bool tail; /* something follows the promise */
 };
 
-static peat_rc fence(pt_manifest *m, peat_rc rc)
-{
-    pt_sink_fence(m->sink, rc);
-    return rc;
-}
-
 static pt_manifest *manifest_alloc(const pt_env *env, pt_dir *dir, pt_sink *sink)
 {
     pt_manifest *m = pt_alloc_zero(env, sizeof *m);
@@ -46,14 +40,18 @@ static pt_manifest *manifest_alloc(const pt_env *env, pt_dir *dir, pt_sink *sink
     return m;
 }
 
+static void close_file(pt_manifest *m, pt_file *file)
+{
+    if (file != NULL)
+        m->env->file_close(m->env->ctx, file);
+}
+
 void pt_manifest_free(pt_manifest *m)
 {
     if (m == NULL)
         return;
-    if (m->file != NULL)
-        m->env->file_close(m->env->ctx, m->file);
-    if (m->peat != NULL)
-        m->env->file_close(m->env->ctx, m->peat);
+    close_file(m, m->file);
+    close_file(m, m->peat);
     pt_free(m->env, m);
 }
 
@@ -80,7 +78,7 @@ static peat_rc extend(pt_manifest *m, pt_file *file, uint64_t n, uint64_t *io_fi
 static peat_rc sync_dir(pt_manifest *m)
 {
     int e = m->env->dir_sync(m->env->ctx, m->dir);
-    return e == 0 ? PEAT_OK : pt_fail_os(m->sink, e, "the store's directory cannot be synced");
+    return e == 0 ? PEAT_OK : pt_fail_os(m->sink, e, "the directory cannot be synced");
 }
 
 static peat_rc write_durably(pt_manifest *m, pt_file *file, uint64_t number, uint64_t offset,
@@ -179,8 +177,10 @@ static peat_rc promise(pt_manifest *m, unsigned copies)
     m->sb.manifest_end = m->place.end;
     m->sb.manifest_chain = m->place.chain;
     peat_rc rc = pt_superblock_write(m->env, m->peat, m->sink, copies, &m->sb);
-    if (rc != PEAT_OK)
-        return fence(m, rc);
+    if (rc != PEAT_OK) {
+        pt_sink_fence(m->sink, rc);
+        return rc;
+    }
     m->written_bytes += copies * PT_SUPERBLOCK_SLOT_BYTES;
     return PEAT_OK;
 }
@@ -191,7 +191,7 @@ static peat_rc promise(pt_manifest *m, unsigned copies)
  * pt_superblock_check_fresh, which has looked. */
 static peat_rc remove_remains(pt_manifest *m)
 {
-    static const char *const names[] = {PT_SUPERBLOCK_NAME, "m-000001"};
+    const char *const names[] = {PT_SUPERBLOCK_NAME, "m-000001"};
     for (size_t i = 0; i < PT_COUNT_OF(names); i++) {
         int e = m->env->dir_remove(m->env->ctx, m->dir, names[i]);
         if (e != 0 && e != ENOENT)
@@ -343,21 +343,17 @@ peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload)
         return rc;
     PT_ASSERT(m->file != NULL && m->peat != NULL);
     pt_bytes_init(&bytes, m->env);
-
     if (payload.size > UINT32_MAX)
         TRY(pt_fail(m->sink, PEAT_TOO_BIG, "a manifest record of %zu bytes", payload.size));
     rc = pt_manifest_record_encode(payload, &bytes, &next);
     if (rc != PEAT_OK)
         TRY(pt_fail(m->sink, rc, "no memory for %zu bytes of manifest", payload.size));
-    if (next.end > m->file_bytes) {
-        rc = extend(m, m->file, pt_round_up(next.end, ALLOCATE_BYTES), &m->file_bytes);
-        if (rc != PEAT_OK && rc != PEAT_FULL)
-            (void)fence(m, rc);
-        TRY(rc);
-    }
+    if (next.end > m->file_bytes)
+        TRY(extend(m, m->file, pt_round_up(next.end, ALLOCATE_BYTES), &m->file_bytes));
     rc = write_durably(m, m->file, m->sb.manifest_number, m->place.end, &bytes);
     if (rc != PEAT_OK)
-        TRY(fence(m, rc));
+        pt_sink_fence(m->sink, rc);
+    TRY(rc);
     m->place = next;
     TRY(promise(m, 1)); /* the other slot promises less, and is whole */
 out:
@@ -379,7 +375,6 @@ peat_rc pt_manifest_rewrite(pt_manifest *m, pt_slice snapshot)
     if (rc != PEAT_OK)
         return rc;
     pt_file_name('m', m->sb.manifest_number, old_name);
-
     TRY(new_file_make(m, m->sb.manifest_number + 1, snapshot, &f));
     new_file_take(m, &f);
     m->env->file_close(m->env->ctx, old);

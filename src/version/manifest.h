@@ -41,8 +41,8 @@ peat_rc pt_manifest_open(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_manif
  * the promised bytes, a new file is started with `snapshot` first: the state after the payloads
  * that were shown, as one payload. PEAT_READ_ONLY when the files cannot be opened for writing. */
 peat_rc pt_manifest_begin(pt_manifest *m, pt_slice snapshot) PT_MUST_USE;
-/* Appends; durable and promised on return. A failure fences the sink (never retried on that file),
- * except PEAT_FULL and PEAT_NOMEM, which come before anything was written. */
+/* Appends; durable and promised on return. A failure after the first byte was written fences the
+ * sink (never retried on that file); space and memory are taken before. */
 peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload) PT_MUST_USE;
 /* True when the file is over 4x `live_bytes` (and 64 KiB): time for pt_manifest_rewrite. */
 bool pt_manifest_wants_rewrite(const pt_manifest *m, uint64_t live_bytes);

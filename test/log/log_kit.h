@@ -202,4 +202,31 @@ static inline unsigned kit_files(kit *k)
     return n;
 }
 
+typedef struct image {
+    uint8_t *data;
+    size_t size;
+} image;
+
+static inline image image_get(kit *k, const char *name)
+{
+    image i = {0};
+    i.data = sim_file_get(k->sim, KIT_DIR, name, &i.size);
+    assert_non_null(i.data);
+    return i;
+}
+
+/* Records over five or more segments of 4 KiB. */
+static inline void kit_long_log(kit *k, bool marked)
+{
+    pt_log_options options = kit_options();
+    options.segment_bytes_max = KIT_SMALL;
+    kit_open(k, NULL);
+    kit_new_log(k, options);
+    kit_append(k, 160, false);
+    kit_write(k);
+    if (marked)
+        assert_int_equal(pt_log_idle(k->log), PEAT_OK);
+    assert_true(kit_files(k) >= 5);
+}
+
 #endif
