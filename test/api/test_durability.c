@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* test_durability.c - what each kind of write has on disk when it returns, and what it asks of the
+ * system. */
+#include "api/api_kit.h"
+
+/* Entries that are there when the power goes now and everything unsynced is lost. */
+static int left_after_cut(kit *k)
+{
+    sim_env *after = sim_clone_cut(k->sim, &(sim_cut){.mode = SIM_CUT_LOST});
+    peat_host host = {.size = sizeof host, .env = sim_peat(after)};
+    peat_options options = {.size = sizeof options, .threads = PEAT_THREADS_NONE, .host = &host};
+    peat_db *db = NULL;
+    peat_error error;
+    if (peat_open("store", &options, &db, &error) != PEAT_OK)
+        fail_msg("%s", error.message);
+    int n = count_all(db);
+    assert_ok(peat_close(db));
+    assert_true(sim_is_clean(after));
+    sim_free(after);
+    return n;
+}
+
+static void a_new_store_survives_a_cut_at_once(void **state)
+{
+    kit *k = *state;
+    assert_int_equal(left_after_cut(k), 0);
+}
+
+static void a_write_with_sync_is_on_disk_and_so_is_all_before(void **state)
+{
+    kit *k = *state;
+    peat_write_options sync = {.size = sizeof sync, .sync = true};
+    put_many(k, 50, 100);
+    assert_true(left_after_cut(k) < 50);
+    assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("1")));
+    assert_int_equal(left_after_cut(k), 51);
+    assert_ok(peat_delete(k->db, &sync, peat_str("a")));
+    assert_int_equal(left_after_cut(k), 50);
+}
+
+static void peat_sync_and_peat_flush_make_everything_durable(void **state)
+{
+    kit *k = *state;
+    put_many(k, 50, 100);
+    assert_ok(peat_sync(k->db));
+    assert_int_equal(left_after_cut(k), 50);
+    put(k, "a", "1");
+    assert_ok(peat_flush(k->db));
+    assert_int_equal(left_after_cut(k), 51);
+}
+
+static void a_close_makes_everything_durable(void **state)
+{
+    kit *k = *state;
+    put_many(k, 50, 100);
+    kit_close(k);
+    assert_int_equal(left_after_cut(k), 50);
+    kit_must_open(k);
+}
+
+/* Without threads the interval is looked at by each call that writes. */
+static void the_sync_interval_bounds_what_a_cut_takes(void **state)
+{
+    kit *k = *state;
+    put_many(k, 50, 100);
+    sim_clock_advance(k->sim, (uint64_t)(PEAT_SYNC_INTERVAL_MS_DEFAULT + 1) * 1000000);
+    put(k, "a", "1");
+    assert_true(left_after_cut(k) >= 50);
+}
+
+static void without_a_log_a_flush_makes_it_durable(void **state)
+{
+    kit *k = *state;
+    k->options.no_log = true;
+    kit_reopen(k);
+    put_many(k, 50, 100);
+    assert_int_equal(left_after_cut(k), 0);
+    assert_ok(peat_flush(k->db));
+    assert_int_equal(left_after_cut(k), 50);
+    put(k, "a", "1");
+    assert_ok(peat_sync(k->db));
+    assert_int_equal(left_after_cut(k), 51);
+    put(k, "b", "2");
+    kit_close(k);
+    assert_int_equal(left_after_cut(k), 52);
+    kit_must_open(k);
+}
+
+static void a_plain_put_asks_the_system_for_no_sync_and_little_else(void **state)
+{
+    kit *k = *state;
+    put_many(k, 100, 100);
+    uint64_t syncs = sim_count(k->sim, SIM_BIT(SIM_FILE_SYNC) | SIM_BIT(SIM_DIR_SYNC));
+    uint64_t allocations = sim_count(k->sim, SIM_MEMORY);
+    for (int i = 0; i < 100; i++)
+        put(k, "a", "1");
+    assert_int_equal(sim_count(k->sim, SIM_BIT(SIM_FILE_SYNC) | SIM_BIT(SIM_DIR_SYNC)), syncs);
+    assert_int_equal(sim_count(k->sim, SIM_MEMORY), allocations);
+}
+
+/* A synced write costs one sync of one file. */
+static void a_synced_put_is_one_sync(void **state)
+{
+    kit *k = *state;
+    peat_write_options sync = {.size = sizeof sync, .sync = true};
+    assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("1")));
+    uint64_t syncs = sim_count(k->sim, SIM_BIT(SIM_FILE_SYNC) | SIM_BIT(SIM_DIR_SYNC));
+    for (int i = 0; i < 20; i++)
+        assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("1")));
+    assert_int_equal(sim_count(k->sim, SIM_BIT(SIM_FILE_SYNC) | SIM_BIT(SIM_DIR_SYNC)), syncs + 20);
+    assert_int_equal(stats_of(k->db).syncs, 21);
+}
+
+/* What failed is there or not after the next open, and stays so. */
+static void a_failed_sync_stops_writing_until_the_next_open(void **state)
+{
+    kit *k = *state;
+    peat_write_options sync = {.size = sizeof sync, .sync = true};
+    assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("1")));
+    sim_fault_add(k->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO});
+    assert_int_equal(peat_put(k->db, &sync, peat_str("b"), peat_str("2")), PEAT_IO);
+    sim_faults_clear(k->sim);
+    assert_int_equal(peat_put(k->db, NULL, peat_str("c"), peat_str("3")), PEAT_IO);
+    assert_int_equal(peat_sync(k->db), PEAT_IO);
+    expect_get(k, "a", "1");
+    expect_absent(k, "c");
+    peat_db *db = k->db;
+    k->db = NULL;
+    assert_int_equal(peat_close(db), PEAT_IO);
+    kit_must_open(k);
+    expect_get(k, "a", "1");
+    expect_absent(k, "c");
+    int n = count_all(k->db);
+    kit_reopen(k);
+    assert_int_equal(count_all(k->db), n);
+    put(k, "c", "3");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_OPEN(a_new_store_survives_a_cut_at_once),
+        TEST_OPEN(a_write_with_sync_is_on_disk_and_so_is_all_before),
+        TEST_OPEN(peat_sync_and_peat_flush_make_everything_durable),
+        TEST_OPEN(a_close_makes_everything_durable),
+        TEST_OPEN(the_sync_interval_bounds_what_a_cut_takes),
+        TEST_OPEN(without_a_log_a_flush_makes_it_durable),
+        TEST_OPEN(a_plain_put_asks_the_system_for_no_sync_and_little_else),
+        TEST_OPEN(a_synced_put_is_one_sync),
+        TEST_OPEN(a_failed_sync_stops_writing_until_the_next_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* test_inside.c - statistics, their JSON, the shape of the store, estimates, events. */
+#include "api/api_kit.h"
+
+/* --- statistics
+ * ----------------------------------------------------------------------------------- */
+
+static void counters_count_what_was_done(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = NULL;
+    put(k, "a", "1");
+    put(k, "bb", "22");
+    assert_ok(peat_delete(k->db, NULL, peat_str("a")));
+    assert_ok(peat_batch_new(&batch));
+    assert_ok(peat_batch_put(batch, peat_str("c"), peat_str("3")));
+    assert_ok(peat_batch_delete(batch, peat_str("d")));
+    assert_ok(peat_write(k->db, NULL, batch));
+    peat_batch_free(batch);
+    expect_get(k, "bb", "22");
+    expect_absent(k, "x");
+    assert_int_equal(count_all(k->db), 2);
+    peat_statistics s = stats_of(k->db);
+    assert_int_equal(s.puts, 3);
+    assert_int_equal(s.deletes, 2);
+    assert_int_equal(s.gets, 2);
+    assert_int_equal(s.gets_found, 1);
+    assert_int_equal(s.batches, 1);
+    assert_int_equal(s.user_bytes_written, 2 + 4 + 1 + 2 + 1);
+    assert_true(s.seeks >= 1);
+    assert_true(s.log_bytes_written >= s.user_bytes_written);
+    assert_true(s.memory_bytes > 0);
+    assert_int_equal(s.flushes, 0);
+    assert_int_equal(s.tables, 0);
+}
+
+static void a_flush_and_a_merge_show_up(void **state)
+{
+    kit *k = *state;
+    make_tiny(k);
+    kit_reopen(k);
+    put_many(k, 1000, 100);
+    assert_ok(peat_flush(k->db));
+    peat_statistics s = stats_of(k->db);
+    assert_true(s.flushes >= 1);
+    assert_true(s.flush_bytes_written > 10000);
+    assert_int_equal(s.entries, 1000);
+    assert_int_equal(s.tombstones, 0);
+    assert_true(s.tables >= 1 && s.partitions >= 1);
+    put_many(k, 1000, 90);
+    assert_ok(peat_delete(k->db, NULL, peat_str("key-000000")));
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    s = stats_of(k->db);
+    assert_true(s.merge_bytes_written > 0 && s.merge_bytes_read > 0);
+    assert_true(s.bottom_merges >= 1);
+    assert_int_equal(s.entries, 999);
+    assert_int_equal(s.tombstones, 0);
+    assert_int_equal(s.slices, 0);
+    assert_int_equal(s.fresh_bytes + s.mid_bytes, 0);
+    assert_int_equal(s.bottom_bytes + s.mid_bytes + s.fresh_bytes + s.log_bytes + s.other_bytes,
+                     s.disk_bytes);
+    /* what is said to be on disk is what is there; the lock file is not the store's */
+    assert_true(s.disk_bytes <= sim_disk_bytes(k->sim));
+    assert_true(s.disk_bytes + 4096 >= sim_disk_bytes(k->sim));
+}
+
+static void the_memory_stays_within_its_limit(void **state)
+{
+    kit *k = *state;
+    k->options.memory_bytes = 4 << 20;
+    kit_reopen(k);
+    sim_peak_reset(k->sim);
+    put_many(k, 30000, 400);
+    for (int i = 0; i < 30000; i += 7) {
+        char key[32];
+        (void)snprintf(key, sizeof key, "key-%06d", i);
+        assert_ok(peat_get(k->db, NULL, peat_str(key), &k->buf));
+    }
+    assert_int_equal(count_all(k->db), 30000);
+    assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
+    assert_true(stats_of(k->db).memory_bytes <= 4 << 20);
+    uint64_t peak = sim_get_held(k->sim).bytes_peak;
+    if (peak > 5 << 20)
+        fail_msg("%" PRIu64 " bytes at the peak, where 4 MiB were allowed", peak);
+}
+
+static void a_shorter_struct_gets_what_fits(void **state)
+{
+    kit *k = *state;
+    peat_statistics s;
+    memset(&s, 0x55, sizeof s);
+    put(k, "a", "1");
+    s.size = offsetof(peat_statistics, deletes);
+    assert_ok(peat_stats(k->db, &s));
+    assert_int_equal(s.puts, 1);
+    assert_int_equal(s.deletes, 0x5555555555555555);
+    s.size = 0;
+    assert_int_equal(peat_stats(k->db, &s), PEAT_INVALID);
+    assert_int_equal(peat_stats(k->db, NULL), PEAT_INVALID);
+    assert_int_equal(peat_stats(NULL, &s), PEAT_INVALID);
+}
+
+/* {"name":number,...} in the order of the list, and nothing else. */
+static void the_json_says_the_same_as_the_struct(void **state)
+{
+    kit *k = *state;
+    put(k, "a", "1");
+    assert_ok(peat_flush(k->db));
+    expect_get(k, "a", "1");
+    assert_ok(peat_stats_json(k->db, &k->buf));
+    peat_statistics s = stats_of(k->db);
+    char *expected = malloc(16384);
+    size_t at = 0;
+#define EXPECT_PAIR(name)                                                                          \
+    at += (size_t)sprintf(expected + at, "%c\"%s\":%" PRIu64, at ? ',' : '{', #name, s.name);
+    PEAT_STATISTICS_LIST(EXPECT_PAIR)
+#undef EXPECT_PAIR
+    (void)strcpy(expected + at, "}");
+    char *found = calloc(1, k->buf.size + 1);
+    memcpy(found, k->buf.data, k->buf.size);
+    assert_string_equal(found, expected);
+    free(found);
+    free(expected);
+    assert_int_equal(peat_stats_json(k->db, NULL), PEAT_INVALID);
+    assert_int_equal(peat_stats_json(NULL, &k->buf), PEAT_INVALID);
+}
+
+/* --- shape
+ * ---------------------------------------------------------------------------------------- */
+
+typedef struct shape {
+    uint64_t seen, entries, tables, stop_at;
+    char last_lower[64];
+} shape;
+
+static peat_rc see_partition(void *ctx, const peat_partition_info *p)
+{
+    shape *s = ctx;
+    if (p->size != sizeof *p || p->index != s->seen || p->index >= p->count)
+        return PEAT_CORRUPT;
+    if ((p->index == 0) != (p->lower.data == NULL))
+        return PEAT_CORRUPT;
+    if (p->index > 0) {
+        char lower[64] = "";
+        memcpy(lower, p->lower.data, p->lower.size < 63 ? p->lower.size : 63);
+        if (strcmp(lower, s->last_lower) <= 0)
+            return PEAT_CORRUPT;
+        (void)strcpy(s->last_lower, lower);
+    }
+    s->seen++;
+    s->entries += p->entries;
+    s->tables += p->bottom_tables;
+    return s->seen == s->stop_at ? PEAT_CANCELLED : PEAT_OK;
+}
+
+static void the_shape_is_told_in_order_of_keys(void **state)
+{
+    kit *k = *state;
+    make_tiny(k);
+    kit_reopen(k);
+    shape empty = {0};
+    assert_ok(peat_shape(k->db, see_partition, &empty));
+    assert_int_equal(empty.seen, 1);
+    put_many(k, 4000, 100);
+    assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
+    shape all = {0}, some = {.stop_at = 1};
+    assert_ok(peat_shape(k->db, see_partition, &all));
+    assert_true(all.seen >= 2);
+    assert_int_equal(all.seen, stats_of(k->db).partitions);
+    assert_int_equal(all.entries, 4000);
+    assert_true(all.tables >= all.seen);
+    assert_int_equal(peat_shape(k->db, see_partition, &some), PEAT_CANCELLED);
+    assert_int_equal(some.seen, 1);
+    assert_int_equal(peat_shape(k->db, NULL, NULL), PEAT_INVALID);
+    assert_int_equal(peat_shape(NULL, see_partition, &some), PEAT_INVALID);
+}
+
+/* --- estimates
+ * ------------------------------------------------------------------------------------ */
+
+static void estimates_are_near_the_truth(void **state)
+{
+    kit *k = *state;
+    uint64_t all = 0, half = 0, none = 1, count = 0, count_half = 0;
+    make_tiny(k);
+    k->options.compression = PEAT_COMPRESSION_NONE;
+    kit_reopen(k);
+    put_many(k, 4000, 100);
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    peat_slice middle = peat_str("key-002000"), behind = peat_str("z");
+    assert_ok(peat_approximate_size(k->db, peat_unbounded(), peat_unbounded(), &all));
+    assert_ok(peat_approximate_size(k->db, peat_unbounded(), middle, &half));
+    assert_ok(peat_approximate_size(k->db, behind, peat_unbounded(), &none));
+    assert_true(all > 4000 * 100 && all < 4000 * 200);
+    assert_true(half > all / 2 - all / 10 && half < all / 2 + all / 10);
+    assert_true(none < all / 10);
+    assert_ok(peat_approximate_count(k->db, peat_unbounded(), peat_unbounded(), &count));
+    assert_ok(peat_approximate_count(k->db, middle, peat_unbounded(), &count_half));
+    assert_int_equal(count, 4000);
+    assert_true(count_half > 1800 && count_half < 2200);
+}
+
+static void estimates_include_what_is_in_memory(void **state)
+{
+    kit *k = *state;
+    uint64_t bytes = 0, count = 0;
+    put_many(k, 500, 100);
+    assert_ok(peat_approximate_size(k->db, peat_unbounded(), peat_unbounded(), &bytes));
+    assert_ok(peat_approximate_count(k->db, peat_unbounded(), peat_unbounded(), &count));
+    assert_true(bytes >= 500 * 100);
+    assert_true(count > 250 && count < 1000);
+    char *key = calloc(1, PEAT_KEY_SIZE_MAX + 1);
+    peat_slice long_key = peat_bytes(key, PEAT_KEY_SIZE_MAX + 1);
+    assert_int_equal(peat_approximate_size(k->db, long_key, peat_unbounded(), &bytes),
+                     PEAT_TOO_BIG);
+    free(key);
+    assert_int_equal(peat_approximate_size(NULL, peat_unbounded(), peat_unbounded(), &bytes),
+                     PEAT_INVALID);
+    assert_int_equal(peat_approximate_count(k->db, peat_unbounded(), peat_unbounded(), NULL),
+                     PEAT_INVALID);
+}
+
+/* --- events
+ * --------------------------------------------------------------------------------------- */
+
+typedef struct events {
+    peat_db **db;
+    unsigned of_kind[16];
+    unsigned wrong;
+    uint64_t flush_bytes_out, recovery_bytes;
+} events;
+
+static void see_event(void *ctx, const peat_event *e)
+{
+    events *seen = ctx;
+    if (e->size != sizeof *e || e->message == NULL || strchr(e->message, '\n') != NULL ||
+        (unsigned)e->kind >= 16) {
+        seen->wrong++;
+        return;
+    }
+    seen->of_kind[e->kind]++;
+    if (e->kind == PEAT_EVENT_FLUSH)
+        seen->flush_bytes_out += e->bytes_out;
+    if (e->kind == PEAT_EVENT_RECOVERY)
+        seen->recovery_bytes += e->bytes_in;
+    peat_db *db = *seen->db;
+    if (db != NULL && peat_exists(db, NULL, peat_str("key-000001")) < 0) /* no lock is held */
+        seen->wrong++;
+}
+
+static void events_tell_of_recovery_flush_merge_and_sync(void **state)
+{
+    kit *k = *state;
+    events seen = {.db = &k->db};
+    kit_close(k);
+    make_tiny(k);
+    k->host.event_fn = see_event;
+    k->host.event_ctx = &seen;
+    kit_must_open(k);
+    put_many(k, 2000, 100);
+    assert_ok(peat_sync(k->db));
+    assert_ok(peat_flush(k->db));
+    put_many(k, 2000, 90);
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    assert_true(seen.of_kind[PEAT_EVENT_FLUSH] >= 1);
+    assert_true(seen.of_kind[PEAT_EVENT_MERGE] >= 1);
+    assert_true(seen.of_kind[PEAT_EVENT_SYNC] >= 1);
+    assert_int_equal(seen.of_kind[PEAT_EVENT_ERROR], 0);
+    assert_true(seen.flush_bytes_out > 0);
+    put(k, "in the log", "only");
+    sim_env *killed = sim_clone_killed(k->sim);
+    peat_db *db = NULL;
+    events again = {.db = &db};
+    peat_host host = {
+        .size = sizeof host, .env = sim_peat(killed), .event_fn = see_event, .event_ctx = &again};
+    peat_options options = {.size = sizeof options, .threads = PEAT_THREADS_NONE, .host = &host};
+    assert_ok(peat_open("store", &options, &db, NULL));
+    assert_int_equal(again.of_kind[PEAT_EVENT_RECOVERY], 1);
+    assert_true(again.recovery_bytes > 0);
+    assert_ok(peat_close(db));
+    sim_free(killed);
+    assert_int_equal(seen.wrong + again.wrong, 0);
+    kit_close(k);
+    k->db = NULL;
+}
+
+static void an_error_is_an_event_and_the_stores_first_cause(void **state)
+{
+    kit *k = *state;
+    events seen = {.db = &k->db};
+    kit_close(k);
+    k->host.event_fn = see_event;
+    k->host.event_ctx = &seen;
+    kit_must_open(k);
+    put(k, "a", "1");
+    sim_fault_add(
+        k->sim,
+        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO, .name_prefix = "w-"});
+    assert_int_equal(peat_sync(k->db), PEAT_IO);
+    sim_faults_clear(k->sim);
+    assert_int_equal(peat_db_error(k->db, &k->error), PEAT_IO);
+    assert_int_equal(k->error.os_errno, EIO);
+    assert_non_null(strstr(k->error.message, "w-"));
+    assert_true(seen.of_kind[PEAT_EVENT_ERROR] >= 1);
+    assert_int_equal(peat_put(k->db, NULL, peat_str("b"), peat_str("2")), PEAT_IO);
+    expect_get(k, "a", "1"); /* reads go on */
+    expect_absent(k, "b");
+    peat_db *db = k->db;
+    k->db = NULL;
+    assert_int_equal(peat_close(db), PEAT_IO);
+    kit_must_open(k);
+    put(k, "b", "2");
+    k->host.event_fn = NULL;
+    kit_reopen(k);
+}
+
+static void every_event_kind_has_a_name(void **state)
+{
+    (void)state;
+#define EXPECT_NAME(name, number, text)                                                            \
+    assert_string_equal(peat_event_name(name), text);                                              \
+    assert_int_equal(name, number);
+    PEAT_EVENT_LIST(EXPECT_NAME)
+#undef EXPECT_NAME
+    assert_non_null(peat_event_name((peat_event_kind)77));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_OPEN(counters_count_what_was_done),
+        TEST_OPEN(a_flush_and_a_merge_show_up),
+        TEST_OPEN(the_memory_stays_within_its_limit),
+        TEST_OPEN(a_shorter_struct_gets_what_fits),
+        TEST_OPEN(the_json_says_the_same_as_the_struct),
+        TEST_OPEN(the_shape_is_told_in_order_of_keys),
+        TEST_OPEN(estimates_are_near_the_truth),
+        TEST_OPEN(estimates_include_what_is_in_memory),
+        TEST_OPEN(events_tell_of_recovery_flush_merge_and_sync),
+        TEST_OPEN(an_error_is_an_event_and_the_stores_first_cause),
+        cmocka_unit_test(every_event_kind_has_a_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

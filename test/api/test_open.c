@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* test_open.c - options, defaults, opening again, closing, destroying. */
+#include "api/api_kit.h"
+#include "api/files.h"
+
+static void a_store_with_all_defaults_works_on_the_real_disk(void **state)
+{
+    (void)state;
+    char dir[256];
+    peat_db *db = NULL;
+    peat_buf buf = PEAT_BUF_INIT;
+    files_new_dir(dir);
+    assert_ok(peat_open(dir, NULL, &db, NULL));
+    assert_ok(peat_put(db, NULL, peat_str("a"), peat_str("1")));
+    assert_ok(peat_get(db, NULL, peat_str("a"), &buf));
+    assert_ok(peat_close(db));
+    db = NULL;
+    assert_ok(peat_open(dir, NULL, &db, NULL));
+    assert_ok(peat_get(db, NULL, peat_str("a"), &buf));
+    expect_bytes(buf.data, buf.size, "1");
+    assert_ok(peat_close(db));
+    assert_ok(peat_destroy(dir, NULL));
+    assert_int_not_equal(access(dir, F_OK), 0);
+    assert_int_equal(peat_destroy(dir, NULL), PEAT_NOT_FOUND);
+    peat_buf_free(&buf);
+}
+
+static void destroying_leaves_other_files_alone(void **state)
+{
+    (void)state;
+    char dir[256];
+    peat_db *db = NULL;
+    peat_error error;
+    files_new_dir(dir);
+    assert_ok(peat_open(dir, NULL, &db, NULL));
+    assert_ok(peat_put(db, NULL, peat_str("a"), peat_str("1")));
+    assert_ok(peat_close(db));
+    files_write(dir, "letter.txt", "Dear Anna,", 10);
+    (void)peat_destroy(dir, &error);
+    picture p = files_look(dir);
+    assert_int_equal(p.count, 1);
+    assert_string_equal(p.file[0].name, "letter.txt");
+    files_forget(&p);
+    files_remove_dir(dir);
+}
+
+static void everything_is_there_after_many_opens(void **state)
+{
+    kit *k = *state;
+    char key[32];
+    for (int i = 0; i < 40; i++) {
+        kit_must_open(k);
+        assert_int_equal(count_all(k->db), i);
+        (void)snprintf(key, sizeof key, "%04d", i);
+        put(k, key, key);
+        if (i % 5 == 0)
+            assert_ok(peat_flush(k->db));
+        kit_close(k);
+    }
+    kit_must_open(k);
+}
+
+static void options_that_make_no_sense_are_refused_by_name(void **state)
+{
+    kit *k = *state;
+    static const struct {
+        const char *name;
+        peat_options options;
+    } cases[] = {
+        {"memory_bytes", {.size = sizeof(peat_options), .memory_bytes = PEAT_MEMORY_BYTES_MIN - 1}},
+        {"space_target", {.size = sizeof(peat_options), .space_target = 1.04}},
+        {"space_target", {.size = sizeof(peat_options), .space_target = 10.1}},
+        {"space_target", {.size = sizeof(peat_options), .space_target = -2}},
+        {"threads", {.size = sizeof(peat_options), .threads = -2}},
+        {"threads", {.size = sizeof(peat_options), .threads = PEAT_THREADS_MAX + 1}},
+        {"compression", {.size = sizeof(peat_options), .compression = (peat_compression)9}},
+        {"create", {.size = sizeof(peat_options), .create = (peat_create)2}},
+        {"size", {.size = 0}},
+        {"size", {.size = sizeof(peat_options) + 8}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        k->options = cases[i].options;
+        assert_int_equal(kit_open(k), PEAT_INVALID);
+        if (strstr(k->error.message, cases[i].name) == NULL)
+            fail_msg("case %zu does not name %s: %s", i, cases[i].name, k->error.message);
+    }
+    assert_int_equal(sim_count(k->sim, SIM_CHANGES), 0);
+    k->options = (peat_options){.size = sizeof k->options, .threads = PEAT_THREADS_NONE};
+}
+
+static void options_at_their_limits_work(void **state)
+{
+    kit *k = *state;
+    static const peat_options cases[] = {
+        {.memory_bytes = PEAT_MEMORY_BYTES_MIN, .threads = -1},
+        {.memory_bytes = PEAT_MEMORY_BYTES_MIN + 1, .space_target = PEAT_SPACE_TARGET_MIN},
+        {.space_target = PEAT_SPACE_TARGET_MAX, .threads = PEAT_THREADS_MAX},
+        {.sync_interval_ms = 1, .threads = 1, .compression = PEAT_COMPRESSION_NONE},
+        {.sync_interval_ms = UINT32_MAX, .compression = PEAT_COMPRESSION_LZ4},
+        {.no_log = true, .create = PEAT_CREATE_NEVER},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        k->options = cases[i];
+        k->options.size = sizeof k->options;
+        kit_must_open(k);
+        put_many(k, 300, 50);
+        assert_int_equal(count_all(k->db), 300);
+        kit_close(k);
+    }
+    k->options = (peat_options){.size = sizeof k->options, .threads = PEAT_THREADS_NONE};
+}
+
+static void hosts_and_test_options_of_a_wrong_size_are_refused(void **state)
+{
+    kit *k = *state;
+    k->host.size = 4;
+    assert_int_equal(kit_open(k), PEAT_INVALID);
+    k->host.size = sizeof k->host;
+    k->test.size = 4;
+    assert_int_equal(kit_open(k), PEAT_INVALID);
+    k->test.size = sizeof k->test;
+    kit_must_open(k);
+}
+
+static void null_arguments_are_invalid(void **state)
+{
+    kit *k = *state;
+    assert_int_equal(peat_open(NULL, NULL, &k->db, &k->error), PEAT_INVALID);
+    assert_int_equal(k->error.rc, PEAT_INVALID);
+    assert_int_equal(peat_open("store", NULL, NULL, NULL), PEAT_INVALID);
+    assert_int_equal(peat_open("", NULL, &k->db, NULL) < 0, true);
+    assert_int_equal(peat_destroy(NULL, NULL), PEAT_INVALID);
+    assert_null(k->db);
+    assert_ok(peat_close(NULL));
+}
+
+/* Without a clean close; the batches of the last open are in the log. */
+static void what_was_not_closed_is_recovered(void **state)
+{
+    kit *k = *state;
+    kit_must_open(k);
+    put_many(k, 100, 20);
+    sim_env *killed = sim_clone_killed(k->sim);
+    peat_host host = {.size = sizeof host, .env = sim_peat(killed)};
+    peat_options options = {.size = sizeof options, .threads = PEAT_THREADS_NONE, .host = &host};
+    peat_db *db = NULL;
+    assert_ok(peat_open("store", &options, &db, NULL));
+    assert_int_equal(count_all(db), 100);
+    assert_int_equal(stats_of(db).recovered_records, 100);
+    assert_true(stats_of(db).recovered_bytes > 2000);
+    assert_ok(peat_close(db));
+    assert_ok(peat_open("store", &options, &db, NULL));
+    assert_int_equal(stats_of(db).recovered_records, 0);
+    assert_ok(peat_close(db));
+    assert_true(sim_is_clean(killed));
+    sim_free(killed);
+}
+
+static void two_stores_do_not_disturb_each_other(void **state)
+{
+    kit *k = *state;
+    peat_db *second = NULL;
+    kit_must_open(k);
+    assert_ok(peat_open("second", &k->options, &second, NULL));
+    put(k, "a", "1");
+    assert_ok(peat_put(second, NULL, peat_str("b"), peat_str("2")));
+    expect_absent(k, "b");
+    assert_int_equal(peat_exists(second, NULL, peat_str("a")), PEAT_NOT_FOUND);
+    assert_ok(peat_close(second));
+}
+
+static void few_file_descriptors_are_enough(void **state)
+{
+    kit *k = *state;
+    make_tiny(k);
+    sim_limit_files(k->sim, 16);
+    kit_must_open(k);
+    put_many(k, 4000, 60);
+    assert_int_equal(count_all(k->db), 4000);
+    assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
+    assert_int_equal(count_all(k->db), 4000);
+    kit_close(k);
+    kit_must_open(k);
+    assert_int_equal(count_all(k->db), 4000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_store_with_all_defaults_works_on_the_real_disk),
+        cmocka_unit_test(destroying_leaves_other_files_alone),
+        TEST_NEW(everything_is_there_after_many_opens),
+        TEST_NEW(options_that_make_no_sense_are_refused_by_name),
+        TEST_NEW(options_at_their_limits_work),
+        TEST_NEW(hosts_and_test_options_of_a_wrong_size_are_refused),
+        TEST_NEW(null_arguments_are_invalid),
+        TEST_NEW(what_was_not_closed_is_recovered),
+        TEST_NEW(two_stores_do_not_disturb_each_other),
+        TEST_NEW(few_file_descriptors_are_enough),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
