@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* copy.c - export and import, to and from a callback or a file descriptor. */
+#include "db/copy.h"
+
+#include "api/handle.h"
+#include "api/settings.h"
+#include "db/destroy.h"
+#include "env/fd.h"
+
+static peat_rc export_to(peat_db *db, const peat_export_options *options, peat_write_fn fn,
+                         void *ctx)
+{
+    peat_export_options o;
+    if (db == NULL || fn == NULL || !pt_options_valid(options, sizeof o, sizeof o))
+        return PEAT_INVALID;
+    pt_options_copy(options, &o, sizeof o);
+    if (!pt_call_begin(db->store))
+        return PEAT_CLOSED;
+    peat_rc rc = pt_store_export(db->store, o.progress, fn, ctx);
+    pt_call_end(db->store);
+    return rc;
+}
+
+peat_rc peat_export(peat_db *db, const peat_export_options *options, peat_write_fn fn, void *ctx)
+{
+    return export_to(db, options, fn, ctx);
+}
+
+typedef struct fd_stream {
+    int fd;
+    int os_errno; /* of the failure, 0: none */
+} fd_stream;
+
+static peat_rc write_fd(void *ctx, const void *data, size_t size)
+{
+    fd_stream *f = (fd_stream *)ctx;
+    f->os_errno = pt_fd_write(f->fd, data, size);
+    return f->os_errno == 0 ? PEAT_OK : PEAT_IO;
+}
+
+static peat_rc read_fd(void *ctx, void *buf, size_t size, size_t *ret_n)
+{
+    fd_stream *f = (fd_stream *)ctx;
+    f->os_errno = pt_fd_read(f->fd, buf, size, ret_n);
+    if (f->os_errno != 0)
+        return PEAT_IO;
+    return *ret_n == 0 ? PEAT_END : PEAT_OK;
+}
+
+peat_rc peat_export_fd(peat_db *db, const peat_export_options *options, int fd)
+{
+    fd_stream f = {.fd = fd};
+    peat_rc rc = fd < 0 ? PEAT_INVALID : export_to(db, options, write_fd, &f);
+    if (f.os_errno != 0)
+        rc = pt_fail_os(&db->store->sink, f.os_errno, "export: writing the stream");
+    return rc;
+}
+
+/* A store that could not be completed goes away again. */
+static peat_rc import_from(const char *dir, const peat_options *options, peat_read_fn fn, void *ctx,
+                           const int *os_errno, peat_error *ret_error)
+{
+    peat_options o;
+    peat_db *db = NULL;
+    peat_error error;
+    if (ret_error == NULL)
+        ret_error = &error;
+    pt_options_copy(options, &o, sizeof o);
+    o.size = sizeof o;
+    o.create = PEAT_CREATE_IF_MISSING;
+    o.error_if_exists = true;
+    o.read_only = false;
+    o.no_log = true; /* one flush at the end makes all of it durable */
+    peat_rc rc = peat_open(dir, &o, &db, ret_error);
+    if (rc != PEAT_OK)
+        return rc;
+    const pt_env *env = db->store->env;
+    rc = pt_store_import(db->store, fn, ctx);
+    if (os_errno != NULL && *os_errno != 0)
+        rc = pt_fail_os(&db->store->sink, *os_errno, "import: reading the stream");
+    peat_error cause = {0};
+    pt_sink_get(&db->store->sink, &cause);
+    peat_rc closed = peat_close(db);
+    if (rc == PEAT_OK)
+        rc = closed;
+    if (rc == PEAT_OK)
+        return PEAT_OK;
+    (void)pt_store_destroy(dir, env, NULL); /* what stays is no store that opens as complete */
+    *ret_error = cause;
+    ret_error->rc = rc;
+    return rc;
+}
+
+peat_rc peat_import(const char *dir, const peat_options *options, peat_read_fn fn, void *ctx,
+                    peat_error *ret_error)
+{
+    if (dir == NULL || fn == NULL || !pt_options_valid(options, sizeof *options, sizeof *options))
+        return PEAT_INVALID;
+    return import_from(dir, options, fn, ctx, NULL, ret_error);
+}
+
+peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd, peat_error *ret_error)
+{
+    fd_stream f = {.fd = fd};
+    if (dir == NULL || fd < 0 || !pt_options_valid(options, sizeof *options, sizeof *options))
+        return PEAT_INVALID;
+    return import_from(dir, options, read_fd, &f, &f.os_errno, ret_error);
+}

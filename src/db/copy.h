@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* copy.h - streaming a state of the store out, and a store in (copy_format.md). */
+#ifndef PT_DB_COPY_H
+#define PT_DB_COPY_H
+
+#include "db/store.h"
+
+peat_rc pt_store_export(pt_store *s, const peat_progress *progress, peat_write_fn fn,
+                        void *ctx) PT_MUST_USE;
+/* Into an open, empty store; what is wrong with the stream goes to its sink. */
+peat_rc pt_store_import(pt_store *s, peat_read_fn fn, void *ctx) PT_MUST_USE;
+
+#endif

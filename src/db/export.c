@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* export.c - a consistent state as a stream; reads and writes go on meanwhile. */
+#include "db/copy.h"
+#include "db/copy_frame.h"
+#include "db/scan.h"
+#include "entry/batch.h"
+
+typedef struct exporting {
+    pt_store *s;
+    const peat_progress *progress;
+    peat_write_fn fn;
+    void *ctx;
+    uint64_t stream_id, offset;
+    pt_copy_end totals;
+    pt_batch frame;
+} exporting;
+
+static peat_rc send(exporting *x, const void *data, size_t size)
+{
+    x->offset += size;
+    return size == 0 ? PEAT_OK : x->fn(x->ctx, data, size);
+}
+
+static peat_rc send_header(exporting *x)
+{
+    uint8_t header[PT_COPY_HEADER_BYTES];
+    int e = x->s->env->random(x->s->env->ctx, &x->stream_id, sizeof x->stream_id);
+    if (e != 0)
+        return pt_fail_os(&x->s->sink, e, "export: asking for random bits");
+    x->totals.chain = x->stream_id;
+    pt_copy_header_encode(x->stream_id, header);
+    return send(x, header, sizeof header);
+}
+
+static peat_rc send_frame(exporting *x)
+{
+    uint8_t head[PT_COPY_FRAME_HEAD_BYTES];
+    pt_slice ops = pt_slice_of(x->frame.bytes.data, x->frame.bytes.size);
+    if (x->frame.count == 0)
+        return PEAT_OK;
+    pt_put_u32(head, (uint32_t)ops.size);
+    pt_put_u32(head + 4, x->frame.count);
+    uint64_t check = pt_copy_check(head, ops, x->stream_id, x->offset);
+    pt_put_u64(head + 8, check);
+    x->totals.chain = pt_copy_chain(x->totals.chain, check);
+    x->totals.entries += x->frame.count;
+    x->totals.bytes += x->frame.key_bytes + x->frame.value_bytes;
+    peat_rc rc = send(x, head, sizeof head);
+    if (rc == PEAT_OK)
+        rc = send(x, ops.data, ops.size);
+    pt_batch_clear(&x->frame);
+    return rc;
+}
+
+static peat_rc send_end(exporting *x)
+{
+    uint8_t end[PT_COPY_END_BYTES];
+    pt_put_u32(end, 0);
+    pt_put_u32(end + 4, PT_COPY_END_COUNT);
+    pt_put_u64(end + 16, x->totals.entries);
+    pt_put_u64(end + 24, x->totals.bytes);
+    pt_put_u64(end + 32, x->totals.chain);
+    pt_put_u64(end + 8, pt_copy_check(end, pt_slice_of(end + 16, 24), x->stream_id, x->offset));
+    return send(x, end, sizeof end);
+}
+
+static bool cancelled(const exporting *x, uint64_t total)
+{
+    const peat_progress *p = x->progress;
+    return p != NULL && p->fn != NULL && !p->fn(p->ctx, "exporting", x->totals.bytes, total);
+}
+
+static peat_rc add_entry(exporting *x, pt_slice key, pt_slice value)
+{
+    peat_rc rc = PEAT_OK;
+    uint32_t keyspace = pt_get_be32(key.data);
+    pt_slice user = pt_slice_of(key.data + PT_KEYSPACE_BYTES, key.size - PT_KEYSPACE_BYTES);
+    if (x->frame.bytes.size + key.size + value.size > PT_COPY_FRAME_BYTES) {
+        TRY(send_frame(x));
+        if (cancelled(x, 0))
+            return PEAT_CANCELLED;
+    }
+    rc = pt_batch_put(&x->frame, keyspace, user, value);
+out:
+    return rc;
+}
+
+static peat_rc send_entries(exporting *x)
+{
+    static const uint8_t lowest[PT_KEYSPACE_BYTES] = {0, 0, 0, PT_KEYSPACE_DEFAULT};
+    static const uint8_t highest[PT_KEYSPACE_BYTES] = {0xff, 0xff, 0xff, 0xff};
+    pt_scan_options o = {.lower = pt_slice_of(lowest, sizeof lowest),
+                         .upper = pt_slice_of(highest, sizeof highest),
+                         .whole_table = true};
+    pt_scan *c = NULL;
+    peat_rc rc = pt_scan_new(x->s, &o, &c);
+    if (rc != PEAT_OK)
+        return rc;
+    rc = pt_scan_go(c, PT_SCAN_FIRST);
+    while (rc == PEAT_OK) {
+        rc = add_entry(x, pt_scan_key(c), pt_scan_value(c));
+        if (rc == PEAT_OK)
+            rc = pt_scan_go(c, PT_SCAN_NEXT);
+        else if (rc == PEAT_END)
+            rc = PEAT_INVALID; /* the writer's answer must not pass for the end of the scan */
+    }
+    pt_scan_free(c);
+    return rc == PEAT_END ? send_frame(x) : rc;
+}
+
+peat_rc pt_store_export(pt_store *s, const peat_progress *progress, peat_write_fn fn, void *ctx)
+{
+    exporting x = {.s = s, .progress = progress, .fn = fn, .ctx = ctx};
+    pt_batch_init(&x.frame, s->env);
+    peat_rc rc = PEAT_OK;
+    TRY(send_header(&x));
+    TRY(send_entries(&x));
+    TRY(send_end(&x));
+out:
+    pt_batch_done(&x.frame);
+    return rc;
+}
