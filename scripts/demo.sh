@@ -110,7 +110,7 @@ begin=$(now)
 load "$store" <"$work/source.tsv"
 took=$(calc %.3f "$(now) - $begin")
 echo "$records records in $took s: $(calc '%.0f records/s, %.1f MB/s' "$records / $took, $input_bytes / 1e6 / $took")"
-"$peat" compact "$store" >/dev/null
+"$peat" compact --quiet "$store" >/dev/null
 disk=$(disk_of "$store")
 echo "on disk $(megabytes "$disk") for $(megabytes "$input_bytes") of input: $(calc %.2f "$disk / $input_bytes")"
 "$peat" stats "$store"
