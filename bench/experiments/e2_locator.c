@@ -7,8 +7,9 @@
  * Writes `records` records (4 + 16 random bytes, value of 100) into `tables` tables of consecutive
  * keys in DIR, loads everything into memory that asks for huge pages, and prints nanoseconds per
  * key, medians of the rounds:
- *   probe  the place only: locator of 32 bits (block, slot, fingerprint), one of 24 bits (block,
- *          8-bit fingerprint), index search;
+ *   probe  the place only: by words of 32 bits (block, slot, 14 to 16 bits of fingerprint), of 24
+ *          (block, 8-bit fingerprint), of 16 (slot, fingerprint) beside an index search, and by the
+ *          index search alone;
  *   find   the whole lookup to the value's bytes, every one checked;
  *   build  filling a locator from hashes.
  * Keys are asked for in random order, each only after the answer to the one before ("chained": what
@@ -27,18 +28,18 @@
 #define VALUE_BYTES 100
 #define ROUNDS_MAX  15
 
-/* The 24-bit variant: a cell is the XOR share of block << 8 | fingerprint. */
-typedef struct locator24 {
+/* A locator that names the block: a cell is the XOR share of block | slot | fingerprint. */
+typedef struct wide {
     pt_fuse fuse;
     uint8_t *cells;
-} locator24;
+    unsigned bytes, slot_bits, print_bits;
+} wide;
 
 typedef struct unit {
     pt_table *table;
     pt_block_source source;
-    locator24 small;
-    pt_locator *locator; /* the one the table uses */
-    pt_locator heap, huge;
+    wide small, large;
+    const pt_locator *locator;
     const pt_index *index;
 } unit;
 
@@ -138,72 +139,96 @@ static uint64_t write_table(experiment *x, size_t i, bool locator, pt_table_meta
     return took;
 }
 
-/* ---- the 24-bit variant ---- */
+/* ---- locators that name the block ---- */
 
-static uint32_t get24(const uint8_t *p)
+static uint32_t get_cell(const wide *l, uint32_t at)
 {
+    if (l->bytes == 4)
+        return pt_get_u32(l->cells + (size_t)at * 4);
+    const uint8_t *p = l->cells + (size_t)at * 3;
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
 }
 
-static void build24(experiment *x, size_t i, const pt_fuse_order *order)
+static uint32_t get_word(const wide *l, pt_fuse_cells c)
 {
-    unit *u = &x->units[i];
+    return get_cell(l, c.at[0]) ^ get_cell(l, c.at[1]) ^ get_cell(l, c.at[2]);
+}
+
+static void build_wide(experiment *x, unit *u, wide *l, const pt_fuse_order *order)
+{
     size_t n = pt_fuse_cell_count(&order->fuse);
-    u->small.fuse = order->fuse;
-    u->small.cells = x->env->map(x->env->ctx, n * 3);
-    need(u->small.cells != NULL, "no memory");
-    uint8_t *cells = u->small.cells;
-    uint32_t *blocks = malloc(order->count * sizeof *blocks), block = 0;
-    need(blocks != NULL, "no memory");
+    uint32_t *places = malloc(order->count * sizeof *places), block = 0;
+    l->fuse = order->fuse;
+    l->cells = x->env->map(x->env->ctx, n * l->bytes);
+    need(l->cells != NULL && places != NULL, "no memory");
     for (uint32_t k = 0; k < order->count; k++) {
         while (pt_index_entries_before(u->index, block + 1) <= k)
             block++;
-        blocks[k] = block;
+        uint32_t slot = k - pt_index_entries_before(u->index, block);
+        places[k] = l->slot_bits != 0 ? block << l->slot_bits | slot : block;
     }
     for (size_t k = order->count; k-- > 0;) {
         pt_fuse_cells c = pt_fuse_place(&order->fuse, order->mixed[k]);
-        uint32_t word = blocks[order->key[k]] << 8 | pt_fuse_print(order->mixed[k]) >> 24;
-        word ^= get24(cells + (size_t)c.at[0] * 3) ^ get24(cells + (size_t)c.at[1] * 3) ^
-                get24(cells + (size_t)c.at[2] * 3);
-        uint8_t *own = cells + (size_t)c.at[order->which[k]] * 3;
-        own[0] = (uint8_t)word;
-        own[1] = (uint8_t)(word >> 8);
-        own[2] = (uint8_t)(word >> 16);
+        uint32_t word = places[order->key[k]] << l->print_bits |
+                        pt_fuse_print(order->mixed[k]) >> (32 - l->print_bits);
+        word ^= get_word(l, c);
+        for (unsigned b = 0; b < l->bytes; b++)
+            l->cells[(size_t)c.at[order->which[k]] * l->bytes + b] = (uint8_t)(word >> 8 * b);
     }
-    free(blocks);
+    free(places);
 }
 
-static uint32_t probe24(const locator24 *l, uint64_t hash)
+static void build_both(experiment *x, unit *u, const pt_fuse_order *order)
+{
+    unsigned block_bits = 1, slot_bits = u->locator->slot_bits;
+    while (1u << block_bits < u->index->count)
+        block_bits++;
+    u->small = (wide){.bytes = 3, .print_bits = 8};
+    u->large = (wide){.bytes = 4, .slot_bits = slot_bits};
+    u->large.print_bits = 32 - slot_bits - block_bits;
+    build_wide(x, u, &u->small, order);
+    build_wide(x, u, &u->large, order);
+}
+
+/* Block and, when the words have slots, slot. */
+static inline uint32_t probe_wide(const wide *l, uint64_t hash)
 {
     uint64_t mixed = pt_fuse_mix(&l->fuse, hash);
-    pt_fuse_cells c = pt_fuse_place(&l->fuse, mixed);
-    uint32_t word = get24(l->cells + (size_t)c.at[0] * 3) ^ get24(l->cells + (size_t)c.at[1] * 3) ^
-                    get24(l->cells + (size_t)c.at[2] * 3);
-    return (word & 0xff) == pt_fuse_print(mixed) >> 24 ? word >> 8 : UINT32_MAX;
+    uint32_t word = get_word(l, pt_fuse_place(&l->fuse, mixed));
+    need(((word ^ pt_fuse_print(mixed) >> (32 - l->print_bits)) & ((1u << l->print_bits) - 1)) == 0,
+         "a key is missing");
+    return word >> l->print_bits;
 }
 
 /* ---- lookups ---- */
 
 typedef uint64_t (*lookup_fn)(experiment *x, unit *u, pt_slice key, uint64_t hash);
 
-static uint64_t probe_locator(experiment *x, unit *u, pt_slice key, uint64_t hash)
+static uint64_t probe_24(experiment *x, unit *u, pt_slice key, uint64_t hash)
 {
-    uint32_t block = 0, slot = 0;
     (void)x, (void)key;
-    need(pt_locator_find(u->locator, hash, &block, &slot), "a key is missing");
-    return block + slot;
+    return probe_wide(&u->small, hash);
 }
 
-static uint64_t probe_small(experiment *x, unit *u, pt_slice key, uint64_t hash)
+static uint64_t probe_32(experiment *x, unit *u, pt_slice key, uint64_t hash)
 {
     (void)x, (void)key;
-    return probe24(&u->small, hash);
+    return probe_wide(&u->large, hash);
 }
 
 static uint64_t probe_index(experiment *x, unit *u, pt_slice key, uint64_t hash)
 {
     (void)x, (void)hash;
     return pt_index_search(u->index, key);
+}
+
+static uint64_t probe_16(experiment *x, unit *u, pt_slice key, uint64_t hash)
+{
+    uint32_t slot;
+    pt_locator_prefetch(u->locator, hash);
+    uint64_t block = probe_index(x, u, key, hash);
+    need(pt_locator_find(u->locator, hash, &slot), "a key is missing");
+    return block + slot;
 }
 
 /* The value's first bytes are the record's number. */
@@ -216,15 +241,32 @@ static uint64_t find_table(experiment *x, unit *u, pt_slice key, uint64_t hash)
     return pt_get_u64(r.entry.value.data);
 }
 
-static uint64_t find_small(experiment *x, unit *u, pt_slice key, uint64_t hash)
+static uint64_t find_24(experiment *x, unit *u, pt_slice key, uint64_t hash)
 {
     (void)x;
-    uint32_t block = probe24(&u->small, hash);
-    need(block < u->source.block_count, "a key is missing");
     pt_block v;
-    pt_block_view(&v, pt_block_peek(&u->source, block));
+    pt_block_view(&v, pt_block_peek(&u->source, probe_wide(&u->small, hash)));
     uint32_t slot = pt_block_find(&v, key, pt_block_tag(hash));
     need(slot < v.count, "a key is missing");
+    return pt_get_u64(pt_block_value(&v, slot).data);
+}
+
+/* With the lines of key and value asked for together with the head's, as pt_table_find does. */
+static uint64_t find_32(experiment *x, unit *u, pt_slice key, uint64_t hash)
+{
+    (void)x;
+    uint32_t place = probe_wide(&u->large, hash);
+    uint32_t slot = place & ((1u << u->large.slot_bits) - 1);
+    const uint8_t *data = pt_block_peek(&u->source, place >> u->large.slot_bits);
+    uint64_t layout = atomic_load_explicit(&u->table->layout, memory_order_relaxed);
+    const uint8_t *value = data + (layout >> 32 & 0xffff) + (size_t)slot * (size_t)(layout >> 48);
+    PT_PREFETCH(data);
+    PT_PREFETCH(data + (layout & 0xffff) + (size_t)slot * (layout >> 16 & 0xffff));
+    PT_PREFETCH(value);
+    PT_PREFETCH(value + 64);
+    pt_block v;
+    pt_block_view(&v, data);
+    need(slot < v.count && pt_block_key_is(&v, slot, key), "a key is missing");
     return pt_get_u64(pt_block_value(&v, slot).data);
 }
 
@@ -300,7 +342,6 @@ static void set_up(experiment *x)
         need_rc(x, pt_table_load(u->table, PT_SECTION_LOCATOR));
         u->index = &pt_table_section_peek(u->table, PT_SECTION_INDEX)->view.index;
         u->locator = &pt_table_section_peek(u->table, PT_SECTION_LOCATOR)->view.locator;
-        u->heap = *u->locator;
         blocks += u->table->block_count;
         files += meta.file_bytes;
         locators += meta.section[PT_SECTION_LOCATOR].size;
@@ -324,15 +365,15 @@ static void set_up(experiment *x)
     pt_bytes_done(&bytes);
 }
 
-/* Also leaves the 24-bit locators behind. */
+/* Also leaves the other locators behind. */
 static void measure_build(experiment *x)
 {
     double order_ns[ROUNDS_MAX], fill_ns[ROUNDS_MAX];
     uint64_t *hashes = malloc((x->records / x->tables + 2) * sizeof *hashes);
-    uint32_t *places = calloc(x->records / x->tables + 2, sizeof *places);
+    uint32_t *slots = calloc(x->records / x->tables + 2, sizeof *slots);
     pt_bytes out;
     pt_bytes_init(&out, x->env);
-    need(hashes != NULL && places != NULL, "no memory");
+    need(hashes != NULL && slots != NULL, "no memory");
     for (int r = 0; r < x->rounds; r++) {
         uint64_t ordering = 0, filling = 0;
         for (size_t i = 0; i < x->tables; i++) {
@@ -346,12 +387,12 @@ static void measure_build(experiment *x)
                  "no order");
             uint64_t b = x->env->now_ns(x->env->ctx);
             out.size = 0;
-            need(pt_locator_encode(&order, places, 13, 6, &out) == PEAT_OK, "no memory");
+            need(pt_locator_encode(&order, slots, 6, &out) == PEAT_OK, "no memory");
             uint64_t c = x->env->now_ns(x->env->ctx);
             ordering += b - a;
             filling += c - b;
             if (r == 0)
-                build24(x, i, &order);
+                build_both(x, &x->units[i], &order);
             pt_fuse_order_done(&order);
         }
         order_ns[r] = (double)ordering / (double)x->records;
@@ -360,55 +401,26 @@ static void measure_build(experiment *x)
     printf("%-28s %7.1f ns per key to order, %.1f to fill\n", "build a locator",
            median(order_ns, x->rounds), median(fill_ns, x->rounds));
     free(hashes);
-    free(places);
+    free(slots);
     pt_bytes_done(&out);
 }
 
 /* ---- what is compared ---- */
 
-/* The 32-bit cells once more, all tables' in one mapping that has huge pages. */
-static void copy_to_huge_pages(experiment *x)
-{
-    size_t size = 0;
-    for (size_t i = 0; i < x->tables; i++)
-        size += (size_t)pt_fuse_cell_count(&x->units[i].heap.fuse) * 4;
-    uint8_t *p = x->env->map(x->env->ctx, size);
-    need(p != NULL, "no memory");
-    for (size_t i = 0; i < x->tables; i++) {
-        unit *u = &x->units[i];
-        size_t n = (size_t)pt_fuse_cell_count(&u->heap.fuse) * 4;
-        memcpy(p, u->heap.cells, n);
-        u->huge = u->heap;
-        u->huge.cells = p;
-        p += n;
-    }
-}
-
-typedef enum use { USE_HEAP, USE_HUGE, USE_INDEX } use;
-
-static void choose(experiment *x, use how)
-{
-    for (size_t i = 0; i < x->tables; i++) {
-        *x->units[i].locator = how == USE_HUGE ? x->units[i].huge : x->units[i].heap;
-        pt_table_deny(x->units[i].table, PT_SECTION_LOCATOR, how == USE_INDEX);
-    }
-}
-
 static const struct variant {
     const char *name;
     lookup_fn lookup;
-    use how;
-    bool whole;
+    bool whole, deny;
 } variants[] = {
-    {"the loop itself", nothing, USE_HEAP, false},
-    {"probe locator, 32 bits", probe_locator, USE_HEAP, false},
-    {"probe locator, huge pages", probe_locator, USE_HUGE, false},
-    {"probe locator, 24 bits", probe_small, USE_HEAP, false},
-    {"probe index", probe_index, USE_INDEX, false},
-    {"find by locator, 32 bits", find_table, USE_HEAP, true},
-    {"find by locator, huge pages", find_table, USE_HUGE, true},
-    {"find by locator, 24 bits", find_small, USE_HEAP, true},
-    {"find by index", find_table, USE_INDEX, true},
+    {"the loop itself", nothing, false, false},
+    {"probe 32 bits", probe_32, false, false},
+    {"probe 24 bits", probe_24, false, false},
+    {"probe 16 bits and index", probe_16, false, false},
+    {"probe index", probe_index, false, false},
+    {"find by 32 bits", find_32, true, false},
+    {"find by 24 bits, tags", find_24, true, false},
+    {"find by 16 bits and index", find_table, true, false},
+    {"find by index, tags", find_table, true, true},
 };
 
 /* Variants in turn, so that a noisy minute meets all of them. */
@@ -417,7 +429,8 @@ static void measure_all(experiment *x)
     double chained[PT_COUNT_OF(variants)][ROUNDS_MAX], freely[PT_COUNT_OF(variants)][ROUNDS_MAX];
     for (int r = 0; r < x->rounds; r++) {
         for (size_t v = 0; v < PT_COUNT_OF(variants); v++) {
-            choose(x, variants[v].how);
+            for (size_t i = 0; i < x->tables; i++)
+                pt_table_deny(x->units[i].table, PT_SECTION_LOCATOR, variants[v].deny);
             chained[v][r] = run_once(x, variants[v].lookup, true, variants[v].whole);
             freely[v][r] = run_once(x, variants[v].lookup, false, variants[v].whole);
         }
@@ -450,7 +463,6 @@ int main(int argc, char **argv)
     make_keys(&x);
     set_up(&x);
     measure_build(&x);
-    copy_to_huge_pages(&x);
     measure_all(&x);
     return 0;
 }

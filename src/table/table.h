@@ -69,7 +69,7 @@ typedef struct pt_table_writer_options {
     uint32_t block_bytes; /* 0: 4096, or 16384 when compressed or when records are large */
     bool packed;          /* never align blocks to pages */
     bool want_filter;
-    bool want_locator;     /* left out when it cannot be built (equal hashes) */
+    bool want_locator;     /* a filter in its place when it cannot be built */
     uint64_t entries_hint; /* 0: unknown */
     size_t memory_max;     /* for buffers of hashes; beyond it filter and locator are left out;
                               0: no limit */
@@ -148,8 +148,8 @@ void pt_table_prefetch(const pt_table *t, uint64_t key_hash);
 bool pt_table_may_contain(const pt_table *t, uint64_t key_hash);
 
 /* `held` (may be NULL): the block that the last call for the same key and seq_max asked for, with
- * its number; used instead of a resident one. Inside an epoch. Uses the locator, else filter and
- * index; the key of the result is the caller's. */
+ * its number; used instead of a resident one. Inside an epoch. Uses the index with the locator, or
+ * else with the filter; the key of the result is the caller's. */
 pt_find pt_table_find(pt_table *t, pt_block_source *source, pt_slice key, uint64_t key_hash,
                       uint64_t seq_max, uint32_t held_block, const pt_block_ref *held,
                       pt_find_result *ret_result);

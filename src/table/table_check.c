@@ -123,13 +123,10 @@ static const char *check_ways(const checker *c, uint32_t block, uint32_t slot, p
     d = c->section[PT_SECTION_LOCATOR];
     if (d == NULL)
         return NULL;
-    uint32_t to_block, to_slot;
-    const pt_locator *l = &d->view.locator;
-    if (!pt_locator_find(l, hash, &to_block, &to_slot))
+    uint32_t to;
+    if (!pt_locator_find(&d->view.locator, hash, &to))
         return "the locator denies it";
-    if (to_block != block || (l->slot_bits != 0 && to_slot != slot))
-        return "the locator leads elsewhere";
-    return NULL;
+    return to == slot ? NULL : "the locator leads elsewhere";
 }
 
 static const char *check_entry(checker *c, const pt_block *v, uint32_t block, uint32_t slot)

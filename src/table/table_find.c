@@ -2,7 +2,8 @@
 /*
  * table_find.c - the point lookup, a machine that stops where it needs a block or a section.
  *
- * 1. Where is the key's newest version? The index names the block, tags find the slot.
+ * 1. Where is the key's newest version? The index names the block; the locator names the slot, or
+ *    else the filter has its say and the block's tags find the slot.
  * 2. Take the bytes: held by the caller, else resident, else stop.
  * 3. Walk the versions to the first with seq <= seq_max. When they go on in the next block, stop
  *    and ask for it; the next call, holding it, goes on there and not at 1: the held block begins
@@ -39,10 +40,10 @@ void pt_table_prefetch(const pt_table *t, uint64_t key_hash)
 
 bool pt_table_may_contain(const pt_table *t, uint64_t key_hash)
 {
-    uint32_t block, slot;
+    uint32_t slot;
     const pt_section_data *d = pt_table_section_peek(t, PT_SECTION_LOCATOR);
     if (d != NULL)
-        return pt_locator_find(&d->view.locator, key_hash, &block, &slot);
+        return pt_locator_find(&d->view.locator, key_hash, &slot);
     d = pt_table_section_peek(t, PT_SECTION_FILTER);
     return d == NULL || pt_filter_may_contain(&d->view.filter, key_hash);
 }
@@ -62,12 +63,8 @@ static pt_find need_section(const lookup *l, pt_section s)
     return PT_FIND_NEED_SECTION;
 }
 
-/* Where blocks are packed, reading one takes the index: it is asked for first, so that its memory
- * is known to whoever counts it. */
 static pt_find need_block(const lookup *l, uint32_t block)
 {
-    if (!l->t->aligned && pt_table_section_peek(l->t, PT_SECTION_INDEX) == NULL)
-        return need_section(l, PT_SECTION_INDEX);
     l->result->block = block;
     return PT_FIND_NEED_BLOCK;
 }
@@ -149,23 +146,6 @@ static pt_find find_in(const lookup *l, uint32_t block, uint32_t slot)
     return slot >= view.count ? PT_FIND_ABSENT : pick_version(l, block, &view, slot);
 }
 
-static pt_find find_by_locator(const lookup *l, const pt_locator *locator)
-{
-    uint32_t block, slot;
-    if (!pt_locator_find(locator, l->hash, &block, &slot) || block >= l->t->block_count)
-        return PT_FIND_ABSENT;
-    return find_in(l, block, locator->slot_bits != 0 ? slot : NO_SLOT);
-}
-
-static pt_find find_by_index(const lookup *l)
-{
-    pt_section_data *index = pt_table_section_peek(l->t, PT_SECTION_INDEX);
-    if (index == NULL)
-        return need_section(l, PT_SECTION_INDEX);
-    uint32_t block = pt_index_search(&index->view.index, l->key);
-    return block == l->t->block_count ? PT_FIND_ABSENT : find_in(l, block, NO_SLOT);
-}
-
 /* The section if it is to be used, else NULL. True in ret_wanted when it is to be loaded. */
 static const pt_section_data *optional(const pt_table *t, pt_section s, bool *ret_wanted)
 {
@@ -189,16 +169,27 @@ pt_find pt_table_find(pt_table *t, pt_block_source *source, pt_slice key, uint64
                 .held_block = held_block,
                 .held = held,
                 .result = ret_result};
-    bool wanted;
-    const pt_section_data *d = optional(t, PT_SECTION_LOCATOR, &wanted);
-    if (PT_LIKELY(d != NULL))
-        return find_by_locator(&l, &d->view.locator);
-    if (wanted)
+    bool want_locator, want_filter;
+    const pt_section_data *index = pt_table_section_peek(t, PT_SECTION_INDEX);
+    const pt_section_data *locator = optional(t, PT_SECTION_LOCATOR, &want_locator);
+    if (index == NULL)
+        return need_section(&l, PT_SECTION_INDEX);
+    if (want_locator)
         return need_section(&l, PT_SECTION_LOCATOR);
-    d = optional(t, PT_SECTION_FILTER, &wanted);
-    if (wanted)
-        return need_section(&l, PT_SECTION_FILTER);
-    if (d != NULL && !pt_filter_may_contain(&d->view.filter, key_hash))
+    uint32_t slot = NO_SLOT;
+    if (locator == NULL) {
+        const pt_section_data *filter = optional(t, PT_SECTION_FILTER, &want_filter);
+        if (want_filter)
+            return need_section(&l, PT_SECTION_FILTER);
+        if (filter != NULL && !pt_filter_may_contain(&filter->view.filter, key_hash))
+            return PT_FIND_ABSENT;
+    } else {
+        pt_locator_prefetch(&locator->view.locator, key_hash); /* they come while we search */
+    }
+    uint32_t block = pt_index_search(&index->view.index, key);
+    if (block == t->block_count)
         return PT_FIND_ABSENT;
-    return find_by_index(&l);
+    if (locator != NULL && !pt_locator_find(&locator->view.locator, key_hash, &slot))
+        return PT_FIND_ABSENT;
+    return find_in(&l, block, slot);
 }

@@ -24,55 +24,55 @@ out:
     return rc;
 }
 
-/* The ordinals of newest versions become places. */
-static void find_places(pt_table_writer *w, uint32_t slot_bits)
+/* The ordinals of newest versions become slots. */
+static void find_slots(pt_table_writer *w)
 {
     uint32_t block = 0;
     for (size_t i = 0; i < w->keys.count; i++) {
         uint32_t entry = w->keys.entries[i];
         while (block + 1 < w->index.count && w->index.entries[block + 1] <= entry)
             block++;
-        uint32_t slot = slot_bits != 0 ? entry - w->index.entries[block] : 0;
-        w->keys.entries[i] = block << slot_bits | slot;
+        w->keys.entries[i] = entry - w->index.entries[block];
     }
+}
+
+static peat_rc put_filter(pt_table_writer *w, const pt_fuse_order *order)
+{
+    size_t start = w->out.size;
+    peat_rc rc = pt_filter_encode(order, &w->out);
+    return rc == PEAT_OK ? end_section(w, PT_SECTION_FILTER, start) : rc;
 }
 
 static peat_rc put_locator(pt_table_writer *w, const pt_fuse_order *order)
 {
-    peat_rc rc = PEAT_OK;
-    uint32_t block_bits, slot_bits;
     size_t start = w->out.size;
-    if (!pt_locator_bits(w->index.count, w->block_entries_max, &block_bits, &slot_bits))
-        return PEAT_OK;
-    find_places(w, slot_bits);
-    TRY(pt_locator_encode(order, w->keys.entries, block_bits, slot_bits, &w->out));
-    TRY(end_section(w, PT_SECTION_LOCATOR, start));
-out:
-    return rc;
+    find_slots(w);
+    peat_rc rc =
+        pt_locator_encode(order, w->keys.entries, pt_locator_bits(w->block_entries_max), &w->out);
+    return rc == PEAT_OK ? end_section(w, PT_SECTION_LOCATOR, start) : rc;
 }
 
-/* Filter and locator share one order. When hashes of different keys are equal there can be no
- * locator, and the filter goes without the repetitions. */
+/* Filter and locator share one order. There can be no locator when hashes of different keys are
+ * equal, or with too many slots; then a filter takes its place, over the distinct hashes. */
 static peat_rc put_fuses(pt_table_writer *w)
 {
     peat_rc rc = PEAT_OK;
     pt_fuse_order order = {0};
     pt_key_hashes *k = &w->keys;
-    bool found = false, unique = true;
+    bool found = false;
+    bool locator =
+        w->options.want_locator && pt_locator_bits(w->block_entries_max) <= PT_LOCATOR_SLOT_BITS;
     if (k->count == 0)
         return PEAT_OK;
     TRY(pt_fuse_order_init(&order, w->env, k->hashes, k->count, w->file_id, &found));
-    if (!found && w->options.want_filter) {
-        unique = false;
+    if (!found) {
+        locator = false;
         k->count = pt_fuse_unique(k->hashes, k->count);
         TRY(pt_fuse_order_init(&order, w->env, k->hashes, k->count, w->file_id, &found));
     }
-    if (found && w->options.want_filter) {
-        size_t start = w->out.size;
-        TRY(pt_filter_encode(&order, &w->out));
-        TRY(end_section(w, PT_SECTION_FILTER, start));
-    }
-    if (found && unique && w->options.want_locator)
+    if (found && (w->options.want_filter || !locator))
+        TRY(put_filter(w, &order));
+    if (found && locator)
         TRY(put_locator(w, &order));
 out:
     pt_fuse_order_done(&order);
