@@ -175,6 +175,17 @@ uint32_t pt_block_find(const pt_block *b, pt_slice key, uint8_t tag)
     return b->count;
 }
 
+/* As pt_slice_compare, where most suffixes differ in their first 8 bytes, known of `rest`. */
+static inline int compare_suffix(pt_slice suffix, pt_slice rest, uint64_t rest_head)
+{
+    if (PT_LIKELY(suffix.size >= 8 && rest.size >= 8)) {
+        uint64_t head = pt_get_be64(suffix.data);
+        if (head != rest_head)
+            return head < rest_head ? -1 : 1;
+    }
+    return pt_slice_compare(suffix, rest);
+}
+
 /* The first entry with key >= `key`, or > `key` when `above`. */
 static uint32_t bound(const pt_block *b, pt_slice key, bool above)
 {
@@ -185,10 +196,11 @@ static uint32_t bound(const pt_block *b, pt_slice key, bool above)
     if (c > 0)
         return b->count;
     pt_slice rest = pt_slice_of(key.data + b->prefix_size, key.size - b->prefix_size);
+    uint64_t rest_head = pt_key_head(rest.data, rest.size);
     uint32_t lo = 0, hi = b->count;
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
-        c = pt_slice_compare(pt_block_suffix(b, mid), rest);
+        c = compare_suffix(pt_block_suffix(b, mid), rest, rest_head);
         if (c < 0 || (above && c == 0))
             lo = mid + 1;
         else

@@ -36,7 +36,7 @@ struct pt_table {
     /* hot in lookups; fixed but for the atomics */
     _Atomic(pt_section_data *) section[PT_SECTION_COUNT]; /* written under mu */
     atomic_bool denied[PT_SECTION_COUNT];
-    _Atomic uint64_t layout; /* a hint, see table_find.c; 0: none yet */
+    _Atomic uint64_t layout; /* layout_hint.h */
     uint32_t block_count;
     uint32_t block_bytes;
     bool aligned;

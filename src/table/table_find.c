@@ -11,6 +11,7 @@
  *
  * Runs inside an epoch: no locks, no I/O, no memory.
  */
+#include "table/layout_hint.h"
 #include "table/table_file.h"
 
 typedef struct lookup {
@@ -101,29 +102,6 @@ static bool continued(const lookup *l, uint32_t block, pt_block *ret_view)
     return pt_block_key_is(ret_view, 0, l->key);
 }
 
-/* Where keys and values lie in a block of this table, from one that was seen: 16 bits each for the
- * offset of keys, their width, the offset of values, their width. Blocks of one table are alike, so
- * that the lines of an entry can be asked for together with the block's head, not after it. A hint:
- * a wrong one costs a load for nothing. */
-static void layout_note(pt_table *t, const uint8_t *data, const pt_block *b)
-{
-    uint64_t layout = (uint64_t)(b->keys - data) | (uint64_t)b->key_width << 16 |
-                      (uint64_t)(b->values - data) << 32 | (uint64_t)b->value_width << 48;
-    if ((b->flags & PT_BLOCK_FIXED_KEYS) && (b->flags & PT_BLOCK_FIXED_VALUES) &&
-        b->values - data <= UINT16_MAX && b->value_width <= UINT16_MAX)
-        atomic_store_explicit(&t->layout, layout, memory_order_relaxed);
-}
-
-static inline void layout_prefetch(const pt_table *t, const uint8_t *data, uint32_t slot)
-{
-    uint64_t layout = atomic_load_explicit(&t->layout, memory_order_relaxed);
-    const uint8_t *value = data + (layout >> 32 & 0xffff) + (size_t)slot * (size_t)(layout >> 48);
-    PT_PREFETCH(data);
-    PT_PREFETCH(data + (layout & 0xffff) + (size_t)slot * (layout >> 16 & 0xffff));
-    PT_PREFETCH(value);
-    PT_PREFETCH(value + 64);
-}
-
 #define NO_SLOT UINT32_MAX /* tags tell */
 
 static pt_find find_in(const lookup *l, uint32_t block, uint32_t slot)
@@ -135,10 +113,9 @@ static pt_find find_in(const lookup *l, uint32_t block, uint32_t slot)
     if (data == NULL)
         return need_block(l, block);
     if (slot != NO_SLOT)
-        layout_prefetch(l->t, data, slot);
+        pt_layout_prefetch_entry(&l->t->layout, data, slot);
     pt_block_view(&view, data);
-    if (PT_UNLIKELY(atomic_load_explicit(&l->t->layout, memory_order_relaxed) == 0))
-        layout_note(l->t, data, &view);
+    pt_layout_note(&l->t->layout, data, &view);
     if (slot == NO_SLOT)
         slot = pt_block_find(&view, l->key, pt_block_tag(l->hash));
     else if (slot >= view.count || !pt_block_key_is(&view, slot, l->key))

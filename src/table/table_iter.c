@@ -6,6 +6,7 @@
  * are slot numbers, so that a step compares integers. One block is pinned at a time. Keys are put
  * together in a buffer: the block's common prefix once per block, the suffix at every step.
  */
+#include "table/layout_hint.h"
 #include "table/table_file.h"
 
 #define NO_BLOCK UINT32_MAX
@@ -47,12 +48,29 @@ static pt_slice slice_of(const pt_bytes *b)
     return pt_slice_of(b->data, b->size);
 }
 
+/* memcpy for suffixes: a few bytes, not known before, where a call would be most of the cost. */
+static inline void copy_suffix(uint8_t *dst, const uint8_t *src, size_t n)
+{
+    if (PT_UNLIKELY(n > 16)) {
+        memcpy(dst, src, n);
+    } else if (n >= 8) {
+        memcpy(dst, src, 8);
+        memcpy(dst + n - 8, src + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(dst, src, 4);
+        memcpy(dst + n - 4, src + n - 4, 4);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            dst[i] = src[i];
+    }
+}
+
 /* Entry `slot` becomes the current one. */
 static peat_rc stand(table_iter *t, uint32_t slot)
 {
     const pt_block *b = &t->view;
     pt_slice suffix = pt_block_suffix(b, slot);
-    memcpy(t->key.data + b->prefix_size, suffix.data, suffix.size);
+    copy_suffix(t->key.data + b->prefix_size, suffix.data, suffix.size);
     t->slot = slot;
     t->base.at.key = pt_slice_of(t->key.data, b->prefix_size + suffix.size);
     t->base.at.value = pt_block_value(b, slot);
@@ -91,7 +109,9 @@ static peat_rc enter(table_iter *t, uint32_t block)
     if (rc != PEAT_OK)
         return rc;
     t->block = block;
+    pt_layout_prefetch_keys(&t->table->layout, t->pinned.data);
     pt_block_view(&t->view, t->pinned.data);
+    pt_layout_note(&t->table->layout, t->pinned.data, &t->view);
     t->slot_lo = 0;
     t->slot_hi = t->view.count;
     if (t->has_lower && block == t->block_lo)
