@@ -98,6 +98,10 @@ struct peat_env {
     void (*sleep_ns)(void *ctx, uint64_t ns);
     int (*random)(void *ctx, void *buf, size_t n);
     int64_t (*pid)(void *ctx);
+    /* A word that reads 1 in this process and 0 in children it forks; NULL where there is no such
+     * thing (then pids are compared). NULL as a member means the same. */
+    const uint32_t *(*fork_mark)(void *ctx);
+    void (*fork_mark_free)(void *ctx, const uint32_t *mark);
 };
 
 #if defined(__GNUC__) && !defined(PEAT_STATIC_ONLY)

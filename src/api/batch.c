@@ -96,7 +96,8 @@ peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *b
                    .deletes = batch->deletes,
                    .key_bytes = batch->ops.key_bytes,
                    .value_bytes = batch->ops.value_bytes,
-                   .sync = options != NULL && options->sync};
+                   .sync = options != NULL && options->sync,
+                   .batch = true};
     peat_rc rc = PEAT_OK;
     if (c.count != 0)
         rc = pt_store_commit(db->store, &c);

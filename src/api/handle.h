@@ -32,6 +32,9 @@ struct peat_iter {
     uint32_t keyspace;
 };
 
+/* What using it with another store's handle means: it has outlived its own, or it is a mistake. */
+peat_rc pt_snapshot_mismatch(const peat_snapshot *snapshot);
+
 /* An internal key: on the stack when short. */
 typedef struct pt_key_buf {
     const pt_env *env;

@@ -22,12 +22,17 @@ peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot)
 
 void peat_snapshot_close(peat_snapshot *snapshot)
 {
-    if (snapshot == NULL)
+    if (snapshot == NULL || pt_store_forked(snapshot->store))
         return;
     pt_store *s = snapshot->store;
     pt_snapshot_link_remove(s, &snapshot->link);
     pt_free(s->env, snapshot);
     pt_store_unref(s);
+}
+
+peat_rc pt_snapshot_mismatch(const peat_snapshot *snapshot)
+{
+    return atomic_load(&snapshot->store->closed) ? PEAT_CLOSED : PEAT_INVALID;
 }
 
 /* The smallest key above every key with this prefix: the prefix plus one, as a number. */
@@ -88,7 +93,7 @@ peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options, peat_iter 
         return PEAT_INVALID;
     pt_options_copy(options, &o, sizeof o);
     if (o.snapshot != NULL && o.snapshot->store != db->store)
-        return PEAT_INVALID;
+        return pt_snapshot_mismatch(o.snapshot);
     if (!pt_call_begin(db->store))
         return PEAT_CLOSED;
     const pt_env *env = db->store->env;
@@ -107,7 +112,7 @@ peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options, peat_iter 
 
 void peat_iter_close(peat_iter *iter)
 {
-    if (iter == NULL)
+    if (iter == NULL || pt_scan_forked(iter->scan))
         return;
     const pt_env *env = iter->env;
     pt_scan_free(iter->scan);

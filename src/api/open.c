@@ -56,6 +56,8 @@ peat_rc peat_close(peat_db *db)
     if (db == NULL)
         return PEAT_OK;
     const pt_env *env = db->store->env;
+    if (pt_store_forked(db->store))
+        return PEAT_CLOSED; /* the parent's; its memory goes with this process */
     peat_rc rc = pt_store_close(db->store);
     pt_free(env, db);
     return rc;
@@ -75,6 +77,6 @@ peat_rc peat_db_error(peat_db *db, peat_error *ret_error)
 {
     if (db == NULL || ret_error == NULL)
         return PEAT_INVALID;
-    pt_sink_get(&db->store->sink, ret_error);
+    pt_sink_first(&db->store->sink, ret_error);
     return ret_error->rc;
 }

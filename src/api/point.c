@@ -76,7 +76,7 @@ static peat_rc read_options(const peat_db *db, const peat_read_options *options,
     ret->no_cache_fill = options->no_cache_fill;
     if (options->snapshot != NULL) {
         if (options->snapshot->store != db->store)
-            return PEAT_INVALID;
+            return pt_snapshot_mismatch(options->snapshot);
         ret->has_seq = true;
         ret->seq = options->snapshot->link.seq;
     }

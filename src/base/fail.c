@@ -45,6 +45,8 @@ static void record(pt_sink *sink, peat_rc rc, int os_errno, const char *format, 
     }
     pt_mutex_lock(&sink->mu);
     sink->newest = e;
+    if (sink->first.rc == PEAT_OK)
+        sink->first = e;
     pt_mutex_unlock(&sink->mu);
 }
 
@@ -79,9 +81,31 @@ void pt_sink_fence(pt_sink *sink, peat_rc rc)
     pt_mutex_unlock(&sink->mu);
 }
 
+void pt_sink_forget(pt_sink *sink)
+{
+    pt_mutex_lock(&sink->mu);
+    memset(&sink->newest, 0, sizeof sink->newest);
+    pt_mutex_unlock(&sink->mu);
+}
+
 void pt_sink_get(pt_sink *sink, peat_error *ret_error)
 {
     pt_mutex_lock(&sink->mu);
     *ret_error = sink->fence.rc != PEAT_OK ? sink->fence : sink->newest;
+    pt_mutex_unlock(&sink->mu);
+}
+
+void pt_sink_first(pt_sink *sink, peat_error *ret_error)
+{
+    pt_mutex_lock(&sink->mu);
+    *ret_error = sink->fence.rc != PEAT_OK ? sink->fence : sink->first;
+    pt_mutex_unlock(&sink->mu);
+}
+
+void pt_sink_clear(pt_sink *sink)
+{
+    pt_mutex_lock(&sink->mu);
+    memset(&sink->newest, 0, sizeof sink->newest);
+    memset(&sink->first, 0, sizeof sink->first);
     pt_mutex_unlock(&sink->mu);
 }

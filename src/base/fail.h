@@ -14,6 +14,7 @@
 typedef struct pt_sink {
     pt_mutex mu;
     peat_error newest;   /* guarded by mu */
+    peat_error first;    /* guarded by mu; since init or pt_sink_clear */
     peat_error fence;    /* guarded by mu; rc != PEAT_OK once writes are refused */
     atomic_int fence_rc; /* PEAT_OK, or the code every write gets; set once, under mu */
 } pt_sink;
@@ -35,6 +36,14 @@ static inline peat_rc pt_sink_fenced(pt_sink *sink)
     return (peat_rc)atomic_load_explicit(&sink->fence_rc, memory_order_acquire);
 }
 
+/* Forgets what was recorded so far, but no fence: an open that tried one thing and then another. */
+void pt_sink_clear(pt_sink *sink);
+
+/* Forgets the newest error: it was expected and has been dealt with. A fence stays. */
+void pt_sink_forget(pt_sink *sink);
+
+/* The fence's cause if there is one, else the first error. */
+void pt_sink_first(pt_sink *sink, peat_error *ret_error);
 /* The fence's cause if there is one, else the newest error. */
 void pt_sink_get(pt_sink *sink, peat_error *ret_error);
 

@@ -74,7 +74,11 @@ static peat_rc add_append_entry(run_state *r, const pt_entry *e, uint64_t hash)
     /* the versions of one key stay in one table */
     if (!r->prune.same_key && pt_output_table_bytes(o) >= r->f->ctx->table_bytes)
         rc = pt_output_end_table(o);
-    return rc == PEAT_OK ? pt_output_add(o, e, hash) : rc;
+    if (rc == PEAT_OK)
+        rc = pt_output_add(o, e, hash);
+    if (rc == PEAT_OK && r->prune.needed_by_snapshot)
+        pt_output_count_obsolete(o, e->key.size + e->value.size);
+    return rc;
 }
 
 static peat_rc flush_entry(run_state *r, pt_entry e)

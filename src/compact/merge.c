@@ -153,7 +153,9 @@ static peat_rc merge_entry(pt_merge *m, pt_entry e)
     if (m->pick.kind == PT_MERGE_BOTTOM && !m->prune.same_key &&
         pt_output_table_bytes(m->output) >= m->ctx->table_bytes)
         TRY(pt_output_end_table(m->output));
-    rc = pt_output_add(m->output, &e, pt_hash(e.key.data, e.key.size));
+    TRY(pt_output_add(m->output, &e, pt_hash(e.key.data, e.key.size)));
+    if (m->pick.kind == PT_MERGE_BOTTOM && m->prune.needed_by_snapshot)
+        pt_output_count_obsolete(m->output, e.key.size + e.value.size);
 out:
     return rc;
 }

@@ -6,6 +6,7 @@ typedef struct out_table {
     pt_table_writer *writer; /* kept until the end: it owns the meta's keys */
     pt_table_meta meta;
     uint64_t number;
+    uint64_t obsolete_bytes;
     pt_tref stand_in; /* for edits; only its meta is set */
 } out_table;
 
@@ -174,7 +175,8 @@ pt_layer pt_output_layer(pt_output *o, size_t i)
     return (pt_layer){.tref = &t->stand_in,
                       .bytes = t->meta.file_bytes,
                       .entries = t->meta.entries,
-                      .tombstones = t->meta.tombstones};
+                      .tombstones = t->meta.tombstones,
+                      .obsolete_bytes = t->obsolete_bytes};
 }
 
 size_t pt_output_piece_count(const pt_output *o)
@@ -185,6 +187,12 @@ size_t pt_output_piece_count(const pt_output *o)
 const pt_piece *pt_output_piece_at(const pt_output *o, size_t i)
 {
     return &o->pieces[i];
+}
+
+void pt_output_count_obsolete(pt_output *o, uint64_t bytes)
+{
+    if (o->open)
+        o->tables[o->table_count - 1].obsolete_bytes += bytes;
 }
 
 uint64_t pt_output_table_bytes(const pt_output *o)

@@ -50,6 +50,8 @@ void pt_output_free(pt_output *o);
 void pt_output_keep(pt_output *o);
 
 peat_rc pt_output_add(pt_output *o, const pt_entry *entry, uint64_t key_hash) PT_MUST_USE;
+/* So much of the table under way is there for snapshots only. */
+void pt_output_count_obsolete(pt_output *o, uint64_t bytes);
 /* Ends the table under way: the next entry begins another file. For runs. */
 peat_rc pt_output_end_table(pt_output *o) PT_MUST_USE;
 /* Slice files: what follows belongs to this piece. */

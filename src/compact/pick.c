@@ -161,11 +161,22 @@ static bool crumbs(const pt_partition *p, const pt_pick_options *o)
     return p->bottom_count >= 8 && p->bottom_bytes / p->bottom_count < o->table_bytes / 8;
 }
 
+/* The bottom run keeps versions or tombstones that no snapshot needs any more. */
+static bool leftovers(const pt_partition *p, const pt_pick_options *o)
+{
+    for (size_t i = 0; i < p->bottom_count; i++)
+        if (p->bottom[i].obsolete_bytes != 0 &&
+            p->bottom[i].tref->meta->seq_max <= o->oldest_snapshot)
+            return true;
+    return false;
+}
+
 static bool pick_idle(const pt_version *v, const pt_pick_options *o, pt_merge_pick *pick)
 {
     for (size_t i = 0; i < v->count; i++) {
         const pt_partition *p = v->partitions[i];
-        if (claimed(o, p) || !in_range(v, o, i) || (p->slice_count == 0 && !crumbs(p, o)))
+        if (claimed(o, p) || !in_range(v, o, i) ||
+            (p->slice_count == 0 && !crumbs(p, o) && !leftovers(p, o)))
             continue;
         pick_bottom(v, o, i, pick);
         return true;

@@ -18,6 +18,8 @@ typedef struct pt_pick_options {
     double space_target;
     size_t slices_max; /* a partition with more is due */
     bool idle;         /* settle */
+    uint64_t
+        oldest_snapshot; /* what bottom runs kept for older ones can go; UINT64_MAX: none is open */
     /* partitions some other unit works on, or that are not to be touched */
     const uint64_t *claimed;
     size_t claimed_count;

@@ -19,6 +19,7 @@ typedef struct pt_prune {
     bool bottom;  /* nothing older lies below what is merged */
     pt_bytes key; /* of the last entry seen */
     bool has_key;
+    bool needed_by_snapshot;   /* the last entry was kept for a snapshot only */
     bool same_key;             /* the last entry had the key of the one before */
     size_t stripe;             /* of the last entry seen */
     uint64_t seq_min, seq_max; /* of all entries seen, before zeroing */

@@ -198,7 +198,7 @@ static void count_commit(pt_store *s, const pt_commit *c)
 {
     s->commits.puts += c->count - c->deletes;
     s->commits.deletes += c->deletes;
-    s->commits.batches++;
+    s->commits.batches += c->batch;
     s->commits.user_bytes += c->key_bytes + c->value_bytes - (uint64_t)c->count * PT_KEYSPACE_BYTES;
 }
 
@@ -209,6 +209,45 @@ static peat_rc append(pt_store *s, const pt_commit *c, uint64_t hash, uint64_t *
     if (s->log == NULL)
         return PEAT_OK;
     return pt_log_append(s->log, s->seq_next, c->count, c->payload, hash, ret_position);
+}
+
+static peat_rc log_sync(pt_store *s, uint64_t position)
+{
+    bool told = s->settings.host.event_fn != NULL;
+    uint64_t begin = told ? s->env->now_ns(s->env->ctx) : 0;
+    uint64_t before = told ? pt_log_synced_position(s->log) : 0;
+    peat_rc rc = pt_log_sync(s->log, position);
+    if (told)
+        pt_event_send(s, PEAT_EVENT_SYNC, rc, s->env->now_ns(s->env->ctx) - begin, 0,
+                      pt_log_synced_position(s->log) - before, NULL);
+    return rc;
+}
+
+/* Without threads the interval is looked at by each call that writes. */
+static peat_rc sync_when_due(pt_store *s, uint64_t position)
+{
+    uint64_t since = atomic_load(&s->unsynced_since_ns);
+    if (since == 0 || s->env->now_ns(s->env->ctx) - since < s->settings.sync_interval_ns)
+        return PEAT_OK;
+    atomic_store(&s->unsynced_since_ns, 0);
+    return log_sync(s, position);
+}
+
+/* Something was written: the clock of the interval sync starts, and a thread that waits without a
+ * timeout is woken. */
+static peat_rc stir(pt_store *s, uint64_t position)
+{
+    bool wake = PT_UNLIKELY(atomic_load(&s->sleeping)); /* seq_cst with the thread's store and its
+                                                           load of the published sequence */
+    if (s->log != NULL && atomic_load_explicit(&s->unsynced_since_ns, memory_order_relaxed) == 0) {
+        atomic_store(&s->unsynced_since_ns, s->env->now_ns(s->env->ctx) | 1);
+        wake = true;
+    }
+    if (s->worker_count == 0)
+        return s->log != NULL ? sync_when_due(s, position) : PEAT_OK;
+    if (wake)
+        pt_work_wake(s);
+    return PEAT_OK;
 }
 
 /* Steps 3 to 7. Caller holds commit_mu, which is released. */
@@ -229,7 +268,9 @@ static peat_rc finish(pt_store *s, const pt_commit *c, pt_mem *m, uint64_t posit
     /* release: the inserts come before the flush that sees no writers */
     atomic_fetch_sub_explicit(&m->writers, 1, memory_order_release);
     if (rc == PEAT_OK && c->sync)
-        rc = s->log != NULL ? pt_log_sync(s->log, position) : pt_store_flush(s); /* 6 */
+        rc = s->log != NULL ? log_sync(s, position) : pt_store_flush(s); /* 6 */
+    else if (rc == PEAT_OK)
+        rc = stir(s, position);
     if (PT_UNLIKELY(delay_ns != 0))
         s->env->sleep_ns(s->env->ctx, delay_ns); /* 7 */
     return rc;
@@ -298,14 +339,14 @@ peat_rc pt_store_commit(pt_store *s, const pt_commit *c)
     return finish(s, c, m, position);
 }
 
-peat_rc pt_store_rotate(pt_store *s)
+peat_rc pt_store_rotate(pt_store *s, bool may_wait)
 {
     peat_rc rc = PEAT_OK;
     pt_memtable_stats stats;
     pt_mutex_lock(&s->commit_mu);
     pt_memtable_get_stats(active_mem(s)->table, &stats);
     while (rc == PEAT_OK && stats.entries != 0 && immutable_count(s) >= 2) {
-        rc = wait_for_flush(s);
+        rc = may_wait ? wait_for_flush(s) : PEAT_TIMEOUT;
         pt_memtable_get_stats(active_mem(s)->table, &stats);
     }
     if (rc == PEAT_OK && stats.entries != 0)
@@ -323,5 +364,5 @@ peat_rc pt_store_sync(pt_store *s)
         return rc;
     if (s->log == NULL)
         return pt_store_flush(s);
-    return pt_log_sync(s->log, pt_log_position(s->log));
+    return log_sync(s, pt_log_position(s->log));
 }

@@ -41,6 +41,13 @@ static peat_rc install(pt_store *s, pt_bytes *io_edit, pt_state *state, const pt
     return rc == PEAT_NOMEM || rc == PEAT_FULL || rc == PEAT_IO ? PEAT_OK : rc;
 }
 
+/* The edit is in the manifest, or may be: a failed append fences the store, and nobody knows what
+ * the disk has. Then the new files stay; the next open keeps them or finds them to be orphans. */
+static bool may_be_durable(pt_store *s, peat_rc rc)
+{
+    return rc == PEAT_OK || pt_sink_fenced(&s->sink) != PEAT_OK;
+}
+
 /* Nobody sees what was replaced any more: tables are closed, files removed. */
 static void clean_up(pt_store *s)
 {
@@ -84,8 +91,11 @@ peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem)
     if (s->log != NULL)
         state.log_serial_min = pt_max_u64(state.log_serial_min, log_serial_after(s, mem));
     TRY(pt_flush_edit(flush, v, may_split, &state.partition_next, &edit));
-    TRY(install(s, &edit, &state, mem));
-    pt_flush_installed(flush);
+    rc = install(s, &edit, &state, mem);
+    if (may_be_durable(s, rc))
+        pt_flush_installed(flush);
+    if (rc != PEAT_OK)
+        goto out;
     if (s->log != NULL)
         pt_log_release(s->log, state.log_serial_min);
 out:
@@ -103,8 +113,9 @@ peat_rc pt_install_merge(pt_store *s, pt_merge *merge)
     pt_mutex_lock(&s->install_mu);
     pt_state state = s->catalog.state;
     TRY(pt_merge_edit(merge, s->catalog.version, &state.partition_next, &edit));
-    TRY(install(s, &edit, &state, NULL));
-    pt_merge_installed(merge);
+    rc = install(s, &edit, &state, NULL);
+    if (may_be_durable(s, rc))
+        pt_merge_installed(merge);
 out:
     pt_mutex_unlock(&s->install_mu);
     pt_bytes_done(&edit);

@@ -150,6 +150,7 @@ static peat_rc open_catalog(pt_store *s)
 {
     peat_rc rc = pt_catalog_open(&s->catalog, &s->shelf);
     if (rc == PEAT_NOT_STORE && s->settings.may_create) {
+        pt_sink_forget(&s->sink);
         pt_catalog_done(&s->catalog);
         return create_catalog(s);
     }
@@ -225,6 +226,8 @@ peat_rc pt_store_open(const char *dir, const pt_env *env, const pt_settings *set
     s->env = env;
     s->path = path;
     s->settings = *settings;
+    s->pid = env->pid(env->ctx);
+    s->fork_mark = env->fork_mark != NULL ? env->fork_mark(env->ctx) : NULL;
     init_parts(s);
     peat_rc rc = open_parts(s);
     describe(s, rc, ret_error);
@@ -238,6 +241,7 @@ peat_rc pt_store_open(const char *dir, const pt_env *env, const pt_settings *set
         pt_store_unref(s);
         return rc;
     }
+    pt_sink_clear(&s->sink); /* "there is no store yet" is no trouble of this store */
     s->open_ns = env->now_ns(env->ctx) - begin;
     pt_event_send(s, PEAT_EVENT_RECOVERY, PEAT_OK, s->open_ns, s->recovered_bytes, 0, "");
     pt_work_wake(s);
@@ -256,6 +260,20 @@ static void wait_for_calls(pt_store *s)
         s->env->sleep_ns(s->env->ctx, 100000);
 }
 
+/* So much may stay in the log at a clean close: replayed within a few milliseconds by the next
+ * open. */
+#define CLOSE_LOG_BYTES ((uint64_t)1 << 20)
+
+static bool worth_flushing(pt_store *s)
+{
+    pt_memtable_stats stats;
+    pt_view *v = pt_store_view(s);
+    pt_memtable_get_stats(v->active->table, &stats);
+    bool worth = v->immutable_count != 0 || stats.key_bytes + stats.value_bytes > CLOSE_LOG_BYTES;
+    pt_view_unref(v);
+    return worth;
+}
+
 static peat_rc make_durable(pt_store *s)
 {
     if (s->settings.read_only)
@@ -265,6 +283,10 @@ static peat_rc make_durable(pt_store *s)
         return rc;
     if (s->log == NULL)
         return pt_store_flush(s);
+    if (worth_flushing(s))
+        rc = pt_store_flush(s);
+    if (rc != PEAT_OK && pt_sink_fenced(&s->sink) != PEAT_OK)
+        return rc; /* any other failure leaves all of it in the log */
     pt_mutex_lock(&s->commit_mu);
     rc = pt_log_seal(s->log);
     pt_mutex_unlock(&s->commit_mu);

@@ -130,7 +130,7 @@ static peat_rc find(get *g)
     peat_rc rc = PEAT_CLOSED;
     for (;;) {
         g->slot = pt_epoch_enter(&g->s->epoch);
-        if (PT_UNLIKELY(!counted && atomic_load(&g->s->closed)))
+        if (PT_UNLIKELY(!counted && pt_store_gone(g->s)))
             break;
         pt_find f = step(g);
         if (f == PT_FIND_FOUND || f == PT_FIND_ABSENT) {

@@ -113,8 +113,8 @@ peat_rc pt_scan_new(pt_store *s, const pt_scan_options *options, pt_scan **ret_s
 
 void pt_scan_free(pt_scan *c)
 {
-    if (c == NULL)
-        return;
+    if (c == NULL || pt_store_forked(c->store))
+        return; /* in a child nothing is touched: locks may be held by threads that are not there */
     pt_store *s = c->store;
     pt_iter_done(c->below);
     pt_view_unref(c->view);
@@ -265,9 +265,7 @@ static peat_rc go_prev(pt_scan *c)
 
 static peat_rc enter(pt_scan *c)
 {
-    return PT_UNLIKELY(atomic_load_explicit(&c->store->closed, memory_order_acquire))
-               ? end(c, PEAT_CLOSED)
-               : PEAT_OK;
+    return PT_UNLIKELY(pt_store_gone(c->store)) ? end(c, PEAT_CLOSED) : PEAT_OK;
 }
 
 peat_rc pt_scan_go(pt_scan *c, pt_scan_move move)
@@ -406,6 +404,11 @@ peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *re
         stand_on(c, &rows[count - 1], back);
     *ret_n = count;
     return count != 0 ? PEAT_OK : rc;
+}
+
+bool pt_scan_forked(const pt_scan *c)
+{
+    return pt_store_forked(c->store);
 }
 
 bool pt_scan_valid(const pt_scan *c)

@@ -62,3 +62,11 @@ peat_rc pt_snapshot_list(pt_store *s, uint64_t **ret_seqs, size_t *ret_count)
     }
     return rc;
 }
+
+uint64_t pt_snapshot_oldest(pt_store *s)
+{
+    pt_mutex_lock(&s->snapshot_mu);
+    uint64_t seq = s->snapshots.next != &s->snapshots ? s->snapshots.next->seq : UINT64_MAX;
+    pt_mutex_unlock(&s->snapshot_mu);
+    return seq;
+}

@@ -7,10 +7,15 @@ bool pt_call_begin(pt_store *s)
     /* seq_cst with close's store of `closed` and its load of `calls`: one of the two sees the other
      */
     atomic_fetch_add(&s->calls, 1);
-    if (!atomic_load(&s->closed))
+    if (!pt_store_gone(s))
         return true;
     atomic_fetch_sub(&s->calls, 1);
     return false;
+}
+
+bool pt_store_forked(pt_store *s)
+{
+    return s->fork_mark != NULL ? *s->fork_mark == 0 : s->env->pid(s->env->ctx) != s->pid;
 }
 
 void pt_call_end(pt_store *s)
@@ -72,6 +77,8 @@ void pt_store_unref(pt_store *s)
     pt_cond_done(&s->work_cond);
     pt_cond_done(&s->done_cond);
     pt_sink_done(&s->sink);
+    if (s->fork_mark != NULL)
+        env->fork_mark_free(env->ctx, s->fork_mark);
     pt_free(env, s->path);
     pt_free(env, s);
 }

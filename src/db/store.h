@@ -84,6 +84,8 @@ typedef struct pt_commit_counters {
 struct pt_store {
     /* fixed after open */
     const pt_env *env;
+    const uint32_t *fork_mark; /* 0 in a forked child; NULL: compare pids */
+    int64_t pid;
     char *path;
     pt_dir *dir;
     peat_env_lock *lock;
@@ -139,10 +141,20 @@ struct pt_store {
     pt_worker *workers;
     size_t worker_count;
 
-    _Atomic uint64_t pace_ns_per_kib;   /* what a committer owes; pace.c */
-    _Atomic uint64_t last_write_ns;     /* of the clock, coarse: for idleness */
+    _Atomic uint64_t pace_ns_per_kib; /* what a committer owes; pace.c */
+    _Atomic uint64_t last_write_ns;   /* when a thread last saw the published sequence move */
+    atomic_bool sleeping;             /* a thread waits without a timeout: a write has to wake it */
     _Atomic uint64_t unsynced_since_ns; /* 0: nothing to sync */
 };
+
+/* The store is closed, or this is a forked child of the process that opened it. */
+static inline bool pt_store_gone(pt_store *s)
+{
+    bool child =
+        PT_LIKELY(s->fork_mark != NULL) ? *s->fork_mark == 0 : s->env->pid(s->env->ctx) != s->pid;
+    return PT_UNLIKELY(child) || PT_UNLIKELY(atomic_load(&s->closed));
+}
+bool pt_store_forked(pt_store *s);
 
 /* Calls that are not covered by an epoch. False: the store is closed. */
 bool pt_call_begin(pt_store *s);
@@ -173,10 +185,12 @@ typedef struct pt_commit {
     uint32_t deletes;
     uint64_t key_bytes, value_bytes;
     bool sync;
+    bool batch; /* came as one: for the statistics */
 } pt_commit;
 peat_rc pt_store_commit(pt_store *s, const pt_commit *c) PT_MUST_USE;
-/* Switches to a new memtable when the active one holds anything. */
-peat_rc pt_store_rotate(pt_store *s) PT_MUST_USE;
+/* Switches to a new memtable when the active one holds anything. PEAT_TIMEOUT when that would have
+ * to wait for a flush and may not: the thread that flushes must not wait for itself. */
+peat_rc pt_store_rotate(pt_store *s, bool may_wait) PT_MUST_USE;
 peat_rc pt_store_sync(pt_store *s) PT_MUST_USE;
 void pt_store_wait_published(pt_store *s, uint64_t seq);
 
@@ -224,6 +238,8 @@ void pt_snapshot_link_add(pt_store *s, pt_snapshot_link *link);
 /* The same at the sequence of a snapshot that is open. */
 void pt_snapshot_link_add_at(pt_store *s, pt_snapshot_link *link, uint64_t seq);
 void pt_snapshot_link_remove(pt_store *s, pt_snapshot_link *link);
+/* UINT64_MAX when none is open. */
+uint64_t pt_snapshot_oldest(pt_store *s);
 /* All sequences, ascending, without repeats; env memory. */
 peat_rc pt_snapshot_list(pt_store *s, uint64_t **ret_seqs, size_t *ret_count) PT_MUST_USE;
 

@@ -27,7 +27,7 @@ static uint64_t sync_due(pt_store *s)
         return since + s->settings.sync_interval_ns - now;
     atomic_store(&s->unsynced_since_ns, 0);
     /* a failure has fenced the store: the next write tells */
-    peat_rc rc = pt_log_sync(s->log, pt_log_position(s->log));
+    peat_rc rc = pt_store_sync(s);
     if (rc != PEAT_OK)
         pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
     return UINT64_MAX;
@@ -54,8 +54,14 @@ static bool prepare_log(pt_store *s)
     return pt_log_prepare(s->log, &did) == PEAT_OK && did;
 }
 
-static uint64_t idle_in(pt_store *s)
+/* Committers keep no clock; the threads look whether the published sequence has moved. */
+static uint64_t idle_in(pt_worker *w)
 {
+    pt_store *s = w->store;
+    uint64_t seq = atomic_load(&s->seq_published);
+    if (seq != w->seen_seq)
+        atomic_store(&s->last_write_ns, now_ns(s));
+    w->seen_seq = seq;
     uint64_t last = atomic_load_explicit(&s->last_write_ns, memory_order_relaxed), now = now_ns(s);
     return now >= last + IDLE_NS ? 0 : last + IDLE_NS - now;
 }
@@ -69,7 +75,7 @@ static void flush_when_idle(pt_store *s)
     pt_memtable_get_stats(v->active->table, &stats);
     pt_view_unref(v);
     if (stats.key_bytes + stats.value_bytes >= s->settings.memtable_bytes / 64)
-        (void)!pt_store_rotate(s); /* fails only for lack of memory: then it stays where it is */
+        (void)!pt_store_rotate(s, false); /* no memory, or others wait: then it stays where it is */
 }
 
 static bool stopping(pt_store *s)
@@ -90,12 +96,24 @@ static uint64_t back_off(pt_store *s)
     return until > now ? until - now : 0;
 }
 
-static void wait_for_work(pt_store *s, uint64_t signals, uint64_t timeout_ns)
+/* Without a timeout: until somebody writes. seq_cst: the writer publishes, then looks at
+ * `sleeping`. */
+static void wait_for_write(pt_worker *w)
 {
+    pt_store *s = w->store;
+    atomic_store(&s->sleeping, true);
+    if (atomic_load(&s->seq_published) == w->seen_seq)
+        pt_cond_wait(&s->work_cond, &s->work_mu);
+    atomic_store(&s->sleeping, false);
+}
+
+static void wait_for_work(pt_worker *w, uint64_t signals, uint64_t timeout_ns)
+{
+    pt_store *s = w->store;
     pt_mutex_lock(&s->work_mu);
     if (!s->work.stopping && s->work.signals == signals) {
         if (timeout_ns == UINT64_MAX)
-            pt_cond_wait(&s->work_cond, &s->work_mu);
+            wait_for_write(w);
         else
             (void)pt_cond_wait_for(&s->work_cond, &s->work_mu, timeout_ns);
     }
@@ -119,7 +137,7 @@ static uint64_t round_of_work(pt_worker *w)
     if (wait != 0)
         return pt_min_u64(wait, sync_in);
     bool busy = w->first && prepare_log(s);
-    uint64_t idle = idle_in(s);
+    uint64_t idle = idle_in(w);
     if (idle == 0 && w->first && sync_in == UINT64_MAX) {
         promise_when_quiet(s);
         flush_when_idle(s);
@@ -144,7 +162,7 @@ static void worker_main(void *arg)
         uint64_t signals = read_signals(s);
         uint64_t wait = round_of_work(w);
         if (wait != 0)
-            wait_for_work(s, signals, wait);
+            wait_for_work(w, signals, wait);
     }
     pt_worker_abandon(w);
 }

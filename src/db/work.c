@@ -220,7 +220,7 @@ peat_rc pt_store_flush(pt_store *s)
         return PEAT_READ_ONLY;
     peat_rc rc = pt_sink_fenced(&s->sink);
     if (rc == PEAT_OK)
-        rc = pt_store_rotate(s);
+        rc = pt_store_rotate(s, true);
     bool did = true;
     while (rc == PEAT_OK && did)
         rc = flush_one(s, &did);
@@ -286,6 +286,7 @@ static pt_unit choose(pt_worker *w, pt_version *v, const pt_wish *wish,
     ret_options->idle = wish->idle;
     ret_options->lower = wish->lower;
     ret_options->upper = wish->upper;
+    ret_options->oldest_snapshot = pt_snapshot_oldest(s);
     pt_mutex_lock(&s->work_mu);
     options_with_claims(s, ret_options, io_claims);
     pt_unit unit = pt_pick(v, ret_options, ret_pick);

@@ -18,6 +18,7 @@ struct pt_worker {
     uint64_t started_ns;
     uint64_t claimed[PT_MERGE_PARTS_MAX];
     size_t claimed_count;
+    uint64_t seen_seq;       /* published when it last looked: for idleness */
     bool first;              /* the one thread that also syncs and settles */
     peat_env_thread *thread; /* NULL: the inline worker */
 };

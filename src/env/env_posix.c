@@ -222,6 +222,30 @@ static int64_t posix_pid(void *ctx)
     return (int64_t)getpid();
 }
 
+/* A page of its own that the kernel zeroes in a child. */
+static const uint32_t *posix_fork_mark(void *ctx)
+{
+    (void)ctx;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint32_t *mark = (uint32_t *)mmap(NULL, page, PROT_READ | PROT_WRITE,
+                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mark == MAP_FAILED)
+        return NULL;
+    if (madvise(mark, page, MADV_WIPEONFORK) != 0) {
+        (void)munmap(mark, page); /* cannot fail for a mapping just made */
+        return NULL;
+    }
+    *mark = 1;
+    return mark;
+}
+
+static void posix_fork_mark_free(void *ctx, const uint32_t *mark)
+{
+    (void)ctx;
+    if (mark != NULL)
+        (void)munmap((void *)(uintptr_t)mark, (size_t)sysconf(_SC_PAGESIZE)); /* as above */
+}
+
 const peat_env *peat_env_default(void)
 {
     static const peat_env posix_env = {
@@ -256,6 +280,8 @@ const peat_env *peat_env_default(void)
         .sleep_ns = posix_sleep_ns,
         .random = posix_random,
         .pid = posix_pid,
+        .fork_mark = posix_fork_mark,
+        .fork_mark_free = posix_fork_mark_free,
     };
     return &posix_env;
 }

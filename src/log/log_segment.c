@@ -102,6 +102,7 @@ static peat_rc make_new(pt_log *log, uint64_t file_bytes, pt_log_seg **ret_seg)
         pt_free(log->env, seg);
         return rc;
     }
+    seg->asked_to = file_bytes; /* there is nothing old in it */
     pt_log_count(&log->disk_bytes, file_bytes);
     rc = fill_file(log, seg);
     if (rc == PEAT_OK)
@@ -188,6 +189,11 @@ static peat_rc make_locked(pt_log *log, pt_log_seg **ret_seg)
     if (rc != PEAT_OK)
         return rc;
     seg->random = random;
+    if (seg->asked_to ==
+        0) { /* recycled: the first bytes, before the first append waits for them */
+        seg->asked_to = pt_min_u64(PT_LOG_READ_AHEAD, seg->file_bytes);
+        (void)env->file_advise(env->ctx, seg->file, 0, seg->asked_to, PEAT_ENV_ADVISE_WILLNEED);
+    }
     log->size_next = pt_min_u64(2 * seg->file_bytes, log->segment_bytes_max);
     *ret_seg = seg;
     return PEAT_OK;

@@ -84,13 +84,30 @@ static peat_rc fail_and_fence(pt_log *log, const pt_log_seg *seg, int e, const c
     return rc;
 }
 
+static void read_ahead(pt_log *log, pt_log_seg *seg, uint64_t end)
+{
+    const pt_env *env = log->env;
+    uint64_t from = seg->asked_to;
+    seg->asked_to =
+        pt_min_u64(pt_round_up(end, PT_LOG_READ_AHEAD) + PT_LOG_READ_AHEAD, seg->file_bytes);
+    /* advice: without it the writes are slower */
+    (void)env->file_advise(env->ctx, seg->file, from, seg->asked_to - from,
+                           PEAT_ENV_ADVISE_WILLNEED);
+}
+
 peat_rc pt_log_write_at(pt_log *log, pt_log_seg *seg, uint64_t offset, const void *data, size_t n)
 {
-    int e = log->env->file_write(log->env->ctx, seg->file, offset, data, n);
-    if (PT_UNLIKELY(e != 0))
-        return fail_and_fence(log, seg, e, "written");
-    pt_log_count_owned(&log->written_bytes, n);
-    pt_log_count_owned(&log->writes, 1);
+    const uint8_t *p = data;
+    if (PT_UNLIKELY(offset + n > seg->asked_to && seg->asked_to < seg->file_bytes))
+        read_ahead(log, seg, offset + n);
+    for (size_t piece; n != 0; p += piece, offset += piece, n -= piece) {
+        piece = n < PT_LOG_WRITE_MAX ? n : PT_LOG_WRITE_MAX;
+        int e = log->env->file_write(log->env->ctx, seg->file, offset, p, piece);
+        if (PT_UNLIKELY(e != 0))
+            return fail_and_fence(log, seg, e, "written");
+        pt_log_count_owned(&log->written_bytes, piece);
+        pt_log_count_owned(&log->writes, 1);
+    }
     return PEAT_OK;
 }
 

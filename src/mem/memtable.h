@@ -15,19 +15,22 @@
 
 typedef struct pt_memtable pt_memtable;
 
-/* Capacity in bytes of all that is stored, nodes included; at least 64 KiB. Touched pages only
- * count against the machine. One reference. */
+/* Capacity in bytes of all that is stored, nodes included; 64 KiB to 16 GiB, else PEAT_INVALID.
+ * Touched pages only count against the machine. One reference. */
 peat_rc pt_memtable_new(const pt_env *env, size_t capacity_bytes,
                         pt_memtable **ret_memtable) PT_MUST_USE;
 pt_memtable *pt_memtable_ref(pt_memtable *m);
 void pt_memtable_unref(pt_memtable *m); /* NULL is fine */
 
-/* Capacity that is certain to hold `count` entries of these sizes in total; for private ones. */
+/* Capacity that is certain to hold `count` entries of these sizes in total, reserved at once or one
+ * by one; for private ones. SIZE_MAX: no memtable holds that much. */
 size_t pt_memtable_capacity_for(uint64_t count, uint64_t key_bytes, uint64_t value_bytes);
-/* Sets the worst case of these entries aside. False: does not fit, nothing changed. Thread-safe. */
+/* Sets the worst case of these entries aside. False: does not fit, nothing changed. Thread-safe.
+ * What is reserved must be added: there is no way to give it back. Full at 116-byte records means
+ * 75 % of the capacity in their bytes, 73 % when they come in batches of 100. */
 bool pt_memtable_reserve(pt_memtable *m, uint64_t count, uint64_t key_bytes, uint64_t value_bytes);
 /* Adds a reserved entry (key and value are copied). Thread-safe. Sequences are unique: every
- * operation of a batch has its own. */
+ * operation of a batch has its own. Keys begin with their keyspace. */
 void pt_memtable_add(pt_memtable *m, const pt_entry *entry);
 
 /* Newest version with seq <= seq_max; its bytes live as long as the memtable. */

@@ -15,7 +15,7 @@
 
 #include "mem/tree.h"
 
-#define AHEAD 12u /* records asked for before they are needed; E3: 8 to 16 are alike */
+#define AHEAD 8u /* records asked for before they are needed; E3: 6 to 12 are alike */
 
 typedef struct mem_iter {
     pt_iter base;
