@@ -14,7 +14,7 @@ import sys
 
 sys.dont_write_bytecode = True
 from lintlib.code import FLOOR  # noqa: E402
-from lintlib.tree import Tree  # noqa: E402
+from lintlib.tree import Tree, without_noise  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)".*\n', re.M)
@@ -33,19 +33,52 @@ def local_names(code):
     return names
 
 
+def struct_bodies(code):
+    """The set of offsets inside the braces of structs and unions."""
+    inside = set()
+    for m in re.finditer(r"\b(?:struct|union)\b\s*\w*\s*\{", code):
+        depth, at = 1, m.end()
+        while depth and at < len(code):
+            depth += {"{": 1, "}": -1}.get(code[at], 0)
+            at += 1
+        inside.update(range(m.end(), at))
+    return inside
+
+
 def rename(text, code, names, prefix):
-    """Renames whole identifiers outside comments, strings and member accesses."""
-    out, last = [], 0
+    """Renames whole identifiers outside comments, strings and members."""
+    out, last, inside = [], 0, struct_bodies(code)
     for m in re.finditer(r"(?<![\w.])[A-Za-z_]\w*", code):
-        if m.group(0) in names and code[max(m.start() - 2, 0):m.start()] != "->":
+        member = code[max(m.start() - 2, 0):m.start()] == "->" or (
+            m.start() in inside and re.match(r"\s*[;,:)\[]", code[m.end():m.end() + 40]))
+        if m.group(0) in names and not member:
             out += [text[last:m.start()], prefix + m.group(0)]
             last = m.end()
     return "".join(out) + text[last:]
 
 
+def folder_of(path):
+    return path.split("/")[1]
+
+
+def header_clashes(tree):
+    """folder -> names its headers declare although a header of a lower floor means another thing."""
+    first, clashes = {}, {}
+    headers = [p for p in tree.c_files("src") if p.endswith(".h")]
+    for path in sorted(headers, key=lambda p: (FLOOR[folder_of(p)], p)):
+        code = tree.code(path)
+        for name in local_names(code):
+            if re.search(rf"typedef (struct|union|enum) {name} {name};", code):
+                continue  # only announced here
+            if first.setdefault(name, path) != path and folder_of(first[name]) != folder_of(path):
+                clashes.setdefault(folder_of(path), set()).add(name)
+    return clashes
+
+
 class Writer:
     def __init__(self, tree):
         self.tree, self.seen = tree, set()
+        self.clashes = header_clashes(tree)
         self.sources = sorted((p for p in tree.c_files("src") if p.endswith(".c")),
                               key=lambda p: (FLOOR[p.split("/")[1]], p))
         owners = {}
@@ -62,11 +95,19 @@ class Writer:
             return ""
         self.seen.add(name)
         path = ("include/" if "/" not in name else "src/") + name
-        return f"\n/* ---- {name} ---- */\n" + self.expand(self.tree.text(path))
+        return f"\n/* ---- {name} ---- */\n" + self.expand(self.text(path))
+
+    def text(self, path):
+        """A file's text with the names renamed that clash with those of a lower floor's header."""
+        text, names = self.tree.text(path), self.clashes.get(folder_of(path))
+        if not names or not path.startswith("src/"):
+            return text
+        return rename(text, self.tree.code(path), names, folder_of(path) + "_")
 
     def source(self, path):
-        text, code = self.tree.text(path), self.tree.code(path)
-        floor, stem = path.split("/")[1], os.path.basename(path)[:-2]
+        text = self.text(path)
+        code = without_noise(text)
+        floor, stem = folder_of(path), os.path.basename(path)[:-2]
         prefix = stem if stem.startswith(floor) else f"{floor}_{stem}"
         text = rename(text, code, self.shared & local_names(code), prefix + "_")
         macros = sorted(set(re.findall(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", code, re.M)))

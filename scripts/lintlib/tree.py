@@ -18,6 +18,11 @@ def _blank(match):
     return re.sub(r"[^\n]", " ", match.group(0))
 
 
+def without_noise(text):
+    """C text with comments and string contents blanked out."""
+    return _NOISE.sub(_blank, text)
+
+
 class Problem:
     """One finding: where it is, what is wrong, what to do."""
 
@@ -58,8 +63,7 @@ class Tree:
 
     @lru_cache(maxsize=None)
     def code(self, path):
-        """C text with comments and string contents blanked out."""
-        return _NOISE.sub(_blank, self.text(path))
+        return without_noise(self.text(path))
 
     def c_files(self, *folders):
         """C and C++ files, in the named top folders only when given."""
