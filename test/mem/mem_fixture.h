@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* mem_fixture.h - a memtable, the model it must agree with, and the comparisons between them. */
+#ifndef TEST_MEM_MEM_FIXTURE_H
+#define TEST_MEM_MEM_FIXTURE_H
+
+#include "mem/mem_env.h"
+#include "mem/mem_model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+typedef struct fixture {
+    mem_env env;
+    pt_memtable *m;
+    model model;
+    rng rng;
+    uint64_t seed;
+    uint64_t next_seq;
+} fixture;
+
+static inline void fixture_init(fixture *f, size_t capacity, uint64_t salt)
+{
+    *f = (fixture){.seed = test_seed(), .next_seq = 1};
+    mem_env_init(&f->env);
+    f->rng.state = pt_mix(f->seed) + salt;
+    assert_int_equal(pt_memtable_new(&f->env.env, capacity, &f->m), PEAT_OK);
+}
+
+static inline void fixture_done(fixture *f)
+{
+    pt_memtable_unref(f->m);
+    assert_int_equal(atomic_load(&f->env.live), 0);
+    model_done(&f->model);
+}
+
+static inline void add(fixture *f, const pt_entry *e)
+{
+    assert_true(pt_memtable_reserve(f->m, 1, e->key.size, e->value.size));
+    pt_memtable_add(f->m, e);
+    model_add(&f->model, e);
+}
+
+static inline void add_text(fixture *f, const char *key, const char *value, uint64_t seq)
+{
+    uint8_t bytes[100];
+    pt_put_be32(bytes, PT_KEYSPACE_DEFAULT);
+    memcpy(bytes + PT_KEYSPACE_BYTES, key, strlen(key));
+    pt_entry e = {.key = pt_slice_of(bytes, PT_KEYSPACE_BYTES + strlen(key)),
+                  .value = pt_slice_of(value, strlen(value)),
+                  .seq = seq,
+                  .kind = PT_KIND_PUT};
+    add(f, &e);
+}
+
+static inline void must_equal(const fixture *f, const char *what, const pt_entry *found,
+                              const pt_entry *expected)
+{
+    if (!entry_equal(found, expected))
+        fail_msg("%s: found seq %llu key size %zu, expected seq %llu key size %zu; repeat with "
+                 "PEAT_TEST_SEED=%llu",
+                 what, (unsigned long long)found->seq, found->key.size,
+                 (unsigned long long)expected->seq, expected->key.size,
+                 (unsigned long long)f->seed);
+}
+
+/* The iterator stands on entry `i` of the model, or `rc` is END and i is outside. */
+static inline void must_stand_on(const fixture *f, const char *what, const pt_iter *it, peat_rc rc,
+                                 size_t i)
+{
+    if ((rc == PEAT_OK) != (i < f->model.count))
+        fail_msg("%s: rc %d at %zu of %zu; repeat with PEAT_TEST_SEED=%llu", what, (int)rc, i,
+                 f->model.count, (unsigned long long)f->seed);
+    if (rc == PEAT_OK)
+        must_equal(f, what, &it->at, &f->model.items[i]);
+    else
+        assert_int_equal(rc, PEAT_END);
+}
+
+static inline void must_walk_both_ways(fixture *f)
+{
+    model_sort(&f->model);
+    pt_iter *it = NULL;
+    assert_int_equal(pt_memtable_iter_new(f->m, &it), PEAT_OK);
+    size_t i = 0;
+    peat_rc rc = pt_iter_first(it);
+    for (; rc == PEAT_OK; rc = pt_iter_next(it))
+        must_stand_on(f, "next", it, rc, i++);
+    must_stand_on(f, "next", it, rc, i);
+    i = f->model.count;
+    for (rc = pt_iter_last(it); rc == PEAT_OK; rc = pt_iter_prev(it))
+        must_stand_on(f, "prev", it, rc, --i);
+    must_stand_on(f, "prev", it, rc, i - 1);
+    pt_iter_done(it);
+}
+
+static inline void must_find(fixture *f, pt_slice key, uint64_t seq)
+{
+    size_t i = model_find(&f->model, key, seq);
+    bool expected = i < f->model.count && pt_slice_equal(f->model.items[i].key, key);
+    pt_entry found = {0};
+    assert_int_equal(pt_memtable_get(f->m, key, seq, &found), expected);
+    if (expected)
+        must_equal(f, "get", &found, &f->model.items[i]);
+}
+
+static inline void must_seek(fixture *f, pt_iter *it, pt_slice key)
+{
+    size_t i = model_find(&f->model, key, UINT64_MAX);
+    must_stand_on(f, "seek", it, pt_iter_seek(it, key), i);
+    size_t behind = model_find(&f->model, key, 0);
+    if (behind < f->model.count && pt_slice_equal(f->model.items[behind].key, key))
+        behind++; /* a version with sequence 0 */
+    must_stand_on(f, "seek_for_prev", it, pt_iter_seek_for_prev(it, key), behind - 1);
+}
+
+/* Steps back and forth from a random place, turning inside versions of one key too. */
+static inline void must_wander(fixture *f, pt_iter *it)
+{
+    if (f->model.count == 0)
+        return;
+    size_t i = rng_below(&f->rng, f->model.count);
+    peat_rc rc = pt_iter_seek(it, f->model.items[i].key);
+    i = model_find(&f->model, f->model.items[i].key, UINT64_MAX);
+    must_stand_on(f, "wander", it, rc, i);
+    for (int step = 0; step < 40 && rc == PEAT_OK; step++) {
+        bool forward = rng_below(&f->rng, 2);
+        rc = forward ? pt_iter_next(it) : pt_iter_prev(it);
+        i += forward ? 1 : (size_t)-1;
+        must_stand_on(f, "wander", it, rc, i);
+    }
+}
+
+static inline void must_agree(fixture *f, key_shape shape, uint64_t id_max)
+{
+    must_walk_both_ways(f);
+    pt_iter *it = NULL;
+    assert_int_equal(pt_memtable_iter_new(f->m, &it), PEAT_OK);
+    for (int i = 0; i < 300; i++) {
+        uint8_t bytes[MODEL_KEY_MAX];
+        size_t n = key_make(shape, &f->rng, rng_below(&f->rng, id_max), bytes);
+        if (rng_below(&f->rng, 4) == 0)
+            bytes[rng_below(&f->rng, n)] ^= (uint8_t)(1u << rng_below(&f->rng, 8));
+        uint64_t seq = rng_below(&f->rng, 3) ? PT_SEQ_MAX : rng_below(&f->rng, f->next_seq + 1);
+        must_find(f, pt_slice_of(bytes, n), seq);
+        must_seek(f, it, pt_slice_of(bytes, n));
+        must_wander(f, it);
+    }
+    pt_iter_done(it);
+}
+
+static inline void add_random(fixture *f, key_shape shape, uint64_t id, uint64_t seq)
+{
+    uint8_t key[MODEL_KEY_MAX], value[200];
+    size_t value_size = rng_below(&f->rng, 10) ? rng_below(&f->rng, 40) : rng_below(&f->rng, 200);
+    memset(value, (int)(seq & 0xff), sizeof value);
+    bool dead = rng_below(&f->rng, 10) == 0;
+    pt_entry e = {.key = pt_slice_of(key, key_make(shape, &f->rng, id, key)),
+                  .value = pt_slice_of(value, dead ? 0 : value_size),
+                  .seq = seq,
+                  .kind = dead ? PT_KIND_DELETE : PT_KIND_PUT};
+    add(f, &e);
+}
+
+#endif
