@@ -66,31 +66,30 @@ load() {
     "$peat" load --quiet --no-escapes "$@" "$dir"
 }
 
-# How many records the loader has acknowledged: the last line of its file.
-acknowledged() {
-    local lines
-    lines=$(tail -n 1 "$work/ack")
-    echo "${lines:-0}"
-}
-
-# Loads behind an acknowledgement file and kills the loader when about `target` of the records it
-# was given are acknowledged. Leaves the status of the loader in `status`.
+# Loads and kills the loader as soon as it has acknowledged `target` records. Leaves the number of
+# the last acknowledgement that came through in `acked`, the loader's status in `status`.
 load_and_kill() {
-    local dir=$1 target=$2 pid
+    local dir=$1 target=$2 pid number killed=
     shift 2
-    : >"$work/ack"
     # Not through load(): the process to kill must be the loader itself, not a shell around it.
-    "$peat" load --quiet --no-escapes --ack "$work/ack" "$@" "$dir" <"$work/part.tsv" \
-        2>"$work/loader.err" &
+    "$peat" load --quiet --no-escapes --ack - "$@" "$dir" <"$work/part.tsv" \
+        >"$work/ack" 2>"$work/loader.err" &
     pid=$!
-    while kill -0 "$pid" 2>/dev/null && [[ $(acknowledged) -lt $target ]]; do :; done
-    kill -KILL "$pid" 2>/dev/null || true
+    acked=0
+    while read -r number; do
+        acked=$number
+        if [[ -z $killed && $number -ge $target ]]; then
+            kill -KILL "$pid"
+            killed=yes
+        fi
+    done <"$work/ack"
     status=0
     wait "$pid" 2>/dev/null || status=$?
 }
 
 rm -rf "$work"
 mkdir "$work"
+mkfifo "$work/ack"
 started=$(now)
 
 case $data in
@@ -141,14 +140,13 @@ for ((round = 1; round <= kills; round++)); do
     [[ $round -ne 1 ]] || options+=(--sync)
     for ((try = 1; ; try++)); do
         load_and_kill "$survivor" $((left * (5 + RANDOM % 40) / 100 / try)) "${options[@]}"
-        [[ $status -ne 137 ]] || break
-        [[ $status -eq 0 && $try -lt 5 ]] || die "the loader ended with status $status: $(cat "$work/loader.err")"
+        [[ $status -ne 137 || $acked -ge $left ]] || break
+        [[ $status =~ ^(0|137)$ && $try -lt 5 ]] || die "the loader ended with status $status: $(cat "$work/loader.err")"
         rm -rf "$survivor" # it was faster than we: once more from the start of this run
         have=0
         cp "$work/source.tsv" "$work/part.tsv"
         left=$records
     done
-    acked=$(acknowledged)
     begin=$(now)
     "$peat" dump --no-escapes "$survivor" >"$work/after.tsv"
     took=$(calc %.3f "$(now) - $begin")
