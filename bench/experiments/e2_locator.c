@@ -6,7 +6,7 @@
  *
  * Writes `records` records (4 + 16 random bytes, value of 100) into `tables` tables of consecutive
  * keys in DIR, loads everything into memory that asks for huge pages, and prints nanoseconds per
- * key, medians of the rounds:
+ * key, median and least of many short rounds, in which the variants take turns:
  *   probe  the place only: by words of 32 bits (block, slot, 14 to 16 bits of fingerprint), of 24
  *          (block, 8-bit fingerprint), of 16 (slot, fingerprint) beside an index search, and by the
  *          index search alone;
@@ -19,14 +19,16 @@
  *   cc -std=c11 -D_GNU_SOURCE -O3 -DNDEBUG -Isrc -Iinclude bench/experiments/e2_locator.c \
  *      src/table/[star].c src/env/[star].c src/base/[star].c -llz4 -pthread
  */
+#include "table/layout_hint.h"
 #include "table/table_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define KEY_BYTES   (PT_KEYSPACE_BYTES + 16)
-#define VALUE_BYTES 100
-#define ROUNDS_MAX  15
+#define KEY_BYTES    (PT_KEYSPACE_BYTES + 16)
+#define VALUE_BYTES  100
+#define ROUNDS_MAX   200
+#define BUILD_ROUNDS 5
 
 /* A locator that names the block: a cell is the XOR share of block | slot | fingerprint. */
 typedef struct wide {
@@ -241,33 +243,51 @@ static uint64_t find_table(experiment *x, unit *u, pt_slice key, uint64_t hash)
     return pt_get_u64(r.entry.value.data);
 }
 
-static uint64_t find_24(experiment *x, unit *u, pt_slice key, uint64_t hash)
+static uint64_t read_tagged(unit *u, pt_slice key, uint32_t block, uint64_t hash)
 {
-    (void)x;
     pt_block v;
-    pt_block_view(&v, pt_block_peek(&u->source, probe_wide(&u->small, hash)));
+    pt_block_view(&v, pt_block_peek(&u->source, block));
     uint32_t slot = pt_block_find(&v, key, pt_block_tag(hash));
     need(slot < v.count, "a key is missing");
     return pt_get_u64(pt_block_value(&v, slot).data);
 }
 
-/* With the lines of key and value asked for together with the head's, as pt_table_find does. */
+static uint64_t find_24(experiment *x, unit *u, pt_slice key, uint64_t hash)
+{
+    (void)x;
+    return read_tagged(u, key, probe_wide(&u->small, hash), hash);
+}
+
+static uint64_t find_tags(experiment *x, unit *u, pt_slice key, uint64_t hash)
+{
+    return read_tagged(u, key, (uint32_t)probe_index(x, u, key, hash), hash);
+}
+
+/* The lines of key and value are asked for together with the head's. */
+static uint64_t read_slot(unit *u, pt_slice key, uint32_t block, uint32_t slot)
+{
+    pt_block v;
+    const uint8_t *data = pt_block_peek(&u->source, block);
+    pt_layout_prefetch_entry(&u->table->layout, data, slot);
+    pt_block_view(&v, data);
+    need(slot < v.count && pt_block_key_is(&v, slot, key), "a key is missing");
+    return pt_get_u64(pt_block_value(&v, slot).data);
+}
+
 static uint64_t find_32(experiment *x, unit *u, pt_slice key, uint64_t hash)
 {
     (void)x;
     uint32_t place = probe_wide(&u->large, hash);
-    uint32_t slot = place & ((1u << u->large.slot_bits) - 1);
-    const uint8_t *data = pt_block_peek(&u->source, place >> u->large.slot_bits);
-    uint64_t layout = atomic_load_explicit(&u->table->layout, memory_order_relaxed);
-    const uint8_t *value = data + (layout >> 32 & 0xffff) + (size_t)slot * (size_t)(layout >> 48);
-    PT_PREFETCH(data);
-    PT_PREFETCH(data + (layout & 0xffff) + (size_t)slot * (layout >> 16 & 0xffff));
-    PT_PREFETCH(value);
-    PT_PREFETCH(value + 64);
-    pt_block v;
-    pt_block_view(&v, data);
-    need(slot < v.count && pt_block_key_is(&v, slot, key), "a key is missing");
-    return pt_get_u64(pt_block_value(&v, slot).data);
+    return read_slot(u, key, place >> u->large.slot_bits, place & ((1u << u->large.slot_bits) - 1));
+}
+
+static uint64_t find_16(experiment *x, unit *u, pt_slice key, uint64_t hash)
+{
+    uint32_t slot;
+    pt_locator_prefetch(u->locator, hash);
+    uint32_t block = (uint32_t)probe_index(x, u, key, hash);
+    need(pt_locator_find(u->locator, hash, &slot), "a key is missing");
+    return read_slot(u, key, block, slot);
 }
 
 static int double_order(const void *a, const void *b)
@@ -282,10 +302,12 @@ static double median(double *v, int n)
     return v[n / 2];
 }
 
-static double run_once(experiment *x, lookup_fn lookup, bool chained, bool whole)
+/* One round's share of the lookups: other keys each time, so that caches start cold. */
+static double run_once(experiment *x, int round, lookup_fn lookup, bool chained, bool whole)
 {
+    size_t share = x->lookups / (size_t)x->rounds, from = share * (size_t)round;
     uint64_t carry = 0, start = x->env->now_ns(x->env->ctx);
-    for (size_t i = 0; i < x->lookups; i++) {
+    for (size_t i = from; i < from + share; i++) {
         /* chained: the address depends on the last answer, whose top bit is never set */
         size_t at = chained ? i + (size_t)(carry >> 63) : i;
         uint32_t record = x->order[at];
@@ -297,7 +319,7 @@ static double run_once(experiment *x, lookup_fn lookup, bool chained, bool whole
         need(!whole || got == record, "a wrong value");
         carry = chained ? got : 0;
     }
-    return (double)(x->env->now_ns(x->env->ctx) - start) / (double)x->lookups;
+    return (double)(x->env->now_ns(x->env->ctx) - start) / (double)share;
 }
 
 static uint64_t nothing(experiment *x, unit *u, pt_slice key, uint64_t hash)
@@ -374,7 +396,7 @@ static void measure_build(experiment *x)
     pt_bytes out;
     pt_bytes_init(&out, x->env);
     need(hashes != NULL && slots != NULL, "no memory");
-    for (int r = 0; r < x->rounds; r++) {
+    for (int r = 0; r < BUILD_ROUNDS; r++) {
         uint64_t ordering = 0, filling = 0;
         for (size_t i = 0; i < x->tables; i++) {
             size_t n = first_of(x, i + 1) - first_of(x, i);
@@ -399,7 +421,7 @@ static void measure_build(experiment *x)
         fill_ns[r] = (double)filling / (double)x->records;
     }
     printf("%-28s %7.1f ns per key to order, %.1f to fill\n", "build a locator",
-           median(order_ns, x->rounds), median(fill_ns, x->rounds));
+           median(order_ns, BUILD_ROUNDS), median(fill_ns, BUILD_ROUNDS));
     free(hashes);
     free(slots);
     pt_bytes_done(&out);
@@ -419,8 +441,10 @@ static const struct variant {
     {"probe index", probe_index, false, false},
     {"find by 32 bits", find_32, true, false},
     {"find by 24 bits, tags", find_24, true, false},
-    {"find by 16 bits and index", find_table, true, false},
-    {"find by index, tags", find_table, true, true},
+    {"find by 16 bits and index", find_16, true, false},
+    {"find by index, tags", find_tags, true, false},
+    {"pt_table_find", find_table, true, false},
+    {"pt_table_find, no locator", find_table, true, true},
 };
 
 /* Variants in turn, so that a noisy minute meets all of them. */
@@ -431,8 +455,8 @@ static void measure_all(experiment *x)
         for (size_t v = 0; v < PT_COUNT_OF(variants); v++) {
             for (size_t i = 0; i < x->tables; i++)
                 pt_table_deny(x->units[i].table, PT_SECTION_LOCATOR, variants[v].deny);
-            chained[v][r] = run_once(x, variants[v].lookup, true, variants[v].whole);
-            freely[v][r] = run_once(x, variants[v].lookup, false, variants[v].whole);
+            chained[v][r] = run_once(x, r, variants[v].lookup, true, variants[v].whole);
+            freely[v][r] = run_once(x, r, variants[v].lookup, false, variants[v].whole);
         }
     }
     for (size_t v = 0; v < PT_COUNT_OF(variants); v++) {
@@ -453,7 +477,7 @@ int main(int argc, char **argv)
     need(argc > 1, "usage: e2_locator DIR [records] [tables] [rounds] [lookups]");
     x.records = argument(argc, argv, 2, 10000000);
     x.tables = argument(argc, argv, 3, 64);
-    x.rounds = (int)argument(argc, argv, 4, 5);
+    x.rounds = (int)argument(argc, argv, 4, 60);
     x.lookups = argument(argc, argv, 5, 2000000);
     need(x.rounds > 0 && x.rounds <= ROUNDS_MAX && x.tables > 0 && x.records >= x.tables,
          "odd arguments");
