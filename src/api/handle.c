@@ -36,13 +36,7 @@ bool pt_options_valid(const void *options, size_t known_size, size_t first_size)
     if (options == NULL)
         return true;
     memcpy(&size, options, sizeof size);
-    if (size < first_size || size > 4096)
-        return false;
-    const uint8_t *p = (const uint8_t *)options;
-    for (size_t i = known_size; i < size; i++)
-        if (p[i] != 0)
-            return false;
-    return true;
+    return size >= first_size && size <= known_size;
 }
 
 void pt_options_copy(const void *options, void *ret_copy, size_t known_size)

@@ -57,8 +57,7 @@ static inline bool pt_slice_valid(peat_slice s)
     return s.data != NULL || s.size == 0;
 }
 
-/* Options structs begin with their size: at least the first version's, and no byte beyond what this
- * library knows may be set. */
+/* Options structs begin with their size: between the first version's and this library's. */
 bool pt_options_valid(const void *options, size_t known_size, size_t first_size);
 /* A copy as large as this library knows it; what the caller's lacks is zero. */
 void pt_options_copy(const void *options, void *ret_copy, size_t known_size);

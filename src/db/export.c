@@ -85,18 +85,19 @@ out:
     return rc;
 }
 
-static peat_rc send_entries(exporting *x)
+static peat_rc open_scan(exporting *x, pt_scan **ret_scan)
 {
     static const uint8_t lowest[PT_KEYSPACE_BYTES] = {0, 0, 0, PT_KEYSPACE_DEFAULT};
     static const uint8_t highest[PT_KEYSPACE_BYTES] = {0xff, 0xff, 0xff, 0xff};
     pt_scan_options o = {.lower = pt_slice_of(lowest, sizeof lowest),
                          .upper = pt_slice_of(highest, sizeof highest),
                          .whole_table = true};
-    pt_scan *c = NULL;
-    peat_rc rc = pt_scan_new(x->s, &o, &c);
-    if (rc != PEAT_OK)
-        return rc;
-    rc = pt_scan_go(c, PT_SCAN_FIRST);
+    return pt_scan_new(x->s, &o, ret_scan);
+}
+
+static peat_rc send_entries(exporting *x, pt_scan *c)
+{
+    peat_rc rc = pt_scan_go(c, PT_SCAN_FIRST);
     while (rc == PEAT_OK) {
         rc = add_entry(x, pt_scan_key(c), pt_scan_value(c));
         if (rc == PEAT_OK)
@@ -104,7 +105,6 @@ static peat_rc send_entries(exporting *x)
         else if (rc == PEAT_END)
             rc = PEAT_INVALID; /* the writer's answer must not pass for the end of the scan */
     }
-    pt_scan_free(c);
     return rc == PEAT_END ? send_frame(x) : rc;
 }
 
@@ -113,10 +113,14 @@ peat_rc pt_store_export(pt_store *s, const peat_progress *progress, peat_write_f
     exporting x = {.s = s, .progress = progress, .fn = fn, .ctx = ctx};
     pt_batch_init(&x.frame, s->env);
     peat_rc rc = PEAT_OK;
+    pt_scan *c = NULL;
+    TRY(open_scan(&x,
+                  &c)); /* the moment that is exported, before fn is called for the first time */
     TRY(send_header(&x));
-    TRY(send_entries(&x));
+    TRY(send_entries(&x, c));
     TRY(send_end(&x));
 out:
+    pt_scan_free(c);
     pt_batch_done(&x.frame);
     return rc;
 }

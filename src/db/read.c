@@ -135,7 +135,6 @@ static peat_rc find(get *g)
         pt_find f = step(g);
         if (f == PT_FIND_FOUND || f == PT_FIND_ABSENT) {
             bool found = f == PT_FIND_FOUND && g->entry.kind == PT_KIND_PUT;
-            count(g, found);
             rc = found ? PEAT_OK : PEAT_NOT_FOUND;
             break;
         }
@@ -183,6 +182,8 @@ peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, p
         }
         size_t size = g.entry.value.size;
         bool fits = rc != PEAT_OK || size <= ret_value->capacity;
+        if (fits)
+            count(&g, rc == PEAT_OK);
         if (rc == PEAT_OK && fits) {
             if (size != 0)
                 memcpy(ret_value->data, g.entry.value.data, size);
@@ -204,6 +205,8 @@ peat_rc pt_store_exists(pt_store *s, const pt_get_options *options, pt_slice key
     get g;
     begin(&g, s, options, key);
     peat_rc rc = find(&g);
+    if (rc >= 0)
+        count(&g, rc == PEAT_OK);
     if (rc >= 0)
         pt_epoch_exit(&s->epoch, g.slot);
     done(&g);

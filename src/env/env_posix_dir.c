@@ -248,9 +248,7 @@ void pt_posix_dir_unlock(void *ctx, peat_env_lock *lock)
     (void)ctx;
     if (lock == NULL)
         return;
-    struct flock whole = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-    if (lock->owner == getpid()) /* at once, though a forked child may still hold a copy */
-        (void)fcntl(lock->fd, F_OFD_SETLK, &whole); /* the close does it otherwise */
+    /* no explicit unlock: a forked child that holds a copy keeps the store locked, as promised */
     (void)close(lock->fd);
     free(lock);
 }

@@ -191,7 +191,7 @@ peat_rc pt_superblock_read(const pt_env *env, pt_dir *dir, pt_sink *sink,
         return no_valid_slot(env, dir, sink, data, size);
     if (newest.format_version > PT_FORMAT_VERSION)
         return pt_fail(sink, PEAT_VERSION,
-                       "the store has format %" PRIu32 ", this library reads up to %u",
+                       "the store has format version %" PRIu32 ", this library reads up to %u",
                        newest.format_version, PT_FORMAT_VERSION);
     newest.damaged_slots = damaged;
     *ret_superblock = newest;

@@ -148,6 +148,7 @@ static void what_was_not_closed_is_recovered(void **state)
     assert_int_equal(count_all(db), 100);
     assert_int_equal(stats_of(db).recovered_records, 100);
     assert_true(stats_of(db).recovered_bytes > 2000);
+    assert_ok(peat_flush(db)); /* a close leaves a little in the log; a flush leaves nothing */
     assert_ok(peat_close(db));
     assert_ok(peat_open("store", &options, &db, NULL));
     assert_int_equal(stats_of(db).recovered_records, 0);
