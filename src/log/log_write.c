@@ -7,8 +7,11 @@
 
 #include <errno.h>
 
-/* A write takes about 0.4 us: look that long for its end before going to sleep. */
-#define WRITE_SPINS 60u
+/* A write takes about 1 us, going to sleep and waking up several: look that long for its end. */
+#define WRITE_SPINS 200u
+/* Whoever waited for another thread's write gives that thread time for its next append, and writes
+ * both: a quarter fewer writes with two threads (e4_log). */
+#define COMPANY_SPINS 16u
 
 void pt_log_role_init(pt_log_role *role)
 {
@@ -141,8 +144,14 @@ peat_rc pt_log_write_out(pt_log *log)
 
 peat_rc pt_log_write(pt_log *log, uint64_t position)
 {
-    if (!pt_log_role_enter(&log->write_role, &log->written, position, WRITE_SPINS))
+    if (role_reached(&log->written, position))
         return PEAT_OK;
+    if (!role_try(&log->write_role)) {
+        if (!pt_log_role_enter(&log->write_role, &log->written, position, WRITE_SPINS))
+            return PEAT_OK;
+        for (unsigned i = 0; i < COMPANY_SPINS && !role_reached(&log->tail, position + 1); i++)
+            pt_spin_pause();
+    }
     peat_rc rc = pt_log_write_out(log);
     pt_log_role_leave(&log->write_role);
     return rc;
