@@ -292,7 +292,7 @@ static void a_newer_format_is_refused_by_its_number(void **state)
     store s;
     store_init(&s, sim);
     assert_int_equal(store_open(&s), PEAT_VERSION);
-    assert_non_null(strstr(error_of(&s), "format 2"));
+    assert_non_null(strstr(error_of(&s), "version 2,"));
     store_done(&s);
     sim_free(sim);
 }
