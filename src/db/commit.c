@@ -220,6 +220,8 @@ static peat_rc log_sync(pt_store *s, uint64_t position)
     if (told)
         pt_event_send(s, PEAT_EVENT_SYNC, rc, s->env->now_ns(s->env->ctx) - begin, 0,
                       pt_log_synced_position(s->log) - before, NULL);
+    if (rc != PEAT_OK)
+        pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
     return rc;
 }
 

@@ -183,3 +183,52 @@ out:
     clean_up(s);
     return rc;
 }
+
+/* Nothing that is not in tables: the next memtable begins with the next segment, and all before it
+ * can go. False when there are unflushed entries. */
+static bool end_segment(pt_store *s, uint64_t *ret_serial)
+{
+    pt_memtable_stats stats;
+    pt_mutex_lock(&s->commit_mu);
+    pt_view *v = atomic_load_explicit(&s->view, memory_order_relaxed);
+    pt_memtable_get_stats(v->active->table, &stats);
+    bool empty = stats.used_bytes == 0 || stats.entries == 0;
+    empty = empty && v->immutable_count == 0 && s->seq_next == v->active->seq_first;
+    if (empty) {
+        pt_log_close_segment(s->log);
+        v->active->log_serial = pt_log_serial(s->log);
+        *ret_serial = v->active->log_serial;
+    }
+    pt_mutex_unlock(&s->commit_mu);
+    return empty;
+}
+
+peat_rc pt_install_empty_log(pt_store *s)
+{
+    peat_rc rc = PEAT_OK;
+    uint64_t serial;
+    pt_log_stats l;
+    pt_bytes edit;
+    if (s->log == NULL)
+        return PEAT_OK;
+    pt_log_get_stats(s->log, &l);
+    if (l.disk_bytes <= s->settings.segment_bytes_min || !end_segment(s, &serial))
+        return PEAT_OK;
+    pt_bytes_init(&edit, s->env);
+    pt_mutex_lock(&s->install_mu);
+    pt_state state = s->catalog.state;
+    if (serial > state.log_serial_min) {
+        state.log_serial_min = serial;
+        state.file_next = atomic_load(&s->file_next);
+        TRY(pt_catalog_commit(&s->catalog, &edit, &state));
+    }
+    pt_log_release(s->log, serial);
+out:
+    pt_mutex_unlock(&s->install_mu);
+    pt_bytes_done(&edit);
+    pt_mutex_lock(&s->commit_mu);
+    if (rc == PEAT_OK)
+        pt_log_trim(s->log);
+    pt_mutex_unlock(&s->commit_mu);
+    return rc;
+}

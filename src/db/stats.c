@@ -178,16 +178,25 @@ peat_rc pt_store_shape(pt_store *s, peat_rc (*fn)(void *, const peat_partition_i
     return rc;
 }
 
-/* What of the layer lies below `key`, clipped to the partition by the caller's choice of keys. */
+/* What of the table lies below `key`: exact outside its range, from the index within. */
+static peat_rc rank(const pt_layer *l, pt_slice key, uint64_t *ret_entries, uint64_t *ret_bytes)
+{
+    const pt_table_meta *m = l->tref->meta;
+    bool below = pt_slice_compare(key, m->key_min) <= 0;
+    *ret_entries = below ? 0 : m->entries;
+    *ret_bytes = below ? 0 : m->file_bytes;
+    if (below || pt_slice_compare(key, m->key_max) > 0)
+        return PEAT_OK;
+    return pt_table_rank(l->tref->table, key, ret_entries, ret_bytes);
+}
+
 static peat_rc rank_between(const pt_layer *l, pt_slice lower, pt_slice upper, uint64_t *io_entries,
                             uint64_t *io_bytes)
 {
-    uint64_t e0 = 0, b0 = 0, e1, b1;
-    peat_rc rc = PEAT_OK;
-    if (lower.size != 0)
-        rc = pt_table_rank(l->tref->table, lower, &e0, &b0);
+    uint64_t e0, b0, e1, b1;
+    peat_rc rc = rank(l, lower, &e0, &b0);
     if (rc == PEAT_OK)
-        rc = pt_table_rank(l->tref->table, upper, &e1, &b1);
+        rc = rank(l, upper, &e1, &b1);
     if (rc == PEAT_OK) {
         *io_entries += e1 > e0 ? e1 - e0 : 0;
         *io_bytes += b1 > b0 ? b1 - b0 : 0;
@@ -222,33 +231,50 @@ static peat_rc approximate_partition(const pt_version *v, size_t i, pt_slice low
     return rc;
 }
 
-/* A memtable has no ranks: its entries are assumed to be spread as those of the tables are, and
- * when there are none, as if all were in range. */
-static void approximate_memory(const pt_mem *m, double share, uint64_t *io_entries,
-                               uint64_t *io_bytes)
+/* A memtable has no ranks: its entries are walked, so many at the most, and beyond that assumed to
+ * be spread evenly over the rest. */
+#define WALK_ENTRIES_MAX 4096u
+
+static peat_rc approximate_memory(pt_mem *m, pt_slice lower, pt_slice upper, uint64_t *io_entries,
+                                  uint64_t *io_bytes)
 {
     pt_memtable_stats st;
+    pt_iter *it;
+    uint64_t n = 0;
     pt_memtable_get_stats(m->table, &st);
-    *io_entries += (uint64_t)((double)st.entries * share);
-    *io_bytes += (uint64_t)((double)(st.key_bytes + st.value_bytes) * share);
+    if (st.entries == 0)
+        return PEAT_OK;
+    peat_rc rc = pt_memtable_iter_new(m->table, &it);
+    if (rc != PEAT_OK)
+        return rc;
+    rc = pt_iter_seek(it, lower);
+    for (; rc == PEAT_OK && n < WALK_ENTRIES_MAX; n++) {
+        if (pt_slice_compare(it->at.key, upper) >= 0)
+            break;
+        rc = pt_iter_next(it);
+    }
+    pt_iter_done(it);
+    if (n == WALK_ENTRIES_MAX)
+        n = (n + st.entries) / 2;
+    *io_entries += n;
+    *io_bytes += (st.key_bytes + st.value_bytes) / st.entries * n;
+    return rc == PEAT_END ? PEAT_OK : rc;
 }
 
 peat_rc pt_store_approximate(pt_store *s, pt_slice lower, pt_slice upper, uint64_t *ret_entries,
                              uint64_t *ret_bytes)
 {
-    uint64_t entries = 0, bytes = 0, all = 0;
+    uint64_t entries = 0, bytes = 0;
     peat_rc rc = PEAT_OK;
     if (!pt_call_begin(s))
         return PEAT_CLOSED;
     pt_view *v = pt_store_view(s);
-    for (size_t i = 0; i < v->version->count && rc == PEAT_OK; i++) {
+    for (size_t i = 0; i < v->version->count && rc == PEAT_OK; i++)
         rc = approximate_partition(v->version, i, lower, upper, &entries, &bytes);
-        all += v->version->partitions[i]->entries;
-    }
-    double share = all != 0 ? (double)entries / (double)all : 1.0;
-    approximate_memory(v->active, share, &entries, &bytes);
-    for (size_t i = 0; i < v->immutable_count; i++)
-        approximate_memory(v->immutables[i], share, &entries, &bytes);
+    if (rc == PEAT_OK)
+        rc = approximate_memory(v->active, lower, upper, &entries, &bytes);
+    for (size_t i = 0; i < v->immutable_count && rc == PEAT_OK; i++)
+        rc = approximate_memory(v->immutables[i], lower, upper, &entries, &bytes);
     pt_view_unref(v);
     pt_call_end(s);
     if (rc == PEAT_OK) {

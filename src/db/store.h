@@ -232,6 +232,9 @@ peat_rc pt_install_merge(pt_store *s, pt_merge *merge) PT_MUST_USE;
 /* A split or union of partitions, if one is due. */
 peat_rc pt_install_shape(pt_store *s, const pt_pick_options *options, bool *ret_did) PT_MUST_USE;
 
+/* When everything is in tables: lets go of the log's segments but one of the smallest size. */
+peat_rc pt_install_empty_log(pt_store *s) PT_MUST_USE;
+
 /* ---- snapshot.c ---- */
 /* Links it at the present end of the published order. */
 void pt_snapshot_link_add(pt_store *s, pt_snapshot_link *link);

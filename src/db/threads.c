@@ -26,10 +26,7 @@ static uint64_t sync_due(pt_store *s)
     if (now < since + s->settings.sync_interval_ns)
         return since + s->settings.sync_interval_ns - now;
     atomic_store(&s->unsynced_since_ns, 0);
-    /* a failure has fenced the store: the next write tells */
-    peat_rc rc = pt_store_sync(s);
-    if (rc != PEAT_OK)
-        pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
+    (void)!pt_store_sync(s); /* a failure was sent as an event, and has fenced the store */
     return UINT64_MAX;
 }
 
@@ -150,6 +147,8 @@ static uint64_t round_of_work(pt_worker *w)
         return pt_min_u64(back_off(s), sync_in);
     if (outcome != PT_WORKER_NOTHING || busy)
         return 0;
+    if (idle == 0 && w->first)
+        (void)!pt_install_empty_log(s); /* only costs space when it fails */
     /* nothing is due now; more may be when the store becomes idle */
     return pt_min_u64(idle == 0 ? UINT64_MAX : idle, sync_in);
 }

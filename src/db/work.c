@@ -529,11 +529,8 @@ peat_rc pt_store_settle(pt_store *s, uint64_t timeout_ms)
         if (rc == PEAT_OK)
             rc = settle_range(s, &w, deadline, NULL);
     } while (rc == PEAT_OK && !is_settled(s));
-    if (rc == PEAT_OK && s->log != NULL) {
-        pt_mutex_lock(&s->commit_mu);
-        pt_log_trim(s->log);
-        pt_mutex_unlock(&s->commit_mu);
-    }
+    if (rc == PEAT_OK)
+        rc = pt_install_empty_log(s);
     return rc;
 }
 
