@@ -196,8 +196,10 @@ static bool end_segment(pt_store *s, uint64_t *ret_serial)
     empty = empty && v->immutable_count == 0 && s->seq_next == v->active->seq_first;
     if (empty) {
         pt_log_close_segment(s->log);
-        v->active->log_serial = pt_log_serial(s->log);
-        *ret_serial = v->active->log_serial;
+        *ret_serial = pt_log_serial(s->log);
+        pt_mutex_lock(&s->view_mu); /* log_serial_after reads it there */
+        v->active->log_serial = *ret_serial;
+        pt_mutex_unlock(&s->view_mu);
     }
     pt_mutex_unlock(&s->commit_mu);
     return empty;
