@@ -19,23 +19,14 @@
  *   cc -std=c11 -D_GNU_SOURCE -O3 -DNDEBUG -Isrc -Iinclude bench/experiments/e2_locator.c \
  *      src/table/[star].c src/env/[star].c src/base/[star].c -llz4 -pthread
  */
+#include "e2_parts.h"
 #include "table/layout_hint.h"
 #include "table/table_file.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 
 #define KEY_BYTES    (PT_KEYSPACE_BYTES + 16)
 #define VALUE_BYTES  100
 #define ROUNDS_MAX   200
 #define BUILD_ROUNDS 5
-
-/* A locator that names the block: a cell is the XOR share of block | slot | fingerprint. */
-typedef struct wide {
-    pt_fuse fuse;
-    uint8_t *cells;
-    unsigned bytes, slot_bits, print_bits;
-} wide;
 
 typedef struct unit {
     pt_table *table;
@@ -58,14 +49,6 @@ typedef struct experiment {
     uint8_t (*asked)[KEY_BYTES]; /* the keys in order[], as a caller has them at hand */
     uint64_t *hashes;            /* of these */
 } experiment;
-
-static void need(bool ok, const char *what)
-{
-    if (!ok) {
-        fprintf(stderr, "e2_locator: %s\n", what);
-        exit(1);
-    }
-}
 
 static void need_rc(experiment *x, peat_rc rc)
 {
@@ -139,67 +122,6 @@ static uint64_t write_table(experiment *x, size_t i, bool locator, pt_table_meta
     need(pt_table_meta_decode(pt_slice_of(bytes->data, bytes->size), meta) == PEAT_OK, "meta");
     pt_table_writer_free(w);
     return took;
-}
-
-/* ---- locators that name the block ---- */
-
-static uint32_t get_cell(const wide *l, uint32_t at)
-{
-    if (l->bytes == 4)
-        return pt_get_u32(l->cells + (size_t)at * 4);
-    const uint8_t *p = l->cells + (size_t)at * 3;
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
-}
-
-static uint32_t get_word(const wide *l, pt_fuse_cells c)
-{
-    return get_cell(l, c.at[0]) ^ get_cell(l, c.at[1]) ^ get_cell(l, c.at[2]);
-}
-
-static void build_wide(experiment *x, unit *u, wide *l, const pt_fuse_order *order)
-{
-    size_t n = pt_fuse_cell_count(&order->fuse);
-    uint32_t *places = malloc(order->count * sizeof *places), block = 0;
-    l->fuse = order->fuse;
-    l->cells = x->env->map(x->env->ctx, n * l->bytes);
-    need(l->cells != NULL && places != NULL, "no memory");
-    for (uint32_t k = 0; k < order->count; k++) {
-        while (pt_index_entries_before(u->index, block + 1) <= k)
-            block++;
-        uint32_t slot = k - pt_index_entries_before(u->index, block);
-        places[k] = l->slot_bits != 0 ? block << l->slot_bits | slot : block;
-    }
-    for (size_t k = order->count; k-- > 0;) {
-        pt_fuse_cells c = pt_fuse_place(&order->fuse, order->mixed[k]);
-        uint32_t word = places[order->key[k]] << l->print_bits |
-                        pt_fuse_print(order->mixed[k]) >> (32 - l->print_bits);
-        word ^= get_word(l, c);
-        for (unsigned b = 0; b < l->bytes; b++)
-            l->cells[(size_t)c.at[order->which[k]] * l->bytes + b] = (uint8_t)(word >> 8 * b);
-    }
-    free(places);
-}
-
-static void build_both(experiment *x, unit *u, const pt_fuse_order *order)
-{
-    unsigned block_bits = 1, slot_bits = u->locator->slot_bits;
-    while (1u << block_bits < u->index->count)
-        block_bits++;
-    u->small = (wide){.bytes = 3, .print_bits = 8};
-    u->large = (wide){.bytes = 4, .slot_bits = slot_bits};
-    u->large.print_bits = 32 - slot_bits - block_bits;
-    build_wide(x, u, &u->small, order);
-    build_wide(x, u, &u->large, order);
-}
-
-/* Block and, when the words have slots, slot. */
-static inline uint32_t probe_wide(const wide *l, uint64_t hash)
-{
-    uint64_t mixed = pt_fuse_mix(&l->fuse, hash);
-    uint32_t word = get_word(l, pt_fuse_place(&l->fuse, mixed));
-    need(((word ^ pt_fuse_print(mixed) >> (32 - l->print_bits)) & ((1u << l->print_bits) - 1)) == 0,
-         "a key is missing");
-    return word >> l->print_bits;
 }
 
 /* ---- lookups ---- */
@@ -288,18 +210,6 @@ static uint64_t find_16(experiment *x, unit *u, pt_slice key, uint64_t hash)
     uint32_t block = (uint32_t)probe_index(x, u, key, hash);
     need(pt_locator_find(u->locator, hash, &slot), "a key is missing");
     return read_slot(u, key, block, slot);
-}
-
-static int double_order(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *v, int n)
-{
-    qsort(v, (size_t)n, sizeof *v, double_order);
-    return v[n / 2];
 }
 
 /* One round's share of the lookups: other keys each time, so that caches start cold. */
@@ -414,7 +324,8 @@ static void measure_build(experiment *x)
             ordering += b - a;
             filling += c - b;
             if (r == 0)
-                build_both(x, &x->units[i], &order);
+                build_both(x->env, x->units[i].index, x->units[i].locator->slot_bits, &order,
+                           &x->units[i].small, &x->units[i].large);
             pt_fuse_order_done(&order);
         }
         order_ns[r] = (double)ordering / (double)x->records;
@@ -464,11 +375,6 @@ static void measure_all(experiment *x)
         printf("%-28s %7.1f ns chained (best %.1f)  %7.1f ns free (best %.1f)\n", variants[v].name,
                c, chained[v][0], f, freely[v][0]);
     }
-}
-
-static size_t argument(int argc, char **argv, int i, size_t otherwise)
-{
-    return argc > i ? (size_t)strtoull(argv[i], NULL, 10) : otherwise;
 }
 
 int main(int argc, char **argv)

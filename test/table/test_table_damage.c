@@ -2,46 +2,11 @@
 /*
  * test_table_damage.c - what happens to tables whose bytes are not what was written: every flip and
  * every truncation is reported or harmless, never a wrong answer and never a false "not found";
- * bytes with repaired checksums never crash; failing memory and files leave nothing behind.
+ * bytes with repaired checksums never crash.
  * ctest: timeout=300
  */
 #include "table/table_file.h"
-#include "table_kit.h"
-
-static const pt_table_writer_options layouts[] = {
-    {.store_id = 9, .file_number = 1, .run_kind = PT_RUN_FRESH, .want_filter = true},
-    {.store_id = 9, .file_number = 2, .run_kind = PT_RUN_BOTTOM, .want_locator = true},
-    {.store_id = 9,
-     .file_number = 3,
-     .run_kind = PT_RUN_BOTTOM,
-     .packed = true,
-     .want_filter = true,
-     .want_locator = true},
-    {.store_id = 9,
-     .file_number = 4,
-     .run_kind = PT_RUN_MID,
-     .codec = PT_CODEC_LZ4,
-     .block_bytes = 4096,
-     .want_filter = true},
-};
-
-/* Versions, deletes, a large entry unless aligned blocks are wanted. */
-static void make_model(model *m, size_t count, bool large)
-{
-    char key[32], value[64];
-    for (size_t i = 0; i < count; i++) {
-        int k = snprintf(key, sizeof key, "key/%04zu", i / 2);
-        int v = snprintf(value, sizeof value, "value %zu of some length", i * i);
-        model_add(m, pt_slice_of(key, (size_t)k), pt_slice_of(value, (size_t)v), 1 + i,
-                  i % 7 == 0 ? PT_KIND_DELETE : PT_KIND_PUT);
-    }
-    if (large) {
-        uint8_t big[5000];
-        memset(big, 'b', sizeof big);
-        model_add(m, pt_slice_of("key/0003x", 9), pt_slice_of(big, sizeof big), 77, PT_KIND_PUT);
-    }
-    model_sort(m);
-}
+#include "damage_tables.h"
 
 /* ---- answers of a damaged table ---- */
 
@@ -356,78 +321,6 @@ static void signed_nonsense_never_crashes(void **state)
     }
 }
 
-/* ---- failing memory and files ---- */
-
-static peat_rc whole_life(kit *k, const pt_table_writer_options *o, const model *m)
-{
-    peat_rc rc = PEAT_OK;
-    kit_source s = {0};
-    pt_iter *it = NULL;
-    pt_block_source *stream = NULL;
-    TRY(kit_write(k, o, m));
-    TRY(kit_open(k));
-    kit_source_init(&s, k);
-    for (size_t i = 0; i < m->count; i += 40) {
-        pt_entry have;
-        TRY(kit_find(k, &s, m->entries[i].key, PT_SEQ_MAX, &have));
-        free((void *)(uintptr_t)have.value.data);
-    }
-    TRY(pt_table_stream_new(&k->mem.env, k->table, &stream));
-    TRY(pt_table_iter_new(&k->mem.env, k->table, stream,
-                          &(pt_table_iter_options){.lower = m->entries[0].key}, &it));
-    size_t seen = 0;
-    for (rc = pt_iter_first(it); rc == PEAT_OK; rc = pt_iter_next(it))
-        seen++;
-    if (rc != PEAT_END)
-        goto out;
-    assert_int_equal(seen, m->count);
-    TRY(pt_table_check(k->table, NULL, NULL, NULL));
-out:
-    pt_iter_done(it);
-    pt_table_stream_free(&k->mem.env, stream);
-    assert_int_equal(s.held, 0);
-    return rc;
-}
-
-static void fail_each(const pt_table_writer_options *o, bool memory, peat_rc want)
-{
-    model m = {0};
-    make_model(&m, 500, true);
-    peat_rc rc = want;
-    int n = 0;
-    for (; rc != PEAT_OK; n++) {
-        kit k;
-        kit_init(&k);
-        if (memory)
-            k.mem.fail_alloc_at = n;
-        else
-            k.mem.fail_io_at = n;
-        rc = whole_life(&k, o, &m);
-        assert_true(rc == PEAT_OK || rc == want);
-        if (rc != PEAT_OK)
-            assert_true(strlen(kit_error(&k)) > 10);
-        k.mem.fail_alloc_at = k.mem.fail_io_at = -1;
-        kit_done(&k);
-    }
-    print_message("%d calls failed\n", n - 1);
-    assert_true(n > 10);
-    model_done(&m);
-}
-
-static void failing_memory_gives_nomem_and_leaks_nothing(void **state)
-{
-    (void)state;
-    for (size_t l = 0; l < PT_COUNT_OF(layouts); l++)
-        fail_each(&layouts[l], true, PEAT_NOMEM);
-}
-
-static void failing_files_give_io_errors_and_leak_nothing(void **state)
-{
-    (void)state;
-    for (size_t l = 0; l < PT_COUNT_OF(layouts); l++)
-        fail_each(&layouts[l], false, PEAT_IO);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,8 +332,6 @@ int main(void)
         cmocka_unit_test(a_missing_table_is_named),
         cmocka_unit_test(every_flip_of_the_meta_is_refused),
         cmocka_unit_test(signed_nonsense_never_crashes),
-        cmocka_unit_test(failing_memory_gives_nomem_and_leaks_nothing),
-        cmocka_unit_test(failing_files_give_io_errors_and_leak_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_table_model.c - tables against a sorted array: lookups at any sequence, iterators both ways
- * with bounds, streams; for many shapes of keys and values.
+ * test_table_model.c - tables of many shapes against a sorted array: lookups at any sequence,
+ * iterators both ways with bounds, streams.
  */
 #include "table_kit.h"
 #include "table/table_file.h"
@@ -125,14 +125,12 @@ static const shape shapes[] = {
 
 static void make_model(model *m, const shape *s, uint64_t seed)
 {
-    const pt_env *env;
     memory_env heap;
     memory_env_init(&heap);
-    env = &heap.env;
     rng r = {seed};
     pt_bytes key, value;
-    pt_bytes_init(&key, env);
-    pt_bytes_init(&value, env);
+    pt_bytes_init(&key, &heap.env);
+    pt_bytes_init(&value, &heap.env);
     for (size_t i = 0; i < s->count; i++) {
         pt_kind kind;
         s->make(&r, i, &key, &value, &kind);
@@ -174,9 +172,8 @@ static void each_table(void (*check)(kit *k, const model *m, uint64_t seed))
             make_model(&m, &shapes[s], seed);
             kit k;
             kit_build(&k, &layouts[l], &m);
-            print_message("%s, layout %zu: %u blocks of %u, %" PRIu64 " bytes, flags %u\n",
-                          shapes[s].name, l, k.meta.block_count, k.meta.block_bytes,
-                          k.meta.file_bytes, k.meta.flags);
+            print_message("%s, layout %zu: %u blocks of %u\n", shapes[s].name, l,
+                          k.meta.block_count, k.meta.block_bytes);
             check(&k, &m, seed);
             kit_done(&k);
             model_done(&m);
@@ -192,8 +189,7 @@ static void expect_entry(const pt_entry *have, const pt_entry *want)
     assert_int_equal(have->kind, want->kind);
 }
 
-/* A key that may be there or nearly: an entry's, or one with its last byte changed, cut, or longer.
- */
+/* A key that is there or nearly: its last byte changed, cut, or longer. */
 static pt_slice some_key(rng *r, const model *m)
 {
     static uint8_t buf[PT_KEY_BYTES_MAX + 1];

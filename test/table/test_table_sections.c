@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* test_table_sections.c - filter, locator and rank on their own; sections that come and go. */
+#include "number_tables.h"
+#include "table/table_file.h"
+
+#include <pthread.h>
+
+/* ---- filter, locator, rank ---- */
+
+static void absent_keys_seldom_pass_the_filter(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    build_numbers(
+        &k, &m,
+        &(pt_table_writer_options){
+            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_FRESH, .want_filter = true},
+        20000, 8);
+    assert_int_equal(pt_table_load(k.table, PT_SECTION_FILTER), PEAT_OK);
+    assert_true(k.meta.section[PT_SECTION_FILTER].size < 20000 * 10 / 8 + 20000 / 8 + 64 + 20000);
+    for (size_t i = 0; i < m.count; i++) {
+        pt_slice key = m.entries[i].key;
+        uint64_t hash = pt_hash(key.data, key.size);
+        pt_table_prefetch(k.table, hash);
+        assert_true(pt_table_may_contain(k.table, hash));
+    }
+    size_t passed = 0;
+    for (uint64_t i = 0; i < 100000; i++)
+        passed += pt_table_may_contain(k.table, pt_mix(i + 77));
+    print_message("%zu of 100000 absent keys pass\n", passed);
+    assert_true(passed > 200 && passed < 600); /* 391 expected */
+    finish(&k, &m);
+}
+
+static void keys_with_equal_hashes_are_all_found(void **state)
+{
+    (void)state;
+    kit k;
+    kit_init(&k);
+    pt_table_writer *w;
+    pt_table_writer_options o = {.store_id = 1,
+                                 .file_number = 1,
+                                 .run_kind = PT_RUN_BOTTOM,
+                                 .want_filter = true,
+                                 .want_locator = true};
+    assert_int_equal(pt_table_writer_new(&k.mem.env, NULL, &k.sink, &o, &w), PEAT_OK);
+    for (size_t i = 0; i < 300; i++) {
+        char key[16];
+        int n = snprintf(key, sizeof key, "%06zu", i);
+        pt_entry e = {.key = pt_slice_of(key, (size_t)n),
+                      .value = pt_slice_of(key, (size_t)n),
+                      .kind = PT_KIND_PUT};
+        assert_int_equal(pt_table_writer_add(w, &e, pt_mix(i / 2)), PEAT_OK);
+    }
+    pt_table_meta meta;
+    assert_int_equal(pt_table_writer_finish(w, &meta), PEAT_OK);
+    assert_int_equal(pt_table_meta_encode(&meta, &k.meta_bytes), PEAT_OK);
+    pt_table_writer_free(w);
+    assert_int_equal(kit_open(&k), PEAT_OK);
+    assert_int_equal(k.meta.section[PT_SECTION_LOCATOR].size, 0);
+    assert_int_not_equal(k.meta.section[PT_SECTION_FILTER].size, 0);
+    assert_int_equal(pt_table_load(k.table, PT_SECTION_FILTER), PEAT_OK);
+    assert_int_equal(pt_table_load(k.table, PT_SECTION_INDEX), PEAT_OK);
+    kit_source s;
+    kit_source_init(&s, &k);
+    for (size_t i = 0; i < 300; i++) {
+        char key[16];
+        int n = snprintf(key, sizeof key, "%06zu", i);
+        pt_find_result r;
+        pt_block_ref held;
+        pt_slice slice = pt_slice_of(key, (size_t)n);
+        uint64_t hash = pt_mix(i / 2);
+        assert_int_equal(pt_table_find(k.table, &s.base, slice, hash, 9, 0, NULL, &r),
+                         PT_FIND_NEED_BLOCK);
+        assert_int_equal(s.base.fetch(&s.base, r.block, PT_FETCH_POINT, &held), PEAT_OK);
+        assert_int_equal(pt_table_find(k.table, &s.base, slice, hash, 9, r.block, &held, &r),
+                         PT_FIND_FOUND);
+        assert_true(pt_slice_equal(r.entry.value, slice));
+        s.base.release(&s.base, &held);
+    }
+    kit_done(&k);
+}
+
+static void without_memory_for_hashes_there_is_no_filter(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    build_numbers(&k, &m,
+                  &(pt_table_writer_options){.store_id = 1,
+                                             .file_number = 1,
+                                             .run_kind = PT_RUN_BOTTOM,
+                                             .want_filter = true,
+                                             .want_locator = true,
+                                             .memory_max = 1000},
+                  1000, 8);
+    assert_int_equal(k.meta.section[PT_SECTION_FILTER].size, 0);
+    assert_int_equal(k.meta.section[PT_SECTION_LOCATOR].size, 0);
+    assert_int_equal(pt_table_check(k.table, NULL, NULL, NULL), PEAT_OK);
+    finish(&k, &m);
+}
+
+static void an_absent_key_needs_no_block_with_a_locator(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    build_numbers(
+        &k, &m,
+        &(pt_table_writer_options){
+            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOM, .want_locator = true},
+        20000, 100);
+    assert_int_equal(pt_table_load(k.table, PT_SECTION_INDEX), PEAT_OK);
+    assert_int_equal(pt_table_load(k.table, PT_SECTION_LOCATOR), PEAT_OK);
+    kit_source s;
+    kit_source_init(&s, &k);
+    size_t asked = 0;
+    for (uint64_t i = 0; i < 10000; i++) {
+        pt_find_result r;
+        char key[32];
+        int n = snprintf(key, sizeof key, "%c%c%c%c%016" PRIu64 "x", 0, 0, 0, 1, i * 2);
+        pt_find f = pt_table_find(k.table, &s.base, pt_slice_of(key, (size_t)n),
+                                  pt_hash(key, (size_t)n), PT_SEQ_MAX, 0, NULL, &r);
+        assert_true(f == PT_FIND_ABSENT || f == PT_FIND_NEED_BLOCK);
+        asked += f == PT_FIND_NEED_BLOCK;
+    }
+    print_message("%zu of 10000 absent keys ask for a block\n", asked);
+    assert_true(asked < 40); /* one in 1024: 10 bits of fingerprint */
+    finish(&k, &m);
+}
+
+static void rank_is_exact_at_block_borders_and_monotone(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    build_numbers(
+        &k, &m,
+        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOM},
+        10000, 40);
+    uint64_t last = 0, last_bytes = 0;
+    for (size_t i = 0; i < m.count; i++) {
+        uint64_t entries, bytes;
+        assert_int_equal(pt_table_rank(k.table, m.entries[i].key, &entries, &bytes), PEAT_OK);
+        assert_true(entries >= last && bytes >= last_bytes);
+        assert_true(entries <= i + 100 && entries + 100 >= i); /* a block holds fewer */
+        last = entries;
+        last_bytes = bytes;
+    }
+    uint64_t entries, bytes;
+    assert_int_equal(pt_table_rank(k.table, pt_slice_of("", 0), &entries, &bytes), PEAT_OK);
+    assert_int_equal(entries, 0);
+    assert_int_equal(pt_table_rank(k.table, pt_slice_of("z", 1), &entries, &bytes), PEAT_OK);
+    assert_int_equal(entries, 10000);
+    finish(&k, &m);
+}
+
+/* ---- sections come and go ---- */
+
+typedef struct reader {
+    kit *k;
+    const model *m;
+    size_t found;
+    _Atomic int *stop;
+} reader;
+
+static void *read_all(void *arg)
+{
+    reader *r = arg;
+    kit_source s;
+    kit_source_init(&s, r->k);
+    for (size_t i = 0; i < r->m->count; i++) {
+        pt_entry have;
+        if (kit_find(r->k, &s, r->m->entries[i].key, PT_SEQ_MAX, &have) == PEAT_OK) {
+            r->found++;
+            free((void *)(uintptr_t)have.value.data);
+        }
+    }
+    pt_iter *it;
+    if (pt_table_iter_new(&r->k->mem.env, r->k->table, &s.base, NULL, &it) == PEAT_OK) {
+        for (peat_rc rc = pt_iter_first(it); rc == PEAT_OK; rc = pt_iter_next(it))
+            r->found++;
+        pt_iter_done(it);
+    }
+    return NULL;
+}
+
+static void *come_and_go(void *arg)
+{
+    reader *r = arg;
+    while (!atomic_load(r->stop)) {
+        for (int s = 0; s < PT_SECTION_RANGES; s++)
+            pt_table_unload(r->k->table, (pt_section)s);
+        pt_epoch_collect(&r->k->epoch);
+    }
+    return NULL;
+}
+
+static void readers_go_on_while_sections_are_let_go(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    build_numbers(&k, &m,
+                  &(pt_table_writer_options){.store_id = 1,
+                                             .file_number = 1,
+                                             .run_kind = PT_RUN_BOTTOM,
+                                             .packed = true,
+                                             .want_filter = true,
+                                             .want_locator = true},
+                  1000, 40);
+    _Atomic int stop = 0;
+    reader r[3] = {{&k, &m, 0, &stop}, {&k, &m, 0, &stop}, {&k, &m, 0, &stop}};
+    pthread_t threads[3];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, read_all, &r[i]), 0);
+    assert_int_equal(pthread_create(&threads[2], NULL, come_and_go, &r[2]), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    atomic_store(&stop, 1);
+    assert_int_equal(pthread_join(threads[2], NULL), 0);
+    assert_int_equal(r[0].found, 2 * m.count);
+    assert_int_equal(r[1].found, 2 * m.count);
+    finish(&k, &m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(absent_keys_seldom_pass_the_filter),
+        cmocka_unit_test(keys_with_equal_hashes_are_all_found),
+        cmocka_unit_test(without_memory_for_hashes_there_is_no_filter),
+        cmocka_unit_test(an_absent_key_needs_no_block_with_a_locator),
+        cmocka_unit_test(rank_is_exact_at_block_borders_and_monotone),
+        cmocka_unit_test(readers_go_on_while_sections_are_let_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
