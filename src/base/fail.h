@@ -11,7 +11,14 @@
 #include "base/base.h"
 #include "base/sync.h"
 
+/* Closes files that can be opened again. False: there was nothing to close. */
+typedef struct pt_relief {
+    bool (*fn)(void *ctx); /* NULL: there is no such thing */
+    void *ctx;
+} pt_relief;
+
 typedef struct pt_sink {
+    pt_relief relief; /* env/relief.h; set before the sink is shared */
     pt_mutex mu;
     peat_error newest;   /* guarded by mu */
     peat_error first;    /* guarded by mu; since init or pt_sink_clear */

@@ -14,6 +14,7 @@
 #include "log/log_scan.h"
 
 #include "base/file_name.h"
+#include "env/relief.h"
 
 #include <errno.h>
 
@@ -58,7 +59,7 @@ static peat_rc open_slot(replay_run *r, uint64_t slot, bool write, pt_file **ret
 {
     char name[PT_FILE_NAME_SIZE];
     pt_file_name('w', slot, name);
-    int e = r->env->file_open(r->env->ctx, r->dir, name, write ? PEAT_ENV_FILE_WRITE : 0, ret_file);
+    int e = pt_file_open(r->env, r->dir, r->sink, name, write ? PEAT_ENV_FILE_WRITE : 0, ret_file);
     return e == 0 ? PEAT_OK : pt_fail_os(r->sink, e, "log %s cannot be opened", name);
 }
 
@@ -166,7 +167,7 @@ static void sort_files(replay_run *r)
 
 static peat_rc find_segments(replay_run *r)
 {
-    int e = r->env->dir_list(r->env->ctx, r->dir, list_segments, r);
+    int e = pt_dir_list(r->env, r->dir, r->sink, list_segments, r);
     if (e != 0)
         return pt_fail_os(r->sink, e, "the store's directory cannot be listed");
     for (size_t i = 0; i < r->file_count; i++) {

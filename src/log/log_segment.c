@@ -8,6 +8,7 @@
 #include "log/log_internal.h"
 
 #include "base/file_name.h"
+#include "env/relief.h"
 
 #include <errno.h>
 
@@ -86,8 +87,8 @@ static peat_rc create_file(pt_log *log, pt_log_seg *seg)
     while (e == EEXIST) {
         seg->slot = log->slot_next++;
         slot_name(seg->slot, name);
-        e = env->file_open(env->ctx, log->dir, name, PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE,
-                           &seg->file);
+        e = pt_file_open(env, log->dir, log->sink, name, PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE,
+                         &seg->file);
     }
     return e == 0 ? PEAT_OK : pt_fail_os(log->sink, e, "log %s cannot be made", name);
 }
@@ -127,7 +128,7 @@ static peat_rc open_spare(pt_log *log, const pt_log_spare *spare, pt_log_seg **r
     seg->slot = spare->slot;
     seg->zeroed_to = spare->zeroed_to;
     slot_name(seg->slot, name);
-    int e = env->file_open(env->ctx, log->dir, name, PEAT_ENV_FILE_WRITE, &seg->file);
+    int e = pt_file_open(env, log->dir, log->sink, name, PEAT_ENV_FILE_WRITE, &seg->file);
     if (e == 0)
         e = env->file_size(env->ctx, seg->file, &size);
     if (e == 0 && size != spare->file_bytes)

@@ -15,6 +15,7 @@
 #include "entry/entry.h"
 #include "entry/iter.h"
 #include "env/env.h"
+#include "table/table_files.h"
 
 typedef enum pt_codec { PT_CODEC_NONE = 0, PT_CODEC_LZ4 = 1, PT_CODEC_ZSTD = 2 } pt_codec;
 /* In the file and the manifest; never renumber. */
@@ -100,11 +101,13 @@ void pt_table_writer_free(pt_table_writer *w);
 
 typedef struct pt_table pt_table;
 
-/* No I/O; the file is opened at first use. Copies the meta and its keys. One fd, from first read to
- * free. */
+/* No I/O; the file is opened at first use. Copies the meta and its keys. One descriptor at most;
+ * kept from the first read to free, unless the table joins a set. */
 peat_rc pt_table_new(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
                      const pt_table_meta *meta, pt_table **ret_table) PT_MUST_USE;
 void pt_table_free(pt_table *t); /* no reader is left */
+/* Before first use: descriptors are shared with the set's other tables. It outlives the table. */
+void pt_table_join(pt_table *t, pt_table_files *files);
 const pt_table_meta *pt_table_get_meta(const pt_table *t);
 
 /* Sections are loaded on demand and can be let go. Load: blocking, single flight, verified. */

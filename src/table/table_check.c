@@ -67,8 +67,9 @@ static peat_rc check_footer(checker *c)
             damage(c, end, "sections are not next to each other");
         end = t->meta.section[s].offset + t->meta.section[s].size;
     }
-    TRY(pt_table_file(t, &file));
+    TRY(pt_table_pin(t, &file));
     int e = c->env->file_size(c->env->ctx, file, &size);
+    pt_table_unpin(t);
     if (e != 0)
         TRY(pt_fail_os(&c->sink, e, "cannot get the size of table %s", t->name));
     TRY(pt_table_footer_encode(&t->meta, end, &want));
@@ -253,6 +254,7 @@ peat_rc pt_table_check(pt_table *t, pt_table_damage_fn report, void *ctx, uint64
     pt_bytes_init(&c.last, t->env);
     peat_rc rc = pt_table_new(t->env, t->dir, &c.sink, t->epoch, &t->meta, &c.t);
     if (rc == PEAT_OK) {
+        pt_table_join(c.t, t->files);
         rc = check_all(&c);
         if (rc == PEAT_NOMEM)
             rc = pt_fail(&c.sink, rc, "no memory to check table %s", t->name);

@@ -2,8 +2,6 @@
 /* table_file.c - opening a table and reading its blocks; see table_file.h. */
 #include "table/table_file.h"
 
-#include <errno.h>
-
 peat_rc pt_table_new(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
                      const pt_table_meta *meta, pt_table **ret_table)
 {
@@ -34,6 +32,7 @@ peat_rc pt_table_new(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *ep
     t->meta.key_max.data = keys + meta->key_min.size;
     pt_table_name(meta->file_number, t->name);
     pt_mutex_init(&t->load_mu);
+    pt_mutex_init(&t->file_mu);
     pt_mutex_init(&t->mu);
     *ret_table = t;
     return PEAT_OK;
@@ -46,9 +45,8 @@ void pt_table_free(pt_table *t)
     for (int s = 0; s < PT_SECTION_COUNT; s++)
         pt_section_unref(atomic_load(&t->section[s]));
     pt_coder_free(t->env, atomic_load(&t->coder));
-    pt_file *file = atomic_load(&t->file);
-    if (file != NULL)
-        t->env->file_close(t->env->ctx, file);
+    pt_table_drop_file(t);
+    pt_mutex_done(&t->file_mu);
     pt_mutex_done(&t->load_mu);
     pt_mutex_done(&t->mu);
     pt_free(t->env, t);
@@ -59,45 +57,15 @@ const pt_table_meta *pt_table_get_meta(const pt_table *t)
     return &t->meta;
 }
 
-/* ---- the file ---- */
-
-/* Under load_mu. */
-static peat_rc open_file(pt_table *t, pt_file **ret_file)
-{
-    pt_file *file = atomic_load(&t->file);
-    if (file == NULL) {
-        int e = t->env->file_open(t->env->ctx, t->dir, t->name, 0, &file);
-        if (e == ENOENT)
-            return pt_fail(t->sink, PEAT_CORRUPT, "table %s is missing", t->name);
-        if (e != 0)
-            return pt_fail_os(t->sink, e, "cannot open table %s", t->name);
-        /* a hint: what cannot be advised is read all the same */
-        (void)t->env->file_advise(t->env->ctx, file, 0, 0, PEAT_ENV_ADVISE_RANDOM);
-        atomic_store(&t->file, file);
-    }
-    *ret_file = file;
-    return PEAT_OK;
-}
-
-peat_rc pt_table_file(pt_table *t, pt_file **ret_file)
-{
-    *ret_file = atomic_load(&t->file);
-    if (PT_LIKELY(*ret_file != NULL))
-        return PEAT_OK;
-    pt_mutex_lock(&t->load_mu);
-    peat_rc rc = open_file(t, ret_file);
-    pt_mutex_unlock(&t->load_mu);
-    return rc;
-}
-
 peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n, const char *what)
 {
     pt_file *file;
     size_t got = 0;
-    peat_rc rc = pt_table_file(t, &file);
+    peat_rc rc = pt_table_pin(t, &file);
     if (rc != PEAT_OK)
         return rc;
     int e = t->env->file_read(t->env->ctx, file, offset, buf, n, &got);
+    pt_table_unpin(t);
     if (e != 0)
         return pt_fail_os(t->sink, e, "cannot read table %s %s @%" PRIu64, t->name, what, offset);
     if (got != n)

@@ -50,15 +50,26 @@ struct pt_table {
     pt_epoch *epoch;
     pt_table_meta meta; /* its keys lie behind the struct */
     char name[PT_TABLE_NAME_SIZE];
-    /* one loader at a time: opening the file, reading sections */
-    pt_mutex load_mu;
+    pt_mutex load_mu;          /* one loader of sections at a time */
     pt_mutex mu;               /* section pointers against their counts */
-    _Atomic(pt_file *) file;   /* set once, under load_mu */
     _Atomic(pt_coder *) coder; /* a decoder nobody is using */
+    /* the file, when it is open; table_files.c */
+    pt_mutex file_mu; /* one opener at a time */
+    pt_file *file;
+    _Atomic uint32_t file_state;
+    atomic_bool file_used; /* since it was last looked at for closing */
+    pt_table_files *files; /* fixed before first use; NULL: the file stays open */
+    pt_table_link files_link;
 };
 
-/* Opens the file at first use. */
-peat_rc pt_table_file(pt_table *t, pt_file **ret_file) PT_MUST_USE;
+/* The file for one call of the environment; opened when it is not open. The caller neither waits
+ * nor pins again, not even this table, before it unpins. */
+peat_rc pt_table_pin(pt_table *t, pt_file **ret_file) PT_MUST_USE;
+void pt_table_unpin(pt_table *t);
+/* Does nothing when the file is not open. */
+void pt_table_advise(pt_table *t, uint64_t offset, uint64_t size, int advice);
+/* For pt_table_free. */
+void pt_table_drop_file(pt_table *t);
 /* Reads exactly n bytes: a shorter file is PEAT_CORRUPT. */
 peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n,
                       const char *what) PT_MUST_USE;

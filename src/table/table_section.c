@@ -98,10 +98,7 @@ peat_rc pt_table_load(pt_table *t, pt_section s)
 {
     if (pt_table_section_peek(t, s) != NULL)
         return PEAT_OK;
-    pt_file *file; /* opened before load_mu is taken: reading does not take it again then */
-    peat_rc rc = pt_table_file(t, &file);
-    if (rc != PEAT_OK)
-        return rc;
+    peat_rc rc = PEAT_OK;
     pt_mutex_lock(&t->load_mu);
     if (pt_table_section_peek(t, s) == NULL) {
         pt_section_data *d;

@@ -35,14 +35,6 @@ static peat_rc no_memory(const table_stream *s)
     return pt_fail(s->table->sink, PEAT_NOMEM, "no memory to read table %s", s->table->name);
 }
 
-static void advise(const table_stream *s, uint64_t offset, uint64_t size, int advice)
-{
-    pt_file *file = atomic_load(&s->table->file);
-    /* a hint: a pass is right without it */
-    if (file != NULL)
-        (void)s->env->file_advise(s->env->ctx, file, offset, size, advice);
-}
-
 /* Moves the window so that it holds `size` bytes at `offset`: at its beginning, or, for a pass that
  * goes backward, at its end. */
 static peat_rc slide(table_stream *s, uint64_t offset, size_t size)
@@ -53,7 +45,8 @@ static peat_rc slide(table_stream *s, uint64_t offset, size_t size)
         offset = end - size;
     }
     if (s->window_size != 0 && offset > s->window_offset)
-        advise(s, s->window_offset, offset - s->window_offset, PEAT_ENV_ADVISE_DONTNEED);
+        pt_table_advise(s->table, s->window_offset, offset - s->window_offset,
+                        PEAT_ENV_ADVISE_DONTNEED);
     uint64_t want = pt_max_u64(size, pt_min_u64(s->read_size, s->table->blocks_end - offset));
     s->window_size = 0;
     if (!pt_grow(s->env, &s->window, &s->window_capacity, (size_t)want, 1))
@@ -127,7 +120,7 @@ void pt_table_stream_free(const pt_env *env, pt_block_source *source)
         return;
     table_stream *s = of(source);
     if (s->window_size != 0)
-        advise(s, s->window_offset, s->window_size, PEAT_ENV_ADVISE_DONTNEED);
+        pt_table_advise(s->table, s->window_offset, s->window_size, PEAT_ENV_ADVISE_DONTNEED);
     pt_section_unref(s->index);
     pt_free(env, s->window);
     pt_free(env, s->decoded);

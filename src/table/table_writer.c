@@ -14,6 +14,8 @@
  */
 #include "table/writer.h"
 
+#include "env/relief.h"
+
 #define WRITE_BYTES    (256u << 10)
 #define OUT_KEEP_BYTES (1u << 20) /* a buffer that a large entry grew beyond this is let go */
 #define SAMPLE_BYTES   65536u     /* 16 pages: enough to tell the slack of a record mix */
@@ -246,8 +248,8 @@ static peat_rc writer_init(pt_table_writer *w, pt_dir *dir, const pt_table_write
     TRY(pt_block_builder_init(&w->builder, w->env));
     TRY(pt_coder_new(w->env, o->codec, false, &w->coder));
     TRY(pt_bytes_reserve(&w->out, WRITE_BYTES + PT_BLOCK_BYTES_LARGE * 2));
-    int e = w->env->file_open(w->env->ctx, dir, w->name, PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE,
-                              &w->file);
+    int e = pt_file_open(w->env, dir, w->sink, w->name, PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE,
+                         &w->file);
     if (e != 0) {
         w->file = NULL;
         TRY(pt_fail_os(w->sink, e, "cannot create table %s", w->name));

@@ -6,6 +6,7 @@
 #include "version/manifest.h"
 
 #include "base/file_name.h"
+#include "env/relief.h"
 
 #include <errno.h>
 
@@ -110,8 +111,8 @@ static peat_rc new_file_name(pt_manifest *m, uint64_t number, new_file *f)
     int e = EEXIST;
     for (f->number = number; e == EEXIST && f->number < number + 1000; f->number++) {
         pt_file_name('m', f->number, f->name);
-        e = m->env->file_open(m->env->ctx, m->dir, f->name,
-                              PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE, &f->file);
+        e = pt_file_open(m->env, m->dir, m->sink, f->name,
+                         PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE, &f->file);
     }
     f->number--;
     return e == 0 ? PEAT_OK : pt_fail_os(m->sink, e, "%s cannot be made", f->name);
@@ -203,8 +204,8 @@ static peat_rc remove_remains(pt_manifest *m)
 static peat_rc create_superblock(pt_manifest *m)
 {
     const pt_env *env = m->env;
-    int e = env->file_open(env->ctx, m->dir, PT_SUPERBLOCK_NAME,
-                           PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE, &m->peat);
+    int e = pt_file_open(env, m->dir, m->sink, PT_SUPERBLOCK_NAME,
+                         PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE, &m->peat);
     if (e != 0)
         return pt_fail_os(m->sink, e, "PEAT cannot be made");
     peat_rc rc = promise(m, PT_SUPERBLOCK_SLOTS);
@@ -243,7 +244,7 @@ out:
 
 static peat_rc open_existing(pt_manifest *m, const char *name, unsigned flags, pt_file **ret_file)
 {
-    int e = m->env->file_open(m->env->ctx, m->dir, name, flags, ret_file);
+    int e = pt_file_open(m->env, m->dir, m->sink, name, flags, ret_file);
     if (e == ENOENT)
         return pt_fail(m->sink, PEAT_CORRUPT, "%s @0: the store needs this file, it is missing",
                        name);

@@ -11,12 +11,18 @@ void pt_shelf_init(pt_shelf *shelf, const pt_env *env, pt_dir *dir, pt_sink *sin
     shelf->epoch = epoch;
     shelf->cache = cache;
     shelf->removing = true;
+    pt_table_files_init(&shelf->files);
+    sink->relief = (pt_relief){.fn = pt_table_files_relieve, .ctx = &shelf->files};
     pt_mutex_init(&shelf->mu);
 }
 
 void pt_shelf_done(pt_shelf *shelf)
 {
+    if (shelf->env == NULL)
+        return;                  /* never begun */
     (void)pt_shelf_sweep(shelf); /* the count is of no interest */
+    shelf->sink->relief = (pt_relief){0};
+    pt_table_files_done(&shelf->files);
     pt_mutex_done(&shelf->mu);
 }
 
@@ -85,6 +91,7 @@ peat_rc pt_tref_new(pt_shelf *shelf, const pt_table_meta *meta, pt_tref **ret_tr
     peat_rc rc = PEAT_OK;
     pt_block_loader loader = {.ctx = t, .size = load_size, .load = load_block};
     TRY(pt_table_new(shelf->env, shelf->dir, shelf->sink, shelf->epoch, meta, &t->table));
+    pt_table_join(t->table, &shelf->files);
     t->meta = pt_table_get_meta(t->table);
     TRY(pt_cache_attach(shelf->cache, meta->block_count, meta->block_bytes, loader, &t->source));
     t->shelf = shelf;

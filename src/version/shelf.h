@@ -6,6 +6,9 @@
  * last reference goes it is put on the shelf's trash; pt_shelf_sweep detaches it from the cache,
  * closes it and, when no durable state refers to the file (`dead`), removes the file. So the
  * thread that lets go last, perhaps a reader, does no I/O.
+ *
+ * Tables keep descriptors only as a cache of them: whatever opens a file of the store and finds
+ * none left has some of theirs closed (env/relief.h).
  */
 #ifndef PT_VERSION_SHELF_H
 #define PT_VERSION_SHELF_H
@@ -25,6 +28,7 @@ typedef struct pt_shelf {
     pt_sink *sink;
     pt_epoch *epoch;
     pt_cache *cache;
+    pt_table_files files;        /* descriptors of the tables, lent to the sink as its relief */
     _Atomic uint64_t bytes_read; /* blocks read for the cache, decoded size */
     /* guarded by mu */
     pt_mutex mu;
@@ -47,7 +51,7 @@ struct pt_tref {
 
 void pt_shelf_init(pt_shelf *shelf, const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
                    pt_cache *cache);
-/* Sweeps a last time; every reference is gone. */
+/* Sweeps a last time; every reference is gone. Nothing for a shelf of zeros. */
 void pt_shelf_done(pt_shelf *shelf);
 /* Not from inside an epoch. Returns how many tables were closed. */
 size_t pt_shelf_sweep(pt_shelf *shelf);

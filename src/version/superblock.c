@@ -5,6 +5,7 @@
 #include "base/coding.h"
 #include "base/file_name.h"
 #include "base/hash.h"
+#include "env/relief.h"
 
 #include <errno.h>
 
@@ -153,7 +154,7 @@ static peat_rc read_slots(const pt_env *env, pt_dir *dir, pt_sink *sink,
                           uint8_t ret_data[PT_SUPERBLOCK_FILE_BYTES], size_t *ret_size)
 {
     pt_file *file = NULL;
-    int e = env->file_open(env->ctx, dir, PT_SUPERBLOCK_NAME, 0, &file);
+    int e = pt_file_open(env, dir, sink, PT_SUPERBLOCK_NAME, 0, &file);
     if (e == ENOENT)
         return no_superblock(env, dir, sink, "is not here");
     if (e == ELOOP || e == EISDIR || e == EINVAL)

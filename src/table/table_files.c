@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table_files.c - opening, using and closing the files of tables; see table_files.h.
+ *
+ * A table's `file_state` is the flag FILE_OPEN and a count of the reads that use the file.
+ *   1  a read counts itself in only while the flag is there
+ *   2  taking the flag away begins the end of the file; whoever then leaves the state at 0, the
+ *      closer itself or the last read, closes it, once
+ *   3  nobody opens the file again before that: `file` is NULL then
+ * `file` and the flag are set under file_mu and the set's mu. It may be read by who is counted in.
+ *
+ * Order of locks: file_mu of one table, then the set's mu.
+ */
+#include "env/relief.h"
+#include "table/table_file.h"
+
+#include <errno.h>
+
+#define FILE_OPEN 0x80000000u
+
+/* ---- the set ---- */
+
+void pt_table_files_init(pt_table_files *files)
+{
+    *files = (pt_table_files){.limit = PT_TABLE_FILES_MAX};
+    files->ring.prev = files->ring.next = &files->ring;
+    pt_mutex_init(&files->mu);
+    pt_cond_init(&files->changed);
+}
+
+void pt_table_files_done(pt_table_files *files)
+{
+    PT_ASSERT(files->open == 0 && files->opening == 0);
+    pt_cond_done(&files->changed);
+    pt_mutex_done(&files->mu);
+}
+
+size_t pt_table_files_count(pt_table_files *files)
+{
+    pt_mutex_lock(&files->mu);
+    size_t n = files->open;
+    pt_mutex_unlock(&files->mu);
+    return n;
+}
+
+/* The functions up to the next heading: mu held. */
+
+static pt_table *table_of(pt_table_link *link)
+{
+    return PT_CONTAINER(link, pt_table, files_link);
+}
+
+static void ring_add(pt_table_files *files, pt_table_link *link)
+{
+    link->next = &files->ring;
+    link->prev = files->ring.prev;
+    link->prev->next = link;
+    link->next->prev = link;
+}
+
+static void ring_remove(pt_table_link *link)
+{
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+}
+
+static void close_file(pt_table_files *files, pt_table *t)
+{
+    ring_remove(&t->files_link);
+    t->env->file_close(t->env->ctx, t->file);
+    t->file = NULL;
+    files->open--;
+    files->closed++;
+    pt_cond_broadcast(&files->changed);
+}
+
+/* Second chance: who was used since the last look goes to the end once. */
+static bool close_idle(pt_table_files *files)
+{
+    for (size_t looks = 2 * files->open; looks > 0; looks--) {
+        pt_table *t = table_of(files->ring.next);
+        uint32_t idle = FILE_OPEN;
+        bool used = atomic_exchange_explicit(&t->file_used, false, memory_order_relaxed);
+        if (!used && atomic_compare_exchange_strong(&t->file_state, &idle, 0)) {
+            close_file(files, t);
+            return true;
+        }
+        ring_remove(&t->files_link);
+        ring_add(files, &t->files_link);
+    }
+    return false;
+}
+
+/* The oldest file takes no new reads; it goes at once if the last read has just ended. */
+static void dismiss_one(pt_table_files *files)
+{
+    pt_table_link *link = files->ring.next;
+    for (; link != &files->ring; link = link->next) {
+        uint32_t before = atomic_fetch_and(&table_of(link)->file_state, ~FILE_OPEN);
+        if ((before & FILE_OPEN) == 0)
+            continue; /* leaving already */
+        if (before == FILE_OPEN)
+            close_file(files, table_of(link));
+        else
+            files->leaving++;
+        return;
+    }
+}
+
+static void shrink(pt_table_files *files)
+{
+    size_t half = files->open > 1 ? files->open / 2 : 1;
+    files->limit = half < files->limit ? half : files->limit;
+    files->calm = 0;
+}
+
+static void grow(pt_table_files *files)
+{
+    if (files->limit == PT_TABLE_FILES_MAX || ++files->calm < PT_TABLE_FILES_CALM)
+        return;
+    files->limit++;
+    files->calm = 0;
+}
+
+/* ---- calls on the set ---- */
+
+bool pt_table_files_relieve(void *ctx)
+{
+    pt_table_files *files = (pt_table_files *)ctx;
+    pt_mutex_lock(&files->mu);
+    uint64_t closed = files->closed;
+    shrink(files);
+    while ((files->closed == closed || files->open > files->limit) && close_idle(files)) {
+    }
+    while (files->closed == closed && files->open + files->opening != 0) {
+        if (files->open != 0 && files->leaving == 0)
+            dismiss_one(files);
+        else
+            pt_cond_wait(&files->changed, &files->mu);
+    }
+    bool eased = files->closed != closed;
+    pt_mutex_unlock(&files->mu);
+    return eased;
+}
+
+/* A place below the limit, for a table whose file is closed or about to be. */
+static void take_place(pt_table_files *files, const pt_table *t)
+{
+    pt_mutex_lock(&files->mu);
+    while (t->file != NULL || files->open + files->opening >= files->limit) {
+        bool full = files->open - files->leaving + files->opening >= files->limit;
+        if (full && close_idle(files))
+            continue;
+        if (full && files->open != files->leaving)
+            dismiss_one(files);
+        else
+            pt_cond_wait(&files->changed, &files->mu);
+    }
+    files->opening++;
+    pt_mutex_unlock(&files->mu);
+}
+
+/* The table comes in, used by its opener; or (file NULL) the place is given back. */
+static void fill_place(pt_table_files *files, pt_table *t, pt_file *file)
+{
+    pt_mutex_lock(&files->mu);
+    files->opening--;
+    if (file != NULL) {
+        t->file = file;
+        atomic_store(&t->file_state, FILE_OPEN + 1);
+        ring_add(files, &t->files_link);
+        files->open++;
+        grow(files);
+    }
+    pt_cond_broadcast(&files->changed);
+    pt_mutex_unlock(&files->mu);
+}
+
+static void close_dismissed(pt_table_files *files, pt_table *t)
+{
+    pt_mutex_lock(&files->mu);
+    files->leaving--;
+    close_file(files, t);
+    pt_mutex_unlock(&files->mu);
+}
+
+/* ---- the file of a table ---- */
+
+static int open_in_set(pt_table *t)
+{
+    bool last = false;
+    for (;;) {
+        pt_file *file = NULL;
+        take_place(t->files, t);
+        int e = t->env->file_open(t->env->ctx, t->dir, t->name, 0, &file);
+        fill_place(t->files, t, e == 0 ? file : NULL);
+        if (!pt_out_of_files(e) || last)
+            return e;
+        last = !pt_table_files_relieve(t->files); /* once more all the same: see relief.c */
+    }
+}
+
+static int open_alone(pt_table *t)
+{
+    int e = pt_file_open(t->env, t->dir, t->sink, t->name, 0, &t->file);
+    if (e == 0)
+        atomic_store(&t->file_state, FILE_OPEN + 1);
+    return e;
+}
+
+/* file_mu held. On success the caller is counted in. */
+static peat_rc open_file(pt_table *t)
+{
+    int e = t->files != NULL ? open_in_set(t) : open_alone(t);
+    if (e == ENOENT)
+        return pt_fail(t->sink, PEAT_CORRUPT, "table %s is missing", t->name);
+    if (e != 0)
+        return pt_fail_os(t->sink, e, "cannot open table %s", t->name);
+    /* a hint: what cannot be advised is read all the same */
+    (void)t->env->file_advise(t->env->ctx, t->file, 0, 0, PEAT_ENV_ADVISE_RANDOM);
+    return PEAT_OK;
+}
+
+static bool pin_open(pt_table *t)
+{
+    uint32_t state = atomic_load_explicit(&t->file_state, memory_order_relaxed);
+    do {
+        if ((state & FILE_OPEN) == 0)
+            return false;
+    } while (!atomic_compare_exchange_weak(&t->file_state, &state, state + 1));
+    if (!atomic_load_explicit(&t->file_used, memory_order_relaxed))
+        atomic_store_explicit(&t->file_used, true, memory_order_relaxed);
+    return true;
+}
+
+peat_rc pt_table_pin(pt_table *t, pt_file **ret_file)
+{
+    peat_rc rc = PEAT_OK;
+    if (PT_UNLIKELY(!pin_open(t))) {
+        pt_mutex_lock(&t->file_mu);
+        if (!pin_open(t))
+            rc = open_file(t);
+        pt_mutex_unlock(&t->file_mu);
+    }
+    if (rc == PEAT_OK)
+        *ret_file = t->file;
+    return rc;
+}
+
+void pt_table_unpin(pt_table *t)
+{
+    if (PT_UNLIKELY(atomic_fetch_sub(&t->file_state, 1) == 1))
+        close_dismissed(t->files, t);
+}
+
+void pt_table_advise(pt_table *t, uint64_t offset, uint64_t size, int advice)
+{
+    if (!pin_open(t))
+        return;
+    (void)t->env->file_advise(t->env->ctx, t->file, offset, size, advice); /* a hint */
+    pt_table_unpin(t);
+}
+
+void pt_table_join(pt_table *t, pt_table_files *files)
+{
+    PT_ASSERT(t->file == NULL);
+    t->files = files;
+}
+
+void pt_table_drop_file(pt_table *t)
+{
+    if (t->files == NULL && t->file != NULL)
+        t->env->file_close(t->env->ctx, t->file);
+    if (t->files == NULL)
+        return;
+    pt_mutex_lock(&t->files->mu);
+    if (t->file != NULL)
+        close_file(t->files, t);
+    pt_mutex_unlock(&t->files->mu);
+}
