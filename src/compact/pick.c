@@ -24,7 +24,8 @@ static uint64_t total_bytes(const pt_partition *p)
 static double space_score(const pt_partition *p, double space_target)
 {
     uint64_t total = total_bytes(p);
-    uint64_t obsolete = pt_min_u64(p->obsolete_bytes, total);
+    /* what the bottom run keeps for snapshots is no debt: a merge would not free it */
+    uint64_t obsolete = pt_min_u64(p->slice_obsolete_bytes, total);
     double allowed = (space_target - 1.0) * (double)(total - obsolete);
     return obsolete == 0 ? 0.0 : (double)obsolete / (allowed + 1.0);
 }
@@ -155,10 +156,14 @@ pt_unit pt_pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pi
     return PT_UNIT_NONE;
 }
 
-/* Many small tables in the bottom run: what many small appends leave behind. */
+/* Many more tables in the bottom run than its entries need: what many small appends leave behind.
+ * Counted in raw bytes, so that a rewrite leaves fewer whatever the codec makes of them. */
 static bool crumbs(const pt_partition *p, const pt_pick_options *o)
 {
-    return p->bottom_count >= 8 && p->bottom_bytes / p->bottom_count < o->table_bytes / 8;
+    uint64_t raw = 0;
+    for (size_t i = 0; i < p->bottom_count; i++)
+        raw += p->bottom[i].tref->meta->key_bytes + p->bottom[i].tref->meta->value_bytes;
+    return p->bottom_count >= 8 && p->bottom_count > 4 * (raw / o->table_bytes + 1);
 }
 
 /* The bottom run keeps versions or tombstones that no snapshot needs any more. */

@@ -70,6 +70,7 @@ static void switching_run(pt_store *s, switching *w, pt_mem *side)
     pt_store_publish_view(s, w->next);
     pt_mutex_unlock(&s->view_mu);
     pt_mem_unref(w->fresh);
+    atomic_store_explicit(&s->inline_due, true, memory_order_relaxed);
     pt_work_wake(s);
     pt_pace_update(s);
 }
@@ -252,13 +253,13 @@ static peat_rc stir(pt_store *s, uint64_t position)
     return PEAT_OK;
 }
 
-/* Steps 3 to 7. Caller holds commit_mu, which is released. */
+/* Steps 3 to 7. Caller holds commit_mu, which is released, and has counted itself among the writers
+ * of `m`, which ends before anything that may flush. */
 static peat_rc finish(pt_store *s, const pt_commit *c, pt_mem *m, uint64_t position)
 {
     peat_rc rc = PEAT_OK;
     uint64_t first = s->seq_next, last = first + c->count - 1;
     s->seq_next = last + 1;
-    atomic_fetch_add_explicit(&m->writers, 1, memory_order_relaxed);
     count_commit(s, c);
     uint64_t delay_ns = pt_pace_owe(s, c->payload.size);
     pt_mutex_unlock(&s->commit_mu);
@@ -273,6 +274,8 @@ static peat_rc finish(pt_store *s, const pt_commit *c, pt_mem *m, uint64_t posit
         rc = s->log != NULL ? log_sync(s, position) : pt_store_flush(s); /* 6 */
     else if (rc == PEAT_OK)
         rc = stir(s, position);
+    if (s->worker_count == 0 && atomic_load_explicit(&s->inline_due, memory_order_relaxed))
+        pt_work_step_inline(s);
     if (PT_UNLIKELY(delay_ns != 0))
         s->env->sleep_ns(s->env->ctx, delay_ns); /* 7 */
     return rc;
@@ -311,7 +314,6 @@ static peat_rc commit_large(pt_store *s, const pt_commit *c, uint64_t hash, size
     atomic_fetch_add_explicit(&side->writers, 1, memory_order_relaxed); /* before a flush sees it */
     switching_run(s, &w, side);
     rc = finish(s, c, side, position);
-    atomic_fetch_sub_explicit(&side->writers, 1, memory_order_release);
     pt_mem_unref(side);
     return rc;
 out:
@@ -338,6 +340,7 @@ peat_rc pt_store_commit(pt_store *s, const pt_commit *c)
         pt_mutex_unlock(&s->commit_mu);
         return rc;
     }
+    atomic_fetch_add_explicit(&m->writers, 1, memory_order_relaxed);
     return finish(s, c, m, position);
 }
 

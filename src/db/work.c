@@ -277,16 +277,22 @@ typedef struct pt_wish {
     pt_slice lower, upper;
 } pt_wish;
 
-/* Choose. PEAT_OK with *ret_unit NONE when nothing is due. A merge is claimed. */
-static pt_unit choose(pt_worker *w, pt_version *v, const pt_wish *wish,
-                      pt_pick_options *ret_options, uint64_t *io_claims, pt_merge_pick *ret_pick)
+static void wish_options(pt_store *s, const pt_version *v, const pt_wish *wish,
+                         pt_pick_options *ret_options)
 {
-    pt_store *s = w->store;
     pt_pick_options_init(s, v, ret_options);
     ret_options->idle = wish->idle;
     ret_options->lower = wish->lower;
     ret_options->upper = wish->upper;
     ret_options->oldest_snapshot = pt_snapshot_oldest(s);
+}
+
+/* Choose. PEAT_OK with *ret_unit NONE when nothing is due. A merge is claimed. */
+static pt_unit choose(pt_worker *w, pt_version *v, const pt_wish *wish,
+                      pt_pick_options *ret_options, uint64_t *io_claims, pt_merge_pick *ret_pick)
+{
+    pt_store *s = w->store;
+    wish_options(s, v, wish, ret_options);
     pt_mutex_lock(&s->work_mu);
     options_with_claims(s, ret_options, io_claims);
     pt_unit unit = pt_pick(v, ret_options, ret_pick);
@@ -456,6 +462,8 @@ void pt_work_step_inline(pt_store *s)
     pt_mutex_lock(&s->worker_mu);
     /* a failure is kept for the next wait on a flush, and was sent as an event */
     (void)worker_step(&s->inline_worker, &w, STEP_BYTES, &outcome);
+    if (outcome == PT_WORKER_NOTHING)
+        atomic_store_explicit(&s->inline_due, false, memory_order_relaxed);
     pt_mutex_unlock(&s->worker_mu);
 }
 
@@ -492,6 +500,22 @@ static bool is_settled(pt_store *s)
     return settled;
 }
 
+/* Asks the chooser, without claiming anything. */
+static bool anything_due(pt_store *s, const pt_wish *wish)
+{
+    pt_pick_options options;
+    pt_merge_pick pick;
+    uint64_t claims[CLAIMS_MAX];
+    pt_view *v = pt_store_view(s);
+    wish_options(s, v->version, wish, &options);
+    pt_mutex_lock(&s->work_mu);
+    options_with_claims(s, &options, claims);
+    bool due = s->work.merges_running != 0 || pt_pick(v->version, &options, &pick) != PT_UNIT_NONE;
+    pt_mutex_unlock(&s->work_mu);
+    pt_view_unref(v);
+    return due;
+}
+
 static peat_rc settle_range(pt_store *s, const pt_wish *w, uint64_t deadline_ns,
                             const peat_progress *progress)
 {
@@ -501,7 +525,7 @@ static peat_rc settle_range(pt_store *s, const pt_wish *w, uint64_t deadline_ns,
             !progress->fn(progress->ctx, "merging", units, 0))
             return PEAT_CANCELLED;
         if (deadline_ns != UINT64_MAX && s->env->now_ns(s->env->ctx) >= deadline_ns)
-            return PEAT_TIMEOUT;
+            return anything_due(s, w) ? PEAT_TIMEOUT : PEAT_OK;
         peat_rc rc = unit_inline(s, w, &did);
         if (rc != PEAT_OK)
             return rc;
@@ -538,5 +562,7 @@ peat_rc pt_store_compact(pt_store *s, pt_slice lower, pt_slice upper, const peat
 {
     pt_wish w = {.idle = true, .lower = lower, .upper = upper};
     peat_rc rc = pt_store_flush(s);
-    return rc == PEAT_OK ? settle_range(s, &w, UINT64_MAX, progress) : rc;
+    if (rc == PEAT_OK)
+        rc = settle_range(s, &w, UINT64_MAX, progress);
+    return rc == PEAT_OK ? pt_install_empty_log(s) : rc;
 }

@@ -26,6 +26,7 @@ static void sum_layers(pt_partition *p)
     for (size_t i = 0; i < p->slice_count; i++) {
         p->slice_bytes += p->slices[i].bytes;
         p->obsolete_bytes += p->slices[i].obsolete_bytes;
+        p->slice_obsolete_bytes += p->slices[i].obsolete_bytes;
         p->entries += p->slices[i].entries;
         p->tombstones += p->slices[i].tombstones;
     }

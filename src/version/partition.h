@@ -32,7 +32,9 @@ typedef struct pt_partition {
     size_t bottom_count;
     pt_key_index bottom_index; /* of key_min */
     /* sums over the layers */
-    uint64_t slice_bytes, bottom_bytes, obsolete_bytes, entries, tombstones;
+    uint64_t slice_bytes, bottom_bytes, entries, tombstones;
+    uint64_t slice_obsolete_bytes; /* hidden in layers below, about */
+    uint64_t obsolete_bytes;       /* with what the bottom run keeps for snapshots */
 } pt_partition;
 
 /* Copies the layers and takes references to their tables. One reference. */

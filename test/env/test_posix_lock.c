@@ -159,15 +159,16 @@ static char child_idles(fixture *f, peat_env_lock *inherited)
     return 'y';
 }
 
-static void unlocking_works_while_a_forked_child_lives(void **state)
+static void a_forked_child_keeps_the_lock_of_its_parent(void **state)
 {
     fixture *f = *state;
     int64_t pid = 0;
     peat_env_lock *lock = lock_now(f, false);
     forked p = fork_with(f, lock, child_idles);
     f->env->dir_unlock(f->env->ctx, lock);
-    assert_int_equal(probe(f, false, &pid), 0);
+    assert_int_equal(probe(f, false, &pid), EWOULDBLOCK);
     end_child(&p, false);
+    assert_int_equal(probe(f, false, &pid), 0);
 }
 
 static char child_locks(fixture *f, peat_env_lock *inherited)
@@ -211,7 +212,7 @@ int main(void)
         CASE(readers_share_create_nothing_and_leave_no_pid),
         CASE(another_process_is_refused_and_told_who_holds_it),
         CASE(a_forked_child_does_not_take_the_lock_away),
-        CASE(unlocking_works_while_a_forked_child_lives),
+        CASE(a_forked_child_keeps_the_lock_of_its_parent),
         CASE(the_lock_goes_with_a_killed_process),
         CASE(closing_another_descriptor_of_the_file_keeps_the_lock),
     };
