@@ -149,7 +149,7 @@ static peat_rc check_identity(pt_store *s)
 static peat_rc open_catalog(pt_store *s)
 {
     peat_rc rc = pt_catalog_open(&s->catalog, &s->shelf);
-    if (rc == PEAT_NOT_STORE && s->settings.may_create) {
+    if (rc == PEAT_NOT_FOUND && s->settings.may_create) {
         pt_sink_forget(&s->sink);
         pt_catalog_done(&s->catalog);
         return create_catalog(s);

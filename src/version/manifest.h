@@ -31,10 +31,10 @@ typedef struct pt_manifest pt_manifest;
 peat_rc pt_manifest_create(const pt_env *env, pt_dir *dir, pt_sink *sink, uint64_t store_id,
                            uint32_t app_id, pt_slice first_payload,
                            pt_manifest **ret_manifest) PT_MUST_USE;
-/* PEAT_NOT_STORE when there is no superblock (says what is there; pt_manifest_create may follow),
- * PEAT_VERSION for a newer format, PEAT_CORRUPT when both slots are damaged or PEAT is missing
- * among a store's files. Shows every payload in order. Writes nothing; a writer calls
- * pt_manifest_begin afterwards. */
+/* PEAT_NOT_FOUND when there is no superblock yet (pt_manifest_create may follow), PEAT_NOT_STORE
+ * when other things are there, PEAT_VERSION for a newer format, PEAT_CORRUPT when both slots are
+ * damaged or PEAT is missing among a store's files. Shows every payload in order. Writes nothing; a
+ * writer calls pt_manifest_begin afterwards. */
 peat_rc pt_manifest_open(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_manifest_visit_fn visit,
                          void *ctx, pt_manifest **ret_manifest) PT_MUST_USE;
 /* open_count + 1, durable in both slots; removes left-over manifest files. When something followed

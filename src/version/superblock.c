@@ -122,7 +122,7 @@ static peat_rc no_superblock(const pt_env *env, pt_dir *dir, pt_sink *sink, cons
     if (c.foreign > 0)
         return pt_fail(sink, PEAT_NOT_STORE, "not a store: PEAT %s, and other files such as %s are",
                        state, c.example);
-    return pt_fail(sink, PEAT_NOT_STORE, "not a store: PEAT %s", state);
+    return pt_fail(sink, PEAT_NOT_FOUND, "there is no store here: PEAT %s", state);
 }
 
 static bool all_zero(const uint8_t *data, size_t size)
@@ -133,18 +133,40 @@ static bool all_zero(const uint8_t *data, size_t size)
     return true;
 }
 
+static bool has_slot_magic(const uint8_t *data, size_t size)
+{
+    for (unsigned i = 0; i < PT_SUPERBLOCK_SLOTS; i++) {
+        size_t at = i * PT_SUPERBLOCK_SLOT_BYTES + SLOT_AT_MAGIC;
+        if (at + sizeof slot_magic <= size && memcmp(data + at, slot_magic, sizeof slot_magic) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A creation that was cut short leaves an incomplete PEAT beside the first manifest and nothing
+ * else; a store that holds anything has log segments or tables as well. */
+static bool cut_short(const uint8_t *data, size_t size, const dir_census *c)
+{
+    bool unfinished = size < PT_SUPERBLOCK_FILE_BYTES && has_slot_magic(data, size);
+    return (unfinished || all_zero(data, size)) && c->foreign == 0 &&
+           (c->only_first || c->numbered == 0);
+}
+
 static peat_rc no_valid_slot(const pt_env *env, pt_dir *dir, pt_sink *sink, const uint8_t *data,
                              size_t size)
 {
     if (all_zero(data, size))
         return no_superblock(env, dir, sink, "was never written");
-    for (unsigned i = 0; i < PT_SUPERBLOCK_SLOTS; i++) {
-        size_t at = i * PT_SUPERBLOCK_SLOT_BYTES + SLOT_AT_MAGIC;
-        if (at + sizeof slot_magic <= size && memcmp(data + at, slot_magic, sizeof slot_magic) == 0)
-            return pt_fail(sink, PEAT_CORRUPT,
-                           "PEAT (the superblock) is damaged: no slot verifies, @0 and @%u of %zu",
-                           PT_SUPERBLOCK_SLOT_BYTES, size);
-    }
+    dir_census c = {0};
+    peat_rc rc = census(env, dir, sink, &c);
+    if (rc != PEAT_OK)
+        return rc;
+    if (cut_short(data, size, &c))
+        return no_superblock(env, dir, sink, "was never completed");
+    if (has_slot_magic(data, size))
+        return pt_fail(sink, PEAT_CORRUPT,
+                       "PEAT (the superblock) is damaged: no slot verifies, @0 and @%u of %zu",
+                       PT_SUPERBLOCK_SLOT_BYTES, size);
     return pt_fail(sink, PEAT_NOT_STORE, "not a store: PEAT (%zu bytes) is another program's file",
                    size);
 }
@@ -234,7 +256,7 @@ peat_rc pt_superblock_check_fresh(const pt_env *env, pt_dir *dir, pt_sink *sink)
         rc = read_slots(env, dir, sink, data, &size);
         if (rc != PEAT_OK)
             return rc;
-        if (!all_zero(data, size))
+        if (!cut_short(data, size, &c))
             return pt_fail(sink, PEAT_EXISTS, "PEAT is already here");
     }
     if (c.numbered > 0 && !c.only_first)

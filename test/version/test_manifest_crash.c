@@ -25,7 +25,7 @@ static void live(life *l, sim_env *sim, const life *before)
     if (before == NULL || !before->created)
         sim_hook_set(sim, cut_here, l);
     peat_rc rc = store_open(&s);
-    if (rc == PEAT_NOT_STORE && (before == NULL || !before->created)) {
+    if (rc == PEAT_NOT_FOUND && (before == NULL || !before->created)) {
         must(&s, store_create(&s));
     } else {
         must(&s, rc);
