@@ -26,6 +26,16 @@ static bool worth_appending(const run_state *r)
     return !r->has_last_key || rest >= r->f->ctx->table_bytes / 4;
 }
 
+/* Above every key of the store, and in its last partition: partitions whose keys were all deleted
+ * may lie between the last key and the last partition. */
+static bool may_append(const run_state *r, pt_slice key)
+{
+    const pt_version *v = r->f->version;
+    if (r->has_last_key && pt_slice_compare(key, r->last_key) <= 0)
+        return false;
+    return pt_slice_compare(key, v->partitions[v->count - 1]->lower) >= 0;
+}
+
 static peat_rc begin_append(run_state *r)
 {
     r->appending = true;
@@ -85,8 +95,7 @@ static peat_rc flush_entry(run_state *r, pt_entry e)
 {
     peat_rc rc = PEAT_OK;
     bool keep;
-    if (!r->appending && (!r->has_last_key || pt_slice_compare(e.key, r->last_key) > 0) &&
-        worth_appending(r))
+    if (!r->appending && may_append(r, e.key) && worth_appending(r))
         TRY(begin_append(r));
     r->seen_bytes += e.key.size + e.value.size;
     TRY(pt_prune_entry(&r->prune, &e, &keep));

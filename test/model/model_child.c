@@ -7,10 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A script takes a second or two; one that hangs is a failure with a name. Sanitizers are slow. */
 #define HANG_SECONDS 240
+/* While shrinking, where a hang is tried again and again, and all of that together. */
+#define HANG_SECONDS_SHRINKING 20
+#define SHRINK_SECONDS         120
 
 static void child(model_child_fn run, void *arg, bool quiet, int pipe_fd)
 {
@@ -20,7 +24,7 @@ static void child(model_child_fn run, void *arg, bool quiet, int pipe_fd)
         (void)dup2(null_fd, STDERR_FILENO);
         (void)dup2(null_fd, STDOUT_FILENO);
     }
-    (void)alarm(HANG_SECONDS);
+    (void)alarm(quiet ? HANG_SECONDS_SHRINKING : HANG_SECONDS);
     run(arg, report);
     (void)fclose(report);
     exit(0);
@@ -85,15 +89,17 @@ typedef struct shrinker {
     model_script *script;
     model_result *result;
     unsigned tries; /* left */
+    time_t end;     /* no more tries after that */
 } shrinker;
 
 /* Takes over `candidate` when it fails too. */
 static bool accept(shrinker *h, model_script *candidate)
 {
     model_result result;
+    if (time(NULL) >= h->end)
+        h->tries = 0;
     if (h->tries == 0 || model_try(candidate, true, &result)) {
-        if (h->tries > 0)
-            h->tries--;
+        h->tries -= h->tries > 0;
         model_script_done(candidate);
         return false;
     }
@@ -168,7 +174,7 @@ static void simplify(shrinker *h)
 
 void model_shrink(model_script *io_script, model_result *io_result, unsigned tries)
 {
-    shrinker h = {io_script, io_result, tries};
+    shrinker h = {io_script, io_result, tries, time(NULL) + SHRINK_SECONDS};
     size_t before;
     do {
         before = h.script->count;
