@@ -167,7 +167,7 @@ void pt_log_get_stats(pt_log *log, pt_log_stats *ret_stats)
     s.segments = log->old_count;
     const pt_log_seg *seg = log->first;
     while (seg != NULL) {
-        s.segments += seg->file != NULL;
+        s.segments += seg->kept;
         seg = atomic_load_explicit(&seg->next, memory_order_acquire);
     }
     s.spares = log->spare_count;

@@ -57,7 +57,10 @@ struct pt_log_seg {
     /* fixed once begun */
     uint64_t slot, serial, epoch, file_bytes, base;
     uint64_t random;
-    pt_file *file; /* NULL: released, or the origin; then only an anchor of the list */
+    /* Open from the making to the last sync, after which the sync role closes it: nobody writes to
+     * a finished segment. NULL then, and for the origin. */
+    pt_file *file;
+    bool kept; /* guarded by mu: the slot is this segment's; false for an anchor of the list */
     /* set once by the appender, `next` before `end` */
     _Atomic(pt_log_seg *) next;
     _Atomic uint64_t end;  /* position; PT_LOG_NEVER while it is the current one */

@@ -59,10 +59,12 @@ static bool release_first(pt_log *log, uint64_t serial_min, pt_log_spare *ret_sp
     pt_log_seg *next = atomic_load_explicit(&seg->next, memory_order_acquire);
     if (end > written || seg->serial >= serial_min)
         return false;
-    *ret_file = seg->file != NULL;
-    if (*ret_file) {
+    *ret_file = seg->kept;
+    if (seg->file != NULL)
         log->env->file_close(log->env->ctx, seg->file);
-        seg->file = NULL;
+    seg->file = NULL;
+    if (seg->kept) {
+        seg->kept = false;
         *ret_spare = (pt_log_spare){.slot = seg->slot,
                                     .file_bytes = seg->file_bytes,
                                     .zeroed_to = pt_max_u64(seg->zeroed_to, end - seg->base),

@@ -14,6 +14,17 @@
 
 /* --- making --- */
 
+/* make_mu held. A segment that is finished is closed by its last sync: so when there is no
+ * descriptor left, that is the last thing to try. */
+static int open_file(pt_log *log, const char *name, unsigned flags, pt_file **ret_file)
+{
+    flags |= PEAT_ENV_FILE_WRITE;
+    int e = pt_file_open(log->env, log->dir, log->sink, name, flags, ret_file);
+    if (pt_out_of_files(e) && pt_log_sync(log, pt_log_position(log)) == PEAT_OK)
+        e = pt_file_open(log->env, log->dir, log->sink, name, flags, ret_file);
+    return e;
+}
+
 static void slot_name(uint64_t slot, char ret_name[PT_FILE_NAME_SIZE])
 {
     pt_file_name('w', slot, ret_name);
@@ -73,6 +84,7 @@ static pt_log_seg *seg_alloc(pt_log *log, uint64_t file_bytes)
         return NULL;
     }
     seg->file_bytes = file_bytes;
+    seg->kept = true;
     atomic_init(&seg->next, NULL);
     atomic_init(&seg->end, PT_LOG_NEVER);
     return seg;
@@ -81,14 +93,12 @@ static pt_log_seg *seg_alloc(pt_log *log, uint64_t file_bytes)
 /* make_mu held. The first slot whose name is free. */
 static peat_rc create_file(pt_log *log, pt_log_seg *seg)
 {
-    const pt_env *env = log->env;
     int e = EEXIST;
     char name[PT_FILE_NAME_SIZE] = "";
     while (e == EEXIST) {
         seg->slot = log->slot_next++;
         slot_name(seg->slot, name);
-        e = pt_file_open(env, log->dir, log->sink, name, PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE,
-                         &seg->file);
+        e = open_file(log, name, PEAT_ENV_FILE_CREATE, &seg->file);
     }
     return e == 0 ? PEAT_OK : pt_fail_os(log->sink, e, "log %s cannot be made", name);
 }
@@ -128,7 +138,7 @@ static peat_rc open_spare(pt_log *log, const pt_log_spare *spare, pt_log_seg **r
     seg->slot = spare->slot;
     seg->zeroed_to = spare->zeroed_to;
     slot_name(seg->slot, name);
-    int e = pt_file_open(env, log->dir, log->sink, name, PEAT_ENV_FILE_WRITE, &seg->file);
+    int e = open_file(log, name, 0, &seg->file);
     if (e == 0)
         e = env->file_size(env->ctx, seg->file, &size);
     if (e == 0 && size != spare->file_bytes)

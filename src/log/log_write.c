@@ -195,7 +195,7 @@ static peat_rc sync_file(pt_log *log, pt_log_seg *seg)
 }
 
 /* Sync role held: the files that hold [synced, target), oldest first, so that no later byte is
- * acknowledged before an earlier one. */
+ * acknowledged before an earlier one. A file that is finished is closed. */
 static peat_rc sync_files(pt_log *log, uint64_t target)
 {
     for (;;) {
@@ -212,6 +212,9 @@ static peat_rc sync_files(pt_log *log, uint64_t target)
         pt_log_seg *next = atomic_load_explicit(&seg->next, memory_order_acquire);
         if (next == NULL || next->base >= target)
             return PEAT_OK;
+        if (seg->file != NULL)
+            log->env->file_close(log->env->ctx, seg->file);
+        seg->file = NULL;
         log->sync_seg = next;
     }
 }
