@@ -74,7 +74,8 @@ struct peat_env {
                     peat_env_lock **ret_lock, int64_t *ret_holder_pid);
     void (*dir_unlock)(void *ctx, peat_env_lock *lock);
 
-    /* Files. */
+    /* Files. When file_open or dir_list answer EMFILE or ENFILE, files that were opened for reading
+     * are closed and the call is made again. */
     int (*file_open)(void *ctx, peat_env_dir *dir, const char *name, unsigned flags,
                      peat_env_file **ret_file);
     void (*file_close)(void *ctx, peat_env_file *file);

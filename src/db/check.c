@@ -63,6 +63,7 @@ static peat_rc check_manifest(checking *c)
     pt_sink sink;
     pt_manifest *m = NULL;
     pt_sink_init(&sink);
+    sink.relief = s->sink.relief;
     pt_mutex_lock(&s->install_mu); /* it is not being written meanwhile */
     peat_rc rc = pt_manifest_open(s->env, s->dir, &sink, ignore_payload, c, &m);
     pt_mutex_unlock(&s->install_mu);
@@ -78,6 +79,7 @@ static peat_rc check_log(checking *c)
     pt_store *s = c->s;
     pt_sink sink;
     pt_sink_init(&sink);
+    sink.relief = s->sink.relief;
     pt_mutex_lock(&s->install_mu); /* no segment is recycled meanwhile */
     pt_log_replay replay = {.store_id = s->store_id,
                             .serial_min = s->catalog.state.log_serial_min,

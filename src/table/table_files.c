@@ -107,10 +107,12 @@ static void dismiss_one(pt_table_files *files)
     }
 }
 
+/* A shortage while nothing is open is not of this set's making. */
 static void shrink(pt_table_files *files)
 {
     size_t half = files->open > 1 ? files->open / 2 : 1;
-    files->limit = half < files->limit ? half : files->limit;
+    if (files->open != 0 && half < files->limit)
+        files->limit = half;
     files->calm = 0;
 }
 

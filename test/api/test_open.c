@@ -183,6 +183,10 @@ static void few_file_descriptors_are_enough(void **state)
     kit_close(k);
     kit_must_open(k);
     assert_int_equal(count_all(k->db), 4000);
+    peat_check_report report = {.size = sizeof report};
+    assert_ok(peat_check(k->db, NULL, &report));
+    assert_true(report.files > 16);
+    assert_true(sim_get_held(k->sim).files < 16);
 }
 
 int main(void)
