@@ -7,38 +7,10 @@
  * entry: forward   `below` stands on the entry shown; key and value are its own backward  `below`
  * stands before all versions of the key shown (or at the end of its way); key and value are copies
  */
-#include "db/scan.h"
+#include "db/scan_state.h"
 
 #include "entry/merge_iter.h"
 #include "version/version_iter.h"
-
-typedef enum place { NEW, FORWARD, BACKWARD, ENDED } place;
-
-struct pt_scan {
-    pt_store *store;
-    pt_view *view;
-    pt_snapshot_link link;
-    pt_iter *below;
-    pt_bytes bounds;
-    pt_slice lower, upper;
-    bool keys_only;
-    place place;
-    peat_rc ended;       /* why, while ENDED */
-    bool below_ended;    /* BACKWARD: below has no entry before */
-    bool filled;         /* the entry it stands on was returned by a fill */
-    bool stay;           /* `below` may not leave its block: rows point into it */
-    pt_slice key, value; /* shown */
-    pt_bytes saved_key;
-    pt_bytes saved_value;
-    pt_bytes *chunks; /* memory of the last fill's rows */
-    size_t chunk_count, chunk_capacity;
-    size_t row_bytes; /* in them */
-};
-
-/* Rows of one fill are copied into chunks of this; a fill ends early when it has copied the
- * maximum. */
-#define ROW_BYTES     ((size_t)64 << 10)
-#define ROW_BYTES_MAX ((size_t)1 << 20)
 
 static peat_rc open_memory(pt_scan *c, pt_mem *m, pt_iter **children, size_t *io_count)
 {
@@ -132,7 +104,7 @@ void pt_scan_free(pt_scan *c)
 
 static peat_rc end(pt_scan *c, peat_rc rc)
 {
-    c->place = ENDED;
+    c->place = PT_SCAN_AT_ENDED;
     c->ended = rc;
     c->key = c->value = (pt_slice){0};
     if (rc == PEAT_CORRUPT)
@@ -156,7 +128,7 @@ static peat_rc show_below(pt_scan *c)
     const pt_entry *e = &c->below->at;
     c->key = e->key;
     c->value = c->keys_only ? (pt_slice){0} : e->value;
-    c->place = FORWARD;
+    c->place = PT_SCAN_AT_FORWARD;
     return PEAT_OK;
 }
 
@@ -218,7 +190,7 @@ static peat_rc settle_backward(pt_scan *c, peat_rc rc)
         if (put && (rc == PEAT_OK || rc == PEAT_END)) {
             c->key = saved_key(c);
             c->value = pt_slice_of(c->saved_value.data, c->saved_value.size);
-            c->place = BACKWARD;
+            c->place = PT_SCAN_AT_BACKWARD;
             c->below_ended = rc == PEAT_END;
             return PEAT_OK;
         }
@@ -245,7 +217,7 @@ static peat_rc go_last(pt_scan *c)
 static peat_rc go_next(pt_scan *c)
 {
     peat_rc rc = PEAT_OK;
-    if (PT_LIKELY(c->place == FORWARD)) {
+    if (PT_LIKELY(c->place == PT_SCAN_AT_FORWARD)) {
         rc = save_key(c, c->key);
         return settle_forward(c, rc == PEAT_OK ? next_below(c) : rc, true);
     }
@@ -255,7 +227,7 @@ static peat_rc go_next(pt_scan *c)
 
 static peat_rc go_prev(pt_scan *c)
 {
-    if (c->place == BACKWARD)
+    if (c->place == PT_SCAN_AT_BACKWARD)
         return c->below_ended ? end(c, PEAT_END) : settle_backward(c, PEAT_OK);
     peat_rc rc = save_key(c, c->key);
     while (rc == PEAT_OK && pt_slice_equal(c->below->at.key, saved_key(c)))
@@ -263,30 +235,45 @@ static peat_rc go_prev(pt_scan *c)
     return settle_backward(c, rc);
 }
 
-static peat_rc enter(pt_scan *c)
+peat_rc pt_scan_enter(pt_scan *c)
 {
     return PT_UNLIKELY(pt_store_gone(c->store)) ? end(c, PEAT_CLOSED) : PEAT_OK;
 }
 
+peat_rc pt_scan_step(pt_scan *c, pt_scan_move move)
+{
+    switch (move) {
+    case PT_SCAN_FIRST:
+        return go_first(c);
+    case PT_SCAN_LAST:
+        return go_last(c);
+    case PT_SCAN_NEXT:
+        return go_next(c);
+    case PT_SCAN_PREV:
+        return go_prev(c);
+    }
+    return PEAT_INVALID;
+}
+
 peat_rc pt_scan_go(pt_scan *c, pt_scan_move move)
 {
-    peat_rc rc = enter(c);
+    peat_rc rc = pt_scan_enter(c);
     if (rc != PEAT_OK)
         return rc;
     c->filled = false;
     bool next = move == PT_SCAN_NEXT, prev = move == PT_SCAN_PREV;
-    if (c->place == ENDED && (next || prev))
+    if (c->place == PT_SCAN_AT_ENDED && (next || prev))
         return c->ended;
-    if (move == PT_SCAN_FIRST || (next && c->place == NEW))
+    if (move == PT_SCAN_FIRST || (next && c->place == PT_SCAN_AT_NEW))
         return go_first(c);
-    if (move == PT_SCAN_LAST || (prev && c->place == NEW))
+    if (move == PT_SCAN_LAST || (prev && c->place == PT_SCAN_AT_NEW))
         return go_last(c);
     return next ? go_next(c) : go_prev(c);
 }
 
 peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev)
 {
-    peat_rc rc = enter(c);
+    peat_rc rc = pt_scan_enter(c);
     if (rc != PEAT_OK)
         return rc;
     c->filled = false;
@@ -303,109 +290,6 @@ peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev)
                     : settle_forward(c, pt_iter_seek(c->below, saved_key(c)), false);
 }
 
-/* ---- many rows per call ---- */
-
-/* Until its block is left the value stays where it is. */
-static bool value_stays(const pt_scan *c)
-{
-    return c->place == FORWARD && c->below->stable_until.size != 0;
-}
-
-/* A new piece of memory for rows; those before it stay until the next fill. */
-static peat_rc add_chunk(pt_scan *c, size_t needed)
-{
-    if (!pt_grow(c->store->env, &c->chunks, &c->chunk_capacity, c->chunk_count + 1,
-                 sizeof *c->chunks))
-        return PEAT_NOMEM;
-    pt_bytes *b = &c->chunks[c->chunk_count];
-    pt_bytes_init(b, c->store->env);
-    peat_rc rc = pt_bytes_reserve(b, needed > ROW_BYTES ? needed : ROW_BYTES);
-    c->chunk_count += rc == PEAT_OK;
-    return rc;
-}
-
-/* Empties the rows' memory; one chunk of the usual size is kept. */
-static void clear_rows(pt_scan *c)
-{
-    while (c->chunk_count > 1 || (c->chunk_count == 1 && c->chunks[0].capacity > ROW_BYTES))
-        pt_bytes_done(&c->chunks[--c->chunk_count]);
-    if (c->chunk_count == 1)
-        c->chunks[0].size = 0;
-    c->row_bytes = 0;
-}
-
-/* Copies the entry shown; the value stays where it is when `by_reference`. */
-static peat_rc add_row(pt_scan *c, bool by_reference, peat_row *row)
-{
-    size_t value_size = by_reference ? 0 : c->value.size, n = c->key.size + value_size;
-    pt_bytes *b = c->chunk_count != 0 ? &c->chunks[c->chunk_count - 1] : NULL;
-    if (b == NULL || b->capacity - b->size < n) {
-        peat_rc rc = add_chunk(c, n);
-        if (rc != PEAT_OK)
-            return rc;
-        b = &c->chunks[c->chunk_count - 1];
-    }
-    uint8_t *p = b->data + b->size;
-    memcpy(p, c->key.data, c->key.size);
-    if (value_size != 0)
-        memcpy(p + c->key.size, c->value.data, value_size);
-    b->size += n;
-    c->row_bytes += n;
-    row->key = peat_bytes(p + PT_KEYSPACE_BYTES, c->key.size - PT_KEYSPACE_BYTES);
-    row->value = peat_bytes(by_reference ? c->value.data : p + c->key.size, c->value.size);
-    return PEAT_OK;
-}
-
-static peat_rc step_fill(pt_scan *c, bool back)
-{
-    if (c->place == ENDED)
-        return c->ended;
-    if (c->place == NEW)
-        return back ? go_last(c) : go_first(c);
-    if (!c->filled)
-        return PEAT_OK;
-    return back ? go_prev(c) : go_next(c);
-}
-
-/* It went on from the last row and met the end, an error, or the end of its block: back to that
- * row. */
-static void stand_on(pt_scan *c, const peat_row *row, bool back)
-{
-    const uint8_t *user_key = (const uint8_t *)row->key.data;
-    pt_slice key = pt_slice_of(user_key - PT_KEYSPACE_BYTES, row->key.size + PT_KEYSPACE_BYTES);
-    (void)pt_scan_seek(c, key, back); /* a failure shows again in the next call */
-    c->filled = true;
-}
-
-peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *ret_n)
-{
-    size_t count = 0;
-    *ret_n = 0;
-    peat_rc rc = enter(c);
-    if (rc == PEAT_OK && n != 0)
-        rc = step_fill(c, back);
-    clear_rows(c);
-    while (rc == PEAT_OK && count < n) {
-        bool stays = value_stays(c);
-        bool last_of_block = stays && pt_slice_equal(c->key, c->below->stable_until);
-        rc = add_row(c, stays, &rows[count]);
-        if (rc != PEAT_OK)
-            break;
-        c->filled = true;
-        count++;
-        if (last_of_block || count == n || c->row_bytes >= ROW_BYTES_MAX)
-            break;
-        c->stay = c->stay || stays;
-        rc = back ? go_prev(c) : go_next(c);
-        c->filled = false;
-    }
-    c->stay = false;
-    if (rc != PEAT_OK && count != 0)
-        stand_on(c, &rows[count - 1], back);
-    *ret_n = count;
-    return count != 0 ? PEAT_OK : rc;
-}
-
 bool pt_scan_forked(const pt_scan *c)
 {
     return pt_store_forked(c->store);
@@ -413,7 +297,7 @@ bool pt_scan_forked(const pt_scan *c)
 
 bool pt_scan_valid(const pt_scan *c)
 {
-    return c->place == FORWARD || c->place == BACKWARD;
+    return c->place == PT_SCAN_AT_FORWARD || c->place == PT_SCAN_AT_BACKWARD;
 }
 
 pt_slice pt_scan_key(const pt_scan *c)

@@ -143,7 +143,7 @@ struct pt_store {
 
     _Atomic uint64_t pace_ns_per_kib; /* what a committer owes; pace.c */
     _Atomic uint64_t last_write_ns;   /* when a thread last saw the published sequence move */
-    atomic_bool inline_due; /* no threads: the next committers do a step each */
+    atomic_bool inline_due;           /* no threads: the next committers do a step each */
     atomic_bool sleeping;             /* a thread waits without a timeout: a write has to wake it */
     _Atomic uint64_t unsynced_since_ns; /* 0: nothing to sync */
 };
@@ -201,7 +201,9 @@ void pt_pace_update(pt_store *s);
  * holds commit_mu. */
 uint64_t pt_pace_owe(pt_store *s, uint64_t bytes);
 
-/* ---- work.c ---- */
+/* ---- threads.c, work.c, flushing.c, settle.c, sizes.c ---- */
+/* Flushes the oldest immutable memtable; one at a time. */
+peat_rc pt_work_flush(pt_store *s, bool *ret_did) PT_MUST_USE;
 peat_rc pt_workers_start(pt_store *s) PT_MUST_USE;
 void pt_workers_stop(pt_store *s);
 void pt_work_wake(pt_store *s);

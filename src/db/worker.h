@@ -29,6 +29,20 @@ typedef enum pt_worker_outcome {
     PT_WORKER_UNIT,    /* a unit has ended */
 } pt_worker_outcome;
 
+/* What is asked of the chooser: only what is due, or also what an idle store does, in a range. */
+typedef struct pt_wish {
+    bool idle;
+    pt_slice lower, upper; /* upper.data NULL: open */
+} pt_wish;
+
+/* One step of a merge: a few milliseconds. */
+#define PT_WORK_STEP_BYTES ((uint64_t)1 << 20)
+
+/* A step of whatever is due, of at most so many bytes. */
+peat_rc pt_worker_step_for(pt_worker *w, const pt_wish *wish, uint64_t bytes,
+                           pt_worker_outcome *ret_outcome) PT_MUST_USE;
+/* Asks the chooser, without claiming anything. */
+bool pt_work_due(pt_store *s, const pt_wish *wish);
 /* `idle`: also what only an idle store does. *ret_outcome is set in every case. */
 peat_rc pt_worker_step(pt_worker *w, bool idle, pt_worker_outcome *ret_outcome) PT_MUST_USE;
 /* Gives up the merge under way; its files go. */

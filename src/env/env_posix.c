@@ -227,8 +227,8 @@ static const uint32_t *posix_fork_mark(void *ctx)
 {
     (void)ctx;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    uint32_t *mark = (uint32_t *)mmap(NULL, page, PROT_READ | PROT_WRITE,
-                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint32_t *mark =
+        (uint32_t *)mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mark == MAP_FAILED)
         return NULL;
     if (madvise(mark, page, MADV_WIPEONFORK) != 0) {

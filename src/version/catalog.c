@@ -9,23 +9,7 @@
 #include "version/catalog.h"
 
 #include "base/file_name.h"
-
-typedef struct draft {
-    pt_partition **partitions; /* references; unsorted until finished */
-    size_t count, capacity;
-    pt_tref **added; /* tables of this edit; references */
-    size_t added_count, added_capacity;
-    pt_state state;
-    pt_log_end *log_ends;
-    size_t log_end_count;
-    bool has_log_ends;
-} draft;
-
-static peat_rc bad_edit(pt_catalog *c, const char *what, uint64_t number)
-{
-    return pt_fail(c->sink, PEAT_CORRUPT, "manifest: an edit after number %" PRIu64 " %s %" PRIu64,
-                   c->state.edit_number, what, number);
-}
+#include "version/draft.h"
 
 static size_t table_rank(const pt_catalog *c, uint64_t file_number)
 {
@@ -47,208 +31,7 @@ pt_tref *pt_catalog_table(const pt_catalog *c, uint64_t file_number)
                                                                                 : NULL;
 }
 
-static peat_rc draft_init(draft *d, pt_catalog *c)
-{
-    *d = (draft){.state = c->state};
-    if (c->version == NULL)
-        return PEAT_OK;
-    if (!pt_grow(c->env, &d->partitions, &d->capacity, c->version->count, sizeof(pt_partition *)))
-        return PEAT_NOMEM;
-    for (size_t i = 0; i < c->version->count; i++)
-        d->partitions[i] = pt_partition_ref(c->version->partitions[i]);
-    d->count = c->version->count;
-    return PEAT_OK;
-}
-
-static void draft_done(draft *d, pt_catalog *c)
-{
-    for (size_t i = 0; i < d->count; i++)
-        pt_partition_unref(d->partitions[i]);
-    for (size_t i = 0; i < d->added_count; i++)
-        pt_tref_unref(d->added[i]);
-    pt_free(c->env, d->partitions);
-    pt_free(c->env, d->added);
-    pt_free(c->env, d->log_ends);
-}
-
-static pt_tref *draft_table(const draft *d, const pt_catalog *c, uint64_t file_number)
-{
-    for (size_t i = 0; i < d->added_count; i++)
-        if (d->added[i]->meta->file_number == file_number)
-            return d->added[i];
-    return pt_catalog_table(c, file_number);
-}
-
-static peat_rc draft_add_table(draft *d, pt_catalog *c, pt_slice footer)
-{
-    pt_table_meta meta;
-    peat_rc rc = pt_table_meta_decode(footer, &meta);
-    if (rc != PEAT_OK)
-        return rc == PEAT_CORRUPT
-                   ? bad_edit(c, "has a damaged table footer, item size", footer.size)
-                   : pt_fail(c->sink, rc, "manifest: a table this version cannot read");
-    if (draft_table(d, c, meta.file_number) != NULL)
-        return bad_edit(c, "adds again table", meta.file_number);
-    if (!pt_grow(c->env, &d->added, &d->added_capacity, d->added_count + 1, sizeof(pt_tref *)))
-        return PEAT_NOMEM;
-    rc = pt_tref_new(c->shelf, &meta, &d->added[d->added_count]);
-    d->added_count += rc == PEAT_OK;
-    return rc;
-}
-
-static size_t draft_find(const draft *d, uint64_t partition_id)
-{
-    size_t i = 0;
-    while (i < d->count && d->partitions[i]->id != partition_id)
-        i++;
-    return i;
-}
-
-static peat_rc resolve(const draft *d, pt_catalog *c, const pt_layer_record *r, pt_layer *ret)
-{
-    pt_tref *t = draft_table(d, c, r->file_number);
-    if (t == NULL)
-        return bad_edit(c, "has a layer in the unknown table", r->file_number);
-    *ret = (pt_layer){.tref = t,
-                      .bytes = r->bytes,
-                      .entries = r->entries,
-                      .tombstones = r->tombstones,
-                      .obsolete_bytes = r->obsolete_bytes};
-    return PEAT_OK;
-}
-
-static peat_rc draft_partition(draft *d, pt_catalog *c, pt_edit_item *item)
-{
-    peat_rc rc = PEAT_OK;
-    pt_partition *p = NULL;
-    size_t count = (size_t)(item->slice_count + item->bottom_count);
-    pt_layer *layers = (pt_layer *)pt_alloc(c->env, count * sizeof *layers);
-    if (layers == NULL)
-        return PEAT_NOMEM;
-    for (size_t i = 0; i < count; i++) {
-        pt_layer_record r = pt_layer_decode(&item->layers);
-        TRY(resolve(d, c, &r, &layers[i]));
-    }
-    if (!pt_grow(c->env, &d->partitions, &d->capacity, d->count + 1, sizeof(pt_partition *))) {
-        rc = PEAT_NOMEM;
-        goto out;
-    }
-    TRY(pt_partition_new(c->env, item->partition_id, item->lower, layers, item->slice_count,
-                         layers + item->slice_count, item->bottom_count, &p));
-    size_t at = draft_find(d, item->partition_id);
-    if (at < d->count)
-        pt_partition_unref(d->partitions[at]);
-    else
-        d->count++;
-    d->partitions[at] = p;
-out:
-    pt_free(c->env, layers);
-    return rc;
-}
-
-static peat_rc draft_push(draft *d, pt_catalog *c, const pt_edit_item *item)
-{
-    peat_rc rc = PEAT_OK;
-    size_t at = draft_find(d, item->partition_id);
-    if (at == d->count)
-        return bad_edit(c, "pushes on the unknown partition", item->partition_id);
-    pt_partition *old = d->partitions[at], *p = NULL;
-    pt_layer *layers = (pt_layer *)pt_alloc(c->env, (old->slice_count + 1) * sizeof *layers);
-    if (layers == NULL)
-        return PEAT_NOMEM;
-    TRY(resolve(d, c, &item->layer, &layers[0]));
-    if (old->slice_count != 0)
-        memcpy(layers + 1, old->slices, old->slice_count * sizeof *layers);
-    TRY(pt_partition_new(c->env, old->id, old->lower, layers, old->slice_count + 1, old->bottom,
-                         old->bottom_count, &p));
-    pt_partition_unref(old);
-    d->partitions[at] = p;
-out:
-    pt_free(c->env, layers);
-    return rc;
-}
-
-static peat_rc draft_log_ends(draft *d, pt_catalog *c, pt_edit_item *item)
-{
-    pt_log_end *ends = (pt_log_end *)pt_alloc(c->env, item->end_count * sizeof *ends);
-    if (ends == NULL)
-        return PEAT_NOMEM;
-    for (uint64_t i = 0; i < item->end_count; i++)
-        ends[i] = pt_log_end_decode(&item->ends);
-    pt_free(c->env, d->log_ends);
-    d->log_ends = ends;
-    d->log_end_count = item->end_count;
-    d->has_log_ends = true;
-    return PEAT_OK;
-}
-
-static peat_rc draft_item(draft *d, pt_catalog *c, pt_edit_item *item)
-{
-    switch (item->tag) {
-    case PT_EDIT_TABLE:
-        return draft_add_table(d, c, item->table_meta);
-    case PT_EDIT_PARTITION:
-        return draft_partition(d, c, item);
-    case PT_EDIT_DROP_PARTITION: {
-        size_t at = draft_find(d, item->partition_id);
-        if (at == d->count)
-            return bad_edit(c, "drops the unknown partition", item->partition_id);
-        pt_partition_unref(d->partitions[at]);
-        d->partitions[at] = d->partitions[--d->count];
-        return PEAT_OK;
-    }
-    case PT_EDIT_PUSH:
-        return draft_push(d, c, item);
-    case PT_EDIT_STATE:
-        d->state = item->state;
-        return PEAT_OK;
-    case PT_EDIT_LOG_ENDS:
-        return draft_log_ends(d, c, item);
-    }
-    return bad_edit(c, "has an unknown item", (uint64_t)item->tag);
-}
-
-static peat_rc draft_apply(draft *d, pt_catalog *c, pt_slice payload)
-{
-    pt_cursor cursor = pt_cursor_of(payload.data, payload.size);
-    pt_edit_item item;
-    peat_rc rc;
-    while ((rc = pt_edit_next(&cursor, &item)) == PEAT_OK) {
-        rc = draft_item(d, c, &item);
-        if (rc != PEAT_OK)
-            return rc;
-    }
-    if (rc == PEAT_END)
-        return PEAT_OK;
-    return bad_edit(c, "cannot be decoded at byte", (uint64_t)(cursor.at - payload.data));
-}
-
-/* Insertion sort: all but a few are in place already. */
-static void sort_partitions(pt_partition **p, size_t count)
-{
-    for (size_t i = 1; i < count; i++)
-        for (size_t j = i; j > 0 && pt_slice_compare(p[j - 1]->lower, p[j]->lower) > 0; j--) {
-            pt_partition *t = p[j];
-            p[j] = p[j - 1];
-            p[j - 1] = t;
-        }
-}
-
-static peat_rc draft_version(draft *d, pt_catalog *c, pt_version **ret_version)
-{
-    sort_partitions(d->partitions, d->count);
-    if (d->count == 0 || d->partitions[0]->lower.size != 0)
-        return bad_edit(c, "leaves no partition without a lower bound; partitions:", d->count);
-    for (size_t i = 1; i < d->count; i++)
-        if (pt_slice_equal(d->partitions[i - 1]->lower, d->partitions[i]->lower))
-            return bad_edit(c, "leaves two equal bounds; partition", d->partitions[i]->id);
-    peat_rc rc = pt_version_new(c->env, d->partitions, d->count, ret_version);
-    if (rc == PEAT_OK)
-        d->count = 0; /* the version has the references now */
-    return rc;
-}
-
-static void take_tables(draft *d, pt_catalog *c)
+static void take_tables(pt_draft *d, pt_catalog *c)
 {
     for (size_t i = 0; i < d->added_count; i++) {
         size_t at = table_rank(c, d->added[i]->meta->file_number);
@@ -259,7 +42,7 @@ static void take_tables(draft *d, pt_catalog *c)
     d->added_count = 0;
 }
 
-static void swap_log_ends(draft *d, pt_catalog *c)
+static void swap_log_ends(pt_draft *d, pt_catalog *c)
 {
     if (!d->has_log_ends)
         return;
@@ -301,7 +84,7 @@ static void bury(pt_catalog *c)
 }
 
 /* Step 3 and 4. */
-static void draft_install(draft *d, pt_catalog *c, pt_version *version)
+static void draft_install(pt_draft *d, pt_catalog *c, pt_version *version)
 {
     pt_version *old = c->version;
     c->version = version;
@@ -315,15 +98,15 @@ static void draft_install(draft *d, pt_catalog *c, pt_version *version)
 peat_rc pt_catalog_commit(pt_catalog *c, pt_bytes *io_edit, const pt_state *state)
 {
     peat_rc rc = PEAT_OK;
-    draft d = {0};
+    pt_draft d = {0};
     pt_version *version = NULL;
     pt_state next = *state;
     next.edit_number = c->state.edit_number + 1;
     TRY(pt_edit_state(io_edit, &next));
     pt_slice payload = pt_slice_of(io_edit->data, io_edit->size);
-    TRY(draft_init(&d, c));
-    TRY(draft_apply(&d, c, payload));
-    TRY(draft_version(&d, c, &version)); /* 1 */
+    TRY(pt_draft_init(&d, c));
+    TRY(pt_draft_apply(&d, c, payload));
+    TRY(pt_draft_version(&d, c, &version)); /* 1 */
     if (!pt_grow(c->env, &c->tables, &c->table_capacity, c->table_count + d.added_count,
                  sizeof(pt_tref *))) {
         rc = PEAT_NOMEM;
@@ -334,7 +117,7 @@ peat_rc pt_catalog_commit(pt_catalog *c, pt_bytes *io_edit, const pt_state *stat
     version = NULL;
 out:
     pt_version_unref(version);
-    draft_done(&d, c);
+    pt_draft_done(&d, c);
     return rc;
 }
 
@@ -375,13 +158,13 @@ static void catalog_init(pt_catalog *c, pt_shelf *shelf)
 
 typedef struct opening {
     pt_catalog *c;
-    draft d;
+    pt_draft d;
 } opening;
 
 static peat_rc visit_edit(void *ctx, pt_slice payload)
 {
     opening *o = (opening *)ctx;
-    peat_rc rc = draft_apply(&o->d, o->c, payload);
+    peat_rc rc = pt_draft_apply(&o->d, o->c, payload);
     o->c->state = o->d.state; /* for the texts of later failures */
     return rc;
 }
@@ -390,7 +173,7 @@ static peat_rc adopt(opening *o)
 {
     pt_catalog *c = o->c;
     pt_version *version = NULL;
-    peat_rc rc = draft_version(&o->d, c, &version);
+    peat_rc rc = pt_draft_version(&o->d, c, &version);
     if (rc != PEAT_OK)
         return rc;
     if (!pt_grow(c->env, &c->tables, &c->table_capacity, o->d.added_count, sizeof(pt_tref *))) {
@@ -416,7 +199,7 @@ peat_rc pt_catalog_create(pt_catalog *c, pt_shelf *shelf, uint64_t store_id, uin
     TRY(adopt(&o));
     TRY(pt_manifest_create(c->env, c->dir, c->sink, store_id, app_id, payload, &c->manifest));
 out:
-    draft_done(&o.d, c);
+    pt_draft_done(&o.d, c);
     pt_bytes_done(&first);
     return rc;
 }
@@ -485,7 +268,7 @@ peat_rc pt_catalog_open(pt_catalog *c, pt_shelf *shelf)
     TRY(adopt(&o));
     TRY(compare_files(c));
 out:
-    draft_done(&o.d, c);
+    pt_draft_done(&o.d, c);
     return rc;
 }
 

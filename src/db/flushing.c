@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flushing.c - the oldest immutable memtable becomes tables; one flush at a time (flush_mu).
+ */
+#include "db/outcome.h"
+
+static pt_mem *oldest_immutable(const pt_view *v)
+{
+    return v->immutable_count != 0 ? v->immutables[v->immutable_count - 1] : NULL;
+}
+
+static void wait_for_writers(pt_store *s, pt_mem *m)
+{
+    pt_store_wait_published(s, m->seq_last);
+    /* acquire: pairs with the committer's release after its inserts; they take microseconds */
+    while (atomic_load_explicit(&m->writers, memory_order_acquire) != 0)
+        pt_spin_pause();
+}
+
+static peat_rc run_flush(pt_store *s, const pt_view *v, pt_mem *m, pt_flush *ret_flush,
+                         pt_work_context *ctx, uint64_t **ret_snapshots)
+{
+    peat_rc rc = PEAT_OK;
+    pt_iter *entries = NULL;
+    size_t count;
+    pt_memtable_stats stats;
+    wait_for_writers(s, m);
+    TRY(pt_snapshot_list(s, ret_snapshots, &count));
+    pt_work_context_init(s, v->version, *ret_snapshots, count, ctx);
+    TRY(pt_memtable_iter_new(m->table, &entries));
+    pt_memtable_get_stats(m->table, &stats);
+    pt_flush_input input = {.entries = entries,
+                            .seq_first = m->seq_first,
+                            .seq_last = m->seq_last,
+                            .bytes = stats.key_bytes + stats.value_bytes,
+                            .epoch = &s->epoch};
+    TRY(pt_flush_run(ret_flush, ctx, v->version, &input));
+out:
+    pt_iter_done(entries);
+    return rc;
+}
+
+static void count_flush(pt_store *s, const pt_flush *f)
+{
+    pt_mutex_lock(&s->work_mu);
+    s->work.flushes++;
+    s->work.appends += f->appended != NULL;
+    s->work.flush_bytes += pt_flush_bytes_written(f);
+    pt_mutex_unlock(&s->work_mu);
+}
+
+/* Flushes the oldest immutable memtable; one at a time. */
+peat_rc pt_work_flush(pt_store *s, bool *ret_did)
+{
+    peat_rc rc = PEAT_OK;
+    pt_flush flush = {0};
+    pt_work_context ctx;
+    uint64_t *snapshots = NULL;
+    pt_mutex_lock(&s->flush_mu);
+    uint64_t begin = s->env->now_ns(s->env->ctx);
+    pt_view *v = pt_store_view(s);
+    pt_mem *m = oldest_immutable(v);
+    *ret_did = m != NULL;
+    if (m == NULL)
+        goto out;
+    TRY(pt_sink_fenced(&s->sink));
+    TRY(run_flush(s, v, m, &flush, &ctx, &snapshots));
+    TRY(pt_install_flush(s, &flush, m));
+    count_flush(s, &flush);
+out:
+    if (m != NULL) {
+        pt_memtable_stats stats;
+        pt_memtable_get_stats(m->table, &stats);
+        uint64_t bytes = stats.key_bytes + stats.value_bytes;
+        uint64_t took = s->env->now_ns(s->env->ctx) - begin;
+        if (rc == PEAT_OK)
+            pt_note_rate(s, bytes, took);
+        pt_event_send(s, PEAT_EVENT_FLUSH, rc, took, bytes, pt_flush_bytes_written(&flush), NULL);
+    }
+    pt_flush_done(&flush);
+    pt_view_unref(v);
+    pt_free(s->env, snapshots);
+    pt_mutex_unlock(&s->flush_mu);
+    if (*ret_did) {
+        pt_note_result(s, rc);
+        pt_pace_update(s);
+    }
+    return rc;
+}
+
+peat_rc pt_work_wait_flush(pt_store *s, size_t immutables_max)
+{
+    for (;;) {
+        peat_rc rc = pt_sink_fenced(&s->sink);
+        if (rc != PEAT_OK)
+            return rc;
+        pt_mutex_lock(&s->work_mu);
+        uint64_t generation = s->work.generation;
+        unsigned failures = s->work.failures;
+        pt_mutex_unlock(&s->work_mu);
+        pt_view *v = pt_store_view(s);
+        size_t n = v->immutable_count;
+        pt_view_unref(v);
+        if (n <= immutables_max)
+            return PEAT_OK;
+        if (s->worker_count == 0 || failures != 0) {
+            bool did;
+            rc = pt_work_flush(
+                s, &did); /* also after a failure: the caller finds out whether it lasts */
+            if (rc != PEAT_OK)
+                return rc;
+            continue;
+        }
+        pt_work_wake(s);
+        pt_mutex_lock(&s->work_mu);
+        while (s->work.generation == generation)
+            pt_cond_wait(&s->done_cond, &s->work_mu);
+        pt_mutex_unlock(&s->work_mu);
+    }
+}
+
+peat_rc pt_store_flush(pt_store *s)
+{
+    if (s->settings.read_only)
+        return PEAT_READ_ONLY;
+    peat_rc rc = pt_sink_fenced(&s->sink);
+    if (rc == PEAT_OK)
+        rc = pt_store_rotate(s, true);
+    bool did = true;
+    while (rc == PEAT_OK && did)
+        rc = pt_work_flush(s, &did);
+    return rc;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outcome.c - how units of work ended: failures with their back-off, and the rate the background
+ * takes data in at, which pacing needs.
+ */
+#include "db/outcome.h"
+
+/* A failed unit is tried again after this, doubling up to 64 times it: a full disk may have room
+ * by then, and the log of errors stays short. */
+#define RETRY_NS ((uint64_t)50 * 1000 * 1000)
+/* A table write that fails with EIO this many times in a row fences the store. */
+#define IO_FAILURES_MAX 3u
+
+void pt_note_result(pt_store *s, peat_rc rc)
+{
+    pt_mutex_lock(&s->work_mu);
+    pt_work_state *w = &s->work;
+    w->error = rc;
+    w->failures = rc == PEAT_OK ? 0 : w->failures + 1;
+    if (rc != PEAT_OK) {
+        uint64_t back_off = RETRY_NS << (w->failures < 7 ? w->failures - 1 : 6);
+        w->retry_ns = s->env->now_ns(s->env->ctx) + back_off;
+    }
+    unsigned failures = w->failures;
+    w->generation++;
+    pt_cond_broadcast(&s->done_cond);
+    pt_mutex_unlock(&s->work_mu);
+    if (rc == PEAT_OK)
+        return;
+    if (rc == PEAT_IO && failures >= IO_FAILURES_MAX)
+        pt_sink_fence(&s->sink, rc);
+    pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
+}
+
+void pt_note_rate(pt_store *s, uint64_t bytes, uint64_t ns)
+{
+    if (ns == 0 || bytes < 65536)
+        return; /* too short to say anything */
+    double rate = (double)bytes * 1e9 / (double)ns;
+    pt_mutex_lock(&s->work_mu);
+    double *r = &s->work.bytes_per_second;
+    *r = *r == 0 ? rate : *r * 0.75 + rate * 0.25;
+    pt_mutex_unlock(&s->work_mu);
+}

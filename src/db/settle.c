@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * settle.c - background work in a caller's thread: single units, settling, compacting a range.
+ */
+#include "db/store.h"
+#include "db/worker.h"
+
+static peat_rc unit_inline(pt_store *s, const pt_wish *wish, bool *ret_did)
+{
+    pt_worker_outcome outcome;
+    peat_rc rc;
+    pt_mutex_lock(&s->worker_mu);
+    do
+        rc = pt_worker_step_for(&s->inline_worker, wish, UINT64_MAX / 2, &outcome);
+    while (rc == PEAT_OK && outcome == PT_WORKER_STEP);
+    pt_mutex_unlock(&s->worker_mu);
+    *ret_did = outcome != PT_WORKER_NOTHING;
+    return rc;
+}
+
+peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did)
+{
+    pt_wish w = {.idle = idle};
+    *ret_did = false;
+    if (s->settings.read_only)
+        return PEAT_READ_ONLY;
+    return unit_inline(s, &w, ret_did);
+}
+
+void pt_work_step_inline(pt_store *s)
+{
+    pt_wish w = {0};
+    pt_worker_outcome outcome;
+    pt_mutex_lock(&s->worker_mu);
+    /* a failure is kept for the next wait on a flush, and was sent as an event */
+    (void)!pt_worker_step_for(&s->inline_worker, &w, PT_WORK_STEP_BYTES, &outcome);
+    if (outcome == PT_WORKER_NOTHING)
+        atomic_store_explicit(&s->inline_due, false, memory_order_relaxed);
+    pt_mutex_unlock(&s->worker_mu);
+}
+
+static bool others_run(pt_store *s)
+{
+    pt_mutex_lock(&s->work_mu);
+    bool some = s->work.merges_running != 0;
+    pt_mutex_unlock(&s->work_mu);
+    return some;
+}
+
+/* False when the deadline has passed. */
+static bool wait_for_others(pt_store *s, uint64_t deadline_ns)
+{
+    uint64_t now = s->env->now_ns(s->env->ctx);
+    if (now >= deadline_ns)
+        return false;
+    pt_mutex_lock(&s->work_mu);
+    /* short, because a unit may have ended since others_run was asked */
+    if (s->work.merges_running != 0)
+        (void)pt_cond_wait_for(&s->done_cond, &s->work_mu,
+                               pt_min_u64(deadline_ns - now, 50 * 1000 * 1000));
+    pt_mutex_unlock(&s->work_mu);
+    return true;
+}
+
+static bool is_settled(pt_store *s)
+{
+    pt_view *v = pt_store_view(s);
+    pt_memtable_stats stats;
+    pt_memtable_get_stats(v->active->table, &stats);
+    bool settled = v->immutable_count == 0 && stats.entries == 0;
+    pt_view_unref(v);
+    return settled;
+}
+
+static peat_rc settle_range(pt_store *s, const pt_wish *w, uint64_t deadline_ns,
+                            const peat_progress *progress)
+{
+    for (uint64_t units = 0;; units++) {
+        bool did = false;
+        if (progress != NULL && progress->fn != NULL &&
+            !progress->fn(progress->ctx, "merging", units, 0))
+            return PEAT_CANCELLED;
+        if (deadline_ns != UINT64_MAX && s->env->now_ns(s->env->ctx) >= deadline_ns)
+            return pt_work_due(s, w) ? PEAT_TIMEOUT : PEAT_OK;
+        peat_rc rc = unit_inline(s, w, &did);
+        if (rc != PEAT_OK)
+            return rc;
+        if (did)
+            continue;
+        if (!others_run(s))
+            return PEAT_OK;
+        if (!wait_for_others(s, deadline_ns))
+            return PEAT_TIMEOUT;
+    }
+}
+
+peat_rc pt_store_settle(pt_store *s, uint64_t timeout_ms)
+{
+    pt_wish w = {.idle = true};
+    uint64_t now = s->env->now_ns(s->env->ctx);
+    uint64_t deadline =
+        timeout_ms < (UINT64_MAX - now) / 1000000 ? now + timeout_ms * 1000000 : UINT64_MAX;
+    if (s->settings.read_only)
+        return PEAT_READ_ONLY;
+    peat_rc rc = PEAT_OK;
+    do {
+        if (!is_settled(s))
+            rc = timeout_ms == 0 ? PEAT_TIMEOUT : pt_store_flush(s);
+        if (rc == PEAT_OK)
+            rc = settle_range(s, &w, deadline, NULL);
+    } while (rc == PEAT_OK && !is_settled(s));
+    if (rc == PEAT_OK)
+        rc = pt_install_empty_log(s);
+    return rc;
+}
+
+peat_rc pt_store_compact(pt_store *s, pt_slice lower, pt_slice upper, const peat_progress *progress)
+{
+    pt_wish w = {.idle = true, .lower = lower, .upper = upper};
+    peat_rc rc = pt_store_flush(s);
+    if (rc == PEAT_OK)
+        rc = settle_range(s, &w, UINT64_MAX, progress);
+    return rc == PEAT_OK ? pt_install_empty_log(s) : rc;
+}
