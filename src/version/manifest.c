@@ -187,7 +187,6 @@ static peat_rc promise(pt_manifest *m, unsigned copies)
 }
 
 /* --- create --- */
-
 /* A creation that was cut short leaves PEAT without contents and m-000001; see
  * pt_superblock_check_fresh, which has looked. */
 static peat_rc remove_remains(pt_manifest *m)
