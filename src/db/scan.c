@@ -126,8 +126,9 @@ static pt_slice saved_key(const pt_scan *c)
 static peat_rc show_below(pt_scan *c)
 {
     const pt_entry *e = &c->below->at;
-    c->key = e->key;
-    c->value = c->keys_only ? (pt_slice){0} : e->value;
+    pt_slice_copy(&c->key, &e->key);
+    if (PT_LIKELY(!c->keys_only))
+        pt_slice_copy(&c->value, &e->value);
     c->place = PT_SCAN_AT_FORWARD;
     return PEAT_OK;
 }
@@ -181,12 +182,14 @@ static peat_rc settle_backward(pt_scan *c, peat_rc rc)
         if (pt_slice_compare(c->below->at.key, c->lower) < 0)
             return end(c, PEAT_END);
         rc = save_key(c, c->below->at.key);
-        while (rc == PEAT_OK && pt_slice_equal(c->below->at.key, saved_key(c))) {
+        if (rc != PEAT_OK)
+            break;
+        do {
             if (c->below->at.seq <= c->link.seq)
                 rc = save_entry(c, &c->below->at, &put);
             if (rc == PEAT_OK)
                 rc = pt_iter_prev(c->below);
-        }
+        } while (rc == PEAT_OK && pt_slice_equal(c->below->at.key, saved_key(c)));
         if (put && (rc == PEAT_OK || rc == PEAT_END)) {
             c->key = saved_key(c);
             c->value = pt_slice_of(c->saved_value.data, c->saved_value.size);

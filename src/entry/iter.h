@@ -35,6 +35,34 @@ struct pt_iter {
     pt_slice stable_until;
 };
 
+/* Copies word by word. The one below has just written these words one by one; a wider load of two
+ * of them waits until both have reached the cache (no store forwarding), which costs more than all
+ * the rest of a step (doc/decisions/005-merge.md). The fences are for the compiler only, against
+ * pairing; no instruction. */
+static inline void pt_slice_copy(pt_slice *to, const pt_slice *from)
+{
+    to->data = from->data;
+    atomic_signal_fence(memory_order_seq_cst);
+    to->size = from->size;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void pt_entry_copy(pt_entry *to, const pt_entry *from)
+{
+    pt_slice_copy(&to->key, &from->key);
+    pt_slice_copy(&to->value, &from->value);
+    to->seq = from->seq;
+    atomic_signal_fence(memory_order_seq_cst);
+    to->kind = from->kind;
+}
+
+/* An iterator that only passes on what the one below it shows. */
+static inline void pt_iter_mirror(pt_iter *to, const pt_iter *from)
+{
+    pt_entry_copy(&to->at, &from->at);
+    pt_slice_copy(&to->stable_until, &from->stable_until);
+}
+
 static inline peat_rc pt_iter_first(pt_iter *it)
 {
     return it->ops->first(it);

@@ -119,31 +119,13 @@ static uint32_t find_rival(const merge_iter *m)
     return best;
 }
 
-/* Copies word by word. The child has just written these words one by one; a wider load of two of
- * them waits until both have reached the cache (no store forwarding), which costs more than all the
- * rest of a step (E5). The fences are for the compiler only, against pairing; no instruction. */
-static inline void copy_entry(pt_entry *to, const pt_entry *from)
-{
-    to->key.data = from->key.data;
-    atomic_signal_fence(memory_order_seq_cst);
-    to->key.size = from->key.size;
-    atomic_signal_fence(memory_order_seq_cst);
-    to->value.data = from->value.data;
-    atomic_signal_fence(memory_order_seq_cst);
-    to->value.size = from->value.size;
-    atomic_signal_fence(memory_order_seq_cst);
-    to->seq = from->seq;
-    atomic_signal_fence(memory_order_seq_cst);
-    to->kind = from->kind;
-}
-
 /* Shows the winner's entry, or the end. */
 static peat_rc show(merge_iter *m)
 {
     const card *c = &m->cards[m->winner];
     m->state = c->spent ? PEAT_END : PEAT_OK;
     if (PT_LIKELY(!c->spent))
-        copy_entry(&m->base.at, &c->child->at);
+        pt_entry_copy(&m->base.at, &c->child->at);
     return m->state;
 }
 
@@ -251,7 +233,7 @@ static inline peat_rc advance(merge_iter *m, bool backward)
     write_card(c, backward);
     if (PT_UNLIKELY(m->rival == NO_CHILD || !before(m, w, m->rival)))
         return contest(m);
-    copy_entry(&m->base.at, &c->child->at);
+    pt_entry_copy(&m->base.at, &c->child->at);
     return PEAT_OK;
 }
 

@@ -20,8 +20,7 @@ typedef struct run_iter {
 static peat_rc mirror(run_iter *r, peat_rc rc)
 {
     if (rc == PEAT_OK) {
-        r->base.at = r->table->at;
-        r->base.stable_until = r->table->stable_until;
+        pt_iter_mirror(&r->base, r->table);
     }
     return rc;
 }

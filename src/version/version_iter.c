@@ -20,8 +20,7 @@ typedef struct version_iter {
 static peat_rc mirror(version_iter *v, peat_rc rc)
 {
     if (rc == PEAT_OK) {
-        v->base.at = v->layers->at;
-        v->base.stable_until = v->layers->stable_until;
+        pt_iter_mirror(&v->base, v->layers);
     }
     return rc;
 }
