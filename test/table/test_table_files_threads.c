@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* test_table_files_threads.c - tables that share descriptors, and threads that wait for them. */
+#include "shared_files.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+typedef struct call {
+    fixture *f;
+    int table;
+    int reads;
+    atomic_bool done;
+    bool answer;
+    peat_rc rc;
+} call;
+
+static void *run_read(void *arg)
+{
+    call *c = arg;
+    c->rc = read_table(c->f, c->table);
+    atomic_store(&c->done, true);
+    return NULL;
+}
+
+static void *run_relief(void *arg)
+{
+    call *c = arg;
+    c->answer = pt_table_files_relieve(&c->f->files);
+    atomic_store(&c->done, true);
+    return NULL;
+}
+
+static void wait_for_leaving(fixture *f)
+{
+    for (size_t leaving = 0; leaving == 0; (void)sched_yield()) {
+        pt_mutex_lock(&f->files.mu);
+        leaving = f->files.leaving;
+        pt_mutex_unlock(&f->files.mu);
+    }
+}
+
+/* The thread can go on only when the file that is in use is given back. */
+static void wait_behind_a_reader(fixture *f, void *(*run)(void *), call *c)
+{
+    pthread_t thread;
+    pt_file *file = NULL;
+    assert_int_equal(pt_table_pin(f->tables[0], &file), PEAT_OK);
+    assert_int_equal(pthread_create(&thread, NULL, run, c), 0);
+    wait_for_leaving(f);
+    assert_false(atomic_load(&c->done));
+    uint64_t size = 0; /* the file is still good */
+    assert_int_equal(f->env->file_size(f->env->ctx, file, &size), 0);
+    assert_int_equal(size, pt_table_get_meta(f->tables[0])->file_bytes);
+    pt_table_unpin(f->tables[0]);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void a_newcomer_waits_for_a_read_to_end(void **state)
+{
+    fixture *f = *state;
+    call c = {.f = f, .table = 1};
+    f->files.limit = 1;
+    wait_behind_a_reader(f, run_read, &c);
+    assert_int_equal(c.rc, PEAT_OK);
+    assert_int_equal(files_held(f), 1);
+    assert_int_equal(read_table(f, 0), PEAT_OK);
+}
+
+static void a_file_that_is_leaving_is_opened_again_behind_its_end(void **state)
+{
+    fixture *f = *state;
+    call c = {.f = f, .table = 0}; /* the same table */
+    pthread_t relief;
+    call r = {.f = f};
+    pt_file *file = NULL;
+    assert_int_equal(pt_table_pin(f->tables[0], &file), PEAT_OK);
+    assert_int_equal(pthread_create(&relief, NULL, run_relief, &r), 0);
+    wait_for_leaving(f);
+    pthread_t reader;
+    assert_int_equal(pthread_create(&reader, NULL, run_read, &c), 0);
+    pt_table_unpin(f->tables[0]);
+    assert_int_equal(pthread_join(relief, NULL), 0);
+    assert_int_equal(pthread_join(reader, NULL), 0);
+    assert_true(r.answer);
+    assert_int_equal(c.rc, PEAT_OK);
+    assert_int_equal(files_held(f), 1);
+}
+
+static void relief_waits_for_a_read_to_end(void **state)
+{
+    fixture *f = *state;
+    call c = {.f = f};
+    wait_behind_a_reader(f, run_relief, &c);
+    assert_true(c.answer);
+    assert_int_equal(files_held(f), 0);
+}
+
+static void *run_many(void *arg)
+{
+    call *c = arg;
+    for (int n = 0; n < c->reads && c->rc == PEAT_OK; n++) {
+        c->rc = read_table(c->f, (c->table + n) % TABLES);
+        /* what the writers of a store do now and then */
+        if (n % 50 == 0)
+            (void)pt_table_files_relieve(&c->f->files);
+    }
+    return NULL;
+}
+
+static void many_readers_share_two_descriptors(void **state)
+{
+    fixture *f = *state;
+    call calls[5];
+    pthread_t threads[5];
+    leave_descriptors(f, 2);
+    for (int i = 0; i < 5; i++) {
+        calls[i] = (call){.f = f, .table = i, .reads = 1000};
+        assert_int_equal(pthread_create(&threads[i], NULL, run_many, &calls[i]), 0);
+    }
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(calls[i].rc, PEAT_OK);
+    }
+    assert_true(files_held(f) <= 2);
+    assert_int_equal(f->files.leaving, 0);
+    assert_int_equal(f->files.opening, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_newcomer_waits_for_a_read_to_end),
+        TEST(a_file_that_is_leaving_is_opened_again_behind_its_end),
+        TEST(relief_waits_for_a_read_to_end),
+        TEST(many_readers_share_two_descriptors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
