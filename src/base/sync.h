@@ -31,6 +31,12 @@ static inline void pt_mutex_lock(pt_mutex *m)
     PT_ASSERT(e == 0);
 }
 
+/* False when somebody holds it, the caller included. */
+static inline bool pt_mutex_try_lock(pt_mutex *m)
+{
+    return pthread_mutex_trylock(&m->m) == 0;
+}
+
 static inline void pt_mutex_unlock(pt_mutex *m)
 {
     int e = pthread_mutex_unlock(&m->m);

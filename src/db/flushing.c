@@ -49,18 +49,39 @@ static void count_flush(pt_store *s, const pt_flush *f)
     pt_mutex_unlock(&s->work_mu);
 }
 
-/* Flushes the oldest immutable memtable; one at a time. */
+static uint64_t mem_bytes(const pt_mem *m)
+{
+    pt_memtable_stats stats;
+    pt_memtable_get_stats(m->table, &stats);
+    return stats.key_bytes + stats.value_bytes;
+}
+
+/* What is to be told of a flush once its lock is given back: the event's receiver may write. */
+typedef struct flush_end {
+    bool did;
+    uint64_t bytes_in, bytes_out, took_ns;
+} flush_end;
+
+static void tell(pt_store *s, const flush_end *e, peat_rc rc)
+{
+    if (rc == PEAT_OK)
+        pt_note_rate(s, e->bytes_in, e->took_ns);
+    pt_event_send(s, PEAT_EVENT_FLUSH, rc, e->took_ns, e->bytes_in, e->bytes_out, NULL);
+    pt_note_result(s, rc);
+    pt_pace_update(s);
+}
+
 peat_rc pt_work_flush(pt_store *s, bool *ret_did)
 {
     peat_rc rc = PEAT_OK;
     pt_flush flush = {0};
     pt_work_context ctx;
     uint64_t *snapshots = NULL;
+    flush_end ended;
     pt_mutex_lock(&s->flush_mu);
     uint64_t begin = s->env->now_ns(s->env->ctx);
     pt_view *v = pt_store_view(s);
     pt_mem *m = oldest_immutable(v);
-    *ret_did = m != NULL;
     if (m == NULL)
         goto out;
     TRY(pt_sink_fenced(&s->sink));
@@ -68,23 +89,17 @@ peat_rc pt_work_flush(pt_store *s, bool *ret_did)
     TRY(pt_install_flush(s, &flush, m));
     count_flush(s, &flush);
 out:
-    if (m != NULL) {
-        pt_memtable_stats stats;
-        pt_memtable_get_stats(m->table, &stats);
-        uint64_t bytes = stats.key_bytes + stats.value_bytes;
-        uint64_t took = s->env->now_ns(s->env->ctx) - begin;
-        if (rc == PEAT_OK)
-            pt_note_rate(s, bytes, took);
-        pt_event_send(s, PEAT_EVENT_FLUSH, rc, took, bytes, pt_flush_bytes_written(&flush), NULL);
-    }
+    ended = (flush_end){.did = m != NULL,
+                        .bytes_in = m != NULL ? mem_bytes(m) : 0,
+                        .bytes_out = pt_flush_bytes_written(&flush),
+                        .took_ns = s->env->now_ns(s->env->ctx) - begin};
     pt_flush_done(&flush);
     pt_view_unref(v);
     pt_free(s->env, snapshots);
     pt_mutex_unlock(&s->flush_mu);
-    if (*ret_did) {
-        pt_note_result(s, rc);
-        pt_pace_update(s);
-    }
+    *ret_did = ended.did;
+    if (ended.did)
+        tell(s, &ended, rc);
     return rc;
 }
 

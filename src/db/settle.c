@@ -31,7 +31,9 @@ void pt_work_step_inline(pt_store *s)
 {
     pt_wish w = {0};
     pt_worker_outcome outcome;
-    pt_mutex_lock(&s->worker_mu);
+    /* taken: another committer is at it, or this write comes from an event's receiver */
+    if (!pt_mutex_try_lock(&s->worker_mu))
+        return;
     /* a failure is kept for the next wait on a flush, and was sent as an event */
     (void)!pt_worker_step_for(&s->inline_worker, &w, PT_WORK_STEP_BYTES, &outcome);
     if (outcome == PT_WORKER_NOTHING)
