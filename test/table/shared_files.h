@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* shared_files.h - a few tables in a simulated directory, one key in each, with shared descriptors. */
+/* shared_files.h - tables in a simulated directory, one key in each, that share descriptors. */
 #ifndef PT_TEST_TABLE_SHARED_FILES_H
 #define PT_TEST_TABLE_SHARED_FILES_H
 
