@@ -68,14 +68,27 @@ static uint64_t log_serial_after(pt_store *s, const pt_mem *mem)
     return serial;
 }
 
-static bool is_claimed(pt_store *s, uint64_t partition_id)
+/* Claims a partition until end_claim. False when a unit works on it. */
+static bool try_claim(pt_store *s, uint64_t partition_id)
 {
     bool claimed = false;
     pt_mutex_lock(&s->work_mu);
     for (size_t i = 0; i < s->work.claimed_count; i++)
         claimed = claimed || s->work.claimed[i] == partition_id;
+    if (!claimed)
+        s->work.claimed[s->work.claimed_count++] = partition_id;
     pt_mutex_unlock(&s->work_mu);
-    return claimed;
+    return !claimed;
+}
+
+static void end_claim(pt_store *s, uint64_t partition_id)
+{
+    pt_mutex_lock(&s->work_mu);
+    size_t i = 0;
+    while (s->work.claimed[i] != partition_id)
+        i++;
+    s->work.claimed[i] = s->work.claimed[--s->work.claimed_count];
+    pt_mutex_unlock(&s->work_mu);
 }
 
 peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem)
@@ -86,7 +99,8 @@ peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem)
     pt_mutex_lock(&s->install_mu);
     pt_state state = s->catalog.state;
     const pt_version *v = s->catalog.version;
-    bool may_split = !is_claimed(s, v->partitions[v->count - 1]->id);
+    uint64_t last_id = v->partitions[v->count - 1]->id;
+    bool may_split = try_claim(s, last_id); /* until the outcome is shown */
     state.seq_flushed = mem->seq_last;
     if (s->log != NULL)
         state.log_serial_min = pt_max_u64(state.log_serial_min, log_serial_after(s, mem));
@@ -99,6 +113,8 @@ peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem)
     if (s->log != NULL)
         pt_log_release(s->log, state.log_serial_min);
 out:
+    if (may_split)
+        end_claim(s, last_id);
     pt_mutex_unlock(&s->install_mu);
     pt_bytes_done(&edit);
     clean_up(s);
@@ -159,7 +175,22 @@ out:
     return rc;
 }
 
-peat_rc pt_install_shape(pt_store *s, const pt_pick_options *options, bool *ret_did)
+/* All that the change touches is claimed by whoever asks for it. */
+static bool covers(const uint64_t *claimed, size_t count, const pt_version *v,
+                   const pt_merge_pick *pick)
+{
+    for (size_t i = 0; i < pick->count; i++) {
+        bool mine = false;
+        for (size_t j = 0; j < count; j++)
+            mine = mine || claimed[j] == v->partitions[pick->first + i]->id;
+        if (!mine)
+            return false;
+    }
+    return true;
+}
+
+peat_rc pt_install_shape(pt_store *s, const pt_pick_options *options, const uint64_t *claimed,
+                         size_t claimed_count, bool *ret_did)
 {
     peat_rc rc = PEAT_OK;
     pt_bytes edit;
@@ -170,13 +201,14 @@ peat_rc pt_install_shape(pt_store *s, const pt_pick_options *options, bool *ret_
     const pt_version *v = s->catalog.version;
     /* chosen again, because the version may be another by now */
     pt_unit unit = pt_pick_shape(v, options, &pick);
-    *ret_did = unit != PT_UNIT_NONE;
+    *ret_did = unit != PT_UNIT_NONE && covers(claimed, claimed_count, v, &pick);
+    if (!*ret_did)
+        goto out;
     if (unit == PT_UNIT_SPLIT)
         TRY(split_edit(s, v->partitions[pick.first], options->partition_bytes, &state, &edit));
     else if (unit == PT_UNIT_UNITE)
         TRY(unite_edit(s, v, &pick, &edit));
-    if (*ret_did)
-        TRY(install(s, &edit, &state, NULL));
+    TRY(install(s, &edit, &state, NULL));
 out:
     pt_mutex_unlock(&s->install_mu);
     pt_bytes_done(&edit);

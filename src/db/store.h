@@ -57,12 +57,15 @@ typedef struct pt_snapshot_link {
     uint64_t seq;
 } pt_snapshot_link;
 
+/* Of each thread's unit, of the callers' together, and of the flush under way. */
+#define PT_CLAIMS_MAX (PT_MERGE_PARTS_MAX * (PEAT_THREADS_MAX + 1) + 1)
+
 /* Guarded by work_mu. */
 typedef struct pt_work_state {
     bool stopping;
     uint64_t signals; /* counts wake-ups, so that none is missed */
     unsigned merges_running;
-    uint64_t claimed[PT_MERGE_PARTS_MAX * (PEAT_THREADS_MAX + 1)];
+    uint64_t claimed[PT_CLAIMS_MAX];
     size_t claimed_count;
     uint64_t avoid[64]; /* partitions whose merge met damage: left alone until reopen */
     size_t avoid_count;
@@ -232,8 +235,9 @@ void pt_budget_check(pt_store *s);
 /* ---- install.c ---- */
 peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem) PT_MUST_USE;
 peat_rc pt_install_merge(pt_store *s, pt_merge *merge) PT_MUST_USE;
-/* A split or union of partitions, if one is due. */
-peat_rc pt_install_shape(pt_store *s, const pt_pick_options *options, bool *ret_did) PT_MUST_USE;
+/* A split or union of partitions, if one is due; only of partitions that the caller has claimed. */
+peat_rc pt_install_shape(pt_store *s, const pt_pick_options *options, const uint64_t *claimed,
+                         size_t claimed_count, bool *ret_did) PT_MUST_USE;
 
 /* When everything is in tables: lets go of the log's segments but one of the smallest size. */
 peat_rc pt_install_empty_log(pt_store *s) PT_MUST_USE;

@@ -3,8 +3,9 @@
  * work.c - background work: choose -> run -> install, in the store's own threads or in a caller's.
  *
  * A worker carries at most one merge, in steps; between steps a waiting flush goes first, so that a
- * writer never waits for a merge. Partitions a merge works on are claimed (work_mu) from choosing
- * until it is installed or given up.
+ * writer never waits for a merge. Partitions a unit works on are claimed (work_mu) from choosing
+ * until it is installed or given up. A choice is made in the view that is current while work_mu is
+ * held: what was unclaimed by then has shown its outcome, so nobody works on what is gone already.
  */
 #include "db/store.h"
 #include "db/outcome.h"
@@ -21,7 +22,7 @@ static void options_with_claims(pt_store *s, pt_pick_options *o, uint64_t *io_cl
     o->claimed_count = n;
 }
 
-#define CLAIMS_MAX (PT_MERGE_PARTS_MAX * (PEAT_THREADS_MAX + 1) + 64)
+#define CLAIMS_MAX (PT_CLAIMS_MAX + 64)
 
 static void claim(pt_worker *w, const pt_version *v, const pt_merge_pick *pick)
 {
@@ -62,19 +63,42 @@ static void wish_options(pt_store *s, const pt_version *v, const pt_wish *wish,
     ret_options->oldest_snapshot = pt_snapshot_oldest(s);
 }
 
-/* Choose. PEAT_OK with *ret_unit NONE when nothing is due. A merge is claimed. */
-static pt_unit choose(pt_worker *w, pt_version *v, const pt_wish *wish,
+/* Choose, in *ret_view, which is the caller's to unref. What a unit works on is claimed. */
+static pt_unit choose(pt_worker *w, const pt_wish *wish, pt_view **ret_view,
                       pt_pick_options *ret_options, uint64_t *io_claims, pt_merge_pick *ret_pick)
 {
     pt_store *s = w->store;
-    wish_options(s, v, wish, ret_options);
-    pt_mutex_lock(&s->work_mu);
+    pt_view *v = NULL, *now = pt_store_view(s);
+    do {
+        pt_view_unref(v);
+        v = now;
+        wish_options(s, v->version, wish, ret_options);
+        pt_mutex_lock(&s->work_mu);
+        now = pt_store_view(s);
+        if (now->version != v->version)
+            pt_mutex_unlock(&s->work_mu);
+    } while (now->version != v->version);
     options_with_claims(s, ret_options, io_claims);
-    pt_unit unit = pt_pick(v, ret_options, ret_pick);
-    if (unit == PT_UNIT_MERGE)
-        claim(w, v, ret_pick);
+    pt_unit unit = pt_pick(v->version, ret_options, ret_pick);
+    if (unit != PT_UNIT_NONE)
+        claim(w, v->version, ret_pick);
     pt_mutex_unlock(&s->work_mu);
+    pt_view_unref(now);
+    *ret_view = v;
     return unit;
+}
+
+/* Splits or unites what was claimed for that. */
+static peat_rc change_shape(pt_worker *w, const pt_pick_options *options, bool *ret_did)
+{
+    pt_store *s = w->store;
+    peat_rc rc = pt_install_shape(s, options, w->claimed, w->claimed_count, ret_did);
+    pt_mutex_lock(&s->work_mu);
+    unclaim(w);
+    s->work.partition_changes += *ret_did;
+    pt_mutex_unlock(&s->work_mu);
+    pt_event_send(s, PEAT_EVENT_PARTITION, rc, 0, 0, 0, NULL);
+    return rc;
 }
 
 static peat_rc begin_merge(pt_worker *w, pt_version *v, const pt_merge_pick *pick)
@@ -175,20 +199,16 @@ peat_rc pt_worker_step_for(pt_worker *w, const pt_wish *wish, uint64_t bytes,
     pt_pick_options options;
     pt_merge_pick pick;
     uint64_t claims[CLAIMS_MAX];
-    pt_view *v = pt_store_view(s);
-    pt_unit unit = choose(w, v->version, wish, &options, claims, &pick);
+    pt_view *v;
+    pt_unit unit = choose(w, wish, &v, &options, claims, &pick);
     if (unit == PT_UNIT_MERGE) {
         rc = begin_merge(w, v->version, &pick);
         *ret_outcome = PT_WORKER_STEP;
         if (rc != PEAT_OK)
             end_merge(w, rc);
     } else if (unit != PT_UNIT_NONE) {
-        rc = pt_install_shape(s, &options, &did);
+        rc = change_shape(w, &options, &did);
         *ret_outcome = did ? PT_WORKER_UNIT : PT_WORKER_NOTHING;
-        pt_mutex_lock(&s->work_mu);
-        s->work.partition_changes += did;
-        pt_mutex_unlock(&s->work_mu);
-        pt_event_send(s, PEAT_EVENT_PARTITION, rc, 0, 0, 0, NULL);
     }
     pt_view_unref(v);
     return rc;
