@@ -18,11 +18,6 @@
  * a microsecond. */
 #define PUBLISH_SPINS 2000
 
-static pt_mem *active_mem(pt_store *s)
-{
-    return atomic_load_explicit(&s->view, memory_order_relaxed)->active;
-}
-
 static uint64_t log_serial(pt_store *s)
 {
     return s->log != NULL ? pt_log_serial(s->log) : 0;
@@ -69,6 +64,7 @@ static void switching_run(pt_store *s, switching *w, pt_mem *side)
     pt_view_fill(w->next, w->fresh, immutables, n, v->version);
     pt_store_publish_view(s, w->next);
     pt_mutex_unlock(&s->view_mu);
+    s->active = w->fresh;
     pt_mem_unref(w->fresh);
     atomic_store_explicit(&s->inline_due, true, memory_order_relaxed);
     pt_work_wake(s);
@@ -133,7 +129,7 @@ static peat_rc reserve(pt_store *s, const pt_commit *c, pt_mem **ret_mem)
         peat_rc rc = check_open(s);
         if (rc != PEAT_OK)
             return rc;
-        pt_mem *m = active_mem(s);
+        pt_mem *m = s->active;
         if (PT_LIKELY(!pins_too_much_log(s, m)) &&
             PT_LIKELY(pt_memtable_reserve(m->table, c->count, c->key_bytes, c->value_bytes))) {
             *ret_mem = m;
@@ -349,10 +345,10 @@ peat_rc pt_store_rotate(pt_store *s, bool may_wait)
     peat_rc rc = PEAT_OK;
     pt_memtable_stats stats;
     pt_mutex_lock(&s->commit_mu);
-    pt_memtable_get_stats(active_mem(s)->table, &stats);
+    pt_memtable_get_stats(s->active->table, &stats);
     while (rc == PEAT_OK && stats.entries != 0 && immutable_count(s) >= 2) {
         rc = may_wait ? wait_for_flush(s) : PEAT_TIMEOUT;
-        pt_memtable_get_stats(active_mem(s)->table, &stats);
+        pt_memtable_get_stats(s->active->table, &stats);
     }
     if (rc == PEAT_OK && stats.entries != 0)
         rc = switch_memtable(s);

@@ -222,17 +222,17 @@ static bool end_segment(pt_store *s, uint64_t *ret_serial)
 {
     pt_memtable_stats stats;
     pt_mutex_lock(&s->commit_mu);
-    pt_view *v = atomic_load_explicit(&s->view, memory_order_relaxed);
-    pt_memtable_get_stats(v->active->table, &stats);
-    bool empty = stats.used_bytes == 0 || stats.entries == 0;
-    empty = empty && v->immutable_count == 0 && s->seq_next == v->active->seq_first;
+    pt_mem *active = s->active;
+    pt_memtable_get_stats(active->table, &stats);
+    bool empty = stats.entries == 0 && s->seq_next == active->seq_first;
+    pt_mutex_lock(&s->view_mu); /* only a switch adds immutable ones, and commit_mu is held */
+    empty = empty && atomic_load_explicit(&s->view, memory_order_relaxed)->immutable_count == 0;
     if (empty) {
         pt_log_close_segment(s->log);
         *ret_serial = pt_log_serial(s->log);
-        pt_mutex_lock(&s->view_mu); /* log_serial_after reads it there */
-        v->active->log_serial = *ret_serial;
-        pt_mutex_unlock(&s->view_mu);
+        active->log_serial = *ret_serial; /* log_serial_after reads it under view_mu */
     }
+    pt_mutex_unlock(&s->view_mu);
     pt_mutex_unlock(&s->commit_mu);
     return empty;
 }

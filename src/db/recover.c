@@ -135,6 +135,7 @@ static peat_rc set_view(recovery *r)
         immutables[n++] = r->mems[i];
     pt_view_fill(v, r->mems[r->count - 1], immutables, n, s->catalog.version);
     pt_store_publish_view(s, v);
+    s->active = r->mems[r->count - 1];
     return PEAT_OK;
 }
 

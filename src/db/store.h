@@ -109,7 +109,8 @@ struct pt_store {
 
     /* guarded by commit_mu */
     pt_mutex commit_mu;
-    pt_log *log; /* NULL: no_log or read-only; the pointer itself is fixed */
+    pt_log *log;    /* NULL: no_log or read-only; the pointer itself is fixed */
+    pt_mem *active; /* of the present view, which holds it; no committer need look at the view */
     uint64_t seq_next;
     pt_commit_counters commits;
     double delay_owed_ns;
