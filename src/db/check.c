@@ -74,21 +74,19 @@ static peat_rc check_manifest(checking *c)
     return rc;
 }
 
-static peat_rc check_log(checking *c)
+/* One reading of the log. Caller holds install_mu, so no segment is let go meanwhile. */
+static peat_rc read_log(checking *c, pt_sink *sink, uint64_t *ret_files)
 {
     pt_store *s = c->s;
-    pt_sink sink;
-    pt_sink_init(&sink);
-    sink.relief = s->sink.relief;
-    pt_mutex_lock(&s->install_mu); /* no segment is recycled meanwhile */
     pt_log_replay replay = {.store_id = s->store_id,
                             .serial_min = s->catalog.state.log_serial_min,
                             .seq_min = s->catalog.state.seq_flushed,
                             .read_only = true};
     pt_log_segment *ends =
         (pt_log_segment *)pt_alloc_zero(s->env, (s->catalog.log_end_count + 1) * sizeof *ends);
-    peat_rc rc = ends != NULL ? PEAT_OK : PEAT_NOMEM;
-    for (size_t i = 0; rc == PEAT_OK && i < s->catalog.log_end_count; i++) {
+    if (ends == NULL)
+        return PEAT_NOMEM;
+    for (size_t i = 0; i < s->catalog.log_end_count; i++) {
         ends[i].slot = s->catalog.log_ends[i].slot;
         ends[i].serial = s->catalog.log_ends[i].serial;
         ends[i].end = s->catalog.log_ends[i].end;
@@ -96,13 +94,49 @@ static peat_rc check_log(checking *c)
     }
     replay.ends = ends;
     replay.end_count = s->catalog.log_end_count;
-    if (rc == PEAT_OK)
-        rc = pt_log_replay_run(s->env, s->dir, &sink, &replay, ignore_record, c);
-    pt_mutex_unlock(&s->install_mu);
-    c->report.files += replay.live_count;
-    rc = report_sink(c, rc, &sink, "log");
+    peat_rc rc = pt_log_replay_run(s->env, s->dir, sink, &replay, ignore_record, c);
+    *ret_files = replay.live_count;
     pt_log_replay_done(s->env, &replay);
     pt_free(s->env, ends);
+    return rc;
+}
+
+/* The log while it is being written: what a reader takes for damage may be a record, or a header,
+ * on its way to the file. */
+static peat_rc read_moving_log(checking *c, pt_sink *sink, uint64_t *ret_files)
+{
+    pt_mutex_lock(&c->s->install_mu);
+    peat_rc rc = read_log(c, sink, ret_files);
+    pt_mutex_unlock(&c->s->install_mu);
+    return rc;
+}
+
+/* The same while nothing is appended and all that was is in the files: writers wait. */
+static peat_rc read_still_log(checking *c, pt_sink *sink, uint64_t *ret_files)
+{
+    pt_store *s = c->s;
+    pt_mutex_lock(&s->commit_mu);
+    peat_rc rc = s->log != NULL ? pt_log_write(s->log, pt_log_position(s->log)) : PEAT_OK;
+    if (rc == PEAT_OK)
+        rc = read_moving_log(c, sink, ret_files);
+    pt_mutex_unlock(&s->commit_mu);
+    return rc;
+}
+
+static peat_rc check_log(checking *c)
+{
+    pt_sink sink;
+    uint64_t files = 0, bytes = c->report.bytes;
+    pt_sink_init(&sink);
+    sink.relief = c->s->sink.relief;
+    peat_rc rc = read_moving_log(c, &sink, &files);
+    if (rc != PEAT_OK && rc != PEAT_NOMEM) {
+        pt_sink_forget(&sink);
+        c->report.bytes = bytes;
+        rc = read_still_log(c, &sink, &files);
+    }
+    c->report.files += files;
+    rc = report_sink(c, rc, &sink, "log");
     pt_sink_done(&sink);
     return rc;
 }
