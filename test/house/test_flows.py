@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""The call lists of src/README.md are true: each function is in its file, and is called by the step
+above it. From put to the log and from get to a block it is not far.
+
+ctest: timeout=30
+"""
+import os
+import re
+import unittest
+
+SRC = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "src")
+STEP = re.compile(r"^( *)(\w+)(?: by (\w+)| (\.\.\.))?(?:  +(\S+\.[ch])(?:  +.*)?)$")
+DEFINITION = r"^(?:[\w*]+ )+\*?%s\([^;{]*\)\n\{\n(.*?)^\}\n"
+FLOWS = {"Put", "Get", "Scan", "Flush and compact", "Recover"}
+
+
+def read(path):
+    with open(os.path.join(SRC, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def body(file, name):
+    """The body of a function defined in the file, or None."""
+    found = re.search(DEFINITION % re.escape(name), file, re.M | re.S)
+    return found.group(1) if found else None
+
+
+def check_flow(lines, files):
+    """Problems of one call list; files(path) gives the text of a file. Also the steps with callers."""
+    problems, stack, steps = [], [], []
+    for line in lines:
+        m = STEP.match(line)
+        if not m:
+            problems.append(f"not a step: {line!r}")
+            continue
+        indent, name, member, loose, path = len(m[1]), m[2], m[3], m[4], m[5]
+        here = body(files(path), name)
+        if here is None:
+            problems.append(f"{path} does not define {name}")
+            here = ""
+        while stack and stack[-1][0] >= indent:
+            stack.pop()
+        if stack and not loose:
+            called = rf"(?:->|\.){member}\b" if member else rf"\b{name}\b"
+            if not any(re.search(called, text) for text in stack[-1][3]):
+                problems.append(f"{stack[-1][1]} does not call {name}")
+        if stack and loose and not re.search(rf"\b{name}\b", stack[-1][3][0]):
+            # "..." leaves a helper of the caller's file out
+            if not re.search(rf"\b{name}\b", files(stack[-1][2])):
+                problems.append(f"{stack[-1][2]} does not call {name}")
+        # what stands behind a "..." may be called by a helper in its file
+        stack.append((indent, name, path, [here] + ([files(path)] if loose else [])))
+        steps.append((name, [s[2] for s in stack]))
+    return problems, steps
+
+
+def flows():
+    found = {}
+    for title, block in re.findall(r"^### ([^\n]+)\n(?:(?!^###).)*?```flow\n(.*?)```", read("README.md"), re.M | re.S):
+        found[title] = block.splitlines()
+    return found
+
+
+def hops(paths):
+    """How often the reader turns to another file on the way down."""
+    return sum(a != b for a, b in zip(paths, paths[1:]))
+
+
+class Flows(unittest.TestCase):
+    def test_five_flows_are_true(self):
+        self.assertEqual(set(flows()), FLOWS)
+        for title, lines in flows().items():
+            with self.subTest(title):
+                self.assertGreater(len(lines), 10)
+                self.assertEqual(check_flow(lines, read)[0], [])
+
+    def test_put_reaches_the_log_in_five_hops_and_get_a_block_in_six(self):
+        for title, name, most in (("Put", "append_ring", 5), ("Put", "pt_log_write_at", 5), ("Get", "pt_block_peek", 6)):
+            paths = dict(check_flow(flows()[title], read)[1])[name]
+            self.assertLessEqual(hops(paths), most, paths)
+
+    def test_floors_of_the_table_are_the_folders(self):
+        named = re.findall(r"^\| [0-6] \| `(\w+)` \|", read("README.md"), re.M)
+        folders = [d for d in os.listdir(SRC) if os.path.isdir(os.path.join(SRC, d))]
+        self.assertEqual(sorted(named), sorted(folders))
+
+    def test_files_named_in_the_text_exist(self):
+        for path in re.findall(r"`(\w+/\w+\.[ch])`", read("README.md")):
+            base = os.path.dirname(SRC) if path.startswith("include/") else SRC
+            self.assertTrue(os.path.exists(os.path.join(base, path)), path)
+        for name, path in re.findall(r"`(\w+)` \(`(\w+/\w+\.c)`", read("README.md")):
+            self.assertIsNotNone(body(read(path), name), f"{path} does not define {name}")
+
+    def test_a_wrong_list_is_found(self):
+        files = {"a.c": "static int one(int a,\n    int b)\n{\n    two(a);\n}\n\nvoid *two(int a)\n{\n    s->go(a);\n}\n"}
+        good = ["one   a.c  words", "  two  a.c", "    one by go  a.c"]
+        self.assertEqual(check_flow(good, files.get)[0], [])
+        for bad, problem in ((["three  a.c"], "does not define"), (["two  a.c", "  one  a.c"], "does not call"),
+                             (["two  a.c", "  one by come  a.c"], "does not call"), (["one"], "not a step")):
+            self.assertIn(problem, check_flow(bad, files.get)[0][0])
+
+
+if __name__ == "__main__":
+    unittest.main(buffer=True)
