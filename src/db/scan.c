@@ -3,9 +3,11 @@
  * scan.c - see scan.h.
  *
  * Below is one merged iterator over the memtables and tables of a view, which shows every version
- * of every key (forward newest first, backward oldest first). Invariants while it stands on an
- * entry: forward   `below` stands on the entry shown; key and value are its own backward  `below`
- * stands before all versions of the key shown (or at the end of its way); key and value are copies
+ * of every key (forward newest first, backward oldest first).
+ *
+ * Invariant 1. At FORWARD `below` stands on the entry shown; key and value are its own.
+ * Invariant 2. At BACKWARD `below` stands before all versions of the key shown, or at the end of
+ * its way; the key is a copy, the value a copy or in a block that `below` still holds.
  */
 #include "db/scan_state.h"
 
@@ -163,14 +165,38 @@ static peat_rc settle_forward(pt_scan *c, peat_rc rc, bool skip)
     return end(c, rc);
 }
 
-/* Takes the entry `below` stands on as what may be shown; newer versions may follow. */
-static peat_rc save_entry(pt_scan *c, const pt_entry *e, bool *ret_put)
+/* Keeps the value that may be shown in memory of the scan's own. */
+static peat_rc save_value(pt_scan *c)
 {
-    *ret_put = e->kind == PT_KIND_PUT;
     c->saved_value.size = 0;
-    if (!*ret_put || c->keys_only)
-        return PEAT_OK;
-    return pt_bytes_append(&c->saved_value, e->value.data, e->value.size);
+    peat_rc rc = pt_bytes_append(&c->saved_value, c->value.data, c->value.size);
+    c->value = pt_slice_of(c->saved_value.data, c->saved_value.size);
+    return rc;
+}
+
+/* The versions of the saved key, oldest first; `below` stands on the first of them. The newest
+ * visible one is taken, by reference while its block is not left. *ret_put: there is one, and it is
+ * no tombstone. */
+static peat_rc walk_versions(pt_scan *c, bool *ret_put)
+{
+    peat_rc rc = PEAT_OK;
+    bool referenced = false;
+    *ret_put = false;
+    do {
+        const pt_entry *e = &c->below->at;
+        if (e->seq <= c->link.seq) {
+            *ret_put = e->kind == PT_KIND_PUT;
+            referenced = *ret_put && !c->keys_only;
+            pt_slice_copy(&c->value, &e->value);
+        }
+        if (referenced && !c->below->value_stays_back) {
+            rc = save_value(c);
+            referenced = false;
+        }
+        if (rc == PEAT_OK)
+            rc = pt_iter_prev(c->below);
+    } while (rc == PEAT_OK && pt_slice_equal(c->below->at.key, saved_key(c)));
+    return rc;
 }
 
 /* `below` has moved backward (rc). The newest visible version of the first key from there down that
@@ -182,17 +208,12 @@ static peat_rc settle_backward(pt_scan *c, peat_rc rc)
         if (pt_slice_compare(c->below->at.key, c->lower) < 0)
             return end(c, PEAT_END);
         rc = save_key(c, c->below->at.key);
-        if (rc != PEAT_OK)
-            break;
-        do {
-            if (c->below->at.seq <= c->link.seq)
-                rc = save_entry(c, &c->below->at, &put);
-            if (rc == PEAT_OK)
-                rc = pt_iter_prev(c->below);
-        } while (rc == PEAT_OK && pt_slice_equal(c->below->at.key, saved_key(c)));
+        if (rc == PEAT_OK)
+            rc = walk_versions(c, &put);
         if (put && (rc == PEAT_OK || rc == PEAT_END)) {
             c->key = saved_key(c);
-            c->value = pt_slice_of(c->saved_value.data, c->saved_value.size);
+            if (c->keys_only)
+                c->value = (pt_slice){0};
             c->place = PT_SCAN_AT_BACKWARD;
             c->below_ended = rc == PEAT_END;
             return PEAT_OK;

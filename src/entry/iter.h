@@ -33,6 +33,8 @@ struct pt_iter {
      * last key of the block it stands in (empty: unknown): until then `next` does no I/O and value
      * memory stays in place. */
     pt_slice stable_until;
+    /* `prev` leaves at.value's memory in place. False where that is not known. */
+    bool value_stays_back;
 };
 
 /* Copies word by word. The one below has just written these words one by one; a wider load of two
@@ -61,6 +63,7 @@ static inline void pt_iter_mirror(pt_iter *to, const pt_iter *from)
 {
     pt_entry_copy(&to->at, &from->at);
     pt_slice_copy(&to->stable_until, &from->stable_until);
+    to->value_stays_back = from->value_stays_back;
 }
 
 static inline peat_rc pt_iter_first(pt_iter *it)

@@ -76,6 +76,7 @@ static peat_rc stand(table_iter *t, uint32_t slot)
     t->base.at.value = pt_block_value(b, slot);
     t->base.at.seq = pt_block_seq(b, slot);
     t->base.at.kind = pt_block_kind(b, slot);
+    t->base.value_stays_back = slot > t->slot_lo;
     return PEAT_OK;
 }
 
