@@ -10,11 +10,14 @@ void pt_work_context_init(pt_store *s, const pt_version *v, const uint64_t *snap
 {
     pt_pick_options o;
     pt_pick_options_init(s, v, &o);
+    pt_mutex_lock(&s->install_mu);
+    uint64_t edit_number = s->catalog.state.edit_number + 1;
+    pt_mutex_unlock(&s->install_mu);
     *ret_ctx = (pt_work_context){.env = s->env,
                                  .dir = s->dir,
                                  .sink = &s->sink,
                                  .store_id = s->store_id,
-                                 .edit_number = s->catalog.state.edit_number + 1,
+                                 .edit_number = edit_number,
                                  .file_next = &s->file_next,
                                  .table_bytes = o.table_bytes,
                                  .partition_bytes = o.partition_bytes,
