@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""README.md tells the truth: its program compiles and prints what it says, its commands run, its
+figures are those of doc/bench.md, and every document can be found from doc/README.md.
+
+ctest: timeout=120
+"""
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+from lintlib.tree import Tree  # noqa: E402
+
+LIB = os.path.abspath(os.environ.get("PEAT_LIB_DIR") or os.path.join(ROOT, "build"))
+BIN = os.path.abspath(os.environ.get("PEAT_BIN") or os.path.join(LIB, "peat"))
+WARNINGS = "-std=c99 -pedantic -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Werror"
+SANITIZERS = {"address": "-fsanitize=address,undefined -fno-sanitize-recover=all", "thread": "-fsanitize=thread"}
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def blocks(section, language):
+    """The fenced blocks of a section of README.md."""
+    text = re.search(rf"^## {section}\n(.*?)(?=^## |\Z)", read("README.md"), re.M | re.S).group(1)
+    return [body for kind, body in re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S) if kind == language]
+
+
+class Readme(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="peat-readme-")
+        self.addCleanup(folder.cleanup)
+        self.dir = folder.name
+
+    def run_it(self, command, **more):
+        done = subprocess.run(command, cwd=self.dir, capture_output=True, text=True, timeout=100, **more)
+        self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def test_program_prints_what_the_text_says(self):
+        (program,), (expected,) = blocks("A program", "c"), blocks("A program", "")
+        with open(os.path.join(self.dir, "program.c"), "w", encoding="utf-8") as f:
+            f.write(program)
+        flags = WARNINGS + " " + SANITIZERS.get(os.environ.get("PEAT_SANITIZE"), "")
+        self.run_it([os.environ.get("PEAT_CC") or "cc", *shlex.split(flags), "-I" + os.path.join(ROOT, "include"),
+                     "program.c", "-o", "program", "-L" + LIB, "-Wl,-rpath," + LIB, "-lpeat"])
+        for _ in range(2):  # the second time the store is there
+            self.assertEqual(self.run_it(["./program"]), expected)
+        self.assertLessEqual(len(program.splitlines()), 25)
+
+    def test_ten_commands_run(self):
+        (commands,) = blocks("The command", "sh")
+        self.assertEqual(len(commands.splitlines()), 10)
+        script = f"set -euo pipefail\npeat() {{ {shlex.quote(BIN)} \"$@\"; }}\n" + commands
+        out = self.run_it(["bash", "-c", script])
+        self.assertTrue(out.startswith("red\npear\tgreen\nplum\tblue\n2\n"), out)
+        with open(os.path.join(self.dir, "fruit.tsv"), encoding="utf-8") as f:
+            self.assertEqual(f.read(), "pear\tgreen\nplum\tblue\n")
+        self.assertEqual(self.run_it([BIN, "dump", "-q", "copy.peat"]), "pear\tgreen\nplum\tblue\n")
+
+    def test_make_targets_exist(self):
+        targets = set(re.findall(r"^(\w+):", read("Makefile"), re.M))
+        text = read("README.md") + read("doc/contributing.md")
+        named = set(re.findall(r"(?:^|`)make (\w+)", text, re.M))
+        self.assertTrue({"demo", "test", "bench", "install"} <= named)
+        self.assertEqual(named - targets, set())
+
+    def test_number_of_options(self):
+        fields = re.search(r"^struct peat_options \{\n(.*?)^\};", read("include/peat.h"), re.M | re.S).group(1)
+        count = len(re.findall(r"^    [\w ]+\*? ?\*?\w+;", fields, re.M)) - 2  # not size, not test
+        words = {9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
+        said = re.search(r"There are (\w+); `peat_open", read("README.md")).group(1)
+        self.assertEqual(said, words[count])
+
+    def test_every_document_is_in_the_index(self):
+        index = set()
+        for link in re.findall(r"\]\(([^)#]+)\)", read("doc/README.md")):
+            index.add(os.path.normpath(os.path.join("doc", link)))
+        for path in Tree(ROOT).paths:
+            if path.endswith(".md") and path != "doc/README.md" and not path.startswith("doc/decisions/"):
+                self.assertIn(path, index)
+
+    def test_figures_are_those_of_the_benchmark(self):
+        script = os.path.join(ROOT, "scripts", "readme-figures.py")
+        self.run_it([sys.executable, "-B", script, "--check"])
+        spec = importlib.util.spec_from_file_location("figures", script)
+        figures = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(figures)
+        bench = "# Figures\n\nSome machine.\n\nOn that one:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n| x | y |\n|---|---|\n| 3 | 4 |\n"
+        shown = figures.updated(read("README.md"), bench)
+        self.assertIn("-->\nOn that one:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nMore", shown)
+        self.assertNotIn("| 3 |", shown)
+        self.assertEqual(figures.updated(shown, None), figures.updated(read("README.md"), None))
+
+
+if __name__ == "__main__":
+    unittest.main(buffer=True)
