@@ -8,7 +8,6 @@
 #include "crash/crash.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -19,18 +18,18 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define COMMITS    4000
-#define KILLS_MANY 12
+#define COMMITS    1000
+#define KILLS_MANY 10
 
 /* Seen by writer and killer. */
 typedef struct shared {
     _Atomic uint64_t counters[3];
-    _Atomic int ready;
 } shared;
 
 typedef struct scene {
     crash_plan plan;
     shared *memory;
+    int pipe[2]; /* the writer sends a byte when it is open and after each commit */
     char dir[200];
 } scene;
 
@@ -54,36 +53,34 @@ static void write_on(void *arg, FILE *report)
     uint64_t at = crash_identify(&r, low, high);
     atomic_store(r.begun, at);
     atomic_store(r.returned, at);
-    atomic_store(&s->memory->ready, 1);
-    crash_go_on(&r, at, COMMITS);
+    for (; at < COMMITS; at++) {
+        (void)!write(s->pipe[1], "c", 1);
+        crash_go_on(&r, at, at + 1);
+    }
     crash_close(&r);
 }
 
-/* Kills the writer once it has made `commits` more commits. Returns false when it ended by itself
- * in another way than well. */
+/* Kills the writer once it has told of so many commits. False when it ended by itself in another
+ * way than well. */
 static bool kill_after(scene *s, uint64_t commits)
 {
     int status = 0;
-    atomic_store(&s->memory->ready, 0);
+    char byte;
+    assert_int_equal(pipe(s->pipe), 0);
     (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
         (void)alarm(240);
+        (void)close(s->pipe[0]);
         write_on(s, stderr);
         exit(0);
     }
-    uint64_t from = 0;
-    bool ready = false;
-    while (waitpid(pid, &status, WNOHANG) == 0) {
-        uint64_t now = atomic_load(&s->memory->counters[1]);
-        if (!ready && atomic_load(&s->memory->ready) != 0) {
-            ready = true;
-            from = now;
-        }
-        if (ready && now >= from + commits)
-            (void)kill(pid, SIGKILL);
-        (void)sched_yield();
-    }
+    (void)close(s->pipe[1]);
+    while (commits-- > 0 && read(s->pipe[0], &byte, 1) == 1)
+        continue;
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, &status, 0);
+    (void)close(s->pipe[0]);
     return (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
            (WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
