@@ -82,6 +82,7 @@ static uint64_t part_bytes(const pt_partition *p, const pt_merge_part *part)
 
 static void pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
 {
+    uint64_t bytes_max = o->mid_bytes_max != 0 ? o->mid_bytes_max : MID_BYTES_MAX;
     pick->kind = PT_MERGE_MID;
     pick->first = at;
     pick->count = 0;
@@ -94,7 +95,7 @@ static void pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, p
             break;
         pt_merge_part part = mid_part(p);
         uint64_t bytes = part_bytes(p, &part);
-        if (i != at && pick->bytes + bytes > MID_BYTES_MAX)
+        if (i != at && pick->bytes + bytes > pt_min_u64(bytes_max, MID_BYTES_MAX))
             break;
         pick->parts[pick->count++] = part;
         pick->bytes += bytes;

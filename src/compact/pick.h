@@ -17,7 +17,10 @@ typedef struct pt_pick_options {
     uint64_t table_bytes;
     double space_target;
     size_t slices_max; /* a partition with more is due */
-    bool idle;         /* settle */
+    /* A mid merge takes no neighbours beyond so many bytes of input: its one file is built with
+     * about as much memory. 0: what is best for the disk. */
+    uint64_t mid_bytes_max;
+    bool idle; /* settle */
     uint64_t
         oldest_snapshot; /* what bottom runs kept for older ones can go; UINT64_MAX: none is open */
     /* partitions some other unit works on, or that are not to be touched */

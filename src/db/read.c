@@ -116,9 +116,12 @@ static void done(get *g)
 
 static peat_rc read_needed(get *g)
 {
+    bool section = g->lookup.need == PT_FIND_NEED_SECTION;
     peat_rc rc = pt_lookup_fetch(&g->lookup);
     if (rc == PEAT_CORRUPT)
         atomic_fetch_add(&g->s->damages, 1);
+    if (rc == PEAT_OK && section)
+        pt_budget_check(g->s); /* reads alone can fill the memory while the background sleeps */
     return rc;
 }
 

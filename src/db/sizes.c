@@ -51,5 +51,6 @@ void pt_pick_options_init(pt_store *s, const pt_version *v, pt_pick_options *ret
     *ret_options = (pt_pick_options){.partition_bytes = target,
                                      .table_bytes = pt_min_u64(table, target),
                                      .space_target = s->settings.space_target,
-                                     .slices_max = s->settings.slices_max};
+                                     .slices_max = s->settings.slices_max,
+                                     .mid_bytes_max = s->settings.memory_bytes / 8};
 }
