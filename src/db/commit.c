@@ -236,8 +236,8 @@ static peat_rc sync_when_due(pt_store *s, uint64_t position)
  * timeout is woken. */
 static peat_rc stir(pt_store *s, uint64_t position)
 {
-    bool wake = PT_UNLIKELY(atomic_load(&s->sleeping)); /* seq_cst with the thread's store and its
-                                                           load of the published sequence */
+    bool wake = PT_UNLIKELY(atomic_load(&s->sleepers) != 0); /* seq_cst with the thread's store and
+                                                           its load of the published sequence */
     if (s->log != NULL && atomic_load_explicit(&s->unsynced_since_ns, memory_order_relaxed) == 0) {
         atomic_store(&s->unsynced_since_ns, s->env->now_ns(s->env->ctx) | 1);
         wake = true;

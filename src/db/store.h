@@ -148,7 +148,7 @@ struct pt_store {
     _Atomic uint64_t pace_ns_per_kib; /* what a committer owes; pace.c */
     _Atomic uint64_t last_write_ns;   /* when a thread last saw the published sequence move */
     atomic_bool inline_due;           /* no threads: the next committers do a step each */
-    atomic_bool sleeping;             /* a thread waits without a timeout: a write has to wake it */
+    atomic_uint sleepers;             /* threads that wait without a timeout: a write wakes them */
     _Atomic uint64_t unsynced_since_ns; /* 0: nothing to sync */
 };
 

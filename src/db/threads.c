@@ -94,14 +94,14 @@ static uint64_t back_off(pt_store *s)
 }
 
 /* Without a timeout: until somebody writes. seq_cst: the writer publishes, then looks at
- * `sleeping`. */
+ * `sleepers`. */
 static void wait_for_write(pt_worker *w)
 {
     pt_store *s = w->store;
-    atomic_store(&s->sleeping, true);
+    atomic_fetch_add(&s->sleepers, 1);
     if (atomic_load(&s->seq_published) == w->seen_seq)
         pt_cond_wait(&s->work_cond, &s->work_mu);
-    atomic_store(&s->sleeping, false);
+    atomic_fetch_sub(&s->sleepers, 1);
 }
 
 static void wait_for_work(pt_worker *w, uint64_t signals, uint64_t timeout_ns)
