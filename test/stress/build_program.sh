@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# build_program.sh - sourced: build_program NAME compiles programs/NAME.c against the library in
+# PEAT_LIB_DIR (default: build) into the folder $work, which is removed at the end.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+src=$(cd "$here/../.." && pwd)
+lib=${PEAT_LIB_DIR:-$src/build}
+work=$(mktemp -d "${TMPDIR:-/tmp}/peat-stress-XXXXXX")
+trap 'clean_up; rm -rf "$work"' EXIT
+clean_up() { :; }
+
+build_program() {
+    local zstd=
+    if nm -A "$lib/libpeat.a" 2>/dev/null | grep -q ' U ZSTD_'; then zstd=-lzstd; fi
+    "${PEAT_CC:-cc}" -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -I"$src/include" \
+        -o "$work/$1" "$here/programs/$1.c" "$lib/libpeat.a" -llz4 $zstd -pthread
+}

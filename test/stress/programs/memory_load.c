@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory_load.c - how much memory a store uses while far more data than that goes through it.
+ *
+ *   memory_load DIR MEMORY_MIB DATA_MIB VALUE_BYTES
+ *
+ * Loads DATA_MIB in random order, overwrites a fifth, reads, scans, reopens without a clean close
+ * of the last part, settles. A thread watches the anonymous memory of the process. Prints one line
+ * per phase; exit code 1 when the most there was is above 1.25 times MEMORY_MIB plus what the
+ * program itself used before it opened the store.
+ */
+#include "peat.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define VALUE_MAX ((size_t)65536)
+
+typedef struct load {
+    const char *dir;
+    peat_db *db;
+    uint64_t records, memory_kib, base_kib;
+    size_t value_bytes;
+    _Atomic uint64_t most_kib, phase_most_kib;
+    atomic_bool stop;
+} load;
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+static uint64_t status_kib(const char *field)
+{
+    char line[256];
+    uint64_t kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, field, strlen(field)) == 0)
+            kib = strtoull(line + strlen(field) + 1, NULL, 10);
+    if (f != NULL)
+        (void)fclose(f);
+    return kib;
+}
+
+static void look(load *l)
+{
+    uint64_t kib = status_kib("RssAnon");
+    if (kib > atomic_load(&l->most_kib))
+        atomic_store(&l->most_kib, kib);
+    if (kib > atomic_load(&l->phase_most_kib))
+        atomic_store(&l->phase_most_kib, kib);
+}
+
+static void *watch(void *arg)
+{
+    load *l = (load *)arg;
+    while (!atomic_load(&l->stop)) {
+        look(l);
+        (void)usleep(3000);
+    }
+    return NULL;
+}
+
+static void must(peat_rc rc, const char *what)
+{
+    if (rc >= 0)
+        return;
+    (void)fprintf(stderr, "memory_load: %s: %s\n", what, peat_rc_name(rc));
+    exit(2);
+}
+
+static size_t make_key(uint64_t i, char key[32])
+{
+    return (size_t)snprintf(key, 32, "%016" PRIx64, mix(i + 1));
+}
+
+/* Half of it compresses. */
+static void make_value(const load *l, uint64_t i, uint64_t version, uint8_t *value)
+{
+    uint64_t x = mix(i * 31 + version);
+    memset(value, 'v', l->value_bytes);
+    for (size_t at = 0; at + 8 <= l->value_bytes; at += 16, x = mix(x + 1))
+        memcpy(value + at, &x, 8);
+}
+
+static void open_store(load *l)
+{
+    peat_error e;
+    peat_options o = {.size = sizeof o, .memory_bytes = (size_t)l->memory_kib * 1024};
+    if (peat_open(l->dir, &o, &l->db, &e) != PEAT_OK) {
+        (void)fprintf(stderr, "memory_load: %s\n", e.message);
+        exit(2);
+    }
+}
+
+static void put_range(load *l, uint64_t from, uint64_t count, uint64_t step, uint64_t version)
+{
+    uint8_t value[VALUE_MAX];
+    char key[32];
+    for (uint64_t i = from; i < from + count; i += step) {
+        make_value(l, i, version, value);
+        must(peat_put(l->db, NULL, peat_bytes(key, make_key(i, key)),
+                      peat_bytes(value, l->value_bytes)),
+             "put");
+    }
+}
+
+static void read_some(load *l)
+{
+    uint8_t value[VALUE_MAX];
+    peat_buf buf = PEAT_BUF_INIT;
+    char key[32];
+    for (uint64_t n = 0; n < 100000; n++) {
+        uint64_t i = mix(n + 7) % l->records;
+        make_value(l, i, i % 5 == 0, value);
+        peat_rc rc = peat_get(l->db, NULL, peat_bytes(key, make_key(i, key)), &buf);
+        if (rc != PEAT_OK || buf.size != l->value_bytes ||
+            memcmp(buf.data, value, l->value_bytes) != 0) {
+            (void)fprintf(stderr, "memory_load: record %" PRIu64 ": %s or a wrong value\n", i,
+                          peat_rc_name(rc));
+            exit(2);
+        }
+    }
+    peat_buf_free(&buf);
+}
+
+static void scan_all(load *l)
+{
+    peat_iter *it = NULL;
+    peat_row rows[64];
+    uint64_t count = 0;
+    size_t n;
+    peat_rc rc;
+    must(peat_iter_open(l->db, NULL, &it), "iter_open");
+    while ((rc = peat_iter_fill(it, rows, 64, &n)) == PEAT_OK)
+        count += n;
+    peat_iter_close(it);
+    must(rc, "iter_fill");
+    if (count != l->records) {
+        (void)fprintf(stderr, "memory_load: %" PRIu64 " rows of %" PRIu64 "\n", count, l->records);
+        exit(2);
+    }
+}
+
+static void report(load *l, const char *phase)
+{
+    peat_statistics s = {.size = sizeof s};
+    look(l);
+    if (l->db != NULL)
+        must(peat_stats(l->db, &s), "stats");
+    (void)printf("%-10s most %7.1f MiB | now %7.1f: says %6.1f (memtable %5.1f + %" PRIu64
+                 ", cache %5.1f, sections %5.1f, pinned %5.1f) tables %" PRIu64 "\n",
+                 phase, (double)atomic_load(&l->phase_most_kib) / 1024,
+                 (double)status_kib("RssAnon") / 1024, (double)s.memory_bytes / 1048576,
+                 (double)s.memtable_bytes / 1048576, s.immutable_memtables,
+                 (double)s.cache_bytes / 1048576, (double)s.metadata_bytes / 1048576,
+                 (double)s.pinned_bytes / 1048576, s.tables);
+    (void)fflush(stdout);
+    atomic_store(&l->phase_most_kib, 0);
+}
+
+/* A child loads and dies in the middle of it, so that the store has a log to recover. */
+static void load_and_die(load *l)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        open_store(l);
+        put_range(l, 0, l->records, 5, 1);
+        _exit(0);
+    }
+    int status;
+    if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
+        (void)fprintf(stderr, "memory_load: the overwriting process failed\n");
+        exit(2);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 5) {
+        (void)fprintf(stderr, "usage: memory_load DIR MEMORY_MIB DATA_MIB VALUE_BYTES\n");
+        return 2;
+    }
+    load l = {.dir = argv[1], .memory_kib = strtoull(argv[2], NULL, 10) * 1024};
+    l.value_bytes = (size_t)strtoull(argv[4], NULL, 10);
+    if (l.memory_kib == 0 || l.value_bytes == 0 || l.value_bytes > VALUE_MAX)
+        return 2;
+    l.records = strtoull(argv[3], NULL, 10) * 1048576 / (l.value_bytes + 16);
+    l.base_kib = status_kib("RssAnon");
+    load_and_die(&l); /* before there are threads */
+    pthread_t watcher;
+    if (pthread_create(&watcher, NULL, watch, &l) != 0)
+        return 2;
+    open_store(&l);
+    report(&l, "recovered");
+    put_range(&l, 0, l.records, 1, 0);
+    report(&l, "loaded");
+    put_range(&l, 0, l.records, 5, 1);
+    report(&l, "overwrote");
+    read_some(&l);
+    report(&l, "read");
+    must(peat_settle(l.db, PEAT_WAIT_FOREVER), "settle");
+    report(&l, "settled");
+    read_some(&l);
+    report(&l, "read");
+    scan_all(&l);
+    report(&l, "scanned");
+    must(peat_check(l.db, NULL, NULL), "check");
+    report(&l, "checked");
+    must(peat_close(l.db), "close");
+    l.db = NULL;
+    atomic_store(&l.stop, true);
+    (void)pthread_join(watcher, NULL);
+    double most = (double)(l.most_kib - l.base_kib), limit = 1.25 * (double)l.memory_kib;
+    (void)printf("most: %.1f MiB, %.2f of %" PRIu64 " MiB\n", most / 1024,
+                 most / (double)l.memory_kib, l.memory_kib / 1024);
+    return most <= limit ? 0 : 1;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* stress_world.c - see stress.h. */
+#include "stress/stress.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A value: group, member, version, size, then bytes that follow from them. */
+#define HEAD_BYTES ((size_t)24)
+
+uint64_t stress_mix(uint64_t x)
+{
+    x += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+uint64_t stress_random(uint64_t *io_state, uint64_t n)
+{
+    *io_state += 1;
+    return stress_mix(*io_state) % n;
+}
+
+_Noreturn void stress_fail(const stress_world *w, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fprintf(stderr, "stress: ");
+    (void)vfprintf(stderr, format, args);
+    (void)fprintf(stderr, "\nrerun: SEED=%" PRIu64 " tests/stress_test_stress\n", w->seed);
+    va_end(args);
+    abort();
+}
+
+static uint64_t fate(const stress_world *w, unsigned group, unsigned member, uint64_t version)
+{
+    return stress_mix(w->seed ^ stress_mix(version * 4096 + group) ^ member);
+}
+
+size_t stress_key(const stress_world *w, unsigned group, unsigned member,
+                  char ret_key[STRESS_KEY_MAX])
+{
+    (void)w;
+    /* a third of the keys share a long head, so that blocks have prefixes to cut */
+    const char *head = group % 3 == 0 ? "a/common/head/of/many/keys/" : "";
+    return (size_t)snprintf(ret_key, STRESS_KEY_MAX, "%s%u/%04u", head, member, group);
+}
+
+bool stress_parse_key(const stress_world *w, peat_slice key, unsigned *ret_group,
+                      unsigned *ret_member)
+{
+    char text[STRESS_KEY_MAX], again[STRESS_KEY_MAX];
+    if (key.size >= sizeof text)
+        return false;
+    memcpy(text, key.data, key.size);
+    text[key.size] = '\0';
+    const char *tail = strrchr(text, '/');
+    if (tail == NULL || tail == text)
+        return false;
+    *ret_group = (unsigned)strtoul(tail + 1, NULL, 10);
+    *ret_member = (unsigned)strtoul(tail - 1, NULL, 10);
+    if (*ret_group >= STRESS_ALL || *ret_member >= stress_members(*ret_group))
+        return false;
+    return stress_key(w, *ret_group, *ret_member, again) == key.size && strcmp(text, again) == 0;
+}
+
+bool stress_is_delete(const stress_world *w, unsigned group, unsigned member, uint64_t version)
+{
+    return fate(w, group, member, version) % 8 == 0;
+}
+
+static size_t value_size(uint64_t f)
+{
+    uint64_t kind = (f >> 8) % 256, n = f >> 16;
+    if (kind == 0)
+        return HEAD_BYTES + n % (STRESS_VALUE_MAX - HEAD_BYTES);
+    if (kind < 16)
+        return HEAD_BYTES + n % 4000;
+    return HEAD_BYTES + n % 100;
+}
+
+size_t stress_value(const stress_world *w, unsigned group, unsigned member, uint64_t version,
+                    uint8_t *ret_value)
+{
+    uint64_t f = fate(w, group, member, version);
+    size_t size = value_size(f);
+    uint64_t head[3] = {(uint64_t)group << 32 | member, version, size};
+    memcpy(ret_value, head, HEAD_BYTES);
+    for (size_t i = HEAD_BYTES; i < size; i++) {
+        ret_value[i] = (uint8_t)(f >> (i % 8 * 8));
+        if (i % 8 == 7)
+            f = f * UINT64_C(0xd1342543de82ef95) + 1;
+    }
+    return size;
+}
+
+uint64_t stress_check_value(const stress_world *w, unsigned group, unsigned member,
+                            peat_slice value, const char *where)
+{
+    uint64_t head[3];
+    if (value.size < HEAD_BYTES || value.size > STRESS_VALUE_MAX)
+        stress_fail(w, "%s: group %u member %u: a value of %zu bytes", where, group, member,
+                    value.size);
+    memcpy(head, value.data, HEAD_BYTES);
+    uint8_t *expected = (uint8_t *)malloc(STRESS_VALUE_MAX);
+    if (expected == NULL)
+        stress_fail(w, "no memory for the test itself");
+    size_t size = stress_value(w, group, member, head[1], expected);
+    if (size != value.size || memcmp(expected, value.data, size) != 0)
+        stress_fail(w, "%s: group %u member %u: torn or foreign value, says version %" PRIu64,
+                    where, group, member, head[1]);
+    free(expected);
+    return head[1];
+}
+
+bool stress_write(stress_world *w, peat_db *db, peat_batch *batch, unsigned group, bool sync,
+                  uint8_t *scratch, peat_rc *ret_rc)
+{
+    peat_write_options options = {.size = sizeof options, .sync = sync};
+    uint64_t version = atomic_load(&w->started[group]) + 1;
+    unsigned n = stress_members(group);
+    char key[STRESS_KEY_MAX];
+    peat_rc rc = PEAT_OK;
+    atomic_store(&w->started[group], version);
+    peat_batch_clear(batch);
+    for (unsigned m = 0; m < n && rc == PEAT_OK; m++) {
+        peat_slice k = peat_bytes(key, stress_key(w, group, m, key));
+        bool gone = stress_is_delete(w, group, m, version);
+        size_t size = gone ? 0 : stress_value(w, group, m, version, scratch);
+        if (n == 1)
+            rc = gone ? peat_delete(db, &options, k)
+                      : peat_put(db, &options, k, peat_bytes(scratch, size));
+        else
+            rc = gone ? peat_batch_delete(batch, k)
+                      : peat_batch_put(batch, k, peat_bytes(scratch, size));
+    }
+    if (rc == PEAT_OK && n > 1)
+        rc = peat_write(db, &options, batch);
+    *ret_rc = rc;
+    if (rc == PEAT_OK)
+        atomic_store(&w->acked[group], version);
+    return rc == PEAT_OK;
+}
+
+/* Whether `version` of the group explains what was seen: seen[m] is a version, 0 for "not there",
+ * UINT64_MAX for a member that was not looked at. */
+static bool explains(const stress_world *w, unsigned group, const uint64_t *seen, uint64_t version)
+{
+    for (unsigned m = 0; m < stress_members(group); m++) {
+        bool absent = version == 0 || stress_is_delete(w, group, m, version);
+        if (seen[m] != UINT64_MAX && seen[m] != (absent ? 0 : version))
+            return false;
+    }
+    return true;
+}
+
+void stress_check_group(const stress_world *w, unsigned group, const uint64_t *versions,
+                        uint64_t low, uint64_t high, const char *where)
+{
+    char text[256];
+    size_t n = 0;
+    for (uint64_t v = low; v <= high; v++)
+        if (explains(w, group, versions, v))
+            return;
+    for (unsigned m = 0; m < stress_members(group); m++)
+        n += (size_t)snprintf(text + n, sizeof text - n, " %" PRId64, (int64_t)versions[m]);
+    stress_fail(w, "%s: group %u: expected one version of %" PRIu64 "..%" PRIu64 ", found%s", where,
+                group, low, high, text);
+}
+
+void stress_check_point(const stress_world *w, unsigned group, unsigned member, uint64_t version,
+                        uint64_t low, uint64_t high, const char *where)
+{
+    uint64_t seen[STRESS_MEMBERS];
+    for (unsigned m = 0; m < STRESS_MEMBERS; m++)
+        seen[m] = m == member ? version : UINT64_MAX;
+    stress_check_group(w, group, seen, low, high, where);
+}
+
+void stress_low(const stress_world *w, stress_bounds *ret)
+{
+    for (unsigned g = 0; g < STRESS_ALL; g++)
+        ret->low[g] = atomic_load(&w->acked[g]);
+}
+
+void stress_high(const stress_world *w, stress_bounds *ret)
+{
+    for (unsigned g = 0; g < STRESS_ALL; g++)
+        ret->high[g] = atomic_load(&w->started[g]);
+}
+
+/* ---- scans ---- */
+
+typedef struct scan_state {
+    const stress_world *w;
+    uint64_t seen[STRESS_ALL][STRESS_MEMBERS];
+    uint64_t hash;
+    char last[STRESS_KEY_MAX];
+    size_t last_size; /* 0: none yet */
+    bool back;
+} scan_state;
+
+static void see(scan_state *s, peat_slice key, peat_slice value)
+{
+    unsigned group, member;
+    if (!stress_parse_key(s->w, key, &group, &member))
+        stress_fail(s->w, "scan: a key of %zu bytes that nobody wrote", key.size);
+    size_t n = key.size < s->last_size ? key.size : s->last_size;
+    int order = memcmp(key.data, s->last, n);
+    if (order == 0)
+        order = (key.size > s->last_size) - (key.size < s->last_size);
+    if (s->last_size != 0 && (s->back ? order >= 0 : order <= 0))
+        stress_fail(s->w, "scan: group %u member %u is out of order", group, member);
+    memcpy(s->last, key.data, key.size);
+    s->last_size = key.size;
+    uint64_t version = stress_check_value(s->w, group, member, value, "scan");
+    s->seen[group][member] = version;
+    s->hash += stress_mix(version ^ stress_mix((uint64_t)group << 32 | member));
+}
+
+static peat_rc see_steps(scan_state *s, peat_iter *it)
+{
+    peat_rc rc = s->back ? peat_iter_last(it) : peat_iter_first(it);
+    while (rc == PEAT_OK) {
+        see(s, peat_iter_key(it), peat_iter_value(it));
+        rc = s->back ? peat_iter_prev(it) : peat_iter_next(it);
+    }
+    return rc;
+}
+
+static peat_rc see_fills(scan_state *s, peat_iter *it)
+{
+    peat_row rows[37];
+    size_t n;
+    peat_rc rc = s->back ? peat_iter_last(it) : peat_iter_first(it);
+    while (rc == PEAT_OK) {
+        rc = s->back ? peat_iter_fill_back(it, rows, 37, &n) : peat_iter_fill(it, rows, 37, &n);
+        for (size_t i = 0; i < n; i++)
+            see(s, rows[i].key, rows[i].value);
+    }
+    return rc;
+}
+
+uint64_t stress_check_scan(const stress_world *w, peat_iter *it, unsigned way,
+                           const stress_bounds *b)
+{
+    scan_state *s = (scan_state *)calloc(1, sizeof *s);
+    if (s == NULL)
+        stress_fail(w, "no memory for the test itself");
+    s->w = w;
+    s->back = way % 2 != 0;
+    peat_rc rc = way < 2 ? see_steps(s, it) : see_fills(s, it);
+    if (rc != PEAT_END)
+        stress_fail(w, "scan: %s", peat_rc_name(rc));
+    for (unsigned g = 0; g < STRESS_ALL; g++)
+        stress_check_group(w, g, s->seen[g], b->low[g], b->high[g], "scan");
+    uint64_t hash = s->hash;
+    free(s);
+    return hash;
+}
