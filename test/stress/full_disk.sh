@@ -30,7 +30,7 @@ for kind in tmpfs ext4; do
             exit 77
         fi
         printf '%s: ' "$kind"
-        timeout 120 "$work/full_disk" "$work/mnt" "$seed" $((3000 + seed * 1237 % 20000)) ||
+        timeout 400 "$work/full_disk" "$work/mnt" "$seed" $((3000 + seed * 1237 % 20000)) ||
             { echo; echo "rerun: ROUNDS=1 SEED=$seed $0, on $kind"; exit 1; }
         passed=$((passed + 1))
         umount "$work/mnt"
