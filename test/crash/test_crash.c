@@ -36,8 +36,14 @@ typedef struct cutter {
     tally *tally;
 } cutter;
 
-static void verify_clone(const crash_run *before, sim_env *sim, uint64_t low, uint64_t high,
-                         const char *story, unsigned depth, uint64_t seed, tally *t);
+/* What a clone must be: after a kill everything that returned is there, but still only what is
+ * durable survives a power cut that follows. */
+typedef struct bounds {
+    uint64_t low, high, durable;
+} bounds;
+
+static void verify_clone(const crash_run *before, sim_env *sim, bounds b, const char *story,
+                         unsigned depth, uint64_t seed, tally *t);
 
 static sim_env *make_clone(sim_env *sim, int mode, uint64_t seed, uint32_t sector)
 {
@@ -61,14 +67,15 @@ static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
     uint64_t seed = model_next(&c->random);
     uint32_t sector = model_below(&c->random, 2) ? 512 : 4096;
     bool killed = mode == KILLED && !c->run->open.options.no_log;
-    uint64_t low = killed ? atomic_load(c->run->returned) : atomic_load(c->run->durable);
-    uint64_t high = atomic_load(c->run->begun);
+    bounds allowed = {.durable = atomic_load(c->run->durable)};
+    allowed.low = killed ? atomic_load(c->run->returned) : allowed.durable;
+    allowed.high = atomic_load(c->run->begun);
     (void)snprintf(story, sizeof story,
                    "%.180s%sclone at boundary %" PRIu64
                    " (%s %s), %s, sectors of %u, commits %" PRIu64 " to %" PRIu64,
                    c->run->story, c->run->story[0] ? "; then " : "", b->index,
-                   sim_kind_name(b->kind), b->name, names[mode], sector, low, high);
-    verify_clone(c->run, make_clone(sim, mode, seed, sector), low, high, story, c->depth, seed,
+                   sim_kind_name(b->kind), b->name, names[mode], sector, allowed.low, allowed.high);
+    verify_clone(c->run, make_clone(sim, mode, seed, sector), allowed, story, c->depth, seed,
                  c->tally);
 }
 
@@ -84,8 +91,8 @@ static void verify_read_only(crash_run *r, uint64_t low, uint64_t high)
         crash_fail(r, "a read-only open changed something on disk");
 }
 
-static void verify_clone(const crash_run *before, sim_env *sim, uint64_t low, uint64_t high,
-                         const char *story, unsigned depth, uint64_t seed, tally *t)
+static void verify_clone(const crash_run *before, sim_env *sim, bounds b, const char *story,
+                         unsigned depth, uint64_t seed, tally *t)
 {
     crash_run r;
     model_random random = {seed};
@@ -100,15 +107,15 @@ static void verify_clone(const crash_run *before, sim_env *sim, uint64_t low, ui
     crash_run_init(&r, before->plan, sim, before->report);
     (void)snprintf(r.story, sizeof r.story, "%s", story);
     if (model_below(&random, 4) == 0)
-        verify_read_only(&r, low, high);
+        verify_read_only(&r, b.low, b.high);
 
-    atomic_store(r.begun, high); /* until it is known which of the states came back */
-    atomic_store(r.returned, low);
-    atomic_store(r.durable, low);
+    atomic_store(r.begun, b.high); /* until it is known which of the states came back */
+    atomic_store(r.returned, b.low);
+    atomic_store(r.durable, b.durable);
     sim_hook_set(sim, cut_here, &again);
     crash_open(&r, false);
     sim_hook_set(sim, NULL, NULL);
-    uint64_t at = crash_identify(&r, low, high);
+    uint64_t at = crash_identify(&r, b.low, b.high);
     for (int i = 0; i < 3; i++)
         atomic_store(&r.counters[i], at);
     uint64_t to = at + GO_ON < r.plan->commit_count ? at + GO_ON : r.plan->commit_count;
