@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Puts the first table of doc/bench.md, with the line before it, into README.md.
+"""Puts the first table of doc/bench.md, with the paragraph before it, into README.md.
 
 Usage: readme-figures.py [--check]     --check changes nothing; status 1 when README.md is behind
 
@@ -13,7 +13,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NONE = "No figures have been recorded for this version.\n"
 PLACE = re.compile(r"(<!-- figures: [^\n]*-->\n).*?(<!-- end of figures -->\n)", re.S)
-TABLE = re.compile(r"(?:^(?!\||#)[^\n]+\n+)?(?:^\|[^\n]*\|\n){3,}", re.M)
+TABLE = re.compile(r"(?:(?:^(?!\||#)[^\n]+\n)+\n)?(?:^\|[^\n]*\|\n){3,}", re.M)
 
 
 def figures(bench):

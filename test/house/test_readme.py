@@ -95,9 +95,9 @@ class Readme(unittest.TestCase):
         spec = importlib.util.spec_from_file_location("figures", script)
         figures = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(figures)
-        bench = "# Figures\n\nSome machine.\n\nOn that one:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n| x | y |\n|---|---|\n| 3 | 4 |\n"
+        bench = "# Figures\n\nSome machine.\n\nOn that one,\nonce:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n| x | y |\n|---|---|\n| 3 | 4 |\n"
         shown = figures.updated(read("README.md"), bench)
-        self.assertIn("-->\nOn that one:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nMore", shown)
+        self.assertIn("-->\nOn that one,\nonce:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nMore", shown)
         self.assertNotIn("| 3 |", shown)
         self.assertEqual(figures.updated(shown, None), figures.updated(read("README.md"), None))
 
