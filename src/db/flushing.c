@@ -103,34 +103,24 @@ out:
     return rc;
 }
 
+/* Whoever waits for room makes it: it waits for the flush under way, if there is one, and does the
+ * next itself. So nobody depends on a background thread that may be merging, or calling this one's
+ * event receiver. */
 peat_rc pt_work_wait_flush(pt_store *s, size_t immutables_max)
 {
     for (;;) {
         peat_rc rc = pt_sink_fenced(&s->sink);
         if (rc != PEAT_OK)
             return rc;
-        pt_mutex_lock(&s->work_mu);
-        uint64_t generation = s->work.generation;
-        unsigned failures = s->work.failures;
-        pt_mutex_unlock(&s->work_mu);
         pt_view *v = pt_store_view(s);
         size_t n = v->immutable_count;
         pt_view_unref(v);
         if (n <= immutables_max)
             return PEAT_OK;
-        if (s->worker_count == 0 || failures != 0) {
-            bool did;
-            rc = pt_work_flush(
-                s, &did); /* also after a failure: the caller finds out whether it lasts */
-            if (rc != PEAT_OK)
-                return rc;
-            continue;
-        }
-        pt_work_wake(s);
-        pt_mutex_lock(&s->work_mu);
-        while (s->work.generation == generation)
-            pt_cond_wait(&s->done_cond, &s->work_mu);
-        pt_mutex_unlock(&s->work_mu);
+        bool did;
+        rc = pt_work_flush(s, &did);
+        if (rc != PEAT_OK)
+            return rc;
     }
 }
 
