@@ -2,6 +2,7 @@
 """The files a check looks at, and C text without its comments and strings."""
 import os
 import re
+import shutil
 import subprocess
 from functools import lru_cache
 
@@ -42,16 +43,16 @@ class Tree:
         self.paths = sorted(self._list())
 
     def _list(self):
-        git = subprocess.run(
+        git = shutil.which("git") and subprocess.run(
             ["git", "-C", self.root, "ls-files", "-co", "--exclude-standard", "-z"],
             capture_output=True, text=True)
-        if git.returncode == 0:
+        if git and git.returncode == 0:
             found = [p for p in git.stdout.split("\0") if p]
-        else:
+        else:  # a source archive, or no git here
             found = [os.path.relpath(os.path.join(folder, name), self.root)
                      for folder, _, names in os.walk(self.root) for name in names]
         return [p for p in found if os.path.isfile(os.path.join(self.root, p))
-                and not p.startswith(("build", ".git/"))]
+                and not p.startswith(("build", ".git/", "demo-data/"))]
 
     def full(self, path):
         return os.path.join(self.root, path)

@@ -50,6 +50,7 @@ class Planted(unittest.TestCase):
         for part in parts:
             self.assertIn(part, found[0])
 
+    @unittest.skipUnless(shutil.which("clang-format"), "make lint installs clang-format")
     def test_badly_formatted_file_is_found(self):
         style = self.read(os.path.join(ROOT, ".clang-format"))
         self.expect(code.check_format, {".clang-format": style, "src/base/a.c": GOOD},
@@ -247,6 +248,7 @@ class Planted(unittest.TestCase):
                 self.assertEqual(len(found), 1, found)
                 self.assertIn("global variable", found[0])
 
+    @unittest.skipUnless(shutil.which("groff"), "make lint installs groff")
     def test_man_page_with_a_warning_is_found(self):
         self.write("tools/peat/main.c", "")
         page = '.TH PEAT 1\n.SH NAME\npeat \\- store\n.SH SYNOPSIS\n.B peat\n'
