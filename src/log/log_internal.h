@@ -195,7 +195,7 @@ peat_rc pt_log_seg_make(pt_log *log, pt_log_seg **ret_seg) PT_MUST_USE;
 /* Hands a made one back. */
 void pt_log_seg_unmake(pt_log *log, pt_log_seg *seg);
 /* Appender: ends the current segment at `tail`, writes the headers of `seg` and makes it current.
- * On failure nothing has changed, and `seg` is gone. */
+ * On failure nothing has changed, and `seg` is the one that the next pt_log_seg_make gives. */
 peat_rc pt_log_seg_begin(pt_log *log, pt_log_seg *seg, uint64_t tail) PT_MUST_USE;
 /* A made segment that is not used: closed and removed. */
 void pt_log_seg_drop(pt_log *log, pt_log_seg *seg);

@@ -244,6 +244,17 @@ peat_rc pt_log_prepare(pt_log *log, bool *ret_did)
     return rc;
 }
 
+/* A segment whose headers may be in its file in part: with the serial they carry it must stay the
+ * only one. So it is the next to be tried; another that was prepared meanwhile goes. */
+static void keep_for_retry(pt_log *log, pt_log_seg *seg)
+{
+    pt_mutex_lock(&log->make_mu);
+    if (log->ready != NULL)
+        pt_log_seg_drop(log, log->ready);
+    log->ready = seg;
+    pt_mutex_unlock(&log->make_mu);
+}
+
 /* --- beginning --- */
 
 static int write_headers(pt_log *log, pt_log_seg *seg)
@@ -286,7 +297,7 @@ peat_rc pt_log_seg_begin(pt_log *log, pt_log_seg *seg, uint64_t tail)
     int e = write_headers(log, seg);
     if (e != 0) {
         peat_rc rc = pt_fail_os(log->sink, e, "log w-%06" PRIu64 " cannot be begun", seg->slot);
-        pt_log_seg_drop(log, seg);
+        keep_for_retry(log, seg);
         return rc;
     }
     atomic_store_explicit(&before->next, seg, memory_order_release);
