@@ -2,6 +2,7 @@
 #   make            the library and the command          make demo      real data, see scripts/demo.sh
 #   make test       build and run all tests              make lint      house rules, seconds
 #   make bench      the benchmark with its peers         make install   PREFIX=/usr/local DESTDIR=
+#   make proof-NAME one proof of test/proof: SEED= N= BOUND=seconds, see scripts/proof.sh
 # test, demo, lint and bench install what they miss on Debian (scripts/install-deps.sh).
 
 BUILD ?= build
@@ -40,6 +41,11 @@ bench:
 	@scripts/install-deps.sh build bench
 	@$(MAKE) --no-print-directory all CMAKE_FLAGS="-DPEAT_BENCH=ON $(CMAKE_FLAGS)"
 	@$(BUILD)/bench/peat-bench $(BENCH_ARGS)
+
+proof-%:
+	@scripts/install-deps.sh build test
+	@$(MAKE) --no-print-directory all CMAKE_FLAGS="-DPEAT_TESTS=ON $(CMAKE_FLAGS)"
+	@BUILD=$(BUILD) scripts/proof.sh $*
 
 install:
 	@$(MAKE) --no-print-directory all CMAKE_FLAGS="-DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)"
