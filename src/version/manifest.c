@@ -188,16 +188,18 @@ static peat_rc promise(pt_manifest *m, unsigned copies)
 
 /* --- create --- */
 /* A creation that was cut short leaves PEAT without contents and m-000001; see
- * pt_superblock_check_fresh, which has looked. */
+ * pt_superblock_check_fresh, which has looked. One that failed may leave a whole PEAT, which must
+ * not come back with a power cut when its manifest has gone. */
 static peat_rc remove_remains(pt_manifest *m)
 {
-    const char *const names[] = {PT_SUPERBLOCK_NAME, "m-000001"};
-    for (size_t i = 0; i < PT_COUNT_OF(names); i++) {
-        int e = m->env->dir_remove(m->env->ctx, m->dir, names[i]);
-        if (e != 0 && e != ENOENT)
-            return pt_fail_os(m->sink, e, "%s cannot be removed", names[i]);
-    }
-    return PEAT_OK;
+    int e = m->env->dir_remove(m->env->ctx, m->dir, PT_SUPERBLOCK_NAME);
+    if (e != 0 && e != ENOENT)
+        return pt_fail_os(m->sink, e, "PEAT cannot be removed");
+    peat_rc rc = sync_dir(m);
+    if (rc != PEAT_OK)
+        return rc;
+    e = m->env->dir_remove(m->env->ctx, m->dir, "m-000001");
+    return e == 0 || e == ENOENT ? PEAT_OK : pt_fail_os(m->sink, e, "m-000001 cannot be removed");
 }
 
 static peat_rc create_superblock(pt_manifest *m)
