@@ -84,6 +84,12 @@ struct peat_env {
                      size_t *ret_n);
     /* Writes all n bytes or fails; after a failure any part of them may have been written. */
     int (*file_write)(void *ctx, peat_env_file *file, uint64_t offset, const void *buf, size_t n);
+    /* As file_write for a small piece that follows the one before it, in a file whose space is
+     * allocated and whose size covers it; by one thread at a time. It may be put into a mapping of
+     * the file, which is quicker: seen by every later read, survives a killed process, durable with
+     * file_sync. EOPNOTSUPP: nothing was done, file_write is to do it. NULL: always file_write. Who
+     * replaces file_write replaces this too, or sets it to NULL. */
+    int (*file_store)(void *ctx, peat_env_file *file, uint64_t offset, const void *buf, size_t n);
     int (*file_sync)(void *ctx, peat_env_file *file); /* contents and size are durable */
     int (*file_size)(void *ctx, peat_env_file *file, uint64_t *ret_size);
     int (*file_truncate)(void *ctx, peat_env_file *file, uint64_t size);

@@ -268,6 +268,7 @@ const peat_env *peat_env_default(void)
         .file_close = pt_posix_file_close,
         .file_read = pt_posix_file_read,
         .file_write = pt_posix_file_write,
+        .file_store = pt_posix_file_store,
         .file_sync = pt_posix_file_sync,
         .file_size = pt_posix_file_size,
         .file_truncate = pt_posix_file_truncate,

@@ -8,12 +8,28 @@
 
 #include "env/env.h"
 
+#include <stdatomic.h>
+
 struct peat_env_dir {
     int fd;
 };
 
+/* What env_posix_store.c knows of a file. Zero: nothing yet. */
+typedef struct pt_posix_store {
+    _Atomic unsigned syncs_begun, syncs_ended; /* counted by whoever syncs */
+    unsigned syncs_seen;
+    bool checked, refused; /* looked at; never to be mapped */
+    bool streams;          /* the last period had enough stores */
+    unsigned stores;       /* in this period */
+    uint64_t since_ns;     /* of this period */
+    uint8_t *base;         /* maps [at, at + size) of the file; NULL: nothing */
+    uint64_t at, size;
+    uint64_t safe_to; /* [.., safe_to) was populated in this period */
+} pt_posix_store;
+
 struct peat_env_file {
     int fd;
+    pt_posix_store store;
 };
 
 /* openat for a plain name and regular files only; EINTR repeated. `os_flags` as for open(2).
@@ -44,5 +60,9 @@ int pt_posix_file_size(void *ctx, peat_env_file *file, uint64_t *ret_size);
 int pt_posix_file_truncate(void *ctx, peat_env_file *file, uint64_t size);
 int pt_posix_file_allocate(void *ctx, peat_env_file *file, uint64_t offset, uint64_t n);
 int pt_posix_file_advise(void *ctx, peat_env_file *file, uint64_t offset, uint64_t n, int advice);
+
+/* env_posix_store.c */
+int pt_posix_file_store(void *ctx, peat_env_file *file, uint64_t offset, const void *buf, size_t n);
+void pt_posix_store_done(pt_posix_store *s); /* unmaps */
 
 #endif

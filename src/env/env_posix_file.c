@@ -63,7 +63,7 @@ int pt_posix_file_open(void *ctx, peat_env_dir *dir, const char *name, unsigned 
     if (flags & PEAT_ENV_FILE_CREATE)
         os_flags |= O_CREAT | O_EXCL;
     /* first the memory: a created file could not be taken back for certain */
-    peat_env_file *file = malloc(sizeof *file);
+    peat_env_file *file = calloc(1, sizeof *file);
     if (file == NULL)
         return ENOMEM;
     int e = pt_posix_open_regular(dir->fd, name, os_flags, &file->fd);
@@ -80,6 +80,7 @@ void pt_posix_file_close(void *ctx, peat_env_file *file)
     (void)ctx;
     if (file == NULL)
         return;
+    pt_posix_store_done(&file->store);
     (void)close(file->fd); /* what had to be durable was synced before */
     free(file);
 }
@@ -133,11 +134,14 @@ int pt_posix_file_write(void *ctx, peat_env_file *file, uint64_t offset, const v
 int pt_posix_file_sync(void *ctx, peat_env_file *file)
 {
     (void)ctx;
-    /* fdatasync covers the size: the metadata needed to read the data back */
-    while (fdatasync(file->fd) != 0)
-        if (errno != EINTR)
-            return errno;
-    return 0;
+    int e;
+    /* pairs with is_stream: pages that a sync cleans are not stored to */
+    atomic_fetch_add(&file->store.syncs_begun, 1);
+    do /* covers the size: the metadata needed to read the data back; mapped stores too */
+        e = fdatasync(file->fd) == 0 ? 0 : errno;
+    while (e == EINTR);
+    atomic_fetch_add(&file->store.syncs_ended, 1);
+    return e;
 }
 
 int pt_posix_file_size(void *ctx, peat_env_file *file, uint64_t *ret_size)

@@ -98,6 +98,19 @@ static void read_ahead(pt_log *log, pt_log_seg *seg, uint64_t end)
                            PEAT_ENV_ADVISE_WILLNEED);
 }
 
+/* Stored where the environment can, which costs no system call. */
+static int put_bytes(pt_log *log, pt_log_seg *seg, uint64_t offset, const uint8_t *p, size_t n)
+{
+    const pt_env *env = log->env;
+    if (env->file_store != NULL) {
+        int e = env->file_store(env->ctx, seg->file, offset, p, n);
+        if (e != EOPNOTSUPP)
+            return e;
+    }
+    pt_log_count_owned(&log->writes, 1);
+    return env->file_write(env->ctx, seg->file, offset, p, n);
+}
+
 peat_rc pt_log_write_at(pt_log *log, pt_log_seg *seg, uint64_t offset, const void *data, size_t n)
 {
     const uint8_t *p = data;
@@ -105,11 +118,10 @@ peat_rc pt_log_write_at(pt_log *log, pt_log_seg *seg, uint64_t offset, const voi
         read_ahead(log, seg, offset + n);
     for (size_t piece; n != 0; p += piece, offset += piece, n -= piece) {
         piece = n < PT_LOG_WRITE_MAX ? n : PT_LOG_WRITE_MAX;
-        int e = log->env->file_write(log->env->ctx, seg->file, offset, p, piece);
+        int e = put_bytes(log, seg, offset, p, piece);
         if (PT_UNLIKELY(e != 0))
             return fail_and_fence(log, seg, e, "written");
         pt_log_count_owned(&log->written_bytes, piece);
-        pt_log_count_owned(&log->writes, 1);
     }
     return PEAT_OK;
 }

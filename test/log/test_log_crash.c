@@ -52,7 +52,8 @@ static uint64_t recover(life *l, uint64_t promised, uint64_t at_most)
     l->known.open_count++;
     pt_log_options options = {.store_id = KIT_STORE_ID,
                               .open_count = l->known.open_count,
-                              .serial_next = replay.serial_max + 1,
+                              /* a store's manifest may be ahead of what the disk holds */
+                              .serial_next = pt_max_u64(replay.serial_max + 1, replay.serial_min),
                               .seq_synced = last,
                               .segment_bytes_min = KIT_SMALL,
                               .segment_bytes_max = 2 * KIT_SMALL,

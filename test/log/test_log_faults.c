@@ -41,6 +41,7 @@ static void after_a_failed(sim_kind kind)
     kit_append(&k, 20, false);
     kit_sync(&k);
     kit_append(&k, 3, false);
+    sim_stores(k.sim, kind == SIM_FILE_STORE);
     sim_fault_add(k.sim, (sim_fault){.kinds = SIM_BIT(kind), .at = 1, .error = EIO});
     assert_int_equal(pt_log_sync(k.log, pt_log_position(k.log)), PEAT_IO);
     assert_int_equal(pt_sink_fenced(&k.sink), PEAT_IO);
@@ -48,7 +49,7 @@ static void after_a_failed(sim_kind kind)
     /* the fault is over, the fence is not */
     uint64_t calls = sim_count(k.sim, SIM_CHANGES);
     assert_int_equal(pt_log_sync(k.log, pt_log_position(k.log)), PEAT_IO);
-    if (kind == SIM_FILE_WRITE)
+    if (kind != SIM_FILE_SYNC)
         assert_int_equal(pt_log_write(k.log, pt_log_position(k.log)), PEAT_IO);
     assert_int_equal(kit_append_size(&k, 10, &position), PEAT_IO);
     assert_int_equal(kit_append_size(&k, 10000, &position), PEAT_IO);
@@ -73,6 +74,7 @@ static void a_failed_write_fences(void **state)
 {
     (void)state;
     after_a_failed(SIM_FILE_WRITE);
+    after_a_failed(SIM_FILE_STORE);
 }
 
 static void a_failed_sync_fences_and_is_not_retried(void **state)

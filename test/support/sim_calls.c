@@ -243,6 +243,7 @@ void sim_members(peat_env *ret_env)
         .file_close = sim_file_close,
         .file_read = sim_file_read,
         .file_write = sim_file_write,
+        .file_store = sim_file_store,
         .file_sync = sim_file_sync,
         .file_size = sim_file_size,
         .file_truncate = sim_file_truncate,

@@ -37,6 +37,7 @@ void sim_file_close(void *ctx, peat_env_file *file);
 int sim_file_read(void *ctx, peat_env_file *file, uint64_t offset, void *buf, size_t n,
                   size_t *ret_n);
 int sim_file_write(void *ctx, peat_env_file *file, uint64_t offset, const void *buf, size_t n);
+int sim_file_store(void *ctx, peat_env_file *file, uint64_t offset, const void *buf, size_t n);
 int sim_file_sync(void *ctx, peat_env_file *file);
 int sim_file_size(void *ctx, peat_env_file *file, uint64_t *ret_size);
 int sim_file_truncate(void *ctx, peat_env_file *file, uint64_t size);

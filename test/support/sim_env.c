@@ -52,6 +52,7 @@ sim_env *sim_new(uint64_t seed)
 {
     sim_env *sim = new_bare(seed);
     sim_disk_init(&sim->disk, seed);
+    sim->stores = seed % 2 != 0;
     (void)snprintf(sim->story, sizeof sim->story, "PEAT_SEED=%" PRIu64, seed);
     return sim;
 }
@@ -93,6 +94,7 @@ const char *sim_kind_name(sim_kind kind)
         [SIM_FILE_CREATE] = "file_create",
         [SIM_FILE_READ] = "file_read",
         [SIM_FILE_WRITE] = "file_write",
+        [SIM_FILE_STORE] = "file_store",
         [SIM_FILE_SYNC] = "file_sync",
         [SIM_FILE_SIZE] = "file_size",
         [SIM_FILE_TRUNCATE] = "file_truncate",
@@ -188,6 +190,11 @@ void sim_split_writes(sim_env *sim, size_t bytes)
     sim->split_bytes = bytes;
 }
 
+void sim_stores(sim_env *sim, bool on)
+{
+    sim->stores = on;
+}
+
 uint64_t sim_disk_bytes(sim_env *sim)
 {
     sim_lock(sim);
@@ -241,6 +248,7 @@ static sim_env *clone_bare(sim_env *sim, uint64_t seed)
     to->disk_limit = sim->disk_limit;
     to->file_limit = sim->file_limit;
     to->split_bytes = sim->split_bytes;
+    to->stores = sim->stores;
     to->read_only = sim->read_only;
     to->pid = sim->pid + 1;
     atomic_store(&to->now_ns, atomic_load(&sim->now_ns));

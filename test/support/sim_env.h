@@ -65,6 +65,7 @@ typedef enum sim_kind {
     SIM_FILE_CREATE, /* file_open with PEAT_ENV_FILE_CREATE */
     SIM_FILE_READ,
     SIM_FILE_WRITE,
+    SIM_FILE_STORE, /* only those that were not refused */
     SIM_FILE_SYNC,
     SIM_FILE_SIZE,
     SIM_FILE_TRUNCATE,
@@ -82,8 +83,8 @@ typedef enum sim_kind {
 /* Those that change what is on disk: a read-only open makes none of them. */
 #define SIM_CHANGES                                                                                \
     (SIM_BIT(SIM_DIR_SYNC) | SIM_BIT(SIM_DIR_REMOVE) | SIM_BIT(SIM_DIR_DELETE) |                   \
-     SIM_BIT(SIM_FILE_CREATE) | SIM_BIT(SIM_FILE_WRITE) | SIM_BIT(SIM_FILE_SYNC) |                 \
-     SIM_BIT(SIM_FILE_TRUNCATE) | SIM_BIT(SIM_FILE_ALLOCATE))
+     SIM_BIT(SIM_FILE_CREATE) | SIM_BIT(SIM_FILE_WRITE) | SIM_BIT(SIM_FILE_STORE) |                \
+     SIM_BIT(SIM_FILE_SYNC) | SIM_BIT(SIM_FILE_TRUNCATE) | SIM_BIT(SIM_FILE_ALLOCATE))
 
 const char *sim_kind_name(sim_kind kind);
 uint64_t sim_count(sim_env *sim, uint32_t kinds); /* calls so far, failed ones included */
@@ -112,6 +113,9 @@ void sim_limit_files(sim_env *sim, uint64_t count); /* EMFILE beyond; 0: none */
 void sim_read_only(sim_env *sim, bool on);          /* EROFS for every change */
 /* Long writes go in pieces of this many bytes, with a boundary before each; 0: whole. */
 void sim_split_writes(sim_env *sim, size_t bytes);
+/* file_store: refused always, or one time in four; what it stores may be cut at any byte. At first
+ * on for odd seeds. */
+void sim_stores(sim_env *sim, bool on);
 uint64_t sim_disk_bytes(sim_env *sim);
 
 /* --- time ----------------------------------------------------------------------------------- */

@@ -142,6 +142,34 @@ int sim_file_write(void *ctx, peat_env_file *file, uint64_t offset, const void *
     return e;
 }
 
+/* Under mu. A processor that is stopped has stored any part of it. */
+static int store(sim_env *sim, peat_env_file *file, uint64_t offset, const uint8_t *p, size_t n)
+{
+    if (sim_random_next(&sim->disk.random_state) % 4 == 0)
+        return EOPNOTSUPP;
+    int e = sim_admit_change(sim, SIM_FILE_STORE, file->name, NULL);
+    if (e != 0)
+        return e;
+    if (!file->writable || offset + n > file->inode->live_size) {
+        (void)fprintf(stderr, "sim: a store that would end a program with SIGBUS\n");
+        abort();
+    }
+    size_t first = (size_t)(sim_random_next(&sim->disk.random_state) % (n + 1));
+    sim_inode_write(&sim->disk, file->inode, offset, p, first);
+    sim_boundary_pass(sim, SIM_FILE_STORE, file->name);
+    sim_inode_write(&sim->disk, file->inode, offset + first, p + first, n - first);
+    return 0;
+}
+
+int sim_file_store(void *ctx, peat_env_file *file, uint64_t offset, const void *buf, size_t n)
+{
+    sim_env *sim = ctx;
+    sim_lock(sim);
+    int e = sim->stores ? store(sim, file, offset, buf, n) : EOPNOTSUPP;
+    sim_unlock(sim);
+    return e;
+}
+
 int sim_file_sync(void *ctx, peat_env_file *file)
 {
     sim_env *sim = ctx;
