@@ -60,7 +60,8 @@ void pt_store_unref(pt_store *s)
     pt_shelf_sweep(&s->shelf);
     pt_epoch_collect(&s->epoch);
     pt_shelf_done(&s->shelf);
-    pt_epoch_done(&s->epoch);
+    pt_epoch_done(&s->epoch); /* the last views and their memtables */
+    pt_memtable_pool_done(&s->memtables);
     if (s->cache != NULL)
         pt_cache_free(s->cache);
     if (s->dir != NULL)

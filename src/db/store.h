@@ -122,6 +122,8 @@ struct pt_store {
     pt_mutex publish_mu;
     pt_cond publish_cond;
 
+    pt_memtable_pool memtables;
+
     /* replaced under view_mu; readers load it in an epoch */
     pt_mutex view_mu;
     _Atomic(pt_view *) view;

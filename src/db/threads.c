@@ -40,6 +40,7 @@ static void promise_when_quiet(pt_store *s)
     pt_mutex_unlock(&s->commit_mu);
     if (rc != PEAT_OK)
         pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
+    pt_memtable_pool_trim(&s->memtables);
 }
 
 static bool prepare_log(pt_store *s)

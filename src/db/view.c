@@ -10,7 +10,7 @@ peat_rc pt_mem_new(pt_store *store, size_t capacity, uint64_t seq_first, uint64_
     pt_mem *m = (pt_mem *)pt_alloc_zero(store->env, sizeof *m);
     if (m == NULL)
         return PEAT_NOMEM;
-    peat_rc rc = pt_memtable_new(store->env, capacity, &m->table);
+    peat_rc rc = pt_memtable_new_from(&store->memtables, capacity, &m->table);
     if (rc != PEAT_OK) {
         pt_free(store->env, m);
         return rc;

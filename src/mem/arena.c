@@ -174,7 +174,10 @@ uint32_t pt_arena_node(pt_arena *a, size_t bytes)
     PT_ASSERT(used + atomic_load_explicit(&a->tail, memory_order_relaxed) * PT_ARENA_UNIT <=
               a->node_top);
     atomic_store_explicit(&a->node_bytes, used, memory_order_relaxed);
-    return (uint32_t)((a->node_top - used) / PT_ARENA_UNIT);
+    uint32_t node = (uint32_t)((a->node_top - used) / PT_ARENA_UNIT);
+    if (a->used)
+        memset(pt_arena_at(a, node), 0, bytes);
+    return node;
 }
 
 size_t pt_arena_used(const pt_arena *a)

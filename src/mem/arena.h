@@ -53,7 +53,8 @@ typedef struct pt_arena {
     size_t capacity;
     size_t overhead; /* head, and nodes beyond the entries' share */
     size_t node_top; /* nodes end here */
-    uint64_t unused1[3];
+    bool used;       /* the mapping was another memtable's: its bytes are not zero */
+    uint64_t unused1[2];
     /* One cache line, since every put needs both words, one soon after the other. */
     _Atomic uint64_t tail;       /* units of records handed out */
     _Atomic uint64_t promised;   /* bytes, and entries from bit 35; never shrinks */

@@ -6,17 +6,45 @@
 
 #define CAPACITY_MIN ((size_t)64 << 10)
 
-peat_rc pt_memtable_new(const pt_env *env, size_t capacity_bytes, pt_memtable **ret_memtable)
+static pt_memtable *begin(const pt_env *env, void *mapping, size_t capacity_bytes, bool used)
 {
-    if (capacity_bytes < CAPACITY_MIN || capacity_bytes > PT_ARENA_BYTES_MAX)
-        return PEAT_INVALID;
-    pt_memtable *m = env->map(env->ctx, capacity_bytes);
-    if (m == NULL)
-        return PEAT_NOMEM;
+    pt_memtable *m = mapping;
+    if (used)
+        memset(m, 0, sizeof *m);
     pt_arena_init(&m->arena, env, m, capacity_bytes, sizeof *m);
+    m->arena.used = used;
     pt_tree_init(m);
     atomic_init(&m->refs, 1);
-    *ret_memtable = m;
+    return m;
+}
+
+static bool is_capacity(size_t bytes)
+{
+    return bytes >= CAPACITY_MIN && bytes <= PT_ARENA_BYTES_MAX;
+}
+
+peat_rc pt_memtable_new(const pt_env *env, size_t capacity_bytes, pt_memtable **ret_memtable)
+{
+    if (!is_capacity(capacity_bytes))
+        return PEAT_INVALID;
+    void *mapping = env->map(env->ctx, capacity_bytes);
+    if (mapping == NULL)
+        return PEAT_NOMEM;
+    *ret_memtable = begin(env, mapping, capacity_bytes, false);
+    return PEAT_OK;
+}
+
+peat_rc pt_memtable_new_from(pt_memtable_pool *pool, size_t capacity_bytes,
+                             pt_memtable **ret_memtable)
+{
+    if (!is_capacity(capacity_bytes))
+        return PEAT_INVALID;
+    bool used;
+    void *mapping = pt_memtable_pool_take(pool, capacity_bytes, &used);
+    if (mapping == NULL)
+        return PEAT_NOMEM;
+    *ret_memtable = begin(pool->env, mapping, capacity_bytes, used);
+    (*ret_memtable)->pool = pool;
     return PEAT_OK;
 }
 
@@ -33,7 +61,10 @@ void pt_memtable_unref(pt_memtable *m)
         return;
     const pt_env *env = m->arena.env;
     pt_mutex_done(&m->shape);
-    env->unmap(env->ctx, m, m->arena.capacity);
+    if (m->pool != NULL)
+        pt_memtable_pool_give(m->pool, m, m->arena.capacity);
+    else
+        env->unmap(env->ctx, m, m->arena.capacity);
 }
 
 size_t pt_memtable_capacity_for(uint64_t count, uint64_t key_bytes, uint64_t value_bytes)

@@ -12,6 +12,7 @@
 #include "entry/entry.h"
 #include "entry/iter.h"
 #include "env/env.h"
+#include "mem/pool.h"
 
 typedef struct pt_memtable pt_memtable;
 
@@ -19,6 +20,9 @@ typedef struct pt_memtable pt_memtable;
  * Touched pages only count against the machine. One reference. */
 peat_rc pt_memtable_new(const pt_env *env, size_t capacity_bytes,
                         pt_memtable **ret_memtable) PT_MUST_USE;
+/* The same with a mapping from the pool, which outlives the memtable and gets it back. */
+peat_rc pt_memtable_new_from(pt_memtable_pool *pool, size_t capacity_bytes,
+                             pt_memtable **ret_memtable) PT_MUST_USE;
 pt_memtable *pt_memtable_ref(pt_memtable *m);
 void pt_memtable_unref(pt_memtable *m); /* NULL is fine */
 

@@ -80,6 +80,7 @@ struct pt_memtable {
     pt_mutex shape;
     uint32_t stock_leaf; /* guarded by shape: a leaf taken and not needed, or 0 */
     atomic_uint refs;
+    pt_memtable_pool *pool;      /* NULL: the mapping is this memtable's alone */
     uint64_t unused[8];          /* readers' words apart from writers' */
     uint32_t left_leaf;          /* fixed: splits go to the right, so it is the first leaf ever */
     _Atomic uint32_t root;       /* reference; written under shape, as the next three */

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* Mappings go from a dead memtable to the next one, and nothing of the dead one is seen. */
+#include "mem_fixture.h"
+
+#include "base/hash.h"
+
+#define CAPACITY PT_POOL_CAPACITY_MIN
+#define ENTRIES  8000u
+
+typedef struct numbered {
+    uint8_t key[PT_KEYSPACE_BYTES + 8], value[24];
+} numbered;
+
+/* Entry i of a round; rounds share no key. */
+static pt_entry numbered_entry(numbered *n, uint64_t round, uint64_t i)
+{
+    pt_put_be32(n->key, PT_KEYSPACE_DEFAULT);
+    pt_put_be32(n->key + PT_KEYSPACE_BYTES, (uint32_t)i);
+    pt_put_be32(n->key + PT_KEYSPACE_BYTES + 4, (uint32_t)round);
+    memset(n->value, (int)round + 1, sizeof n->value);
+    return (pt_entry){.key = pt_slice_of(n->key, sizeof n->key),
+                      .value = pt_slice_of(n->value, sizeof n->value),
+                      .seq = round * ENTRIES + i + 1,
+                      .kind = PT_KIND_PUT};
+}
+
+static void fill(pt_memtable *m, uint64_t round)
+{
+    numbered n;
+    for (uint64_t i = 0; i < ENTRIES; i++) {
+        pt_entry e = numbered_entry(&n, round, i * 7919 % ENTRIES);
+        assert_true(pt_memtable_reserve(m, 1, e.key.size, e.value.size));
+        pt_memtable_add(m, &e);
+    }
+}
+
+static void must_hold_exactly(pt_memtable *m, uint64_t round)
+{
+    pt_iter *it = NULL;
+    numbered n;
+    uint64_t count = 0;
+    assert_int_equal(pt_memtable_iter_new(m, &it), PEAT_OK);
+    for (peat_rc rc = it->ops->first(it); rc == PEAT_OK; rc = it->ops->next(it), count++) {
+        pt_entry want = numbered_entry(&n, round, count);
+        assert_true(entry_equal(&it->at, &want));
+    }
+    it->ops->done(it);
+    assert_int_equal(count, ENTRIES);
+    for (uint64_t i = 0; i < ENTRIES; i += 97) {
+        pt_entry found, want = numbered_entry(&n, round, i);
+        assert_true(pt_memtable_get(m, want.key, UINT64_MAX >> 8, &found));
+        assert_true(entry_equal(&found, &want));
+        want = numbered_entry(&n, round + 1, i);
+        assert_false(pt_memtable_get(m, want.key, UINT64_MAX >> 8, &found));
+    }
+}
+
+static void nothing_of_the_one_before_is_seen(void **state)
+{
+    (void)state;
+    mem_env env;
+    pt_memtable_pool pool;
+    const void *first = NULL;
+    mem_env_init(&env);
+    pt_memtable_pool_init(&pool, &env.env, CAPACITY);
+    for (uint64_t round = 0; round < 4; round++) {
+        pt_memtable *m = NULL;
+        assert_int_equal(pt_memtable_new_from(&pool, CAPACITY, &m), PEAT_OK);
+        if (round == 0)
+            first = m;
+        assert_ptr_equal(m, first);
+        fill(m, round);
+        must_hold_exactly(m, round);
+        pt_memtable_unref(m);
+        assert_int_equal(pt_memtable_pool_bytes(&pool), CAPACITY);
+    }
+    pt_memtable_pool_trim(&pool);
+    assert_int_equal(pt_memtable_pool_bytes(&pool), 0);
+    assert_int_equal(atomic_load(&env.live), 0);
+    pt_memtable_pool_done(&pool);
+}
+
+static void no_more_than_the_share_is_kept(void **state)
+{
+    (void)state;
+    enum { MANY = PT_POOL_MAPPINGS + 2 };
+    mem_env env;
+    pt_memtable_pool pool;
+    pt_memtable *m[MANY];
+    mem_env_init(&env);
+    pt_memtable_pool_init(&pool, &env.env, CAPACITY);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(pt_memtable_new_from(&pool, CAPACITY, &m[i]), PEAT_OK);
+    for (size_t i = 0; i < MANY; i++) {
+        pt_memtable_unref(m[i]);
+        size_t in_use = (MANY - 1 - i) * CAPACITY;
+        assert_true(in_use + pt_memtable_pool_bytes(&pool) <=
+                    pt_max_u64(PT_POOL_MAPPINGS * CAPACITY, in_use));
+    }
+    assert_int_equal(pt_memtable_pool_bytes(&pool), PT_POOL_MAPPINGS * CAPACITY);
+    pt_memtable_pool_done(&pool);
+    assert_int_equal(atomic_load(&env.live), 0);
+}
+
+static void other_capacities_are_not_kept(void **state)
+{
+    (void)state;
+    mem_env env;
+    pt_memtable_pool pool;
+    pt_memtable *m = NULL;
+    mem_env_init(&env);
+    pt_memtable_pool_init(&pool, &env.env, CAPACITY);
+    assert_int_equal(pt_memtable_new_from(&pool, 2 * CAPACITY, &m), PEAT_OK);
+    pt_memtable_unref(m);
+    assert_int_equal(pt_memtable_pool_bytes(&pool), 0);
+    assert_int_equal(pt_memtable_new_from(&pool, 1, &m), PEAT_INVALID);
+    mem_env_init(&env);
+    atomic_store(&env.allowed, 0);
+    assert_int_equal(pt_memtable_new_from(&pool, CAPACITY, &m), PEAT_NOMEM);
+    pt_memtable_pool_done(&pool);
+    assert_int_equal(atomic_load(&env.live), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_of_the_one_before_is_seen),
+        cmocka_unit_test(no_more_than_the_share_is_kept),
+        cmocka_unit_test(other_capacities_are_not_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
