@@ -56,7 +56,7 @@ peat_rc peat_export_fd(peat_db *db, const peat_export_options *options, int fd)
     return rc;
 }
 
-/* A store that could not be completed goes away again. */
+/* A store that could not be completed goes away again; one that a power cut left is not opened. */
 static peat_rc import_from(const char *dir, const peat_options *options, peat_read_fn fn, void *ctx,
                            const int *os_errno, peat_error *ret_error)
 {
@@ -71,7 +71,7 @@ static peat_rc import_from(const char *dir, const peat_options *options, peat_re
     o.error_if_exists = true;
     o.read_only = false;
     o.no_log = true; /* one flush at the end makes all of it durable */
-    peat_rc rc = peat_open(dir, &o, &db, ret_error);
+    peat_rc rc = pt_db_open(dir, &o, true, &db, ret_error);
     if (rc != PEAT_OK)
         return rc;
     const pt_env *env = db->store->env;

@@ -32,6 +32,10 @@ struct peat_iter {
     uint32_t keyspace;
 };
 
+/* As peat_open; a store that is made by it is `unfinished` (store.h). */
+peat_rc pt_db_open(const char *dir, const peat_options *options, bool unfinished, peat_db **ret_db,
+                   peat_error *ret_error) PT_MUST_USE;
+
 /* What using it with another store's handle means: it has outlived its own, or it is a mistake. */
 peat_rc pt_snapshot_mismatch(const peat_snapshot *snapshot);
 

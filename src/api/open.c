@@ -16,8 +16,8 @@ static void say(peat_error *ret_error, peat_rc rc, const char *why)
     memcpy(ret_error->message, text, n);
 }
 
-peat_rc peat_open(const char *dir, const peat_options *options, peat_db **ret_db,
-                  peat_error *ret_error)
+peat_rc pt_db_open(const char *dir, const peat_options *options, bool unfinished, peat_db **ret_db,
+                   peat_error *ret_error)
 {
     pt_settings settings;
     const pt_env *env;
@@ -33,6 +33,7 @@ peat_rc peat_open(const char *dir, const peat_options *options, peat_db **ret_db
         say(ret_error, rc, why);
         return rc;
     }
+    settings.unfinished = unfinished;
     peat_db *db = (peat_db *)pt_alloc(env, sizeof *db);
     if (db == NULL) {
         say(ret_error, PEAT_NOMEM, NULL);
@@ -49,6 +50,12 @@ peat_rc peat_open(const char *dir, const peat_options *options, peat_db **ret_db
     db->keyspace = PT_KEYSPACE_DEFAULT;
     *ret_db = db;
     return PEAT_OK;
+}
+
+peat_rc peat_open(const char *dir, const peat_options *options, peat_db **ret_db,
+                  peat_error *ret_error)
+{
+    return pt_db_open(dir, options, false, ret_db, ret_error);
 }
 
 peat_rc peat_close(peat_db *db)

@@ -30,13 +30,19 @@ static peat_rc rc_of_errno(int os_errno)
     }
 }
 
-static void record(pt_sink *sink, peat_rc rc, int os_errno, const char *format, va_list args)
+/* `place` may be NULL. */
+static void record(pt_sink *sink, peat_rc rc, int os_errno, const pt_spot *place,
+                   const char *format, va_list args)
 {
     peat_error e;
     memset(&e, 0, sizeof e);
     e.rc = rc;
     e.os_errno = os_errno;
-    int n = vsnprintf(e.message, sizeof e.message, format, args);
+    int n = place == NULL ? 0
+                          : snprintf(e.message, sizeof e.message, "%s @%" PRIu64 ": ", place->file,
+                                     place->offset);
+    int more = vsnprintf(e.message + n, sizeof e.message - (size_t)n, format, args);
+    n = more < 0 ? more : n + more;
     if (os_errno != 0 && n >= 0 && (size_t)n < sizeof e.message) {
         char text[128];
         /* GNU strerror_r: thread-safe, may answer from its own table */
@@ -45,6 +51,7 @@ static void record(pt_sink *sink, peat_rc rc, int os_errno, const char *format, 
     }
     pt_mutex_lock(&sink->mu);
     sink->newest = e;
+    sink->place = place != NULL ? *place : (pt_spot){0};
     if (sink->first.rc == PEAT_OK)
         sink->first = e;
     pt_mutex_unlock(&sink->mu);
@@ -54,7 +61,20 @@ peat_rc pt_fail(pt_sink *sink, peat_rc rc, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    record(sink, rc, 0, format, args);
+    record(sink, rc, 0, NULL, format, args);
+    va_end(args);
+    return rc;
+}
+
+peat_rc pt_fail_at(pt_sink *sink, peat_rc rc, const char *file, uint64_t offset, const char *format,
+                   ...)
+{
+    pt_spot place = {.offset = offset};
+    size_t n = strnlen(file, sizeof place.file - 1);
+    memcpy(place.file, file, n);
+    va_list args;
+    va_start(args, format);
+    record(sink, rc, 0, &place, format, args);
     va_end(args);
     return rc;
 }
@@ -64,7 +84,7 @@ peat_rc pt_fail_os(pt_sink *sink, int os_errno, const char *format, ...)
     peat_rc rc = rc_of_errno(os_errno);
     va_list args;
     va_start(args, format);
-    record(sink, rc, os_errno, format, args);
+    record(sink, rc, os_errno, NULL, format, args);
     va_end(args);
     return rc;
 }
@@ -85,6 +105,7 @@ void pt_sink_forget(pt_sink *sink)
 {
     pt_mutex_lock(&sink->mu);
     memset(&sink->newest, 0, sizeof sink->newest);
+    memset(&sink->place, 0, sizeof sink->place);
     pt_mutex_unlock(&sink->mu);
 }
 
@@ -92,6 +113,13 @@ void pt_sink_get(pt_sink *sink, peat_error *ret_error)
 {
     pt_mutex_lock(&sink->mu);
     *ret_error = sink->fence.rc != PEAT_OK ? sink->fence : sink->newest;
+    pt_mutex_unlock(&sink->mu);
+}
+
+void pt_sink_place(pt_sink *sink, pt_spot *ret_place)
+{
+    pt_mutex_lock(&sink->mu);
+    *ret_place = sink->place;
     pt_mutex_unlock(&sink->mu);
 }
 
@@ -106,6 +134,7 @@ void pt_sink_clear(pt_sink *sink)
 {
     pt_mutex_lock(&sink->mu);
     memset(&sink->newest, 0, sizeof sink->newest);
+    memset(&sink->place, 0, sizeof sink->place);
     memset(&sink->first, 0, sizeof sink->first);
     pt_mutex_unlock(&sink->mu);
 }

@@ -17,10 +17,17 @@ typedef struct pt_relief {
     void *ctx;
 } pt_relief;
 
+/* Where damage is: a file of the store and an offset in it. */
+typedef struct pt_spot {
+    char file[32]; /* empty: none */
+    uint64_t offset;
+} pt_spot;
+
 typedef struct pt_sink {
     pt_relief relief; /* env/relief.h; set before the sink is shared */
     pt_mutex mu;
     peat_error newest;   /* guarded by mu */
+    pt_spot place;       /* of the newest; guarded by mu */
     peat_error first;    /* guarded by mu; since init or pt_sink_clear */
     peat_error fence;    /* guarded by mu; rc != PEAT_OK once writes are refused */
     atomic_int fence_rc; /* PEAT_OK, or the code every write gets; set once, under mu */
@@ -31,6 +38,9 @@ void pt_sink_done(pt_sink *sink);
 
 /* Records the error and returns `rc`. `os_errno` 0 when the system was not asked. */
 peat_rc pt_fail(pt_sink *sink, peat_rc rc, const char *format, ...) PT_PRINTF(3, 4);
+/* Damage at a place: the text begins with "FILE @OFFSET: ", and the place is kept beside it. */
+peat_rc pt_fail_at(pt_sink *sink, peat_rc rc, const char *file, uint64_t offset, const char *format,
+                   ...) PT_PRINTF(5, 6);
 /* The same for a failed system call: the code follows from the errno (ENOSPC, EDQUOT: PEAT_FULL;
  * ENOMEM: PEAT_NOMEM; EROFS, EACCES, EPERM: PEAT_READ_ONLY only where the caller says so, else
  * PEAT_IO). */
@@ -53,5 +63,7 @@ void pt_sink_forget(pt_sink *sink);
 void pt_sink_first(pt_sink *sink, peat_error *ret_error);
 /* The fence's cause if there is one, else the newest error. */
 void pt_sink_get(pt_sink *sink, peat_error *ret_error);
+/* Of the newest error. */
+void pt_sink_place(pt_sink *sink, pt_spot *ret_place);
 
 #endif

@@ -52,9 +52,21 @@ static peat_rc report_sink(checking *c, peat_rc rc, pt_sink *sink, const char *f
     if (rc != PEAT_CORRUPT && rc != PEAT_VERSION && rc != PEAT_NOT_STORE)
         return rc;
     peat_error e;
+    pt_spot place;
     pt_sink_get(sink, &e);
-    damage(c, file, 0, e.message);
+    pt_sink_place(sink, &place);
+    damage(c, place.file[0] != '\0' ? place.file : file, place.offset, e.message);
     return PEAT_OK;
+}
+
+/* One damaged slot costs nothing, and a writer mends it; but a disk that damaged it may go on. A
+ * store that was just made has only one. */
+static void check_slots(checking *c, const pt_superblock *b)
+{
+    for (unsigned i = 0; i < PT_SUPERBLOCK_SLOTS; i++)
+        if ((b->damaged_slots >> i & 1) != 0 && b->generation > 1)
+            damage(c, PT_SUPERBLOCK_NAME, i * PT_SUPERBLOCK_SLOT_BYTES,
+                   "this slot of the superblock does not verify; the other one is used");
 }
 
 static peat_rc check_manifest(checking *c)
@@ -67,7 +79,9 @@ static peat_rc check_manifest(checking *c)
     pt_mutex_lock(&s->install_mu); /* it is not being written meanwhile */
     peat_rc rc = pt_manifest_open(s->env, s->dir, &sink, ignore_payload, c, &m);
     pt_mutex_unlock(&s->install_mu);
-    rc = report_sink(c, rc, &sink, "PEAT");
+    if (rc == PEAT_OK)
+        check_slots(c, pt_manifest_superblock(m));
+    rc = report_sink(c, rc, &sink, PT_SUPERBLOCK_NAME);
     pt_manifest_free(m);
     pt_sink_done(&sink);
     c->report.files += 2;
@@ -81,6 +95,7 @@ static peat_rc read_log(checking *c, pt_sink *sink, uint64_t *ret_files)
     pt_log_replay replay = {.store_id = s->store_id,
                             .serial_min = s->catalog.state.log_serial_min,
                             .seq_min = s->catalog.state.seq_flushed,
+                            .seq_promised = s->catalog.state.seq_promised,
                             .read_only = true};
     pt_log_segment *ends =
         (pt_log_segment *)pt_alloc_zero(s->env, (s->catalog.log_end_count + 1) * sizeof *ends);

@@ -158,6 +158,8 @@ peat_rc pt_store_import(pt_store *s, peat_read_fn fn, void *ctx)
     peat_rc rc = receive_all(&x);
     if (rc == PEAT_OK)
         rc = pt_store_flush(s);
+    if (rc == PEAT_OK)
+        rc = pt_install_finished(s);
     pt_bytes_done(&x.frame);
     pt_bytes_done(&x.last_key);
     return rc;

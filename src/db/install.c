@@ -29,6 +29,8 @@ static peat_rc install(pt_store *s, pt_bytes *io_edit, pt_state *state, const pt
     if (next == NULL)
         return PEAT_NOMEM;
     state->file_next = atomic_load(&s->file_next);
+    if (s->log != NULL)
+        state->seq_promised = pt_log_promised(s->log);
     peat_rc rc = pt_catalog_commit(&s->catalog, io_edit, state);
     if (rc != PEAT_OK) {
         pt_view_discard(next);
@@ -213,6 +215,41 @@ out:
     pt_mutex_unlock(&s->install_mu);
     pt_bytes_done(&edit);
     clean_up(s);
+    return rc;
+}
+
+peat_rc pt_install_promise(pt_store *s, bool always)
+{
+    peat_rc rc = PEAT_OK;
+    pt_bytes edit;
+    pt_bytes_init(&edit, s->env);
+    pt_mutex_lock(&s->install_mu);
+    pt_state state = s->catalog.state;
+    uint64_t serial = pt_log_serial(s->log), seq = pt_log_promised(s->log);
+    bool news = seq > state.seq_flushed && seq > state.seq_promised;
+    if (news && (always || serial != s->promised_serial)) {
+        state.seq_promised = seq;
+        state.file_next = atomic_load(&s->file_next);
+        rc = pt_catalog_commit(&s->catalog, &edit, &state);
+        if (rc == PEAT_OK)
+            s->promised_serial = serial;
+    }
+    pt_mutex_unlock(&s->install_mu);
+    pt_bytes_done(&edit);
+    return rc;
+}
+
+peat_rc pt_install_finished(pt_store *s)
+{
+    pt_bytes edit;
+    pt_bytes_init(&edit, s->env);
+    pt_mutex_lock(&s->install_mu);
+    pt_state state = s->catalog.state;
+    state.file_next = atomic_load(&s->file_next);
+    state.unfinished = false;
+    peat_rc rc = pt_catalog_commit(&s->catalog, &edit, &state);
+    pt_mutex_unlock(&s->install_mu);
+    pt_bytes_done(&edit);
     return rc;
 }
 

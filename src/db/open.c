@@ -130,7 +130,8 @@ static peat_rc create_catalog(pt_store *s)
     if (e != 0)
         return pt_fail_os(&s->sink, e, "asking for random bits");
     s->store_id = id;
-    return pt_catalog_create(&s->catalog, &s->shelf, id, s->settings.host.app_id);
+    return pt_catalog_create(&s->catalog, &s->shelf, id, s->settings.host.app_id,
+                             s->settings.unfinished);
 }
 
 static peat_rc check_identity(pt_store *s)
@@ -155,6 +156,10 @@ static peat_rc open_catalog(pt_store *s)
         pt_catalog_done(&s->catalog);
         return create_catalog(s);
     }
+    if (rc == PEAT_OK && s->catalog.state.unfinished)
+        return pt_fail(&s->sink, PEAT_NOT_STORE,
+                       "not a store: an import or a repair into this directory was cut short; "
+                       "remove it and begin again");
     return rc == PEAT_OK ? check_identity(s) : rc;
 }
 
@@ -291,6 +296,8 @@ static peat_rc make_durable(pt_store *s)
     pt_mutex_lock(&s->commit_mu);
     rc = pt_log_seal(s->log);
     pt_mutex_unlock(&s->commit_mu);
+    if (rc == PEAT_OK) /* only costs a proof when it fails: all is in the log */
+        (void)!pt_install_promise(s, true);
     return rc;
 }
 

@@ -10,6 +10,7 @@
 #include "db/recover.h"
 
 #include "base/coding.h"
+#include "base/file_name.h"
 #include "entry/batch.h"
 
 typedef struct recovery {
@@ -51,10 +52,12 @@ static peat_rc measure(recovery *r, const pt_log_record *record, uint64_t *ret_c
     }
     if (rc == PEAT_END && *ret_count == record->count)
         return PEAT_OK;
-    return pt_fail(&r->s->sink, rc == PEAT_VERSION ? rc : PEAT_CORRUPT,
-                   "log segment %" PRIu64 ": the record of sequence %" PRIu64
-                   " does not hold %" PRIu32 " operations this version knows",
-                   record->serial, record->first_seq, record->count);
+    char name[PT_FILE_NAME_SIZE];
+    pt_file_name('w', record->slot, name);
+    return pt_fail_at(&r->s->sink, rc == PEAT_VERSION ? rc : PEAT_CORRUPT, name, record->offset,
+                      "the record of sequence %" PRIu64 " does not hold %" PRIu32
+                      " operations this version knows",
+                      record->first_seq, record->count);
 }
 
 static void insert(pt_mem *m, const pt_log_record *record)
@@ -109,6 +112,7 @@ static peat_rc replay(recovery *r, pt_log_replay *io)
     *io = (pt_log_replay){.store_id = s->store_id,
                           .serial_min = s->catalog.state.log_serial_min,
                           .seq_min = s->catalog.state.seq_flushed,
+                          .seq_promised = s->catalog.state.seq_promised,
                           .ends = ends,
                           .end_count = n,
                           .read_only = s->settings.read_only};

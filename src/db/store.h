@@ -34,7 +34,8 @@ typedef struct pt_settings {
     int threads;
     pt_codec codec;
     bool may_create, read_only, error_if_exists, no_log;
-    peat_host host; /* event callback, app id */
+    bool unfinished; /* a store that is made is not to be opened before pt_install_finished */
+    peat_host host;  /* event callback, app id */
     size_t memtable_bytes;
     size_t cache_bytes, metadata_bytes; /* budgets */
     uint32_t block_bytes;               /* 0: by codec */
@@ -129,7 +130,8 @@ struct pt_store {
     _Atomic(pt_view *) view;
 
     pt_mutex install_mu;
-    pt_catalog catalog; /* guarded by install_mu */
+    pt_catalog catalog;       /* guarded by install_mu */
+    uint64_t promised_serial; /* of the segment the manifest has last heard of; install_mu */
     _Atomic uint64_t file_next;
 
     pt_mutex snapshot_mu;
@@ -241,6 +243,12 @@ peat_rc pt_install_merge(pt_store *s, pt_merge *merge) PT_MUST_USE;
 /* A split or union of partitions, if one is due; only of partitions that the caller has claimed. */
 peat_rc pt_install_shape(pt_store *s, const pt_pick_options *options, const uint64_t *claimed,
                          size_t claimed_count, bool *ret_did) PT_MUST_USE;
+
+/* Writes down in the manifest how far the log is synced, so that the loss of its newest segment is
+ * seen; once for each segment, or `always`. */
+peat_rc pt_install_promise(pt_store *s, bool always) PT_MUST_USE;
+/* The store that was being made is complete. */
+peat_rc pt_install_finished(pt_store *s) PT_MUST_USE;
 
 /* When everything is in tables: lets go of the log's segments but one of the smallest size. */
 peat_rc pt_install_empty_log(pt_store *s) PT_MUST_USE;

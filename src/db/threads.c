@@ -26,7 +26,9 @@ static uint64_t sync_due(pt_store *s)
     if (now < since + s->settings.sync_interval_ns)
         return since + s->settings.sync_interval_ns - now;
     atomic_store(&s->unsynced_since_ns, 0);
-    (void)!pt_store_sync(s); /* a failure was sent as an event, and has fenced the store */
+    /* a failure was sent as an event, and has fenced the store */
+    if (pt_store_sync(s) == PEAT_OK)
+        (void)!pt_install_promise(s, false); /* the next one comes after the next segment */
     return UINT64_MAX;
 }
 
@@ -40,6 +42,8 @@ static void promise_when_quiet(pt_store *s)
     pt_mutex_unlock(&s->commit_mu);
     if (rc != PEAT_OK)
         pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
+    else
+        (void)!pt_install_promise(s, false);
     pt_memtable_pool_trim(&s->memtables);
 }
 

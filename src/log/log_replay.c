@@ -17,6 +17,8 @@
 #include "env/relief.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 typedef struct candidate {
     pt_log_header h;
@@ -39,6 +41,21 @@ typedef struct replay_run {
     size_t chain_count, chain_capacity;
     uint64_t missing_serial; /* the first that the chain lacks; for the text */
 } replay_run;
+
+/* Damage in a segment. */
+static peat_rc damaged(replay_run *r, uint64_t slot, uint64_t offset, const char *format, ...)
+    PT_PRINTF(4, 5);
+
+static peat_rc damaged(replay_run *r, uint64_t slot, uint64_t offset, const char *format, ...)
+{
+    char name[PT_FILE_NAME_SIZE], text[200];
+    va_list args;
+    pt_file_name('w', slot, name);
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    va_end(args);
+    return pt_fail_at(r->sink, PEAT_CORRUPT, name, offset, "%s", text);
+}
 
 /* --- 1. what is there --- */
 
@@ -112,16 +129,12 @@ static peat_rc judge_header(replay_run *r, const candidate *c)
     if (!c->valid || c->h.serial < r->io->serial_min)
         return PEAT_OK;
     if (c->h.store_id != r->io->store_id)
-        return pt_fail(r->sink, PEAT_CORRUPT, "log w-%06" PRIu64 " @0: belongs to another store",
-                       c->slot);
+        return damaged(r, c->slot, 0, "this segment belongs to another store");
     if (c->h.slot != c->slot)
-        return pt_fail(r->sink, PEAT_CORRUPT, "log w-%06" PRIu64 " @0: is a copy of w-%06" PRIu64,
-                       c->slot, c->h.slot);
+        return damaged(r, c->slot, 0, "this segment is a copy of w-%06" PRIu64, c->h.slot);
     if (c->size < c->h.file_bytes)
-        return pt_fail(r->sink, PEAT_CORRUPT,
-                       "log w-%06" PRIu64 " @%" PRIu64 ": the file ends here, it had %" PRIu64
-                       " bytes",
-                       c->slot, c->size, c->h.file_bytes);
+        return damaged(r, c->slot, c->size, "the file ends here, it had %" PRIu64 " bytes",
+                       c->h.file_bytes);
     return PEAT_OK;
 }
 
@@ -198,9 +211,7 @@ static peat_rc check_recorded(replay_run *r)
         for (size_t k = 0; k < r->live_count && !found; k++)
             found = r->files[k].h.serial == s->serial;
         if (!found)
-            return pt_fail(r->sink, PEAT_CORRUPT,
-                           "log w-%06" PRIu64 " @0: segment %" PRIu64 " is missing", s->slot,
-                           s->serial);
+            return damaged(r, s->slot, 0, "segment %" PRIu64 " of the log is missing", s->serial);
     }
     return PEAT_OK;
 }
@@ -231,10 +242,8 @@ static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
     if (rc != PEAT_OK)
         return rc;
     if (recorded != NULL && s->at != recorded->end)
-        return pt_fail(r->sink, PEAT_CORRUPT,
-                       "log w-%06" PRIu64 " @%" PRIu64 ": a record does not verify, @%" PRIu64
-                       " was the end",
-                       c->slot, s->at, recorded->end);
+        return damaged(r, c->slot, s->at, "a record does not verify, @%" PRIu64 " was the end",
+                       recorded->end);
     r->chain[r->chain_count++] = (pt_log_segment){.slot = c->slot,
                                                   .serial = c->h.serial,
                                                   .epoch = c->epoch,
@@ -295,9 +304,7 @@ static peat_rc cut_pending(replay_run *r)
         r->chain_count--;
     pt_log_segment *last = &r->chain[r->chain_count - 1];
     if (recorded_end(r, last->serial) != NULL)
-        return pt_fail(r->sink, PEAT_CORRUPT,
-                       "log w-%06" PRIu64 " @%" PRIu64 ": the end of this record is missing",
-                       last->slot, s->pending_at);
+        return damaged(r, last->slot, s->pending_at, "the end of this record is missing");
     last->end = s->pending_at;
     r->scan.torn = true;
     r->scan.sealed = false;
@@ -307,18 +314,22 @@ static peat_rc cut_pending(replay_run *r)
 static peat_rc judge_end(replay_run *r)
 {
     uint64_t known = pt_max_u64(r->scan.seq_last, r->io->seq_min);
-    if (r->scan.promise <= known)
+    uint64_t promise = pt_max_u64(r->scan.promise, r->io->seq_promised);
+    if (promise <= known)
         return PEAT_OK;
-    if (r->chain_count == 0)
-        return pt_fail(r->sink, PEAT_CORRUPT,
-                       "log w-%06" PRIu64 " @0: segment %" PRIu64
-                       " before it is missing; up to sequence %" PRIu64 " it was synced",
-                       r->files[0].slot, r->missing_serial, r->scan.promise);
-    const pt_log_segment *last = &r->chain[r->chain_count - 1];
-    return pt_fail(r->sink, PEAT_CORRUPT,
-                   "log w-%06" PRIu64 " @%" PRIu64 ": records end here at sequence %" PRIu64
-                   ", but were synced up to %" PRIu64,
-                   last->slot, last->end, r->scan.seq_last, r->scan.promise);
+    if (r->chain_count != 0) {
+        const pt_log_segment *last = &r->chain[r->chain_count - 1];
+        return damaged(r, last->slot, last->end,
+                       "records end here at sequence %" PRIu64 ", but were synced up to %" PRIu64,
+                       r->scan.seq_last, promise);
+    }
+    if (r->live_count != 0)
+        return damaged(r, r->files[0].slot, 0,
+                       "segment %" PRIu64 " before this one is missing; up to sequence %" PRIu64
+                       " the log was synced",
+                       r->missing_serial, promise);
+    return damaged(r, r->file_count != 0 ? r->files[0].slot : 1, 0,
+                   "no segment of the log is here, it was synced up to sequence %" PRIu64, promise);
 }
 
 /* The chain is what lives, every other file is dead. */

@@ -2,6 +2,8 @@
 /* log_scan.c - see log_scan.h. Lengths are compared with the segment before they are believed. */
 #include "log/log_scan.h"
 
+#include "base/file_name.h"
+
 void pt_log_scan_init(pt_log_scan *s, const pt_env *env, pt_sink *sink, pt_log_visit_fn visit,
                       void *ctx)
 {
@@ -59,14 +61,19 @@ static bool header_fits(const pt_log_scan *s, const pt_log_record_header *r)
 static peat_rc show(pt_log_scan *s, uint64_t serial, const pt_log_record_header *r,
                     pt_slice payload)
 {
-    if (r->first_seq <= s->seq_last || r->first_seq + (r->count - 1) < r->first_seq)
-        return pt_fail(s->sink, PEAT_CORRUPT,
-                       "log w-%06" PRIu64 " @%" PRIu64 ": sequence %" PRIu64
-                       " comes after %" PRIu64,
-                       s->slot, s->at, r->first_seq, s->seq_last);
+    if (r->first_seq <= s->seq_last || r->first_seq + (r->count - 1) < r->first_seq) {
+        char name[PT_FILE_NAME_SIZE];
+        pt_file_name('w', s->slot, name);
+        return pt_fail_at(s->sink, PEAT_CORRUPT, name, s->at,
+                          "sequence %" PRIu64 " comes after %" PRIu64, r->first_seq, s->seq_last);
+    }
     s->seq_last = r->first_seq + (r->count - 1);
-    pt_log_record record = {
-        .first_seq = r->first_seq, .count = r->count, .serial = serial, .payload = payload};
+    pt_log_record record = {.first_seq = r->first_seq,
+                            .count = r->count,
+                            .serial = serial,
+                            .slot = s->slot,
+                            .offset = s->at,
+                            .payload = payload};
     return s->visit(s->ctx, &record);
 }
 

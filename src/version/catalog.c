@@ -184,12 +184,17 @@ static peat_rc adopt(opening *o)
     return PEAT_OK;
 }
 
-peat_rc pt_catalog_create(pt_catalog *c, pt_shelf *shelf, uint64_t store_id, uint32_t app_id)
+peat_rc pt_catalog_create(pt_catalog *c, pt_shelf *shelf, uint64_t store_id, uint32_t app_id,
+                          bool unfinished)
 {
     peat_rc rc = PEAT_OK;
     pt_bytes first;
     opening o = {.c = c};
-    pt_state begin = {.log_serial_min = 1, .file_next = 1, .partition_next = 2, .edit_number = 1};
+    pt_state begin = {.log_serial_min = 1,
+                      .file_next = 1,
+                      .partition_next = 2,
+                      .edit_number = 1,
+                      .unfinished = unfinished};
     catalog_init(c, shelf);
     pt_bytes_init(&first, c->env);
     TRY(pt_edit_add_partition(&first, 1, (pt_slice){0}, NULL, 0, NULL, 0));
@@ -225,9 +230,9 @@ static int visit_name(void *arg, const char *name, bool regular_file, uint64_t s
         if (l->seen != NULL)
             l->seen[i] = true;
         if (size != expected && !l->collect)
-            l->rc = pt_fail(l->c->sink, PEAT_CORRUPT,
-                            "%s: has %" PRIu64 " bytes, the manifest says %" PRIu64, name, size,
-                            expected);
+            l->rc = pt_fail_at(l->c->sink, PEAT_CORRUPT, name, pt_min_u64(size, expected),
+                               "the table has %" PRIu64 " bytes, the manifest says %" PRIu64, size,
+                               expected);
         return 0;
     }
     if (l->collect && pt_grow(l->c->env, &l->orphans, &l->orphan_capacity, l->orphan_count + 1,
@@ -253,7 +258,7 @@ static peat_rc compare_files(pt_catalog *c)
         char name[PT_TABLE_NAME_SIZE];
         pt_table_name(c->tables[i]->meta->file_number, name);
         if (!l.seen[i])
-            rc = pt_fail(c->sink, PEAT_CORRUPT, "%s: the table is missing", name);
+            rc = pt_fail_at(c->sink, PEAT_CORRUPT, name, 0, "the table is missing");
     }
     pt_free(c->env, l.seen);
     return rc;

@@ -28,8 +28,8 @@ typedef struct pt_catalog {
 } pt_catalog;
 
 /* Makes the durable beginnings of an empty store. */
-peat_rc pt_catalog_create(pt_catalog *c, pt_shelf *shelf, uint64_t store_id,
-                          uint32_t app_id) PT_MUST_USE;
+peat_rc pt_catalog_create(pt_catalog *c, pt_shelf *shelf, uint64_t store_id, uint32_t app_id,
+                          bool unfinished) PT_MUST_USE;
 /* Reads the manifest. Opens no table; compares the directory's names and sizes with the state:
  * PEAT_CORRUPT for a table that is missing or has another size. */
 peat_rc pt_catalog_open(pt_catalog *c, pt_shelf *shelf) PT_MUST_USE;

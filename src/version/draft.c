@@ -79,6 +79,17 @@ static peat_rc resolve(const pt_draft *d, pt_catalog *c, const pt_layer_record *
     return PEAT_OK;
 }
 
+/* Searching the run looks at one table for a key: what overlaps would be overlooked. */
+static peat_rc check_run(pt_catalog *c, const pt_layer *bottom, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        const pt_table_meta *left = bottom[i - 1].tref->meta, *right = bottom[i].tref->meta;
+        if (pt_slice_compare(left->key_max, right->key_min) >= 0)
+            return bad_edit(c, "has overlapping bottom tables, the second is", right->file_number);
+    }
+    return PEAT_OK;
+}
+
 static peat_rc draft_partition(pt_draft *d, pt_catalog *c, pt_edit_item *item)
 {
     peat_rc rc = PEAT_OK;
@@ -91,6 +102,7 @@ static peat_rc draft_partition(pt_draft *d, pt_catalog *c, pt_edit_item *item)
         pt_layer_record r = pt_layer_decode(&item->layers);
         TRY(resolve(d, c, &r, &layers[i]));
     }
+    TRY(check_run(c, layers + item->slice_count, (size_t)item->bottom_count));
     if (!pt_grow(c->env, &d->partitions, &d->capacity, d->count + 1, sizeof(pt_partition *))) {
         rc = PEAT_NOMEM;
         goto out;
@@ -166,6 +178,12 @@ static peat_rc draft_item(pt_draft *d, pt_catalog *c, pt_edit_item *item)
         return PEAT_OK;
     case PT_EDIT_LOG_ENDS:
         return draft_log_ends(d, c, item);
+    case PT_EDIT_PROMISE:
+        d->state.seq_promised = item->seq_promised;
+        return PEAT_OK;
+    case PT_EDIT_UNFINISHED:
+        d->state.unfinished = true;
+        return PEAT_OK;
     }
     return bad_edit(c, "has an unknown item", (uint64_t)item->tag);
 }

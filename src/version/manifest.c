@@ -186,10 +186,8 @@ static peat_rc promise(pt_manifest *m, unsigned copies)
     return PEAT_OK;
 }
 
-/* --- create --- */
-/* A creation that was cut short leaves PEAT without contents and m-000001; see
- * pt_superblock_check_fresh, which has looked. One that failed may leave a whole PEAT, which must
- * not come back with a power cut when its manifest has gone. */
+/* --- create: what a creation that was cut short or failed has left goes first, and
+ * durably: a PEAT must not come back with a power cut when its manifest has gone --- */
 static peat_rc remove_remains(pt_manifest *m)
 {
     int e = m->env->dir_remove(m->env->ctx, m->dir, PT_SUPERBLOCK_NAME);
@@ -247,8 +245,7 @@ static peat_rc open_existing(pt_manifest *m, const char *name, unsigned flags, p
 {
     int e = pt_file_open(m->env, m->dir, m->sink, name, flags, ret_file);
     if (e == ENOENT)
-        return pt_fail(m->sink, PEAT_CORRUPT, "%s @0: the store needs this file, it is missing",
-                       name);
+        return pt_fail_at(m->sink, PEAT_CORRUPT, name, 0, "the file is missing");
     if ((flags & PEAT_ENV_FILE_WRITE) != 0 && (e == EROFS || e == EACCES || e == EPERM))
         return pt_fail(m->sink, PEAT_READ_ONLY, "%s cannot be opened for writing", name);
     return e == 0 ? PEAT_OK : pt_fail_os(m->sink, e, "%s cannot be opened", name);

@@ -61,7 +61,15 @@ typedef struct walk {
 
 static peat_rc damaged(walk *w, uint64_t offset, const char *what)
 {
-    return pt_fail(w->sink, PEAT_CORRUPT, "%s @%" PRIu64 ": %s", w->name, offset, what);
+    return pt_fail_at(w->sink, PEAT_CORRUPT, w->name, offset, "%s", what);
+}
+
+/* What a visitor found wrong in the record at `offset`. */
+static peat_rc place_here(walk *w, uint64_t offset)
+{
+    peat_error e;
+    pt_sink_get(w->sink, &e);
+    return damaged(w, offset, e.message);
 }
 
 static peat_rc walk_bytes(walk *w, uint64_t offset, size_t n, const uint8_t **ret_data)
@@ -134,7 +142,7 @@ static peat_rc walk_records(walk *w, pt_manifest_visit_fn visit, void *ctx)
             return damaged(w, at, "a record crosses the end that PEAT promised");
         rc = visit(ctx, payload);
         if (rc != PEAT_OK)
-            return rc;
+            return rc == PEAT_CORRUPT ? place_here(w, at) : rc;
     }
 }
 
@@ -170,9 +178,9 @@ peat_rc pt_manifest_walk(const pt_env *env, pt_sink *sink, pt_file *file, const 
     if (e != 0)
         TRY(pt_fail_os(sink, e, "the size of %s cannot be read", w.name));
     if (size < sb->manifest_end || sb->manifest_end < PT_MANIFEST_HEADER_BYTES)
-        TRY(pt_fail(sink, PEAT_CORRUPT,
-                    "%s @%" PRIu64 ": the file ends here, PEAT speaks of %" PRIu64 " synced bytes",
-                    w.name, size, sb->manifest_end));
+        TRY(pt_fail_at(sink, PEAT_CORRUPT, w.name, size,
+                       "the file ends here, PEAT speaks of %" PRIu64 " synced bytes",
+                       sb->manifest_end));
     pt_window_set(&w.window, file, size);
     TRY(walk_header(&w));
     TRY(walk_records(&w, visit, ctx));

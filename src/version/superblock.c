@@ -117,8 +117,8 @@ static peat_rc no_superblock(const pt_env *env, pt_dir *dir, pt_sink *sink, cons
     if (rc != PEAT_OK)
         return rc;
     if (c.numbered > 0 && !c.only_first && c.foreign == 0)
-        return pt_fail(sink, PEAT_CORRUPT, "PEAT (the superblock) %s, but %s and more are here",
-                       state, c.example);
+        return pt_fail_at(sink, PEAT_CORRUPT, PT_SUPERBLOCK_NAME, 0,
+                          "the superblock %s, but %s and more are here", state, c.example);
     if (c.foreign > 0)
         return pt_fail(sink, PEAT_NOT_STORE, "not a store: PEAT %s, and other files such as %s are",
                        state, c.example);
@@ -163,10 +163,11 @@ static peat_rc no_valid_slot(const pt_env *env, pt_dir *dir, pt_sink *sink, cons
         return rc;
     if (cut_short(data, size, &c))
         return no_superblock(env, dir, sink, "was never completed");
-    if (has_slot_magic(data, size))
-        return pt_fail(sink, PEAT_CORRUPT,
-                       "PEAT (the superblock) is damaged: no slot verifies, @0 and @%u of %zu",
-                       PT_SUPERBLOCK_SLOT_BYTES, size);
+    /* a store's files and nothing else: then this was its superblock */
+    if (has_slot_magic(data, size) || (c.foreign == 0 && c.numbered > 1))
+        return pt_fail_at(sink, PEAT_CORRUPT, PT_SUPERBLOCK_NAME, 0,
+                          "the superblock is damaged: neither slot verifies, @0 and @%u of %zu",
+                          PT_SUPERBLOCK_SLOT_BYTES, size);
     return pt_fail(sink, PEAT_NOT_STORE, "not a store: PEAT (%zu bytes) is another program's file",
                    size);
 }

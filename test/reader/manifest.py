@@ -38,7 +38,8 @@ class State:
 
     def __init__(self):
         self.tables, self.partitions, self.ends = {}, {}, {}
-        self.seq_flushed = self.log_serial_min = self.edit_number = 0
+        self.seq_flushed = self.log_serial_min = self.edit_number = self.seq_promised = 0
+        self.unfinished = False
 
     def apply(self, c):
         """One edit, applied whole."""
@@ -86,12 +87,19 @@ class State:
 
     def _item_5(self, c):
         self.seq_flushed, self.log_serial_min, _, _, self.edit_number = (c.varint() for _ in range(5))
+        self.seq_promised, self.unfinished = 0, False
 
     def _item_6(self, c):
         self.ends = {}
         for _ in range(c.varint()):
             slot, serial, end, _ = (c.varint() for _ in range(4))
             self.ends[serial] = (slot, end)
+
+    def _item_7(self, c):
+        self.seq_promised = c.varint()
+
+    def _item_8(self, c):
+        self.unfinished = True
 
     def _check(self, c):
         lowers = [p.lower for p in self.sorted_partitions()]
@@ -172,4 +180,6 @@ def read_state(folder, slot, note):
         state.apply(Cursor(payload, name, at))
     if not state.partitions:
         raise Damage(name, HEADER_BYTES, "no state")
+    if state.unfinished:
+        raise Unsupported(f"{name}: the store is unfinished")
     return state

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_found.c - what is found is named: check on an open store, manifests that break their own
+ * rules, and stores that were never completed.
+ */
+#include "damage.h"
+#include "version/catalog.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* ---- check names file and offset ---- */
+
+typedef struct found {
+    uint64_t count, offset;
+    char file[32];
+} found;
+
+static bool note(void *ctx, const peat_damage *d)
+{
+    found *f = ctx;
+    f->count++;
+    f->offset = d->offset;
+    (void)snprintf(f->file, sizeof f->file, "%s", d->file);
+    return true;
+}
+
+static peat_db *open_world(const damage_world *w, bool read_only)
+{
+    peat_host host;
+    peat_test_options test;
+    peat_options options;
+    peat_db *db = NULL;
+    damage_options(w, w->sim, &host, &test, &options);
+    options.read_only = read_only;
+    assert_int_equal(peat_open(DAMAGE_DIR, &options, &db, NULL), PEAT_OK);
+    return db;
+}
+
+static void expect_found(peat_db *db, const char *file, uint64_t from, uint64_t to)
+{
+    found f = {0};
+    peat_check_options options = {.size = sizeof options, .damage_fn = note, .damage_ctx = &f};
+    assert_int_equal(peat_check(db, &options, NULL), PEAT_CORRUPT);
+    assert_int_equal(f.count, 1);
+    assert_string_equal(f.file, file);
+    assert_in_range(f.offset, from, to);
+}
+
+static void check_names_log_manifest_and_superblock(void **state)
+{
+    (void)state;
+    damage_world w;
+    damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_NONE, 1);
+    peat_db *db = open_world(&w, true);
+    struct {
+        const char *file;
+        uint64_t at, from;
+    } places[] = {{"w-000003", 700, 128},
+                  {"m-000001", 100, 48},
+                  {"PEAT", 4096 + 9, 4096},
+                  {"PEAT", 9, 0},
+                  {"t-000001", 300, 0}};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        assert_true(sim_file_flip(w.sim, DAMAGE_DIR, places[i].file, places[i].at, 4));
+        expect_found(db, places[i].file, places[i].from, places[i].at);
+        assert_true(sim_file_flip(w.sim, DAMAGE_DIR, places[i].file, places[i].at, 4));
+    }
+    assert_int_equal(peat_check(db, NULL, NULL), PEAT_OK);
+    assert_int_equal(peat_close(db), PEAT_OK);
+    damage_world_done(&w);
+}
+
+/* ---- manifests that verify and make no sense ---- */
+
+typedef struct bench {
+    sim_env *sim;
+    pt_dir *dir;
+    pt_sink sink;
+    pt_epoch epoch;
+    pt_cache *cache;
+    pt_shelf shelf;
+    pt_catalog catalog;
+} bench;
+
+static void bench_init(bench *b)
+{
+    memset(b, 0, sizeof *b);
+    b->sim = sim_new(1);
+    const pt_env *env = sim_peat(b->sim);
+    assert_int_equal(env->dir_open(env->ctx, "store", PEAT_ENV_DIR_CREATE, &b->dir), 0);
+    pt_sink_init(&b->sink);
+    pt_epoch_init(&b->epoch);
+    assert_int_equal(pt_cache_new(env, &b->epoch, 1 << 20, 1 << 20, &b->cache), PEAT_OK);
+    pt_shelf_init(&b->shelf, env, b->dir, &b->sink, &b->epoch, b->cache);
+    assert_int_equal(pt_catalog_create(&b->catalog, &b->shelf, 7, 0, false), PEAT_OK);
+}
+
+static void bench_done(bench *b)
+{
+    const pt_env *env = sim_peat(b->sim);
+    pt_catalog_done(&b->catalog);
+    pt_shelf_done(&b->shelf);
+    pt_epoch_done(&b->epoch);
+    pt_cache_free(b->cache);
+    pt_sink_done(&b->sink);
+    env->dir_close(env->ctx, b->dir);
+    assert_true(sim_is_clean(b->sim));
+    sim_free(b->sim);
+}
+
+static pt_table_meta meta_of(uint64_t number, const char *min, const char *max)
+{
+    pt_table_meta m = {.store_id = 7,
+                       .file_number = number,
+                       .file_bytes = 1000,
+                       .entries = 2,
+                       .block_count = 1,
+                       .block_bytes = 4096,
+                       .run_kind = PT_RUN_BOTTOM,
+                       .key_min = pt_slice_of(min, strlen(min)),
+                       .key_max = pt_slice_of(max, strlen(max))};
+    m.section[PT_SECTION_INDEX].offset = 500;
+    m.section[PT_SECTION_INDEX].size = 100;
+    return m;
+}
+
+static peat_rc commit_run(bench *b, const char *second_min)
+{
+    peat_rc rc = PEAT_OK;
+    pt_table_meta left = meta_of(1, "a", "m"), right = meta_of(2, second_min, "z");
+    pt_tref trefs[2] = {{.meta = &left}, {.meta = &right}};
+    pt_layer layers[2] = {{.tref = &trefs[0]}, {.tref = &trefs[1]}};
+    pt_state st = b->catalog.state;
+    pt_bytes edit;
+    pt_bytes_init(&edit, sim_peat(b->sim));
+    TRY(pt_edit_add_table(&edit, &left));
+    TRY(pt_edit_add_table(&edit, &right));
+    TRY(pt_edit_add_partition(&edit, 1, (pt_slice){0}, NULL, 0, layers, 2));
+    rc = pt_catalog_commit(&b->catalog, &edit, &st);
+out:
+    pt_bytes_done(&edit);
+    return rc;
+}
+
+static void overlapping_tables_of_a_run_are_refused(void **state)
+{
+    (void)state;
+    bench b;
+    peat_error e;
+    bench_init(&b);
+    assert_int_equal(commit_run(&b, "m"), PEAT_CORRUPT);
+    pt_sink_get(&b.sink, &e);
+    assert_non_null(strstr(e.message, "overlapping"));
+    assert_int_equal(commit_run(&b, "c"), PEAT_CORRUPT);
+    assert_int_equal(commit_run(&b, "n"), PEAT_OK);
+    bench_done(&b);
+}
+
+static void damage_keeps_its_place_beside_its_text(void **state)
+{
+    (void)state;
+    pt_sink sink;
+    pt_spot spot;
+    peat_error e;
+    pt_sink_init(&sink);
+    assert_int_equal(pt_fail_at(&sink, PEAT_CORRUPT, "w-000007", 640, "%d of 3", 2), PEAT_CORRUPT);
+    pt_sink_place(&sink, &spot);
+    pt_sink_get(&sink, &e);
+    assert_string_equal(spot.file, "w-000007");
+    assert_int_equal(spot.offset, 640);
+    assert_string_equal(e.message, "w-000007 @640: 2 of 3");
+    (void)pt_fail(&sink, PEAT_CORRUPT, "nowhere");
+    pt_sink_place(&sink, &spot);
+    assert_string_equal(spot.file, "");
+    pt_sink_done(&sink);
+}
+
+/* ---- an import that is cut short ---- */
+
+typedef struct stream {
+    uint8_t *data;
+    size_t size, at;
+} stream;
+
+static peat_rc take(void *ctx, const void *data, size_t size)
+{
+    stream *s = ctx;
+    uint8_t *grown = realloc(s->data, s->size + size);
+    if (grown == NULL)
+        return PEAT_NOMEM;
+    memcpy(grown + s->size, data, size);
+    s->data = grown;
+    s->size += size;
+    return PEAT_OK;
+}
+
+static peat_rc give(void *ctx, void *buf, size_t size, size_t *ret_n)
+{
+    stream *s = ctx;
+    size_t n = s->size - s->at < size ? s->size - s->at : size;
+    if (n == 0)
+        return PEAT_END;
+    memcpy(buf, s->data + s->at, n);
+    s->at += n;
+    *ret_n = n;
+    return PEAT_OK;
+}
+
+typedef struct cutting {
+    const damage_world *w;
+    uint64_t complete, none, unfinished;
+} cutting;
+
+/* What a power cut at this boundary leaves is the whole store or none. */
+static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
+{
+    static const sim_cut_mode modes[] = {SIM_CUT_LOST, SIM_CUT_KEPT, SIM_CUT_RANDOM,
+                                         SIM_CUT_PREFIX};
+    cutting *c = arg;
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        sim_env *after = sim_clone_cut(sim, &(sim_cut){.mode = modes[i], .seed = b->index});
+        damage_result r;
+        damage_judge(c->w, after, c->w->commit_count, true, false, &r);
+        if (r.verdict == DAMAGE_SAME)
+            c->complete++;
+        else if (r.verdict == DAMAGE_REFUSED && r.rc == PEAT_NOT_FOUND)
+            c->none++;
+        else if (r.verdict == DAMAGE_REFUSED && r.rc == PEAT_NOT_STORE)
+            c->unfinished++;
+        else
+            fail_msg("%s: %s %s %s", sim_story(after), peat_rc_name(r.rc), r.why, r.error.message);
+        sim_free(after);
+    }
+}
+
+static void an_import_that_is_cut_short_leaves_no_store(void **state)
+{
+    (void)state;
+    damage_world w;
+    stream s = {0};
+    damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_NONE, 4);
+    peat_db *db = open_world(&w, true);
+    assert_int_equal(peat_export(db, NULL, take, &s), PEAT_OK);
+    assert_int_equal(peat_close(db), PEAT_OK);
+
+    peat_host host;
+    peat_test_options test;
+    peat_options options;
+    cutting c = {.w = &w};
+    sim_env *sim = sim_new(3);
+    damage_options(&w, sim, &host, &test, &options);
+    sim_hook_set(sim, cut_here, &c);
+    peat_error e;
+    peat_rc rc = peat_import(DAMAGE_DIR, &options, give, &s, &e);
+    sim_hook_set(sim, NULL, NULL);
+    if (rc != PEAT_OK)
+        fail_msg("import: %s", e.message);
+    damage_result r;
+    damage_judge(&w, sim, w.commit_count, true, true, &r);
+    assert_int_equal(r.verdict, DAMAGE_SAME);
+    print_message("cuts: %" PRIu64 " complete, %" PRIu64 " unfinished, %" PRIu64 " no store\n",
+                  c.complete, c.unfinished, c.none);
+    assert_true(c.unfinished > 10 && c.none > 4);
+    sim_free(sim);
+    free(s.data);
+    damage_world_done(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(check_names_log_manifest_and_superblock),
+        cmocka_unit_test(overlapping_tables_of_a_run_are_refused),
+        cmocka_unit_test(damage_keeps_its_place_beside_its_text),
+        cmocka_unit_test(an_import_that_is_cut_short_leaves_no_store),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
