@@ -104,7 +104,8 @@ typedef struct pt_cursor {
 static inline pt_cursor pt_cursor_of(const void *data, size_t size)
 {
     const uint8_t *p = (const uint8_t *)data;
-    return (pt_cursor){.at = p, .end = p + size, .failed = false};
+    /* no bytes may have no address: nothing is added to that */
+    return (pt_cursor){.at = p, .end = size != 0 ? p + size : p, .failed = false};
 }
 
 static inline bool pt_cursor_ok(const pt_cursor *c)

@@ -81,9 +81,10 @@ static peat_rc write_fragment(pt_log *log, large_record *io_large, bool first, u
     pt_log_record_encode(&r, log->cur->epoch, offset, bytes);
 
     size_t n = (size_t)pt_min_u64(pt_min_u64(io_large->head.size, length), 480);
-    if (n != 0)
+    if (n != 0) { /* a head that is not there has no address to move either */
         memcpy(bytes + PT_LOG_RECORD_HEADER, io_large->head.data, n);
-    io_large->head = pt_slice_of(io_large->head.data + n, io_large->head.size - n);
+        io_large->head = pt_slice_of(io_large->head.data + n, io_large->head.size - n);
+    }
     peat_rc rc = pt_log_write_at(log, log->cur, offset, bytes, PT_LOG_RECORD_HEADER + n);
     uint64_t end = offset + PT_LOG_RECORD_HEADER + length;
     offset += PT_LOG_RECORD_HEADER + n;
