@@ -371,6 +371,11 @@ void pt_merge_installed(pt_merge *m)
     pt_output_keep(m->output);
 }
 
+bool pt_merge_is_unreadable(const pt_merge *m)
+{
+    return !pt_output_has_failed(m->output);
+}
+
 bool pt_merge_holds(const pt_merge *m, uint64_t partition_id)
 {
     for (size_t i = 0; i < m->pick.count; i++)

@@ -21,6 +21,7 @@ struct pt_output {
     uint64_t seq_min, seq_max;
     uint64_t bytes;
     bool kept;
+    bool failed;
 };
 
 peat_rc pt_output_new(const pt_work_context *ctx, pt_run_kind kind, uint64_t seq_min,
@@ -57,6 +58,17 @@ void pt_output_free(pt_output *o)
 void pt_output_keep(pt_output *o)
 {
     o->kept = true;
+}
+
+bool pt_output_has_failed(const pt_output *o)
+{
+    return o->failed;
+}
+
+static peat_rc note_result(pt_output *o, peat_rc rc)
+{
+    o->failed = o->failed || rc != PEAT_OK;
+    return rc;
 }
 
 static peat_rc open_table(pt_output *o)
@@ -99,7 +111,7 @@ peat_rc pt_output_end_table(pt_output *o)
     peat_rc rc = pt_table_writer_finish(t->writer, &t->meta);
     if (rc == PEAT_OK)
         o->bytes += t->meta.file_bytes;
-    return rc;
+    return note_result(o, rc);
 }
 
 peat_rc pt_output_add(pt_output *o, const pt_entry *entry, uint64_t key_hash)
@@ -117,7 +129,7 @@ peat_rc pt_output_add(pt_output *o, const pt_entry *entry, uint64_t key_hash)
         p->bytes += pt_table_writer_bytes(w) - before;
     }
 out:
-    return rc;
+    return note_result(o, rc);
 }
 
 peat_rc pt_output_begin_piece(pt_output *o, const pt_piece *piece)
@@ -135,7 +147,7 @@ peat_rc pt_output_begin_piece(pt_output *o, const pt_piece *piece)
     }
     o->pieces[o->piece_count++] = *piece;
 out:
-    return rc;
+    return note_result(o, rc);
 }
 
 pt_piece *pt_output_piece(pt_output *o)
@@ -155,7 +167,7 @@ peat_rc pt_output_finish(pt_output *o)
             rc = pt_fail_os(o->ctx->sink, e, "syncing the store's directory for new tables");
     }
 out:
-    return rc;
+    return note_result(o, rc);
 }
 
 size_t pt_output_table_count(const pt_output *o)

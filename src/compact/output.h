@@ -61,6 +61,8 @@ pt_piece *pt_output_piece(pt_output *o);
 /* Finishes the last file and makes the names durable: one directory sync. */
 peat_rc pt_output_finish(pt_output *o) PT_MUST_USE;
 
+/* Some call has failed, so the disk that is written to is to blame, or memory. */
+bool pt_output_has_failed(const pt_output *o);
 size_t pt_output_table_count(const pt_output *o);
 const pt_table_meta *pt_output_table(const pt_output *o, size_t i);
 /* The table as a layer of an edit: its tref is a stand-in that has a meta and nothing else. */

@@ -8,8 +8,6 @@
 /* A failed unit is tried again after this, doubling up to 64 times it: a full disk may have room
  * by then, and the log of errors stays short. */
 #define RETRY_NS ((uint64_t)50 * 1000 * 1000)
-/* A table write that fails with EIO this many times in a row fences the store. */
-#define IO_FAILURES_MAX 3u
 
 void pt_note_result(pt_store *s, peat_rc rc)
 {
@@ -27,7 +25,7 @@ void pt_note_result(pt_store *s, peat_rc rc)
     pt_mutex_unlock(&s->work_mu);
     if (rc == PEAT_OK)
         return;
-    if (rc == PEAT_IO && failures >= IO_FAILURES_MAX)
+    if (rc == PEAT_IO && failures >= PT_IO_FAILURES_MAX)
         pt_sink_fence(&s->sink, rc);
     pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
 }

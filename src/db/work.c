@@ -138,6 +138,13 @@ static void avoid_claimed(pt_worker *w)
         state->avoid[state->avoid_count++] = w->claimed[i];
 }
 
+/* An input could not be read again and again: as good as damaged. Caller holds work_mu. */
+static bool is_beyond_reading(const pt_worker *w, peat_rc rc)
+{
+    return rc == PEAT_IO && w->merge != NULL && pt_merge_is_unreadable(w->merge) &&
+           w->store->work.failures + 1 >= PT_IO_FAILURES_MAX;
+}
+
 /* The merge is over, installed or given up. */
 static void end_merge(pt_worker *w, peat_rc rc)
 {
@@ -148,7 +155,8 @@ static void end_merge(pt_worker *w, peat_rc rc)
     pt_mutex_lock(&s->work_mu);
     if (rc == PEAT_OK && w->merge != NULL)
         count_merge(w);
-    if (rc == PEAT_CORRUPT)
+    bool damaged = rc == PEAT_CORRUPT || is_beyond_reading(w, rc);
+    if (damaged)
         avoid_claimed(w);
     unclaim(w);
     pt_mutex_unlock(&s->work_mu);
@@ -159,11 +167,10 @@ static void end_merge(pt_worker *w, peat_rc rc)
     pt_epoch_collect(&s->epoch);
     pt_shelf_sweep(&s->shelf);
     pt_event_send(s, PEAT_EVENT_MERGE, rc, took, in, out, NULL);
-    if (rc == PEAT_CORRUPT)
+    if (damaged)
         atomic_fetch_add(&s->damages, 1);
-    pt_note_result(s, rc == PEAT_CORRUPT || rc == PEAT_CANCELLED
-                          ? PEAT_OK
-                          : rc); /* damage does not go away by trying again */
+    /* damage does not go away by trying again */
+    pt_note_result(s, damaged || rc == PEAT_CANCELLED ? PEAT_OK : rc);
     pt_pace_update(s);
 }
 
