@@ -18,6 +18,7 @@
 #define TEST_MODEL_MODEL_H
 
 #include "peat.h"
+#include "peat_env.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -73,7 +74,9 @@ void model_value_fill(model_value value, uint8_t *ret_bytes);
 /* (name, the simplest value): a shrinker tries these. Zero is the store's default. */
 #define MODEL_OPTION_LIST(X)                                                                       \
     X(keys, 0)        /* model_key_style_name; at open only */                                     \
-    X(disk, 0)        /* 0 simulated, 1 real; at open only */                                      \
+    X(disk, 0)        /* 0 simulated, 1 real, 2 real in memory (/dev/shm); at open only */         \
+    X(written, 1)     /* 1: the log is only written, never stored into a mapping */                \
+    X(events, 0)      /* 1: each event reads the store */                                          \
     X(threads, -1)    /* */                                                                        \
     X(memory, 0)      /* bytes */                                                                  \
     X(compression, 1) /* peat_compression */                                                       \
@@ -99,8 +102,9 @@ typedef struct model_options {
 
 int64_t model_option_simplest(model_option option);
 void model_options_random(model_random *r, model_options *ret_options);
-/* What peat_open takes; the three structs stay where they are while it is in use. */
+/* What peat_open takes; the structs stay where they are while it is in use. */
 typedef struct model_open {
+    struct peat_env env;
     peat_options options;
     peat_host host;
     peat_test_options test;
@@ -116,18 +120,22 @@ bool model_options_parse(char *words, model_options *ret_options);
  * (name, fields, weight, class). Fields are letters of a script's words:
  *   k key   K second key (-1: none)   p key whose first n bytes are a prefix (-1: none)
  *   v value   n count   s slot   @ snapshot slot (-1: none)   f flag   b batch items   o options
- * The flag is sync for writes, no_cache_fill for reads, keys_only for iterators.
+ * The flag is sync for writes, no_cache_fill for reads, keys_only for iterators; for settle it asks
+ * only, for busy it comes as a reader, a copy goes through a file, and a reopen is refused once
+ * before.
  */
 #define MODEL_OP_LIST(X)                                                                           \
     X(open, "o", 0, OTHER)                                                                         \
     X(put, "kvf", 60, WRITE)                                                                       \
     X(del, "kf", 25, WRITE)                                                                        \
     X(batch, "bf", 20, WRITE)                                                                      \
+    X(again, "f", 4, WRITE)  /* the last batch as it is */                                         \
     X(load, "knv", 8, WRITE) /* n keys upwards from k, one write each */                           \
     X(wipe, "kn", 3, WRITE)  /* deletes them */                                                    \
     X(get, "k@f", 60, READ)                                                                        \
-    X(exists, "k@", 15, READ)                                                                      \
-    X(pin, "sk@", 10, READ)                                                                        \
+    X(reads, "kn@f", 6, READ) /* gets of n keys upwards from k */                                  \
+    X(exists, "k@f", 15, READ)                                                                     \
+    X(pin, "sk@f", 10, READ)                                                                       \
     X(unpin, "s", 8, READ)                                                                         \
     X(snapshot, "s", 6, READ)                                                                      \
     X(release, "s", 5, READ)                                                                       \
@@ -143,17 +151,20 @@ bool model_options_parse(char *words, model_options *ret_options);
     X(end, "s", 6, SCAN)                                                                           \
     X(sync, "", 4, UPKEEP)                                                                         \
     X(flush, "", 8, UPKEEP)                                                                        \
-    X(compact, "kK", 4, UPKEEP)                                                                    \
-    X(settle, "", 3, UPKEEP)                                                                       \
+    X(compact, "kK", 4, RARE)                                                                      \
+    X(settle, "f", 3, UPKEEP)                                                                      \
     X(work, "n", 12, UPKEEP)                                                                       \
-    X(check, "", 2, UPKEEP)                                                                        \
+    X(check, "", 2, RARE)                                                                          \
     X(size, "kK", 3, UPKEEP)                                                                       \
     X(stats, "", 3, UPKEEP)                                                                        \
-    X(scan, "@", 3, SCAN) /* all of it, both ways */                                               \
-    X(copy, "o", 1, UPKEEP)                                                                        \
-    X(reopen, "o", 4, REOPEN)                                                                      \
-    X(read_only, "o", 2, REOPEN)                                                                   \
-    X(kill, "o", 3, REOPEN) /* the process dies; everything that returned is there again */
+    X(shape, "", 2, UPKEEP)                                                                        \
+    X(cancel, "n", 2, UPKEEP) /* compact, check or export, stopped at the n-th report */           \
+    X(busy, "f", 1, UPKEEP)   /* opened a second time */                                           \
+    X(scan, "@", 3, RARE)     /* all of it, both ways */                                           \
+    X(copy, "of", 1, RARE)                                                                         \
+    X(reopen, "of", 4, RARE)                                                                       \
+    X(read_only, "o", 2, RARE)                                                                     \
+    X(kill, "o", 3, RARE) /* the process dies; everything that returned is there again */
 
 typedef enum model_kind {
 #define MODEL_OP_ENUM(name, fields, weight, class) MODEL_##name,
@@ -167,7 +178,7 @@ typedef enum model_class {
     MODEL_READ,
     MODEL_SCAN,
     MODEL_UPKEEP,
-    MODEL_REOPEN,
+    MODEL_RARE,
     MODEL_OTHER,
     MODEL_CLASS_COUNT
 } model_class;
@@ -212,6 +223,8 @@ void model_script_add(model_script *s, const model_op *op); /* takes over items 
 /* The operations with keep[i] set; items and options are copied. */
 void model_script_pick(const model_script *s, const bool *keep, model_script *ret_script);
 void model_generate(uint64_t seed, size_t count, model_script *ret_script);
+/* Gives every opening of the script other random options; keys and disk stay. */
+void model_vary(uint64_t seed, model_script *io_script);
 
 /* --- the oracle ---------------------------------------------------------------------------------
  */
@@ -248,17 +261,25 @@ int64_t model_oracle_down(const model_oracle *o, uint64_t seq, int64_t from, int
 
 typedef struct model_result {
     bool ok;
-    uint64_t operations; /* done; a load counts each of its writes */
+    uint64_t operations; /* public calls; a load counts each of its writes, a walk its steps */
+    uint64_t option_sets;
     char report[2048];
 } model_result;
 
 /* Runs a script in this process. The report goes to `report`; ends the process on a mismatch. */
 #define MODEL_EXIT_MISMATCH 3
-void model_run(const model_script *s, FILE *report, uint64_t *ret_operations);
+void model_run(const model_script *s, FILE *report, uint64_t *ret_operations,
+               uint64_t *ret_option_sets);
 /* Runs something in a child process: a crash and a hang are reports like others. True when it
  * returned; it ends with MODEL_EXIT_MISMATCH otherwise. Not while threads run. */
 typedef void (*model_child_fn)(void *arg, FILE *report);
 bool model_in_child(model_child_fn run, void *arg, bool quiet, char *ret_report, size_t capacity);
+/* Where the child `pid` keeps its stores: all names begin so. */
+void model_dir_name(bool in_memory, int pid, char *ret_name, size_t capacity);
+/* Folders without folders in them. */
+bool model_dir_copy(const char *from, const char *to);
+/* Removes what a child that failed has left behind. */
+void model_dir_sweep(int pid);
 /* A script in a child process. `quiet` silences what the child says otherwise. */
 bool model_try(const model_script *s, bool quiet, model_result *ret_result);
 /* Makes a failing script smaller as long as it fails, with at most `tries` runs. */

@@ -3,6 +3,7 @@
 #include "model/model.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,7 @@ bool model_in_child(model_child_fn run, void *arg, bool quiet, char *ret_report,
     (void)waitpid(pid, &status, 0);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
+    model_dir_sweep(pid);
     if (ret_report[0] == '\0' && WIFSIGNALED(status))
         (void)snprintf(ret_report, capacity, "%s (signal %d)\n",
                        WTERMSIG(status) == SIGALRM ? "it hangs" : "it crashed", WTERMSIG(status));
@@ -66,9 +68,10 @@ bool model_in_child(model_child_fn run, void *arg, bool quiet, char *ret_report,
 
 static void run_script(void *arg, FILE *report)
 {
-    uint64_t operations = 0;
-    model_run(arg, report, &operations);
-    (void)fprintf(report, "%llu", (unsigned long long)operations);
+    uint64_t operations = 0, option_sets = 0;
+    model_run(arg, report, &operations, &option_sets);
+    (void)fprintf(report, "%llu %llu", (unsigned long long)operations,
+                  (unsigned long long)option_sets);
 }
 
 bool model_try(const model_script *s, bool quiet, model_result *ret_result)
@@ -78,7 +81,8 @@ bool model_try(const model_script *s, bool quiet, model_result *ret_result)
     ret_result->ok =
         model_in_child(run_script, &script, quiet, ret_result->report, sizeof ret_result->report);
     if (ret_result->ok)
-        ret_result->operations = strtoull(ret_result->report, NULL, 10);
+        (void)sscanf(ret_result->report, "%" SCNu64 " %" SCNu64, &ret_result->operations,
+                     &ret_result->option_sets);
     return ret_result->ok;
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SLOW_OPS 1500 /* on a real disk, and with keys of 64 KiB */
+
 typedef struct generator {
     model_random r;
     model_options options; /* of the open in force */
@@ -12,6 +14,7 @@ typedef struct generator {
     uint64_t hot;        /* most operations stay among so many ids */
     uint32_t next_value; /* no value seed comes twice */
     unsigned big_values; /* in 10,000 values, so many of MiB size */
+    unsigned spread;     /* operations that cost as much as a scan of all come so much less often */
     uint64_t weight[MODEL_KIND_COUNT], weight_sum;
 } generator;
 
@@ -32,7 +35,8 @@ static void choose_mood(generator *g)
     for (int c = 0; c < MODEL_CLASS_COUNT; c++)
         factor[c] = factors[model_below(&g->r, 5)];
     for (int k = 0; k < MODEL_KIND_COUNT; k++)
-        g->weight_sum += g->weight[k] = base[k] * factor[class_of[k]];
+        g->weight_sum += g->weight[k] =
+            base[k] * factor[class_of[k]] * (class_of[k] == MODEL_RARE ? 1 : g->spread);
 }
 
 static int64_t some_key(generator *g)
@@ -44,6 +48,8 @@ static int64_t some_key(generator *g)
 static model_value some_value(generator *g)
 {
     uint64_t size, dice = model_below(&g->r, 10000);
+    if (g->spread > 4)
+        dice = dice < 100 ? 900 : dice < 9500 ? 3500 : dice; /* many operations, small values */
     if (dice < g->big_values)
         size = ((uint64_t)1 << 20) + model_below(&g->r, 3 << 20);
     else if (dice < 150)
@@ -115,12 +121,16 @@ static model_op some_op(generator *g, const model_keys *k)
     op.snapshot = model_below(&g->r, 2) ? -1 : (int64_t)model_below(&g->r, MODEL_SLOTS);
     op.flag = model_below(&g->r, 6) == 0;
     op.n = 1 + (int64_t)model_below(&g->r, model_below(&g->r, 4) ? 6 : 60);
+    if (g->spread > 4 && op.kind != MODEL_work && op.kind != MODEL_cancel)
+        op.n *= 1 + (int64_t)model_below(&g->r, 10);
     op.value = some_value(g);
     if (op.kind == MODEL_iter || op.kind == MODEL_compact || op.kind == MODEL_size)
         some_range(g, k, &op);
     if (op.kind == MODEL_load) {
         op.value.size %= 2000;
         op.n = 1 + (int64_t)model_below(&g->r, g->ids / 4);
+        if (g->spread > 4)
+            op.value.size %= 100;
         g->next_value += (uint32_t)op.n;
     }
     if (op.kind == MODEL_wipe)
@@ -143,7 +153,14 @@ void model_generate(uint64_t seed, size_t count, model_script *ret_script)
     model_keys_init(&keys, g.options.field[MODEL_OPTION_keys]);
     g.ids = keys.ids;
     g.hot = 1 + model_below(&g.r, model_below(&g.r, 2) ? 12 : keys.ids);
-    g.big_values = model_below(&g.r, 6) ? 0 : 15;
+    /* what costs a hundred times more than the rest comes in short scripts */
+    bool slow = g.options.field[MODEL_OPTION_disk] == 1 || keys.ids < 50;
+    if (slow && count > SLOW_OPS)
+        count = SLOW_OPS;
+    g.spread = 1u << (2 * model_below(&g.r, 4));
+    while (g.spread > 1 && g.spread > count / 200)
+        g.spread /= 4;
+    g.big_values = model_below(&g.r, 6) || g.spread > 4 ? 0 : 15;
     choose_mood(&g);
     some_options(&g, &open);
     model_script_add(ret_script, &open);
@@ -152,4 +169,18 @@ void model_generate(uint64_t seed, size_t count, model_script *ret_script)
         model_script_add(ret_script, &op);
     }
     model_keys_done(&keys);
+}
+
+void model_vary(uint64_t seed, model_script *io_script)
+{
+    model_random r = {seed};
+    for (size_t i = 0; i < io_script->count; i++) {
+        model_options *o = io_script->ops[i].options, fresh;
+        if (o == NULL)
+            continue;
+        model_options_random(&r, &fresh);
+        fresh.field[MODEL_OPTION_keys] = o->field[MODEL_OPTION_keys];
+        fresh.field[MODEL_OPTION_disk] = o->field[MODEL_OPTION_disk];
+        *o = fresh;
+    }
 }

@@ -184,9 +184,10 @@ void model_value_fill(model_value value, uint8_t *ret_bytes)
 {
     model_random r = {value.seed};
     uint64_t word = model_next(&r);
-    for (size_t i = 0; i < value.size; i++) {
-        if (i % 8 == 0 && (value.seed % 2 == 0 || i % 128 == 0))
+    for (size_t i = 0; i < value.size; i += 8) {
+        size_t left = value.size - i;
+        if (value.seed % 2 == 0 || i % 128 == 0)
             word = model_next(&r);
-        ret_bytes[i] = (uint8_t)(word >> (8 * (i % 8)));
+        memcpy(ret_bytes + i, &word, left < 8 ? left : 8);
     }
 }

@@ -7,10 +7,30 @@
 #include <string.h>
 #include <unistd.h>
 
-static void open_store(model_state *m)
+/* Reads the store from inside an event; while it is being closed the answer may be PEAT_CLOSED. */
+static void on_event(void *ctx, const peat_event *event)
+{
+    model_state *m = ctx;
+    peat_db *db = atomic_load(&m->event_db);
+    peat_rc rc = db ? peat_exists(db, NULL, m->keys.by_rank[event->bytes_in % m->keys.ranks]) : 0;
+    if (rc != PEAT_OK && rc != PEAT_NOT_FOUND && rc != PEAT_CLOSED)
+        model_fail(m, "peat_exists in event %s: %s", peat_event_name(event->kind),
+                   peat_rc_name(rc));
+}
+
+static void make_options(model_state *m, const model_options *o)
+{
+    model_open_make(o, m->env, &m->open);
+    m->option_sets++;
+    if (o->field[MODEL_OPTION_events] != 0) {
+        m->open.host.event_fn = on_event;
+        m->open.host.event_ctx = m;
+    }
+}
+
+static void open_made(model_state *m)
 {
     peat_error error;
-    model_open_make(&m->options, m->env, &m->open);
     peat_rc rc = peat_open(m->dir, &m->open.options, &m->db, &error);
     if (rc == PEAT_UNSUPPORTED && m->open.options.compression == PEAT_COMPRESSION_ZSTD) {
         m->open.options.compression = PEAT_COMPRESSION_LZ4; /* a build without it */
@@ -18,11 +38,19 @@ static void open_store(model_state *m)
     }
     if (rc != PEAT_OK)
         model_fail(m, "peat_open: %s, \"%s\"", peat_rc_name(rc), error.message);
+    atomic_store(&m->event_db, m->db);
+}
+
+static void open_store(model_state *m)
+{
+    make_options(m, &m->options);
+    open_made(m);
 }
 
 static void close_store(model_state *m)
 {
     peat_rc rc = peat_close(m->db);
+    atomic_store(&m->event_db, NULL);
     m->db = NULL;
     model_expect(m, rc, PEAT_OK, "peat_close");
 }
@@ -65,7 +93,15 @@ static void reopen(model_state *m, const model_op *op)
     close_store(m);
     expect_closed(m);
     take_options(m, op);
-    open_store(m);
+    make_options(m, &m->options);
+    if (op->flag) {
+        m->open.options.error_if_exists = true;
+        model_expect(m, peat_open(m->dir, &m->open.options, &m->db, NULL), PEAT_EXISTS,
+                     "peat_open with error_if_exists");
+        m->open.options.error_if_exists = false;
+        m->open.options.create = PEAT_CREATE_NEVER;
+    }
+    open_made(m);
     model_drop_slots(m);
 }
 
@@ -75,15 +111,18 @@ static void read_only(model_state *m, const model_op *op)
     close_store(m);
     model_drop_slots(m);
     uint64_t changes = m->sim ? sim_count(m->sim, SIM_CHANGES) : 0;
-    model_open_make(op->options, m->env, &m->open);
+    make_options(m, op->options);
     m->open.options.read_only = true;
     if (m->open.options.compression == PEAT_COMPRESSION_ZSTD)
         m->open.options.compression = PEAT_COMPRESSION_DEFAULT;
     model_expect(m, peat_open(m->dir, &m->open.options, &m->db, NULL), PEAT_OK,
                  "peat_open read-only");
     model_expect_all(m, m->db, NULL, m->oracle.seq);
+    atomic_store(&m->event_db, m->db);
     model_expect(m, peat_put(m->db, NULL, peat_str("x"), peat_str("y")), PEAT_READ_ONLY,
                  "peat_put");
+    model_expect(m, peat_flush(m->db), PEAT_READ_ONLY, "peat_flush");
+    model_check_op(m);
     close_store(m);
     if (m->sim != NULL && sim_count(m->sim, SIM_CHANGES) != changes)
         model_fail(m, "%" PRIu64 " changes on disk by a read-only store",
@@ -92,22 +131,45 @@ static void read_only(model_state *m, const model_op *op)
     open_store(m);
 }
 
-/* The process dies between two calls: all that returned is there. */
-static void die(model_state *m, const model_op *op)
+static void die_simulated(model_state *m)
 {
-    if (m->sim == NULL || m->open.options.no_log)
-        return;
     sim_env *before = m->sim;
-    model_drop_slots(m);
     m->sim = sim_clone_killed(before);
     close_store(m);
     peat_buf_free(&m->buf);
     peat_batch_free(m->batch);
     m->batch = NULL;
+    m->batch_op = NULL;
     if (!sim_is_clean(before))
         model_fail(m, "something was left open or allocated");
     sim_free(before);
     m->env = sim_peat(m->sim);
+}
+
+/* What other processes see of the files is what a kill leaves. */
+static void die_on_disk(model_state *m)
+{
+    char after[sizeof m->dir];
+    (void)snprintf(after, sizeof after, "%.200s-%u", m->home, ++m->deaths);
+    if (!model_dir_copy(m->dir, after))
+        model_fail(m, "the test cannot copy its store");
+    close_store(m);
+    model_expect(m, peat_destroy(m->dir, NULL), PEAT_OK, "peat_destroy");
+    (void)strcpy(m->dir, after);
+}
+
+/* The process dies between two calls: all that returned is there. */
+static void die(model_state *m, const model_op *op)
+{
+    if (m->open.options.no_log)
+        return;
+    if (m->sim == NULL && m->open.options.threads != PEAT_THREADS_NONE)
+        return; /* its files do not stand still to be copied */
+    model_drop_slots(m);
+    if (m->sim != NULL)
+        die_simulated(m);
+    else
+        die_on_disk(m);
     take_options(m, op);
     open_store(m);
     model_expect_all(m, m->db, NULL, m->oracle.seq);
@@ -148,20 +210,48 @@ static peat_rc give_bytes(void *ctx, void *buf, size_t size, size_t *ret_n)
     return PEAT_OK;
 }
 
-static void copy(model_state *m, const model_op *op)
+/* Through memory, by calls. */
+static peat_rc copy_by_calls(model_state *m, const peat_options *options, peat_error *ret_error)
 {
     stream s = {0};
+    model_expect(m, peat_export(m->db, NULL, take_bytes, &s), PEAT_OK, "peat_export");
+    peat_rc rc = peat_import(m->copy_dir, options, give_bytes, &s, ret_error);
+    free(s.data);
+    return rc;
+}
+
+/* Through a file, which has more behind the stream. */
+static peat_rc copy_by_file(model_state *m, const peat_options *options, peat_error *ret_error)
+{
+    FILE *file = tmpfile();
+    if (file == NULL)
+        model_fail(m, "the test has no temporary file");
+    int fd = fileno(file);
+    model_expect(m, peat_export_fd(m->db, NULL, fd), PEAT_OK, "peat_export_fd");
+    off_t end = lseek(fd, 0, SEEK_CUR);
+    if (write(fd, "behind", 6) != 6 || lseek(fd, 0, SEEK_SET) != 0)
+        model_fail(m, "the test cannot write its temporary file");
+    peat_rc rc = peat_import_fd(m->copy_dir, options, fd, ret_error);
+    if (rc == PEAT_OK && lseek(fd, 0, SEEK_CUR) != end)
+        model_fail(m, "peat_import_fd: read to %lld of a stream of %lld bytes",
+                   (long long)lseek(fd, 0, SEEK_CUR), (long long)end);
+    (void)fclose(file);
+    return rc;
+}
+
+static void copy(model_state *m, const model_op *op)
+{
     model_open open;
     peat_db *second = NULL;
     peat_error error;
     model_open_make(op->options, m->env, &open);
     if (open.options.compression == PEAT_COMPRESSION_ZSTD)
         open.options.compression = PEAT_COMPRESSION_DEFAULT;
-    model_expect(m, peat_export(m->db, NULL, take_bytes, &s), PEAT_OK, "peat_export");
-    peat_rc rc = peat_import(m->copy_dir, &open.options, give_bytes, &s, &error);
+    m->option_sets++;
+    peat_rc rc =
+        op->flag ? copy_by_file(m, &open.options, &error) : copy_by_calls(m, &open.options, &error);
     if (rc != PEAT_OK)
         model_fail(m, "peat_import: %s, \"%s\"", peat_rc_name(rc), error.message);
-    free(s.data);
     model_expect(m, peat_open(m->copy_dir, &open.options, &second, NULL), PEAT_OK,
                  "peat_open of the copy");
     model_expect_all(m, second, NULL, m->oracle.seq);
@@ -199,12 +289,21 @@ void model_life_begin(model_state *m, const model_op *op)
         (void)strcpy(m->dir, "store");
         (void)strcpy(m->copy_dir, "copy");
     } else {
-        const char *tmp = getenv("TMPDIR");
-        (void)snprintf(m->dir, sizeof m->dir, "%.200s/peat-model-%d", tmp ? tmp : "/tmp",
-                       (int)getpid());
-        (void)snprintf(m->copy_dir, sizeof m->copy_dir, "%.240s-copy", m->dir);
+        model_dir_name(m->options.field[MODEL_OPTION_disk] == 2, getpid(), m->home, sizeof m->home);
+        (void)snprintf(m->dir, sizeof m->dir, "%.200s-0", m->home);
+        (void)snprintf(m->copy_dir, sizeof m->copy_dir, "%.200s-copy", m->home);
     }
     open_store(m);
+}
+
+/* And then there is nothing. */
+static void destroy(model_state *m)
+{
+    model_expect(m, peat_destroy(m->dir, NULL), PEAT_OK, "peat_destroy");
+    m->open.options.create = PEAT_CREATE_NEVER;
+    model_expect(m, peat_open(m->dir, &m->open.options, &m->db, NULL), PEAT_NOT_FOUND,
+                 "peat_open of a destroyed store");
+    model_expect(m, peat_destroy(m->dir, NULL), PEAT_NOT_FOUND, "peat_destroy again");
 }
 
 /* What is there at the end is there after one more open, and then nothing is left over. */
@@ -227,7 +326,7 @@ void model_life_end(model_state *m)
     peat_buf_free(&m->buf);
     peat_batch_free(m->batch);
     if (m->sim == NULL)
-        model_expect(m, peat_destroy(m->dir, NULL), PEAT_OK, "peat_destroy");
+        destroy(m);
     else if (!sim_is_clean(m->sim))
         model_fail(m, "something was left open or allocated");
     sim_free(m->sim);

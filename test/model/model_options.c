@@ -31,11 +31,14 @@ static int64_t some_size(model_random *r, unsigned low, unsigned high)
 
 void model_options_random(model_random *r, model_options *ret_options)
 {
-    static const int64_t threads[] = {-1, -1, -1, 0, 1, 2, 3};
+    static const int64_t threads[] = {-1, -1, -1, 0, 1, 2, 3, 4};
     int64_t *f = ret_options->field;
     f[MODEL_OPTION_keys] = (int64_t)model_below(r, MODEL_KEY_STYLES);
-    f[MODEL_OPTION_disk] = model_below(r, 8) == 0;
-    f[MODEL_OPTION_threads] = threads[model_below(r, 7)];
+    uint64_t disk = model_below(r, 16);
+    f[MODEL_OPTION_disk] = disk == 0 ? 1 : disk < 6 ? 2 : 0;
+    f[MODEL_OPTION_written] = (int64_t)model_below(r, 2);
+    f[MODEL_OPTION_events] = model_below(r, 4) == 0;
+    f[MODEL_OPTION_threads] = threads[model_below(r, 8)];
     f[MODEL_OPTION_memory] = model_below(r, 3) == 0 ? 0 : (int64_t)1 << (20 + model_below(r, 5));
     f[MODEL_OPTION_compression] = (int64_t)model_below(r, 4);
     f[MODEL_OPTION_memtable] = some_size(r, 10, 17);
@@ -66,6 +69,13 @@ void model_open_make(const model_options *o, const struct peat_env *env, model_o
                                  .no_log = f[MODEL_OPTION_no_log] != 0,
                                  .sync_interval_ms = (uint32_t)f[MODEL_OPTION_interval],
                                  .space_target = (double)f[MODEL_OPTION_space] / 100}};
+    const peat_env *base = env ? env : peat_env_default();
+    if (base->file_store != NULL) {
+        ret_open->env = *base; /* also when nothing changes: handles of the last open point here */
+        if (f[MODEL_OPTION_written] != 0)
+            ret_open->env.file_store = NULL;
+        ret_open->host.env = &ret_open->env;
+    }
     ret_open->options.host = &ret_open->host;
     ret_open->options.test = &ret_open->test;
 }

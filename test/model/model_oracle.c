@@ -34,10 +34,17 @@ void model_oracle_set(model_oracle *o, size_t rank, const model_value *value)
 const model_version *model_oracle_get(const model_oracle *o, size_t rank, uint64_t seq)
 {
     const model_history *h = &o->of_rank[rank];
-    for (size_t i = h->count; i-- > 0;)
-        if (h->versions[i].seq <= seq)
-            return h->versions[i].deleted ? NULL : &h->versions[i];
-    return NULL;
+    size_t low = 0, high = h->count; /* versions[low - 1] is of that moment */
+    if (high != 0 && h->versions[high - 1].seq <= seq)
+        low = high;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (h->versions[middle].seq <= seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == 0 || h->versions[low - 1].deleted ? NULL : &h->versions[low - 1];
 }
 
 int64_t model_oracle_up(const model_oracle *o, uint64_t seq, int64_t from, int64_t upper)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* model_run.c - runs a script: writes, point reads, upkeep, and the comparing of values. */
+/* model_run.c - runs a script: writes, point reads, and the comparing of values. */
 #include "model/model_state.h"
 
 #include <inttypes.h>
@@ -96,7 +96,7 @@ void model_expect_get(model_state *m, const peat_snapshot *snapshot, uint64_t se
 /* --- writes
  * --------------------------------------------------------------------------------------- */
 
-static size_t rank_of(const model_state *m, int64_t id)
+size_t model_rank_of(const model_state *m, int64_t id)
 {
     return m->keys.rank_of_id[(uint64_t)id % m->keys.ids];
 }
@@ -106,15 +106,10 @@ static peat_slice key_of(const model_state *m, int64_t id)
     return m->keys.by_id[(uint64_t)id % m->keys.ids];
 }
 
-static peat_slice bound_of(const model_state *m, int64_t id)
-{
-    return id < 0 ? peat_unbounded() : key_of(m, id);
-}
-
 static void remember(model_state *m, const model_op *op, int64_t id, const model_value *value)
 {
     if (model_lie_kind != (int)op->kind)
-        model_oracle_set(&m->oracle, rank_of(m, id), value);
+        model_oracle_set(&m->oracle, model_rank_of(m, id), value);
 }
 
 static void put_one(model_state *m, const model_op *op, int64_t id, model_value value)
@@ -124,7 +119,6 @@ static void put_one(model_state *m, const model_op *op, int64_t id, model_value 
     model_expect(m, peat_put(m->db, &options, key_of(m, id), peat_bytes(bytes, value.size)),
                  PEAT_OK, "peat_put");
     m->oracle.seq++;
-    m->operations++;
     remember(m, op, id, &value);
 }
 
@@ -133,18 +127,19 @@ static void delete_one(model_state *m, const model_op *op, int64_t id)
     peat_write_options options = {.size = sizeof options, .sync = op->flag};
     model_expect(m, peat_delete(m->db, &options, key_of(m, id)), PEAT_OK, "peat_delete");
     m->oracle.seq++;
-    m->operations++;
     remember(m, op, id, NULL);
 }
 
 static void fill_batch(model_state *m, const model_op *op)
 {
     peat_batch_clear(m->batch);
+    m->batch_bytes_min = 0;
     for (size_t i = 0; i < op->item_count; i++) {
         const model_item *item = &op->items[i];
         peat_slice key = key_of(m, item->key);
         peat_rc rc;
         void *room = NULL;
+        m->batch_bytes_min += key.size + (item->kind == MODEL_ITEM_DELETE ? 0 : item->value.size);
         if (item->kind == MODEL_ITEM_DELETE) {
             rc = peat_batch_delete(m->batch, key);
         } else if (item->kind == MODEL_ITEM_PUT) {
@@ -156,7 +151,11 @@ static void fill_batch(model_state *m, const model_op *op)
                 model_value_fill(item->value, room);
         }
         model_expect(m, rc, PEAT_OK, "adding to the batch");
+        m->operations++;
     }
+    if (peat_batch_bytes(m->batch) < m->batch_bytes_min)
+        model_fail(m, "peat_batch_bytes: %zu, less than its keys and values",
+                   peat_batch_bytes(m->batch));
     if (peat_batch_count(m->batch) != op->item_count)
         model_fail(m, "peat_batch_count: expected %zu, found %zu", op->item_count,
                    peat_batch_count(m->batch));
@@ -165,14 +164,19 @@ static void fill_batch(model_state *m, const model_op *op)
 static void write_batch(model_state *m, const model_op *op)
 {
     peat_write_options options = {.size = sizeof options, .sync = op->flag};
+    const model_op *filled = op->kind == MODEL_batch ? op : m->batch_op;
+    if (filled == NULL)
+        return;
     if (m->batch == NULL)
         model_expect(m, peat_batch_new(&m->batch), PEAT_OK, "peat_batch_new");
-    fill_batch(m, op);
+    if (op->kind == MODEL_batch)
+        fill_batch(m, op);
+    m->batch_op = filled;
     model_expect(m, peat_write(m->db, &options, m->batch), PEAT_OK, "peat_write");
     m->oracle.seq++;
-    for (size_t i = 0; i < op->item_count; i++) {
-        bool deleted = op->items[i].kind == MODEL_ITEM_DELETE;
-        remember(m, op, op->items[i].key, deleted ? NULL : &op->items[i].value);
+    for (size_t i = 0; i < filled->item_count; i++) {
+        bool deleted = filled->items[i].kind == MODEL_ITEM_DELETE;
+        remember(m, op, filled->items[i].key, deleted ? NULL : &filled->items[i].value);
     }
 }
 
@@ -182,11 +186,11 @@ static void write_op(model_state *m, const model_op *op)
         put_one(m, op, op->key, op->value);
     else if (op->kind == MODEL_del)
         delete_one(m, op, op->key);
-    else if (op->kind == MODEL_batch)
+    else if (op->kind == MODEL_batch || op->kind == MODEL_again)
         write_batch(m, op);
-    for (int64_t i = 0; i < op->n && op->kind == MODEL_load; i++)
+    for (int64_t i = 0; i < op->n && op->kind == MODEL_load; i++, m->operations++)
         put_one(m, op, op->key + i, (model_value){op->value.size, op->value.seed + (uint32_t)i});
-    for (int64_t i = 0; i < op->n && op->kind == MODEL_wipe; i++)
+    for (int64_t i = 0; i < op->n && op->kind == MODEL_wipe; i++, m->operations++)
         delete_one(m, op, op->key + i);
 }
 
@@ -205,16 +209,16 @@ static uint64_t moment_of(const model_state *m, const model_op *op,
 static void pin_op(model_state *m, const model_op *op)
 {
     model_pin_slot *slot = &m->pins[op->slot];
-    peat_read_options options = {.size = sizeof options};
+    peat_read_options options = {.size = sizeof options, .no_cache_fill = op->flag};
     uint64_t seq = moment_of(m, op, &options.snapshot);
-    const model_version *v = model_oracle_get(&m->oracle, rank_of(m, op->key), seq);
+    const model_version *v = model_oracle_get(&m->oracle, model_rank_of(m, op->key), seq);
     model_unpin(m, slot);
     peat_rc rc = peat_get_pinned(m->db, &options, key_of(m, op->key), &slot->pin);
     model_expect(m, rc, v ? PEAT_OK : PEAT_NOT_FOUND, "peat_get_pinned");
     if (v == NULL)
         return;
     slot->held = true;
-    slot->rank = rank_of(m, op->key);
+    slot->rank = model_rank_of(m, op->key);
     slot->value = v->value;
     model_expect_value(m, slot->rank, peat_bytes(slot->pin.data, slot->pin.size), v->value,
                        "peat_get_pinned");
@@ -242,9 +246,9 @@ static void snapshot_op(model_state *m, const model_op *op)
 
 static void exists_op(model_state *m, const model_op *op)
 {
-    peat_read_options options = {.size = sizeof options};
+    peat_read_options options = {.size = sizeof options, .no_cache_fill = op->flag};
     uint64_t seq = moment_of(m, op, &options.snapshot);
-    bool there = model_oracle_get(&m->oracle, rank_of(m, op->key), seq) != NULL;
+    bool there = model_oracle_get(&m->oracle, model_rank_of(m, op->key), seq) != NULL;
     model_expect(m, peat_exists(m->db, &options, key_of(m, op->key)),
                  there ? PEAT_OK : PEAT_NOT_FOUND, "peat_exists");
 }
@@ -253,8 +257,12 @@ static void read_op(model_state *m, const model_op *op)
 {
     const peat_snapshot *snapshot;
     uint64_t seq = moment_of(m, op, &snapshot);
+    for (int64_t i = 0; i < op->n && op->kind == MODEL_reads; i++, m->operations++)
+        model_expect_get(m, snapshot, seq, model_rank_of(m, op->key + i), op->flag);
+    if (op->kind == MODEL_reads)
+        return;
     if (op->kind == MODEL_get)
-        model_expect_get(m, snapshot, seq, rank_of(m, op->key), op->flag);
+        model_expect_get(m, snapshot, seq, model_rank_of(m, op->key), op->flag);
     else if (op->kind == MODEL_exists)
         exists_op(m, op);
     else if (op->kind == MODEL_pin)
@@ -263,89 +271,6 @@ static void read_op(model_state *m, const model_op *op)
         model_unpin(m, &m->pins[op->slot]);
     else
         snapshot_op(m, op);
-}
-
-/* --- upkeep
- * --------------------------------------------------------------------------------------- */
-
-static bool tell_damage(void *ctx, const peat_damage *damage)
-{
-    model_state *m = ctx;
-    model_fail(m, "peat_check: %s at %" PRIu64 ": %s", damage->file, damage->offset,
-               damage->message);
-}
-
-void model_check_op(model_state *m)
-{
-    peat_check_options options = {
-        .size = sizeof options, .damage_fn = tell_damage, .damage_ctx = m};
-    peat_check_report report = {.size = sizeof report};
-    peat_error error;
-    model_expect(m, peat_check(m->db, &options, &report), PEAT_OK, "peat_check");
-    model_expect(m, peat_db_error(m->db, &error), PEAT_OK, "peat_db_error");
-}
-
-static void size_op(model_state *m, const model_op *op)
-{
-    uint64_t bytes = UINT64_MAX, count = UINT64_MAX;
-    peat_slice lower = bound_of(m, op->key), upper = bound_of(m, op->key2);
-    model_expect(m, peat_approximate_size(m->db, lower, upper, &bytes), PEAT_OK,
-                 "peat_approximate_size");
-    model_expect(m, peat_approximate_count(m->db, lower, upper, &count), PEAT_OK,
-                 "peat_approximate_count");
-    if (bytes > UINT64_MAX / 2 || count > UINT64_MAX / 2)
-        model_fail(m, "%" PRIu64 " bytes, %" PRIu64 " entries: not set, or below zero", bytes,
-                   count);
-}
-
-static void stats_op(model_state *m)
-{
-    peat_statistics stats = {.size = sizeof stats};
-    uint64_t iters = 0, snapshots = 0;
-    for (int i = 0; i < MODEL_SLOTS; i++) {
-        iters += m->iters[i].iter != NULL;
-        snapshots += m->snapshots[i].snapshot != NULL;
-    }
-    model_expect(m, peat_stats(m->db, &stats), PEAT_OK, "peat_stats");
-    if (stats.iterators != iters || stats.snapshots != snapshots)
-        model_fail(m,
-                   "peat_stats: expected %" PRIu64 " iterators and %" PRIu64
-                   " snapshots, found %" PRIu64 " and %" PRIu64,
-                   iters, snapshots, stats.iterators, stats.snapshots);
-}
-
-static void compact_op(model_state *m, const model_op *op)
-{
-    model_expect(m, peat_compact(m->db, bound_of(m, op->key), bound_of(m, op->key2), NULL), PEAT_OK,
-                 "peat_compact");
-}
-
-static void work_op(model_state *m, const model_op *op)
-{
-    size_t done = SIZE_MAX;
-    model_expect(m, peat_work(m->db, (size_t)op->n, &done), PEAT_OK, "peat_work");
-    if (done > (size_t)op->n)
-        model_fail(m, "peat_work: asked for %zu units, did %zu", (size_t)op->n, done);
-}
-
-static void upkeep_op(model_state *m, const model_op *op)
-{
-    if (op->kind == MODEL_sync)
-        model_expect(m, peat_sync(m->db), PEAT_OK, "peat_sync");
-    else if (op->kind == MODEL_flush)
-        model_expect(m, peat_flush(m->db), PEAT_OK, "peat_flush");
-    else if (op->kind == MODEL_compact)
-        compact_op(m, op);
-    else if (op->kind == MODEL_settle)
-        model_expect(m, peat_settle(m->db, PEAT_WAIT_FOREVER), PEAT_OK, "peat_settle");
-    else if (op->kind == MODEL_work)
-        work_op(m, op);
-    else if (op->kind == MODEL_check)
-        model_check_op(m);
-    else if (op->kind == MODEL_size)
-        size_op(m, op);
-    else
-        stats_op(m);
 }
 
 /* --- all
@@ -359,9 +284,11 @@ static void run_op(model_state *m, const model_op *op)
     case MODEL_batch:
     case MODEL_load:
     case MODEL_wipe:
+    case MODEL_again:
         write_op(m, op);
         break;
     case MODEL_get:
+    case MODEL_reads:
     case MODEL_exists:
     case MODEL_pin:
     case MODEL_unpin:
@@ -377,7 +304,10 @@ static void run_op(model_state *m, const model_op *op)
     case MODEL_check:
     case MODEL_size:
     case MODEL_stats:
-        upkeep_op(m, op);
+    case MODEL_shape:
+    case MODEL_cancel:
+    case MODEL_busy:
+        model_upkeep_op(m, op);
         break;
     case MODEL_open:
     case MODEL_copy:
@@ -403,17 +333,26 @@ static void run_op(model_state *m, const model_op *op)
     }
 }
 
-void model_run(const model_script *s, FILE *report, uint64_t *ret_operations)
+/* Of many calls: each was counted when it was made. */
+static bool is_counted(model_kind kind)
+{
+    return kind == MODEL_load || kind == MODEL_wipe || kind == MODEL_reads || kind == MODEL_next ||
+           kind == MODEL_prev || kind == MODEL_scan;
+}
+
+void model_run(const model_script *s, FILE *report, uint64_t *ret_operations,
+               uint64_t *ret_option_sets)
 {
     model_state m = {.script = s, .report = report, .buf = PEAT_BUF_INIT};
     if (s->count != 0 && s->ops[0].kind == MODEL_open) {
         model_life_begin(&m, &s->ops[0]);
         for (m.op = 1; m.op < s->count; m.op++) {
             run_op(&m, &s->ops[m.op]);
-            m.operations++;
+            m.operations += !is_counted(s->ops[m.op].kind);
         }
         m.op = s->count - 1; /* the end is reported as part of the last one */
         model_life_end(&m);
     }
     *ret_operations = m.operations;
+    *ret_option_sets = m.option_sets;
 }

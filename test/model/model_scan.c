@@ -61,6 +61,7 @@ static void step(model_state *m, model_iter_slot *s, bool back)
         expected = back ? down(m, s, s->upper) : up(m, s, s->lower);
     else if (s->at != MODEL_AT_NONE)
         expected = back ? down(m, s, s->at - 1) : up(m, s, s->at + 1);
+    m->operations++;
     peat_rc rc = back ? peat_iter_prev(s->iter) : peat_iter_next(s->iter);
     expect_place(m, s, rc, expected, back ? "peat_iter_prev" : "peat_iter_next");
 }
@@ -121,19 +122,18 @@ static bool has_prefix(peat_slice key, peat_slice prefix)
 /* The ranks an iterator with these options may visit. */
 static void set_range(const model_state *m, const peat_iter_options *o, model_iter_slot *s)
 {
-    s->lower = s->upper = 0;
-    bool any = false;
-    for (size_t rank = 0; rank < m->keys.ranks; rank++) {
-        peat_slice key = m->keys.by_rank[rank];
-        if ((o->lower.data != NULL && model_compare(key, o->lower) < 0) ||
-            (o->upper.data != NULL && model_compare(key, o->upper) >= 0) ||
-            !has_prefix(key, o->prefix))
-            continue;
-        if (!any)
-            s->lower = (int64_t)rank;
-        s->upper = (int64_t)rank + 1;
-        any = true;
-    }
+    size_t lower = o->lower.data ? model_keys_seek(&m->keys, o->lower) : 0;
+    size_t upper = o->upper.data ? model_keys_seek(&m->keys, o->upper) : m->keys.ranks;
+    size_t first = model_keys_seek(&m->keys, o->prefix), last = first;
+    for (size_t step = m->keys.ranks; step != 0;
+         step /= 2) /* keys with the prefix are neighbours */
+        while (last + step <= m->keys.ranks &&
+               has_prefix(m->keys.by_rank[last + step - 1], o->prefix))
+            last += step;
+    s->lower = (int64_t)(first > lower ? first : lower);
+    s->upper = (int64_t)(last < upper ? last : upper);
+    if (s->lower >= s->upper)
+        s->lower = s->upper = 0;
 }
 
 static void open_slot(model_state *m, const model_op *op)
@@ -205,8 +205,9 @@ static void move_op(model_state *m, model_iter_slot *s, const model_op *op)
     else if (op->kind == MODEL_last)
         expect_place(m, s, peat_iter_last(s->iter), down(m, s, s->upper), "peat_iter_last");
     else if (op->kind == MODEL_next || op->kind == MODEL_prev)
-        while (n-- > 0)
+        do
             step(m, s, op->kind == MODEL_prev);
+        while (--n > 0 && s->at >= 0); /* one call behind the end is enough */
     else if (op->kind == MODEL_fill || op->kind == MODEL_fill_back)
         (void)fill(m, s, (size_t)n, op->kind == MODEL_fill_back);
     else

@@ -130,6 +130,11 @@ static bool parse_line(char *line, model_op *ret_op)
     const char *fields = infos[kind].fields;
     if (strchr(fields, 'o') != NULL) {
         ret_op->options = calloc(1, sizeof *ret_op->options);
+        char *flag = strstr(save, " f"); /* the one field behind options */
+        if (flag != NULL) {
+            ret_op->flag = strtoll(flag + 2, NULL, 10);
+            *flag = '\0';
+        }
         return model_options_parse(save, ret_op->options);
     }
     while ((word = strtok_r(NULL, " \n", &save)) != NULL)

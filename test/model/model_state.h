@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * model_state.h - a script being run: the store, the oracle and the slots. Shared by model_run.c
- * (operations), model_scan.c (iterators) and model_life.c (open, close, kill, copy).
+ * (writes, reads), model_upkeep.c, model_scan.c (iterators) and model_life.c (open, close, kill,
+ * copy).
  */
 #ifndef TEST_MODEL_MODEL_STATE_H
 #define TEST_MODEL_MODEL_STATE_H
 
 #include "model/model.h"
 #include "support/sim_env.h"
+
+#include <stdatomic.h>
 
 typedef struct model_snapshot_slot {
     peat_snapshot *snapshot;
@@ -42,12 +45,17 @@ typedef struct model_state {
     model_oracle oracle;
     model_options options; /* of the open in force */
     model_open open;
-    sim_env *sim; /* NULL: the real disk */
+    uint64_t option_sets;
+    _Atomic(peat_db *) event_db; /* what events read; NULL while it is opened or closed */
+    sim_env *sim;                /* NULL: the real disk */
     const struct peat_env *env;
-    char dir[256], copy_dir[256];
+    char dir[256], copy_dir[256], home[256]; /* home: what the names on a real disk begin with */
+    unsigned deaths;
     peat_db *db;
     peat_buf buf;
     peat_batch *batch;
+    const model_op *batch_op; /* what is in it */
+    size_t batch_bytes_min;
     uint8_t *expected; /* scratch for values */
     size_t expected_capacity;
     model_snapshot_slot snapshots[MODEL_SLOTS];
@@ -70,6 +78,8 @@ void model_expect_get(model_state *m, const peat_snapshot *snapshot, uint64_t se
 /* The whole store against the oracle: forwards, backwards and by fills. */
 void model_expect_all(model_state *m, peat_db *db, const peat_snapshot *snapshot, uint64_t seq);
 void model_scan_op(model_state *m, const model_op *op);
+void model_upkeep_op(model_state *m, const model_op *op);
+size_t model_rank_of(const model_state *m, int64_t id);
 
 void model_life_begin(model_state *m, const model_op *op);
 void model_life_op(model_state *m, const model_op *op);

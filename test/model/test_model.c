@@ -3,23 +3,30 @@
  * test_model.c - random operations against a sorted array. ctest: timeout=300
  *
  *     model_test_model                       the sample that every test run makes
- *     SEED=1 N=10000 OPS=500 model_test_model --campaign
+ *     SEED=1 N=10000 OPS=20000 BOUND=60 model_test_model --campaign     N scripts or BOUND seconds
  *     model_test_model --replay FILE         a script left behind by a failure
  *     model_test_model --write SEED          what the sample or a campaign runs for this seed
+ *
+ * Four seeds in a row have the same operations, under other options. Scripts that once failed, or
+ * show a trap, are kept in regressions/ and run for ever.
  */
 #include "model/model.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #define SAMPLE_OPS   250
+#define DENSE_OPS    4000 /* enough for scripts that go fast */
+#define VARIANTS     4
 #define SHRINK_TRIES 600
 
-static uint64_t operations_done;
+static uint64_t operations_done, option_sets_done;
 
 /* Leaves the shrunken script in a file and says what went wrong and how to see it again. */
 static void tell(model_script *script, model_result *result)
@@ -42,13 +49,22 @@ static void tell(model_script *script, model_result *result)
     (void)fprintf(stderr, "rerun: model_test_model --replay %s\n", path);
 }
 
+static void script_of(uint64_t seed, size_t operations, model_script *ret_script)
+{
+    model_generate(seed - seed % VARIANTS, operations, ret_script);
+    if (seed % VARIANTS != 0)
+        model_vary(seed, ret_script);
+    ret_script->seed = seed;
+}
+
 static bool run_seed(uint64_t seed, size_t operations)
 {
     model_script script;
     model_result result;
-    model_generate(seed, operations, &script);
+    script_of(seed, operations, &script);
     bool ok = model_try(&script, false, &result);
     operations_done += result.operations;
+    option_sets_done += result.option_sets;
     if (!ok)
         tell(&script, &result);
     model_script_done(&script);
@@ -60,9 +76,48 @@ static void fixed_seeds_agree_with_the_sorted_array(void **state)
     (void)state;
     uint64_t runs = model_number("N", 48);
     for (uint64_t seed = 1; seed <= runs; seed++)
-        assert_true(run_seed(seed, SAMPLE_OPS));
+        assert_true(run_seed(seed, seed % 8 == 0 ? DENSE_OPS : SAMPLE_OPS));
     print_message("%llu operations under %llu option sets\n", (unsigned long long)operations_done,
-                  (unsigned long long)runs);
+                  (unsigned long long)option_sets_done);
+}
+
+static bool replay_file(const char *path, bool quiet, model_result *ret_result)
+{
+    model_script script;
+    FILE *in = fopen(path, "r");
+    *ret_result = (model_result){.report = "no script\n"};
+    bool ok = in != NULL && model_script_parse(in, &script);
+    if (in != NULL)
+        (void)fclose(in);
+    if (!ok)
+        return false;
+    ok = model_try(&script, quiet, ret_result);
+    model_script_done(&script);
+    return ok;
+}
+
+static void kept_scripts_agree(void **state)
+{
+    (void)state;
+    const char *src = getenv("PEAT_SRC_DIR");
+    char dir[512], path[1024];
+    unsigned files = 0;
+    if (src == NULL)
+        skip();
+    (void)snprintf(dir, sizeof dir, "%s/test/model/regressions", src);
+    DIR *d = opendir(dir);
+    assert_non_null(d);
+    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+        model_result result;
+        if (e->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+        if (!replay_file(path, false, &result))
+            fail_msg("%s: %s", path, result.report);
+        files++;
+    }
+    (void)closedir(d);
+    assert_true(files > 0);
 }
 
 static void a_fresh_seed_agrees_with_the_sorted_array(void **state)
@@ -104,7 +159,7 @@ static void a_planted_lie_is_found_and_shrunk(void **state)
     (void)state;
     model_script script;
     model_result result;
-    model_generate(3, SAMPLE_OPS, &script);
+    model_generate(4, SAMPLE_OPS, &script);
     model_lie_kind = MODEL_put;
     assert_false(model_try(&script, true, &result));
     model_shrink(&script, &result, SHRINK_TRIES);
@@ -120,41 +175,36 @@ static void a_planted_lie_is_found_and_shrunk(void **state)
 
 static int campaign(void)
 {
-    uint64_t first = model_seed(model_fresh_seed()), runs = model_number("N", 1000);
-    size_t operations = model_number("OPS", 400);
+    uint64_t first = model_seed(model_fresh_seed()), runs = model_number("N", 1000000), i = 0;
+    time_t end = time(NULL) + (time_t)model_number("BOUND", 60);
+    size_t operations = model_number("OPS", 20000);
     unsigned failed = 0;
-    for (uint64_t i = 0; i < runs && failed < 5; i++) {
+    for (; i < runs && failed < 5 && time(NULL) < end; i++) {
         failed += !run_seed(first + i, operations);
         if (i % 100 == 99)
-            print_message("%llu runs, %llu operations\n", (unsigned long long)i + 1,
+            print_message("%llu scripts, %llu operations\n", (unsigned long long)i + 1,
                           (unsigned long long)operations_done);
     }
-    print_message("seeds from %llu, %llu runs of %zu: %llu operations, %u failed\n",
-                  (unsigned long long)first, (unsigned long long)runs, operations,
-                  (unsigned long long)operations_done, failed);
+    print_message("seeds %llu to %llu, OPS=%zu\n", (unsigned long long)first,
+                  (unsigned long long)(first + i - 1), operations);
+    print_message("%llu trials, %u violations; %llu operations, %llu option sets\n",
+                  (unsigned long long)i, failed, (unsigned long long)operations_done,
+                  (unsigned long long)option_sets_done);
     return failed != 0;
 }
 
 static int replay(const char *path)
 {
-    model_script script;
-    uint64_t operations = 0;
-    FILE *in = fopen(path, "r");
-    if (in == NULL || !model_script_parse(in, &script)) {
-        (void)fprintf(stderr, "%s: no script\n", path);
-        return 2;
-    }
-    (void)fclose(in);
-    model_run(&script, stderr, &operations);
-    print_message("%llu operations agree\n", (unsigned long long)operations);
-    model_script_done(&script);
-    return 0;
+    model_result result;
+    bool ok = replay_file(path, false, &result);
+    print_message("%s: %s\n", path, ok ? "all answers agree" : result.report);
+    return !ok;
 }
 
 static int write_script(const char *seed)
 {
     model_script script;
-    model_generate(strtoull(seed, NULL, 10), model_number("OPS", SAMPLE_OPS), &script);
+    script_of(strtoull(seed, NULL, 10), model_number("OPS", SAMPLE_OPS), &script);
     model_script_print(&script, stdout);
     model_script_done(&script);
     return 0;
@@ -165,6 +215,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_script_survives_printing_and_parsing),
         cmocka_unit_test(a_planted_lie_is_found_and_shrunk),
+        cmocka_unit_test(kept_scripts_agree),
         cmocka_unit_test(fixed_seeds_agree_with_the_sorted_array),
         cmocka_unit_test(a_fresh_seed_agrees_with_the_sorted_array),
     };
