@@ -304,6 +304,22 @@ static peat_rc source_fetch(pt_block_source *base, uint32_t block, pt_fetch_hint
     return miss(s, block, hint, ret_block);
 }
 
+/* What is looked at may be another block's by then: then it was for nothing. */
+static void source_prefetch(pt_block_source *base, uint32_t block)
+{
+    source *s = PT_CONTAINER(base, source, base);
+    const pt_frames *fs = &s->cache->frames;
+    if (block >= base->block_count)
+        return;
+    uint32_t f = atomic_load_explicit(&s->frame[block], memory_order_relaxed);
+    if (f == 0)
+        return;
+    PT_PREFETCH(&fs->frame[f]);
+    PT_PREFETCH(&fs->used[f]);
+    PT_PREFETCH(base->slab + (size_t)f * PT_FRAME_UNIT);
+    PT_PREFETCH(base->slab + (size_t)f * PT_FRAME_UNIT + 64);
+}
+
 /* ---- tables come and go ---- */
 
 peat_rc pt_cache_attach(pt_cache *c, uint32_t block_count, size_t frame_bytes,
@@ -318,7 +334,8 @@ peat_rc pt_cache_attach(pt_cache *c, uint32_t block_count, size_t frame_bytes,
                                 .slab = c->frames.slab.data,
                                 .block_count = block_count,
                                 .fetch = source_fetch,
-                                .release = source_release};
+                                .release = source_release,
+                                .prefetch = source_prefetch};
     s->cache = c;
     s->env = c->env;
     s->loader = loader;

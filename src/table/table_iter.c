@@ -9,7 +9,8 @@
 #include "table/layout_hint.h"
 #include "table/table_file.h"
 
-#define NO_BLOCK UINT32_MAX
+#define NO_BLOCK    UINT32_MAX
+#define AHEAD_BYTES (8 * PT_LINE_BYTES) /* what memory serves at once */
 
 typedef struct table_iter {
     pt_iter base;
@@ -127,6 +128,22 @@ static peat_rc enter(table_iter *t, uint32_t block)
     return rc;
 }
 
+/* A scan meets the next block within a microsecond or two: its first lines are asked for now. */
+static void prefetch_block(const table_iter *t, uint32_t block)
+{
+    if (t->source->prefetch != NULL)
+        t->source->prefetch(t->source, block);
+}
+
+/* The values of a scan lie one behind the other, but the processor notices that only after a few
+ * waits, and forgets it at every page. */
+static inline void prefetch_values(const table_iter *t, uint32_t slot, size_t from, size_t to)
+{
+    const uint8_t *value = pt_block_value(&t->view, slot).data;
+    for (size_t at = from; at < to; at += PT_LINE_BYTES)
+        PT_PREFETCH(value + at);
+}
+
 /* The first entry at or behind (block, slot). */
 static peat_rc forward(table_iter *t, uint32_t block, uint32_t slot)
 {
@@ -136,8 +153,11 @@ static peat_rc forward(table_iter *t, uint32_t block, uint32_t slot)
             return rc;
         if (slot < t->slot_lo)
             slot = t->slot_lo;
-        if (slot < t->slot_hi)
+        if (slot < t->slot_hi) {
+            prefetch_values(t, slot, 0, AHEAD_BYTES);
+            prefetch_block(t, block + 1);
             return stand(t, slot);
+        }
     }
     return PEAT_END;
 }
@@ -149,8 +169,11 @@ static peat_rc backward(table_iter *t, uint32_t block)
         peat_rc rc = enter(t, block);
         if (rc != PEAT_OK)
             return rc;
-        if (t->slot_lo < t->slot_hi)
+        if (t->slot_lo < t->slot_hi) {
+            if (block != 0)
+                prefetch_block(t, block - 1);
             return stand(t, t->slot_hi - 1);
+        }
         if (block == t->block_lo)
             return PEAT_END;
     }
@@ -171,8 +194,10 @@ static peat_rc table_last(pt_iter *it)
 static peat_rc table_next(pt_iter *it)
 {
     table_iter *t = of(it);
-    if (PT_LIKELY(t->slot + 1 < t->slot_hi))
+    if (PT_LIKELY(t->slot + 1 < t->slot_hi)) {
+        prefetch_values(t, t->slot + 1, AHEAD_BYTES, AHEAD_BYTES + 2 * PT_LINE_BYTES);
         return stand(t, t->slot + 1);
+    }
     return forward(t, t->block + 1, 0);
 }
 
