@@ -86,8 +86,9 @@ static peat_rc import_from(const char *dir, const peat_options *options, peat_re
     if (rc == PEAT_OK)
         return PEAT_OK;
     (void)pt_store_destroy(dir, env, NULL); /* what stays is no store that opens as complete */
-    *ret_error = cause;
-    ret_error->rc = rc;
+    pt_say(ret_error, rc, NULL);
+    if (cause.rc == rc && cause.message[0] != '\0')
+        *ret_error = cause;
     return rc;
 }
 

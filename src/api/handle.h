@@ -61,6 +61,9 @@ static inline bool pt_slice_valid(peat_slice s)
     return s.data != NULL || s.size == 0;
 }
 
+/* Fills ret_error, which may be NULL; the code's own text where `why` is NULL. */
+void pt_say(peat_error *ret_error, peat_rc rc, const char *why);
+
 /* Options structs begin with their size: between the first version's and this library's. */
 bool pt_options_valid(const void *options, size_t known_size, size_t first_size);
 /* A copy as large as this library knows it; what the caller's lacks is zero. */

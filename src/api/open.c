@@ -4,7 +4,7 @@
 #include "api/settings.h"
 #include "db/destroy.h"
 
-static void say(peat_error *ret_error, peat_rc rc, const char *why)
+void pt_say(peat_error *ret_error, peat_rc rc, const char *why)
 {
     if (ret_error == NULL)
         return;
@@ -23,26 +23,26 @@ peat_rc pt_db_open(const char *dir, const peat_options *options, bool unfinished
     const pt_env *env;
     const char *why = NULL;
     pt_store *store = NULL;
-    say(ret_error, PEAT_OK, NULL);
+    pt_say(ret_error, PEAT_OK, NULL);
     if (dir == NULL || dir[0] == '\0' || ret_db == NULL) {
-        say(ret_error, PEAT_INVALID, "peat_open: dir or ret_db is NULL, or dir is empty");
+        pt_say(ret_error, PEAT_INVALID, "peat_open: dir or ret_db is NULL, or dir is empty");
         return PEAT_INVALID;
     }
     peat_rc rc = pt_settings_resolve(options, &settings, &env, &why);
     if (rc != PEAT_OK) {
-        say(ret_error, rc, why);
+        pt_say(ret_error, rc, why);
         return rc;
     }
     settings.unfinished = unfinished;
     peat_db *db = (peat_db *)pt_alloc(env, sizeof *db);
     if (db == NULL) {
-        say(ret_error, PEAT_NOMEM, NULL);
+        pt_say(ret_error, PEAT_NOMEM, NULL);
         return PEAT_NOMEM;
     }
     rc = pt_store_open(dir, env, &settings, &store, ret_error);
     if (rc != PEAT_OK) {
         if (ret_error != NULL && ret_error->rc == PEAT_OK)
-            say(ret_error, rc, NULL);
+            pt_say(ret_error, rc, NULL);
         pt_free(env, db);
         return rc;
     }
@@ -72,9 +72,9 @@ peat_rc peat_close(peat_db *db)
 
 peat_rc peat_destroy(const char *dir, peat_error *ret_error)
 {
-    say(ret_error, PEAT_OK, NULL);
+    pt_say(ret_error, PEAT_OK, NULL);
     if (dir == NULL || dir[0] == '\0') {
-        say(ret_error, PEAT_INVALID, "peat_destroy: dir is NULL or empty");
+        pt_say(ret_error, PEAT_INVALID, "peat_destroy: dir is NULL or empty");
         return PEAT_INVALID;
     }
     return pt_store_destroy(dir, peat_env_default(), ret_error);
