@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* faults_reads.c - reads, snapshots and copies while calls fail; see faults.h. */
+#include "faults/faults.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The key of this name, or -1. */
+static int key_number(peat_slice key)
+{
+    char text[32];
+    for (unsigned k = 0; k < FAULTS_KEYS; k++) {
+        peat_slice s = faults_key(k, text);
+        if (s.size == key.size && memcmp(s.data, key.data, s.size) == 0)
+            return (int)k;
+    }
+    return -1;
+}
+
+/* --- reading -----------------------------------------------------------------------------------
+ */
+
+static void get_all(faults_world *w, const peat_snapshot *snapshot, uint32_t limit)
+{
+    char text[32];
+    peat_read_options options = {.size = sizeof options, .snapshot = snapshot};
+    peat_buf buf = PEAT_BUF_INIT;
+    for (unsigned k = 0; k < FAULTS_KEYS; k++) {
+        peat_pinned pinned = PEAT_PINNED_INIT;
+        peat_rc rc;
+        peat_slice value = {0};
+        if (k % 4 == 3) {
+            rc = peat_get_pinned(w->db, &options, faults_key(k, text), &pinned);
+            value = peat_bytes(pinned.data, pinned.size);
+        } else {
+            rc = peat_get(w->db, &options, faults_key(k, text), &buf);
+            value = peat_bytes(buf.data, rc == PEAT_OK ? buf.size : 0);
+        }
+        if (faults_judge(w, rc, "a get"))
+            (void)faults_source(w, k, rc == PEAT_OK ? &value : NULL, limit);
+        peat_unpin(&pinned);
+    }
+    peat_buf_free(&buf);
+}
+
+/* From one end to the other; what is passed over is not there. */
+static void scan_all(faults_world *w, const peat_snapshot *snapshot, uint32_t limit, bool forward)
+{
+    peat_iter_options options = {.size = sizeof options, .snapshot = snapshot};
+    peat_iter *it = NULL;
+    int step = forward ? 1 : -1, expected = forward ? 0 : FAULTS_KEYS - 1;
+    peat_rc rc = peat_iter_open(w->db, &options, &it);
+    while (faults_judge(w, rc, "a scan") &&
+           (rc = forward ? peat_iter_next(it) : peat_iter_prev(it)) == PEAT_OK) {
+        int key = key_number(peat_iter_key(it));
+        if (key < 0 || (key - expected) * step < 0)
+            faults_wrong(w, "a scan met key %d where key %d was next", key, expected);
+        for (; expected != key; expected += step)
+            (void)faults_source(w, (unsigned)expected, NULL, limit);
+        peat_slice value = peat_iter_value(it);
+        (void)faults_source(w, (unsigned)key, &value, limit);
+        expected += step;
+    }
+    for (; rc == PEAT_END && expected >= 0 && expected < FAULTS_KEYS; expected += step)
+        (void)faults_source(w, (unsigned)expected, NULL, limit);
+    peat_iter_close(it);
+}
+
+void faults_read(faults_world *w)
+{
+    if (w->db == NULL)
+        return;
+    get_all(w, NULL, UINT32_MAX);
+    scan_all(w, NULL, UINT32_MAX, true);
+    scan_all(w, NULL, UINT32_MAX, false);
+    if (w->snapshot != NULL) {
+        get_all(w, w->snapshot, w->snapshot_commits);
+        scan_all(w, w->snapshot, w->snapshot_commits, true);
+    }
+    faults_note(w);
+}
+
+void faults_snapshot(faults_world *w)
+{
+    if (w->db == NULL)
+        return;
+    if (w->snapshot != NULL) {
+        peat_snapshot_close(w->snapshot);
+        w->snapshot = NULL;
+    } else if (faults_judge(w, peat_snapshot_open(w->db, &w->snapshot), "peat_snapshot_open")) {
+        w->snapshot_commits = w->book.commits;
+    }
+}
+
+/* --- copies ------------------------------------------------------------------------------------
+ */
+
+typedef struct stream {
+    uint8_t *data;
+    size_t size, at;
+} stream;
+
+static peat_rc stream_write(void *ctx, const void *data, size_t size)
+{
+    stream *s = ctx;
+    s->data = realloc(s->data, s->size + size);
+    memcpy(s->data + s->size, data, size);
+    s->size += size;
+    return PEAT_OK;
+}
+
+static peat_rc stream_read(void *ctx, void *buf, size_t size, size_t *ret_n)
+{
+    stream *s = ctx;
+    size_t n = s->size - s->at < size ? s->size - s->at : size;
+    memcpy(buf, s->data + s->at, n);
+    s->at += n;
+    *ret_n = n;
+    return n == 0 ? PEAT_END : PEAT_OK;
+}
+
+void faults_copy(faults_world *w)
+{
+    stream s = {0};
+    peat_error error = {0};
+    if (w->db == NULL || w->copy_made)
+        return;
+    w->copy_commits = w->book.commits;
+    if (faults_judge(w, peat_export(w->db, NULL, stream_write, &s), "peat_export")) {
+        peat_rc rc = peat_import(w->copy_dir, &w->open.options, stream_read, &s, &error);
+        if (!faults_judge(w, rc, "peat_import") && error.message[0] == '\0')
+            faults_wrong(w, "peat_import failed without a word");
+        w->copy_made = rc == PEAT_OK;
+        w->struck_sync = w->struck_log = w->struck_vital = false; /* the copy's files */
+    }
+    free(s.data);
+    faults_note(w);
+}

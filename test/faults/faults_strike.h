@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * faults_strike.h - makes the n-th call fail in one of many ways, and tells the world beforehand
+ * which syncs are going to fail and what depends on them.
+ */
+#ifndef TEST_FAULTS_FAULTS_STRIKE_H
+#define TEST_FAULTS_FAULTS_STRIKE_H
+
+#include "faults/faults.h"
+
+#define FAULTS_FRESH_MAX 8
+
+typedef struct faults_way {
+    const char *name;
+    uint32_t kinds; /* 0: the disk is full from the boundary on */
+    int error;
+    sim_keep keep;
+    peat_rc only;
+    bool gentle; /* nothing may keep the store from working on afterwards */
+} faults_way;
+
+/* A world and what is going to happen to it; stays where it is while armed. */
+typedef struct faults_point {
+    faults_world world;
+    sim_fault fault; /* kinds 0: see faults_way */
+    char story[200];
+    char fresh[FAULTS_FRESH_MAX][16]; /* files of log and manifest that nothing depends on yet */
+} faults_point;
+
+void faults_arm(faults_point *p, const faults_way *way, bool sticky, uint64_t n);
+/* While no thread of the store runs. */
+void faults_disarm(faults_point *p);
+
+#endif

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_every_fault.c - workloads again and again: the first call of the environment fails, then the
+ * second, and so on until there is no such call. In every way: with each error, once or from then
+ * on, with a part written or nothing; allocations, mappings, threads; and the disk that is full
+ * from that moment on. ctest: timeout=300
+ *
+ *     faults_test_every_fault --campaign     every point; SEED=, N= points at most, BOUND= seconds
+ *     ONLY=merge WAY=EIO STICKY=1 AT=17 SEED=1 faults_test_every_fault --campaign    one of them
+ */
+#include "faults/faults_strike.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <cmocka.h>
+
+#define CHUNK        200 /* points in one child process, which has minutes */
+#define FAILURES_MAX 10
+
+static const faults_way ways[] = {
+    {"EIO", SIM_DISK, EIO, SIM_KEEP_NONE, PEAT_OK, false},
+    {"ENOSPC", SIM_DISK, ENOSPC, SIM_KEEP_NONE, PEAT_OK, false},
+    {"EDQUOT", SIM_DISK, EDQUOT, SIM_KEEP_ALL, PEAT_OK, false},
+    {"EINTR", SIM_DISK, EINTR, SIM_KEEP_ALL, PEAT_OK, false},
+    {"short", SIM_DISK, EIO, SIM_KEEP_SOME, PEAT_OK, false},
+    {"sync", SIM_BIT(SIM_FILE_SYNC), EIO, SIM_KEEP_SOME, PEAT_OK, false},
+    {"read", SIM_BIT(SIM_FILE_READ), EIO, SIM_KEEP_NONE, PEAT_IO, true},
+    {"memory", SIM_MEMORY, ENOMEM, SIM_KEEP_NONE, PEAT_NOMEM, true},
+    {"thread", SIM_BIT(SIM_THREAD_START), EAGAIN, SIM_KEEP_NONE, PEAT_OK, true},
+    {"random", SIM_BIT(SIM_RANDOM), EIO, SIM_KEEP_NONE, PEAT_OK, false},
+    {"full", 0, ENOSPC, SIM_KEEP_NONE, PEAT_FULL, true},
+};
+#define WAYS (sizeof ways / sizeof *ways)
+
+/* Written by the child, read by the parent, which outlives a crash. */
+typedef struct progress {
+    uint64_t at;    /* the point under way */
+    uint64_t next;  /* where to go on */
+    uint64_t total; /* points when nothing fails; threads make it differ from run to run */
+    uint64_t reached, hits;
+    bool ended; /* no call had the number `next` */
+} progress;
+
+typedef struct line {
+    const faults_workload *workload;
+    const faults_world *base; /* what the workload begins with */
+    const faults_way *way;
+    bool sticky;
+    uint64_t seed, stride;
+    progress *progress;
+} line;
+
+/* What had no memory or no room goes on by itself when there is some again. */
+static void expect_usable(const line *l, faults_world *w)
+{
+    peat_rc rc = PEAT_FULL;
+    if (w->db == NULL || w->open.options.read_only)
+        return;
+    for (unsigned i = 0; i < 100 && rc != PEAT_OK; i++) {
+        rc = peat_put(w->db, NULL, peat_str("zz"), peat_str("v"));
+        if (rc != PEAT_OK)
+            (void)peat_work(w->db, 10, NULL);
+    }
+    if (rc == PEAT_OK)
+        rc = peat_delete(w->db, NULL, peat_str("zz"));
+    peat_error e;
+    if (rc != PEAT_OK && l->way->gentle) {
+        (void)peat_db_error(w->db, &e);
+        faults_wrong(w, "when nothing fails any more a write returns %s; first trouble: %s",
+                     peat_rc_name(rc), e.message);
+    }
+}
+
+static void judge_disks(const line *l, faults_point *p, uint64_t n)
+{
+    faults_world *w = &p->world;
+    bool threads = l->workload->options.field[MODEL_OPTION_threads] >= 0;
+    bool no_log = l->workload->options.field[MODEL_OPTION_no_log] != 0;
+    sim_env *killed = sim_clone_killed(w->sim);
+    sim_env *cut = sim_clone_cut(w->sim, &(sim_cut){.mode = SIM_CUT_RANDOM, .seed = l->seed + n});
+    faults_note(w);
+    uint32_t spared = no_log ? w->book.durable : UINT32_MAX;
+    sim_limit_disk(killed, 0);
+    sim_limit_disk(cut, 0);
+    faults_expect_copy(w, w->sim);
+    faults_expect_recovered(w, killed, spared, "killed");
+    faults_expect_recovered(w, cut, w->book.durable, "cut");
+    sim_free(killed);
+    sim_free(cut);
+    if (!threads) { /* faults change while no thread runs */
+        faults_disarm(p);
+        expect_usable(l, w);
+    }
+    faults_close(w);
+    faults_disarm(p);
+    spared = no_log ? w->book.durable : UINT32_MAX;
+    faults_expect_recovered(w, w->sim, spared, "closed");
+}
+
+/* Returns how many calls failed. */
+static uint64_t run_point(const line *l, const faults_world *base, uint64_t n)
+{
+    faults_point *p = calloc(1, sizeof *p);
+    p->world = *base;
+    p->world.sim = sim_clone_killed(base->sim);
+    p->world.story = p->story;
+    (void)snprintf(p->story, sizeof p->story,
+                   "ONLY=%s WAY=%s STICKY=%d AT=%" PRIu64 " SEED=%" PRIu64, l->workload->name,
+                   l->way->name, l->sticky, n, l->seed);
+    faults_arm(p, l->way, l->sticky, n);
+    l->workload->run(&p->world);
+    uint64_t hits = p->world.hits(&p->world);
+    judge_disks(l, p, n);
+    sim_free(p->world.sim);
+    free(p);
+    return hits;
+}
+
+/* How many points there are. */
+static uint64_t count_points(const line *l, const faults_world *base)
+{
+    faults_point *p = calloc(1, sizeof *p);
+    p->world = *base;
+    p->world.sim = sim_clone_killed(base->sim);
+    p->world.story = l->workload->name;
+    faults_arm(p, l->way, l->sticky, UINT64_MAX);
+    l->workload->run(&p->world);
+    uint64_t n =
+        l->way->kinds != 0 ? sim_count(p->world.sim, l->way->kinds) : sim_boundaries(p->world.sim);
+    faults_close(&p->world);
+    sim_free(p->world.sim);
+    free(p);
+    return n;
+}
+
+static void run_chunk(void *arg, FILE *report)
+{
+    const line *l = arg;
+    progress *g = l->progress;
+    faults_world *base = malloc(sizeof *base);
+    *base = *l->base;
+    base->report = report;
+    if (g->total == 0)
+        g->total = count_points(l, base);
+    for (unsigned i = 0; i < CHUNK && !g->ended; i++, g->next += l->stride) {
+        g->at = g->next;
+        uint64_t hits = run_point(l, base, g->at);
+        g->hits += hits;
+        g->reached += hits != 0;
+        g->ended = hits == 0;
+    }
+    free(base);
+}
+
+static uint64_t no_hits(const faults_world *w)
+{
+    (void)w;
+    return 0;
+}
+
+static faults_world *prepare(const faults_workload *workload, uint64_t seed)
+{
+    faults_world *base = malloc(sizeof *base);
+    faults_init(base, sim_new(seed), "store", "copy", seed);
+    base->story = workload->name;
+    base->options = workload->options;
+    base->hits = no_hits;
+    if (workload->prepare != NULL)
+        workload->prepare(base);
+    return base;
+}
+
+/* --- all of them -------------------------------------------------------------------------------
+ */
+
+typedef struct campaign {
+    uint64_t seed, stride, points_max;
+    time_t end; /* 0: none */
+    const char *only, *only_way, *only_sticky, *only_at;
+    progress *progress;
+    uint64_t points, total, hits;
+    unsigned lines, failures;
+    bool stopped;
+} campaign;
+
+static bool wanted(const char *only, const char *name)
+{
+    return only == NULL || strcmp(only, name) == 0;
+}
+
+static void run_line(campaign *c, const line *l)
+{
+    char report[2048];
+    progress *g = l->progress;
+    *g = (progress){.next = 1 + (c->stride > 1 ? (c->lines * UINT64_C(7919)) % c->stride : 0)};
+    if (c->only_at != NULL)
+        g->next = strtoull(c->only_at, NULL, 10);
+    while (!g->ended && c->failures < FAILURES_MAX) {
+        line copy = *l;
+        if (!model_in_child(run_chunk, &copy, false, report, sizeof report)) {
+            (void)fprintf(stderr,
+                          "ONLY=%s WAY=%s STICKY=%d AT=%" PRIu64 " SEED=%" PRIu64
+                          " faults_test_every_fault --campaign\n  %s",
+                          l->workload->name, l->way->name, l->sticky, g->at, l->seed, report);
+            c->failures++;
+            g->reached++;
+            g->next = g->at + l->stride;
+        }
+        bool late = c->end != 0 && time(NULL) >= c->end;
+        c->stopped = !g->ended && (late || c->points + g->reached >= c->points_max);
+        if (c->stopped || c->only_at != NULL)
+            break;
+    }
+    c->points += g->reached;
+    c->total += g->total;
+    c->hits += g->hits;
+    c->lines++;
+    if (l->stride == 1 && c->only_at == NULL)
+        print_message("%-12s %-7s %-6s %6" PRIu64 " of %" PRIu64 " points, %" PRIu64
+                      " failed calls\n",
+                      l->workload->name, l->way->name, l->sticky ? "sticky" : "once", g->reached,
+                      g->total, g->hits);
+}
+
+static void run_ways(campaign *c, const faults_workload *workload, const faults_world *base)
+{
+    for (size_t y = 0; y < WAYS; y++)
+        for (int sticky = 0; sticky <= 1; sticky++) {
+            line l = {workload, base, &ways[y], sticky, c->seed, c->stride, c->progress};
+            if (c->stopped || c->failures >= FAILURES_MAX || (ways[y].kinds == 0 && !sticky) ||
+                !wanted(c->only_way, l.way->name) || !wanted(c->only_sticky, sticky ? "1" : "0"))
+                continue;
+            run_line(c, &l);
+        }
+}
+
+static void run_lines(campaign *c)
+{
+    for (size_t w = 0; w < faults_workload_count(); w++) {
+        const faults_workload *workload = faults_workload_at(w);
+        if (!wanted(c->only, workload->name))
+            continue;
+        faults_world *base = prepare(workload, c->seed);
+        run_ways(c, workload, base);
+        sim_free(base->sim);
+        free(base);
+    }
+}
+
+static campaign campaign_of(uint64_t seed)
+{
+    return (campaign){.seed = seed,
+                      .stride = 1,
+                      .points_max = UINT64_MAX,
+                      .only = getenv("ONLY"),
+                      .only_way = getenv("WAY"),
+                      .only_sticky = getenv("STICKY"),
+                      .only_at = getenv("AT"),
+                      .progress = mmap(NULL, sizeof(progress), PROT_READ | PROT_WRITE,
+                                       MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
+}
+
+static int run_campaign(void)
+{
+    campaign c = campaign_of(model_seed(1));
+    uint64_t bound = model_number("BOUND", 0);
+    c.points_max = model_number("N", 0);
+    c.points_max = c.points_max != 0 ? c.points_max : UINT64_MAX;
+    c.stride = model_number("STRIDE", 1);
+    c.end = bound != 0 ? time(NULL) + (time_t)bound : 0;
+    run_lines(&c);
+    print_message("%" PRIu64 " trials, %u violations; %" PRIu64 " of %" PRIu64
+                  " points of %u lines reached%s, %" PRIu64 " calls failed\n",
+                  c.points, c.failures, c.points, c.total, c.lines,
+                  c.stopped ? " until the bound" : "", c.hits);
+    (void)munmap(c.progress, sizeof *c.progress);
+    return c.failures != 0;
+}
+
+static void no_failing_call_breaks_a_promise(void **state)
+{
+    (void)state;
+    campaign c = campaign_of(1);
+    c.stride = model_number("STRIDE", 173);
+    run_lines(&c);
+    print_message("%" PRIu64 " points of %u lines\n", c.points, c.lines);
+    assert_int_equal(c.failures, 0);
+    assert_true(c.points > c.lines);
+    (void)munmap(c.progress, sizeof *c.progress);
+}
+
+/* A merge whose inputs cannot be read is put off, then left alone; writes go on. */
+static void an_unreadable_table_stops_no_writes(void **state)
+{
+    (void)state;
+    campaign c = campaign_of(1);
+    c.stride = 5;
+    c.only = "merge";
+    c.only_way = "read";
+    c.only_sticky = "1";
+    run_lines(&c);
+    assert_int_equal(c.failures, 0);
+    assert_true(c.points > 20);
+    (void)munmap(c.progress, sizeof *c.progress);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_unreadable_table_stops_no_writes),
+        cmocka_unit_test(no_failing_call_breaks_a_promise),
+    };
+    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+        return run_campaign();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_import.c - an import that ends too early, by a kill or a power cut before any change of the
+ * disk, leaves nothing that opens as a store.
+ */
+#include "faults/faults.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define ENTRIES 400
+
+typedef struct stream {
+    uint8_t *data;
+    size_t size, at;
+} stream;
+
+static peat_rc stream_write(void *ctx, const void *data, size_t size)
+{
+    stream *s = ctx;
+    s->data = realloc(s->data, s->size + size);
+    memcpy(s->data + s->size, data, size);
+    s->size += size;
+    return PEAT_OK;
+}
+
+static peat_rc stream_read(void *ctx, void *buf, size_t size, size_t *ret_n)
+{
+    stream *s = ctx;
+    size_t n = s->size - s->at < size ? s->size - s->at : size;
+    memcpy(buf, s->data + s->at, n);
+    s->at += n;
+    *ret_n = n;
+    return n == 0 ? PEAT_END : PEAT_OK;
+}
+
+typedef struct scene {
+    stream export;
+    model_options options;
+    unsigned boundaries, refused;
+} scene;
+
+static void open_options(const scene *s, sim_env *sim, model_open *ret_open)
+{
+    model_open_make(&s->options, sim_peat(sim), ret_open);
+    ret_open->options.create = PEAT_CREATE_NEVER;
+}
+
+static uint64_t count_entries(const scene *s, sim_env *sim)
+{
+    model_open open;
+    peat_db *db = NULL;
+    peat_iter *it = NULL;
+    uint64_t n = 0;
+    open_options(s, sim, &open);
+    assert_int_equal(peat_open("copy", &open.options, &db, NULL), PEAT_OK);
+    assert_int_equal(peat_iter_open(db, NULL, &it), PEAT_OK);
+    while (peat_iter_next(it) == PEAT_OK)
+        n++;
+    peat_iter_close(it);
+    assert_int_equal(peat_close(db), PEAT_OK);
+    return n;
+}
+
+/* What a crash left: no store; and where the disk shows nothing of it, the import works. */
+static void expect_none(scene *s, sim_env *sim)
+{
+    model_open open;
+    peat_db *db = NULL;
+    stream again = s->export;
+    again.at = 0;
+    open_options(s, sim, &open);
+    peat_rc rc = peat_open("copy", &open.options, &db, NULL);
+    if (rc == PEAT_OK) { /* the last change was to make it whole */
+        assert_int_equal(peat_close(db), PEAT_OK);
+    } else if (rc != PEAT_NOT_STORE) {
+        assert_int_equal(rc, PEAT_NOT_FOUND);
+        assert_int_equal(peat_import("copy", &open.options, stream_read, &again, NULL), PEAT_OK);
+    }
+    s->refused += rc == PEAT_NOT_STORE;
+    if (rc != PEAT_NOT_STORE)
+        assert_int_equal(count_entries(s, sim), ENTRIES);
+    assert_true(sim_is_clean(sim));
+    sim_free(sim);
+}
+
+static void each_boundary(void *arg, sim_env *sim, const sim_boundary *b)
+{
+    static const sim_cut_mode modes[] = {SIM_CUT_LOST, SIM_CUT_RANDOM};
+    scene *s = arg;
+    s->boundaries++;
+    expect_none(s, sim_clone_killed(sim));
+    for (size_t i = 0; i < 2; i++)
+        expect_none(s, sim_clone_cut(sim, &(sim_cut){.mode = modes[i], .seed = b->index}));
+}
+
+static void an_import_that_ends_too_early_leaves_no_store(void **state)
+{
+    (void)state;
+    scene s = {.options = {.field = {[MODEL_OPTION_threads] = -1,
+                                     [MODEL_OPTION_memory] = 1 << 20,
+                                     [MODEL_OPTION_memtable] = 65536}}};
+    sim_env *sim = sim_new(sim_seed(1));
+    model_open open;
+    peat_db *db = NULL;
+    char key[16];
+    static uint8_t value[500];
+    model_open_make(&s.options, sim_peat(sim), &open);
+    assert_int_equal(peat_open("store", &open.options, &db, NULL), PEAT_OK);
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        int n = snprintf(key, sizeof key, "%05u", i);
+        assert_int_equal(
+            peat_put(db, NULL, peat_bytes(key, (size_t)n), peat_bytes(value, sizeof value)),
+            PEAT_OK);
+    }
+    assert_int_equal(peat_export(db, NULL, stream_write, &s.export), PEAT_OK);
+    assert_int_equal(peat_close(db), PEAT_OK);
+    stream in = s.export;
+    sim_hook_set(sim, each_boundary, &s);
+    assert_int_equal(peat_import("copy", &open.options, stream_read, &in, NULL), PEAT_OK);
+    sim_hook_set(sim, NULL, NULL);
+    assert_true(s.boundaries > 20);
+    assert_true(s.refused > 10);
+    expect_none(&s, sim_clone_cut(sim, &(sim_cut){.mode = SIM_CUT_LOST}));
+    assert_int_equal(peat_import("copy", &open.options, stream_read, &in, NULL), PEAT_EXISTS);
+    sim_free(sim);
+    free(s.export.data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_import_that_ends_too_early_leaves_no_store),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
