@@ -221,8 +221,8 @@ static bool continues_chain(const replay_run *r, const candidate *c)
     if (r->chain_count == 0)
         return c->h.prev_serial == 0 || c->h.prev_serial < r->io->serial_min;
     const pt_log_segment *last = &r->chain[r->chain_count - 1];
-    return c->h.prev_serial == last->serial && c->h.prev_end == last->end &&
-           (c->h.prev_epoch == 0 || c->h.prev_epoch == last->epoch);
+    return c->h.serial > last->serial && c->h.prev_serial == last->serial &&
+           c->h.prev_end == last->end && (c->h.prev_epoch == 0 || c->h.prev_epoch == last->epoch);
 }
 
 static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)

@@ -112,7 +112,7 @@ static bool sensible(const pt_table_meta *m)
     for (size_t i = 0; i < PT_SECTION_COUNT; i++) {
         uint64_t offset = m->section[i].offset, size = m->section[i].size;
         if (offset > m->file_bytes || size > m->file_bytes - offset ||
-            (size != 0 && size < CHECKSUM_BYTES))
+            (size != 0 && size <= CHECKSUM_BYTES)) /* nothing but a checksum is no section */
             return false;
     }
     if (m->section[PT_SECTION_INDEX].size == 0)
