@@ -46,7 +46,7 @@ static void pe_describe(const pb_settings *s, char *buf, size_t buf_size)
 {
     snprintf(buf, buf_size, "Peat %s, memory %llu MiB, %s, compression %s, %s", peat_version(),
              (unsigned long long)(s->memory_bytes >> 20),
-             s->sync ? "every write synced" : "log written per put and synced every 100 ms",
+             s->sync ? "every write synced" : "log in the system per put, synced every 100 ms",
              s->compression, s->pinned ? "get_pinned" : "get copies into a reused buffer");
 }
 

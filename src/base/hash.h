@@ -25,14 +25,14 @@ static inline uint64_t pt_mix(uint64_t h)
 }
 
 /* `file_id` is unique among all files ever made by a store; see file_id in each format. */
-static inline uint64_t pt_place(uint64_t content_hash, uint64_t file_id, uint64_t offset)
+static inline uint64_t pt_hash_bind(uint64_t content_hash, uint64_t file_id, uint64_t offset)
 {
     return pt_mix(content_hash ^ pt_mix(file_id ^ pt_mix(offset + 0x9e3779b97f4a7c15ULL)));
 }
 
 static inline uint64_t pt_checksum(const void *data, size_t size, uint64_t file_id, uint64_t offset)
 {
-    return pt_place(pt_hash(data, size), file_id, offset);
+    return pt_hash_bind(pt_hash(data, size), file_id, offset);
 }
 
 #endif

@@ -34,7 +34,7 @@ static inline uint64_t pt_copy_check(const uint8_t *head, pt_slice body, uint64_
                                      uint64_t offset)
 {
     uint64_t h = pt_mix(pt_hash(head, 8)) ^ pt_hash(body.data, body.size);
-    return pt_place(h, stream_id, offset);
+    return pt_hash_bind(h, stream_id, offset);
 }
 
 static inline uint64_t pt_copy_chain(uint64_t chain, uint64_t check)

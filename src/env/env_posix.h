@@ -20,7 +20,8 @@ typedef struct pt_posix_store {
     unsigned syncs_seen;
     bool checked, refused; /* looked at; never to be mapped */
     bool streams;          /* the last period had enough stores */
-    unsigned stores;       /* in this period */
+    unsigned stores;       /* in this period, and their bytes; bytes of the last one */
+    uint64_t bytes, bytes_before;
     uint64_t since_ns;     /* of this period */
     uint8_t *base;         /* maps [at, at + size) of the file; NULL: nothing */
     uint64_t at, size;

@@ -36,7 +36,7 @@
 #define STREAM_NS       ((uint64_t)8000000)
 #define STREAM_STORES   32u /* in STREAM_NS: fewer, and populating would cost more than it saves */
 #define MAPPED_BYTES    ((uint64_t)1 << 20)
-#define AHEAD_BYTES     ((uint64_t)128 << 10)
+#define AHEAD_BYTES     ((uint64_t)128 << 10) /* at most; no more than the last period used */
 
 /* Six nanoseconds; as coarse as the kernel's tick, which is enough. */
 static uint64_t coarse_now_ns(void)
@@ -98,7 +98,8 @@ static bool populate(peat_env_file *file, uint64_t offset, size_t n)
             return false;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t from = (offset - s->at) / page * page;
-    uint64_t to = pt_min_u64(pt_round_up(end - s->at, page) + AHEAD_BYTES, s->size);
+    uint64_t ahead = pt_round_up(pt_min_u64(s->bytes_before, AHEAD_BYTES), page);
+    uint64_t to = pt_min_u64(pt_round_up(end - s->at, page) + ahead, s->size);
     int e;
     do
         e = madvise(s->base + from, (size_t)(to - from), MADV_POPULATE_WRITE) == 0 ? 0 : errno;
@@ -113,18 +114,21 @@ static bool populate(peat_env_file *file, uint64_t offset, size_t n)
 }
 
 /* True while appends come so quickly, in time and between syncs, that populating for them pays. */
-static bool is_stream(pt_posix_store *s)
+static bool is_stream(pt_posix_store *s, size_t n)
 {
     uint64_t now = coarse_now_ns();
     unsigned begun = atomic_load_explicit(&s->syncs_begun, memory_order_acquire);
     if (PT_UNLIKELY(begun != s->syncs_seen || now - s->since_ns >= STREAM_NS)) {
         s->streams = s->stores >= STREAM_STORES;
         s->syncs_seen = begun;
+        s->bytes_before = s->bytes;
         s->stores = 0;
+        s->bytes = 0;
         s->since_ns = now;
         s->safe_to = 0;
     }
     s->stores++;
+    s->bytes += n;
     return s->streams && atomic_load_explicit(&s->syncs_ended, memory_order_acquire) == begun;
 }
 
@@ -132,7 +136,7 @@ int pt_posix_file_store(void *ctx, peat_env_file *file, uint64_t offset, const v
 {
     pt_posix_store *s = &file->store;
     (void)ctx;
-    if (n > STORE_MAX_BYTES || s->refused || !is_stream(s))
+    if (n > STORE_MAX_BYTES || s->refused || !is_stream(s, n))
         return EOPNOTSUPP;
     if (!s->checked) {
         s->checked = true;

@@ -66,7 +66,7 @@ static inline uint64_t pt_log_record_bytes(uint64_t payload_bytes)
 static inline uint64_t pt_log_payload_check(uint64_t payload_hash, uint64_t first_seq,
                                             uint64_t epoch, uint64_t offset)
 {
-    return pt_place(payload_hash ^ first_seq, epoch, offset);
+    return pt_hash_bind(payload_hash ^ first_seq, epoch, offset);
 }
 
 static inline void pt_log_record_encode(const pt_log_record_header *r, uint64_t epoch,
