@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_system_calls.c - workloads on the real file system, one system call after the other: the
+ * process is killed before it, or the call answers an error, is interrupted, or is cut short.
+ * ctest: timeout=300
+ *
+ *     faults_test_system_calls --campaign      WAY=kill, EIO, ENOSPC, EDQUOT, EINTR or short; all
+ *                                              but kill when it is not set. SEED=, N=, BOUND=
+ *     ONLY=merge WAY=kill AT=170 faults_test_system_calls --campaign
+ */
+#include "faults/faults.h"
+#include "faults/faults_trace.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define FAILURES_MAX 10
+#define HANG_SECONDS 120
+
+/* Seen by the parent when the child is gone. */
+typedef struct shared {
+    faults_world world; /* first: see real_hits */
+    _Atomic uint64_t hits;
+} shared;
+
+typedef struct way {
+    const char *name;
+    faults_trace_act act;
+    int error;
+    bool sticky_too;
+} way;
+
+static const way ways[] = {
+    {"kill", FAULTS_TRACE_KILL, 0, false},        {"EIO", FAULTS_TRACE_ERROR, EIO, true},
+    {"ENOSPC", FAULTS_TRACE_ERROR, ENOSPC, true}, {"EDQUOT", FAULTS_TRACE_ERROR, EDQUOT, true},
+    {"EINTR", FAULTS_TRACE_ERROR, EINTR, false},  {"short", FAULTS_TRACE_SHORT, 0, false},
+};
+#define WAYS (sizeof ways / sizeof *ways)
+
+typedef struct scene {
+    char root[200], dir[240], copy[240], base[240];
+    const faults_workload *workload;
+    shared *memory;
+    faults_world begin; /* what the workload begins with */
+    uint64_t seed;
+    char story[200];
+} scene;
+
+static uint64_t real_hits(const faults_world *w)
+{
+    return atomic_load(&((const shared *)(const void *)w)->hits);
+}
+
+/* --- directories -------------------------------------------------------------------------------
+ */
+
+static void each_file(const char *dir, void (*each)(const char *from, const char *to),
+                      const char *to_dir)
+{
+    DIR *d = opendir(dir);
+    for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+        char from[520], to[520];
+        if (e->d_name[0] == '.')
+            continue;
+        (void)snprintf(from, sizeof from, "%.250s/%.250s", dir, e->d_name);
+        (void)snprintf(to, sizeof to, "%.250s/%.250s", to_dir, e->d_name);
+        each(from, to);
+    }
+    if (d != NULL)
+        (void)closedir(d);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    static char block[65536];
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (ssize_t n; (n = read(in, block, sizeof block)) > 0;)
+        if (write(out, block, (size_t)n) != n)
+            abort();
+    if (in < 0 || out < 0 || close(in) != 0 || close(out) != 0)
+        abort();
+}
+
+static void remove_file(const char *from, const char *to)
+{
+    (void)to;
+    (void)unlink(from);
+}
+
+static void remove_folder(const char *dir)
+{
+    each_file(dir, remove_file, "");
+    (void)rmdir(dir);
+}
+
+/* --- one trial ---------------------------------------------------------------------------------
+ */
+
+static void run_workload(void *arg)
+{
+    scene *s = arg;
+    s->workload->run(&s->memory->world);
+    faults_close(&s->memory->world);
+}
+
+static void put_base(const scene *s)
+{
+    remove_folder(s->dir);
+    remove_folder(s->copy);
+    if (s->workload->prepare == NULL)
+        return;
+    if (mkdir(s->dir, 0700) != 0)
+        abort();
+    each_file(s->base, copy_file, s->dir);
+}
+
+/* The store as the child left it. */
+static void judge_store(void *arg, FILE *report)
+{
+    const scene *s = arg;
+    faults_world *w = malloc(sizeof *w);
+    *w = s->memory->world;
+    w->report = report;
+    w->struck_sync = false;
+    bool no_log = w->options.field[MODEL_OPTION_no_log] != 0;
+    faults_expect_copy(w, NULL);
+    faults_expect_recovered(w, NULL, no_log ? w->book.durable : UINT32_MAX, "opened");
+    free(w);
+}
+
+static bool run_trial(scene *s, faults_trace *t)
+{
+    char report[2048] = "";
+    put_base(s);
+    s->memory->world = s->begin;
+    s->memory->world.story = s->story;
+    atomic_store(&s->memory->hits, 0);
+    t->hits = &s->memory->hits;
+    t->timeout_seconds = HANG_SECONDS;
+    if (!faults_trace_run(t, run_workload, s)) {
+        (void)fprintf(stderr, "%s: the child %s (status %#x)\n", s->story,
+                      t->hung ? "hangs" : "ended badly", (unsigned)t->status);
+        return false;
+    }
+    if (!model_in_child(judge_store, s, false, report, sizeof report)) {
+        (void)fprintf(stderr, "%s\n", report);
+        return false;
+    }
+    return true;
+}
+
+static void scene_init(scene *s, shared *memory, const faults_workload *workload, uint64_t seed)
+{
+    const char *tmp = getenv("TMPDIR");
+    if (tmp == NULL && access("/dev/shm", W_OK) == 0)
+        tmp = "/dev/shm"; /* what a kill leaves is the same on every file system */
+    *s = (scene){.workload = workload, .memory = memory, .seed = seed};
+    (void)snprintf(s->root, sizeof s->root, "%.150s/peat-calls-XXXXXX", tmp ? tmp : "/tmp");
+    if (mkdtemp(s->root) == NULL)
+        abort();
+    (void)snprintf(s->dir, sizeof s->dir, "%s/store", s->root);
+    (void)snprintf(s->copy, sizeof s->copy, "%s/copy", s->root);
+    (void)snprintf(s->base, sizeof s->base, "%s/base", s->root);
+    faults_init(&s->begin, NULL, s->base, s->copy, seed);
+    s->begin.story = workload->name;
+    s->begin.options = workload->options;
+    if (workload->prepare != NULL)
+        workload->prepare(&s->begin);
+    s->begin.dir = s->dir;
+    s->begin.hits = real_hits;
+}
+
+static void scene_done(const scene *s)
+{
+    remove_folder(s->dir);
+    remove_folder(s->copy);
+    remove_folder(s->base);
+    (void)rmdir(s->root);
+}
+
+/* How many points there are for this way; threads make it differ from run to run. */
+static uint64_t count_points(scene *s, const way *y)
+{
+    faults_trace t = {.act = FAULTS_TRACE_COUNT, .error = y->error};
+    (void)snprintf(s->story, sizeof s->story, "%s, no fault", s->workload->name);
+    if (!run_trial(s, &t))
+        return 0;
+    return y->act == FAULTS_TRACE_KILL    ? t.calls
+           : y->act == FAULTS_TRACE_SHORT ? t.transfers
+                                          : t.file_calls;
+}
+
+/* --- all of them -------------------------------------------------------------------------------
+ */
+
+typedef struct campaign {
+    uint64_t seed, trials_max, trials, points, hits;
+    time_t end; /* 0: none */
+    const char *only, *only_way, *only_at, *only_sticky;
+    unsigned failures;
+    bool sample, stopped;
+    model_random random;
+} campaign;
+
+static void run_point(campaign *c, scene *s, const way *y, bool sticky, uint64_t at)
+{
+    faults_trace t = {.act = y->act, .nth = at, .sticky = sticky, .error = y->error};
+    (void)snprintf(s->story, sizeof s->story,
+                   "ONLY=%s WAY=%s STICKY=%d AT=%" PRIu64 " SEED=%" PRIu64
+                   " faults_test_system_calls --campaign",
+                   s->workload->name, y->name, sticky, at, s->seed);
+    c->failures += !run_trial(s, &t);
+    c->trials++;
+    c->hits += t.killed + atomic_load(&s->memory->hits);
+}
+
+static void run_way(campaign *c, scene *s, const way *y, bool sticky)
+{
+    uint64_t total = count_points(s, y), first = 1, last = total, before = c->trials;
+    if (total == 0) {
+        c->failures++;
+        return;
+    }
+    if (c->only_at != NULL)
+        first = last = strtoull(c->only_at, NULL, 10);
+    else if (c->sample)
+        first = last = 1 + model_below(&c->random, total);
+    for (uint64_t at = first; at <= last && c->failures < FAILURES_MAX && !c->stopped; at++) {
+        run_point(c, s, y, sticky, at);
+        c->stopped = c->trials >= c->trials_max || (c->end != 0 && time(NULL) >= c->end);
+    }
+    c->points += total;
+    if (!c->sample)
+        print_message("%-12s %-6s %-6s %" PRIu64 " of %" PRIu64 " points\n", s->workload->name,
+                      y->name, sticky ? "sticky" : "once", c->trials - before, total);
+}
+
+static bool wanted(const char *only, const char *name)
+{
+    return only == NULL || strcmp(only, name) == 0;
+}
+
+static void run_workloads(campaign *c)
+{
+    shared *memory =
+        mmap(NULL, sizeof *memory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    scene *s = malloc(sizeof *s);
+    for (size_t i = 0; i < faults_workload_count(); i++) {
+        const faults_workload *workload = faults_workload_at(i);
+        if (c->stopped || c->failures >= FAILURES_MAX || !wanted(c->only, workload->name))
+            continue;
+        scene_init(s, memory, workload, c->seed);
+        for (size_t y = 0; y < WAYS; y++)
+            for (int sticky = 0; sticky <= ways[y].sticky_too; sticky++)
+                if (!c->stopped && !(c->sample && model_below(&c->random, 3) != 0) &&
+                    wanted(c->only_way, ways[y].name) &&
+                    wanted(c->only_sticky, sticky ? "1" : "0") && c->failures < FAILURES_MAX)
+                    run_way(c, s, &ways[y], sticky);
+        scene_done(s);
+    }
+    free(s);
+    (void)munmap(memory, sizeof *memory);
+}
+
+static campaign campaign_of(uint64_t seed)
+{
+    return (campaign){.seed = seed,
+                      .trials_max = UINT64_MAX,
+                      .only = getenv("ONLY"),
+                      .only_way = getenv("WAY"),
+                      .only_at = getenv("AT"),
+                      .only_sticky = getenv("STICKY"),
+                      .random = {seed}};
+}
+
+static int run_campaign(void)
+{
+    campaign c = campaign_of(model_seed(1));
+    uint64_t bound = model_number("BOUND", 0), n = model_number("N", 0);
+    c.end = bound != 0 ? time(NULL) + (time_t)bound : 0;
+    c.trials_max = n != 0 ? n : UINT64_MAX;
+    if (!faults_trace_works()) {
+        print_message("ptrace does not work here\n");
+        return 77;
+    }
+    run_workloads(&c);
+    print_message("%" PRIu64 " trials, %u violations; %" PRIu64 " of %" PRIu64
+                  " system calls, %" PRIu64 " struck\n",
+                  c.trials, c.failures, c.trials, c.points, c.hits);
+    return c.failures != 0;
+}
+
+static void no_system_call_is_fatal(void **state)
+{
+    (void)state;
+    campaign c = campaign_of(model_seed(model_fresh_seed()));
+    if (!faults_trace_works())
+        skip();
+    c.sample = true;
+    c.only_way = getenv("WAY");
+    print_message("seed %" PRIu64 "\n", c.seed);
+    run_workloads(&c);
+    print_message("%" PRIu64 " system calls of %" PRIu64 "\n", c.trials, c.points);
+    assert_int_equal(c.failures, 0);
+    assert_true(c.trials > 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_system_call_is_fatal),
+    };
+    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+        return run_campaign();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
