@@ -288,8 +288,7 @@ static int list_manifests(void *arg, const char *name, bool regular_file, uint64
     return pt_bytes_append(arg, &number, sizeof number) == PEAT_OK ? 0 : ENOMEM;
 }
 
-/* Manifests that the superblock does not name: left by a crash around a rewrite. What cannot be
- * listed or removed stays until the next open, which harms nothing. */
+/* Left by a crash around a rewrite. What cannot be removed stays until the next open. */
 static void remove_others(pt_manifest *m)
 {
     pt_bytes found;
@@ -308,7 +307,9 @@ static void remove_others(pt_manifest *m)
 
 static peat_rc open_for_writing(pt_manifest *m, pt_slice snapshot)
 {
-    peat_rc rc = open_existing(m, PT_SUPERBLOCK_NAME, PEAT_ENV_FILE_WRITE, &m->peat);
+    peat_rc rc = sync_dir(m); /* a kill while the store was made may have left that undone */
+    if (rc == PEAT_OK)
+        rc = open_existing(m, PT_SUPERBLOCK_NAME, PEAT_ENV_FILE_WRITE, &m->peat);
     if (rc != PEAT_OK || !m->tail)
         return rc == PEAT_OK ? open_manifest(m, PEAT_ENV_FILE_WRITE, &m->file) : rc;
     new_file f;

@@ -5,7 +5,9 @@
  * Everything that can survive on its own (a name, a file's size, a group of sectors) gets a moment
  * of its own and is as it was then; the mode says how moments are chosen.
  */
-#include "support/sim_disk.h"
+#include "support/sim_state.h"
+
+#include "base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,8 @@ typedef struct cutter {
     const sim_cut *cut;
     uint64_t moment; /* SIM_CUT_PREFIX */
     sim_disk *to;
+    size_t items, names; /* met so far */
+    bool at_name;        /* the next item is one */
 } cutter;
 
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -41,21 +45,42 @@ static uint64_t likely_of(const cutter *c, uint64_t who)
     return levels[mix(c->cut->seed, who) % (sizeof levels / sizeof levels[0])];
 }
 
-static uint64_t pick(const cutter *c, uint64_t who, uint64_t part, const uint64_t *moments,
-                     size_t n)
+/* Whether the next item, which has something unsynced, is as new as can be. */
+static bool survives(cutter *c)
+{
+    uint64_t item = c->items++, name = c->at_name ? c->names++ : UINT64_MAX;
+    switch (c->cut->mode) {
+    case SIM_CUT_KEPT:
+        return true;
+    case SIM_CUT_SUBSET:
+        return c->cut->seed >> (item % 64) & 1;
+    case SIM_CUT_BUT_ONE:
+        return item != c->cut->seed;
+    case SIM_CUT_ONLY_ONE:
+        return item == c->cut->seed;
+    case SIM_CUT_BUT_NAME:
+        return name != c->cut->seed;
+    case SIM_CUT_LOST:
+    case SIM_CUT_PREFIX:
+    case SIM_CUT_RANDOM:
+    case SIM_CUT_GARBAGE:
+    case SIM_CUT_MODE_COUNT:
+        break;
+    }
+    return false;
+}
+
+static uint64_t pick(cutter *c, uint64_t who, uint64_t part, const uint64_t *moments, size_t n)
 {
     switch (c->cut->mode) {
-    case SIM_CUT_LOST:
-        return 0;
-    case SIM_CUT_KEPT:
-        return UINT64_MAX;
     case SIM_CUT_PREFIX:
         return c->moment;
     case SIM_CUT_RANDOM:
     case SIM_CUT_GARBAGE:
-        break;
+        return pick_random(mix(mix(c->cut->seed, who), part + 1), likely_of(c, who), moments, n);
+    default:
+        return n == 0 || survives(c) ? UINT64_MAX : 0;
     }
-    return pick_random(mix(mix(c->cut->seed, who), part + 1), likely_of(c, who), moments, n);
 }
 
 static void *grab(size_t n, size_t item_bytes)
@@ -66,7 +91,7 @@ static void *grab(size_t n, size_t item_bytes)
 
 /* --- one file ------------------------------------------------------------------------------- */
 
-static uint64_t pick_size(const cutter *c, const sim_inode *from, uint64_t *ret_moment)
+static uint64_t pick_size(cutter *c, const sim_inode *from, uint64_t *ret_moment)
 {
     uint64_t *moments = grab(from->size_count, sizeof *moments);
     for (size_t i = 0; i < from->size_count; i++)
@@ -109,7 +134,7 @@ static void one_sector(const cutter *c, sim_version *const *v, size_t n, uint64_
             io_data[i] = (uint8_t)sim_random_next(&state);
 }
 
-static void one_group(const cutter *c, const sim_inode *from, sim_version *const *v, size_t n,
+static void one_group(cutter *c, const sim_inode *from, sim_version *const *v, size_t n,
                       uint64_t group, uint64_t size_moment, uint8_t *io_content)
 {
     uint64_t *moments = grab(n, sizeof *moments);
@@ -125,8 +150,7 @@ static void one_group(const cutter *c, const sim_inode *from, sim_version *const
     }
 }
 
-static void all_sectors(const cutter *c, const sim_inode *from, uint64_t size_moment,
-                        uint8_t *io_content)
+static void all_sectors(cutter *c, const sim_inode *from, uint64_t size_moment, uint8_t *io_content)
 {
     size_t n = from->version_count;
     uint64_t group_sectors = c->cut->sector_bytes / SIM_SECTOR_BYTES;
@@ -153,7 +177,7 @@ static sim_inode *new_inode(sim_disk *to, const sim_inode *from)
     return inode;
 }
 
-static sim_inode *cut_inode(const cutter *c, const sim_inode *from)
+static sim_inode *cut_inode(cutter *c, const sim_inode *from)
 {
     sim_inode *inode = new_inode(c->to, from);
     uint64_t size_moment;
@@ -188,13 +212,15 @@ static uint64_t hash_text(const char *text)
     return h;
 }
 
-static void cut_name(const cutter *c, const sim_name *from, sim_folder *folder)
+static void cut_name(cutter *c, const sim_name *from, sim_folder *folder)
 {
     uint64_t *moments = grab(from->op_count, sizeof *moments);
     for (size_t i = 0; i < from->op_count; i++)
         moments[i] = from->ops[i].seq;
     /* each name on its own: a random level per name and a random draw in it */
+    c->at_name = true;
     uint64_t moment = pick(c, hash_text(from->name), 0, moments, from->op_count);
+    c->at_name = false;
     free(moments);
     const sim_inode *inode = from->durable;
     for (size_t i = 0; i < from->op_count && from->ops[i].seq <= moment; i++)
@@ -210,7 +236,7 @@ static void cut_name(const cutter *c, const sim_name *from, sim_folder *folder)
     copy->links = 1;
 }
 
-static bool folder_survives(const cutter *c, const sim_folder *from)
+static bool folder_survives(cutter *c, const sim_folder *from)
 {
     if (from->live)
         return true;
@@ -240,19 +266,66 @@ static uint64_t pick_prefix(const sim_disk *disk, uint64_t seed)
     return before + mix(seed, 0) % (disk->seq - before + 1);
 }
 
+static void cut_all(cutter *c, const sim_disk *disk)
+{
+    sim_disk_init(c->to, mix(c->cut->seed, disk->seq));
+    c->to->seq = disk->seq;
+    c->to->inode_id = disk->inode_id;
+    for (const sim_folder *from = disk->folders; from != NULL; from = from->next) {
+        if (!folder_survives(c, from))
+            continue;
+        sim_folder *folder = sim_folder_add(c->to, from->path);
+        for (size_t i = 0; i < from->name_count; i++)
+            cut_name(c, &from->names[i], folder);
+    }
+}
+
 void sim_disk_cut(const sim_disk *disk, const sim_cut *cut, sim_disk *ret_disk)
 {
-    sim_disk_init(ret_disk, mix(cut->seed, disk->seq));
-    ret_disk->seq = disk->seq;
-    ret_disk->inode_id = disk->inode_id;
     cutter c = {.cut = cut, .moment = pick_prefix(disk, cut->seed), .to = ret_disk};
-    for (const sim_folder *from = disk->folders; from != NULL; from = from->next) {
-        if (!folder_survives(&c, from))
-            continue;
-        sim_folder *folder = sim_folder_add(ret_disk, from->path);
-        for (size_t i = 0; i < from->name_count; i++)
-            cut_name(&c, &from->names[i], folder);
-    }
+    cut_all(&c, disk);
+}
+
+const char *sim_cut_mode_name(sim_cut_mode mode)
+{
+    static const char *const names[SIM_CUT_MODE_COUNT] = {
+        [SIM_CUT_RANDOM] = "random",     [SIM_CUT_LOST] = "lost",
+        [SIM_CUT_KEPT] = "kept",         [SIM_CUT_PREFIX] = "prefix",
+        [SIM_CUT_GARBAGE] = "garbage",   [SIM_CUT_SUBSET] = "subset",
+        [SIM_CUT_BUT_ONE] = "but one",   [SIM_CUT_ONLY_ONE] = "only one",
+        [SIM_CUT_BUT_NAME] = "but name",
+    };
+    return mode < SIM_CUT_MODE_COUNT ? names[mode] : "?";
+}
+
+/* As many as a cut that keeps everything meets: one that loses a name meets fewer. */
+size_t sim_cut_items(sim_env *sim, uint32_t sector_bytes, size_t *ret_names)
+{
+    sim_disk kept;
+    sim_cut cut = {.mode = SIM_CUT_KEPT, .sector_bytes = sector_bytes};
+    cutter c = {.cut = &cut, .to = &kept};
+    sim_lock(sim);
+    cut_all(&c, &sim->disk);
+    sim_unlock(sim);
+    sim_disk_done(&kept);
+    *ret_names = c.names;
+    return c.items;
+}
+
+uint64_t sim_image_hash(sim_env *sim)
+{
+    uint64_t hash = 0;
+    sim_lock(sim);
+    for (const sim_folder *f = sim->disk.folders; f != NULL; f = f->next)
+        for (size_t i = 0; i < f->name_count; i++) {
+            const sim_inode *inode = f->names[i].live;
+            if (inode == NULL || strcmp(f->names[i].name, "LOCK") == 0)
+                continue;
+            uint64_t name = mix(hash_text(f->path), hash_text(f->names[i].name));
+            hash += mix(name ^ inode->live_size, pt_hash(inode->live, (size_t)inode->live_size));
+        }
+    sim_unlock(sim);
+    return hash;
 }
 
 /* --- a killed process ----------------------------------------------------------------------- */

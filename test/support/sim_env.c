@@ -257,21 +257,18 @@ static sim_env *clone_bare(sim_env *sim, uint64_t seed)
     return to;
 }
 
+/* What the clone draws from `random` depends on what came before alone, so that two clones with the
+ * same files go on in the same way. */
 sim_env *sim_clone_cut(sim_env *sim, const sim_cut *cut)
 {
-    static const char *const modes[] = {[SIM_CUT_RANDOM] = "random",
-                                        [SIM_CUT_LOST] = "lost",
-                                        [SIM_CUT_KEPT] = "kept",
-                                        [SIM_CUT_PREFIX] = "prefix",
-                                        [SIM_CUT_GARBAGE] = "garbage"};
     sim_lock(sim);
-    sim_env *to = clone_bare(sim, cut->seed);
+    sim_env *to = clone_bare(sim, sim->random_state + 1);
     sim_disk_cut(&sim->disk, cut, &to->disk);
-    (void)snprintf(to->story, sizeof to->story,
-                   "%.300s, power cut before boundary %" PRIu64 " (%s, seed %" PRIu64
-                   ", sectors of %u)",
-                   sim->story, sim->boundaries ? sim->boundaries - 1 : 0, modes[cut->mode],
-                   cut->seed, cut->sector_bytes ? cut->sector_bytes : 512);
+    (void)snprintf(
+        to->story, sizeof to->story,
+        "%.300s, power cut before boundary %" PRIu64 " (%s, seed %" PRIu64 ", sectors of %u)",
+        sim->story, sim->boundaries ? sim->boundaries - 1 : 0, sim_cut_mode_name(cut->mode),
+        cut->seed, cut->sector_bytes ? cut->sector_bytes : 512);
     sim_unlock(sim);
     return to;
 }

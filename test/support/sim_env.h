@@ -139,11 +139,17 @@ void sim_hook_set(sim_env *sim, sim_hook_fn hook, void *arg); /* NULL: none */
 uint64_t sim_boundaries(sim_env *sim);
 
 typedef enum sim_cut_mode {
-    SIM_CUT_RANDOM, /* any version of each sector, each name on its own */
-    SIM_CUT_LOST,   /* nothing but what was synced */
-    SIM_CUT_KEPT,   /* everything */
-    SIM_CUT_PREFIX, /* everything up to a moment, torn within a write */
-    SIM_CUT_GARBAGE /* as RANDOM; sectors with unsynced writes may also hold noise */
+    SIM_CUT_RANDOM,  /* any version of each sector, each name on its own */
+    SIM_CUT_LOST,    /* nothing but what was synced */
+    SIM_CUT_KEPT,    /* everything */
+    SIM_CUT_PREFIX,  /* everything up to a moment, torn within a write */
+    SIM_CUT_GARBAGE, /* as RANDOM; sectors with unsynced writes may also hold noise */
+    /* Item by item; an item is an unsynced name, size or group of sectors, see sim_cut_items. */
+    SIM_CUT_SUBSET,   /* item i survives when bit i of the seed is set (i modulo 64) */
+    SIM_CUT_BUT_ONE,  /* everything but item `seed` */
+    SIM_CUT_ONLY_ONE, /* nothing but item `seed` */
+    SIM_CUT_BUT_NAME, /* everything but the `seed`-th of the unsynced names */
+    SIM_CUT_MODE_COUNT
 } sim_cut_mode;
 
 typedef struct sim_cut {
@@ -152,8 +158,13 @@ typedef struct sim_cut {
     uint32_t sector_bytes; /* what goes together: 512 (also 0) or a multiple, as 4096 */
 } sim_cut;
 
+const char *sim_cut_mode_name(sim_cut_mode mode);
 /* The disk after a power cut at this moment. */
 sim_env *sim_clone_cut(sim_env *sim, const sim_cut *cut);
+/* How many things are unsynced now, and how many of them are names. */
+size_t sim_cut_items(sim_env *sim, uint32_t sector_bytes, size_t *ret_names);
+/* Of all files, by name and content; but the lock, whose content is of the process. */
+uint64_t sim_image_hash(sim_env *sim);
 /* The machine after the process was killed at this moment: all that was written is there, and still
  * unsynced. */
 sim_env *sim_clone_killed(sim_env *sim);
