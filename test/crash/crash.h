@@ -37,24 +37,59 @@ typedef enum crash_step_kind {
     CRASH_COMPACT,
     CRASH_SETTLE,
     CRASH_REOPEN,
-    CRASH_SNAPSHOT /* opens one, or closes it */
+    CRASH_SNAPSHOT, /* opens one, or closes it */
+    CRASH_COPY,     /* exports the store and imports that into a new one beside it */
+    CRASH_STEP_COUNT
 } crash_step_kind;
+
+#define CRASH_VALUE_MAX 12000 /* more than a small segment holds */
+#define CRASH_BRANCH    8192  /* more commits than a plan has */
+
+/* A kind of work. Figures are percent of the commits or of the writes where nothing else is said.
+ */
+typedef struct crash_load {
+    const char *name;
+    unsigned sync, deletes, batches;
+    unsigned hot;       /* to one of five keys */
+    unsigned batch_max; /* writes */
+    uint32_t value_max, huge_max;
+    unsigned huge;                      /* of huge_max bytes */
+    bool ascending;                     /* keys in order, and deletes too */
+    bool waves;                         /* some commits that write, then some that delete */
+    unsigned after[CRASH_STEP_COUNT];   /* followed by this step */
+    int64_t option[MODEL_OPTION_COUNT]; /* sizes and interval: 0 is the smallest that makes sense */
+} crash_load;
+
+/* All of them by number, NULL behind the last; by name, NULL when there is none. */
+const crash_load *crash_load_at(size_t i);
+const crash_load *crash_load_of(const char *name);
+const crash_load *crash_load_afterwards(void);
 
 typedef struct crash_plan {
     uint64_t seed;
+    const crash_load *load;
+    bool owns_keys;
     model_options options;
     model_keys keys;
     size_t commit_count, write_count, write_capacity;
     crash_commit *commits; /* 1 .. commit_count; 0 is the empty store */
     crash_write *writes;
+    uint64_t *write_hash;
     uint64_t *hash; /* of the state after commit i */
     size_t step_count;
     crash_step_kind *steps;
 } crash_plan;
 
-/* With at least `commits` commits. */
+/* The load "mixed" with options by chance. */
 void crash_plan_init(crash_plan *p, uint64_t seed, size_t commits);
+void crash_plan_init_load(crash_plan *p, const crash_load *load, uint64_t seed, size_t commits);
+/* The plan `from` up to commit `at` and then `more` other commits, whose values are in no other
+ * plan: what a lost future had written is told from what was written instead. `from` lives longer.
+ */
+void crash_plan_branch(crash_plan *p, const crash_plan *from, const crash_load *load, uint64_t at,
+                       size_t more, uint64_t seed);
 void crash_plan_done(crash_plan *p);
+/* Modulo CRASH_BRANCH the number in its plan; 0 is nothing. */
 static inline uint32_t crash_commit_of(model_value value)
 {
     return value.seed / 64;
@@ -75,6 +110,9 @@ typedef struct crash_run {
     _Atomic uint64_t *returned; /* the last that came back */
     _Atomic uint64_t *durable;  /* the last that a power cut must spare */
     _Atomic uint64_t counters[3];
+    /* The newest copy is number `copies`, of the state after commit copy_at. */
+    _Atomic uint64_t copies, copy_at;
+    atomic_bool copy_whole; /* the import has returned */
 } crash_run;
 
 /* Ends the process with a report. */
@@ -88,6 +126,13 @@ void crash_go_on(crash_run *r, uint64_t from, uint64_t to);
 /* The state of the open store: the number of a commit in [low, high], or a failure. Prefers the
  * highest. */
 uint64_t crash_identify(const crash_run *r, uint64_t low, uint64_t high);
+/* All that the open store holds, in order; `hash` is the entry's part of the state's. */
+typedef void (*crash_row_fn)(void *arg, size_t rank, peat_slice value, uint64_t hash);
+void crash_read(const crash_run *r, crash_row_fn each, void *arg);
+void crash_copy(crash_run *r); /* CRASH_COPY */
+/* What is in the directory of copy `number`: the state after commit `at`, all of it, or no store
+ * unless `whole`. */
+void crash_identify_copy(const crash_run *r, uint64_t number, uint64_t at, bool whole);
 /* Every byte verifies. */
 void crash_check(const crash_run *r);
 /* Hands commit i to the store. */

@@ -14,6 +14,8 @@ void crash_fail(const crash_run *r, const char *format, ...)
     va_list args;
     (void)fprintf(r->report, "%s%sSEED=%" PRIu64 " N=1, ", r->story, r->story[0] ? "; " : "",
                   r->plan->seed);
+    if (r->plan->load != NULL)
+        (void)fprintf(r->report, "LOAD=%s, ", r->plan->load->name);
     va_start(args, format);
     (void)vfprintf(r->report, format, args);
     va_end(args);
@@ -158,6 +160,11 @@ static void do_step(crash_run *r, crash_step_kind step)
     case CRASH_SNAPSHOT:
         toggle_snapshot(r);
         return;
+    case CRASH_COPY:
+        crash_copy(r);
+        return;
+    case CRASH_STEP_COUNT:
+        break;
     }
     atomic_store(r->durable, atomic_load(r->returned));
 }
@@ -174,32 +181,49 @@ void crash_go_on(crash_run *r, uint64_t from, uint64_t to)
 /* --- comparing
  * ------------------------------------------------------------------------------------ */
 
-static void read_state(const crash_run *r, uint64_t *ret_hash, peat_slice *ret_values,
-                       bool *ret_there)
+void crash_read(const crash_run *r, crash_row_fn each, void *arg)
 {
     peat_iter *it = NULL;
     peat_row rows[32];
     size_t n = 0;
     peat_rc rc = peat_iter_open(r->db, NULL, &it);
-    *ret_hash = 0;
     while (rc == PEAT_OK && (rc = peat_iter_fill(it, rows, 32, &n)) == PEAT_OK)
         for (size_t i = 0; i < n; i++) {
             size_t rank = model_keys_seek(&r->plan->keys, rows[i].key);
             if (rank == r->plan->keys.ranks ||
                 model_compare(rows[i].key, r->plan->keys.by_rank[rank]) != 0)
                 crash_fail(r, "a key of %zu bytes that was never written", rows[i].key.size);
-            *ret_hash += pt_mix(pt_hash(rows[i].value.data, rows[i].value.size) ^ pt_mix(rank + 1));
-            if (ret_values == NULL)
-                continue;
-            void *copy = malloc(rows[i].value.size + 1);
-            if (rows[i].value.size != 0)
-                memcpy(copy, rows[i].value.data, rows[i].value.size);
-            ret_values[rank] = peat_bytes(copy, rows[i].value.size);
-            ret_there[rank] = true;
+            uint64_t hash =
+                pt_mix(pt_hash(rows[i].value.data, rows[i].value.size) ^ pt_mix(rank + 1));
+            each(arg, rank, rows[i].value, hash);
         }
     peat_iter_close(it);
     if (rc != PEAT_END)
         crash_fail(r, "reading it all: %s", peat_rc_name(rc));
+}
+
+typedef struct reading {
+    peat_slice *values;
+    bool *there;
+} reading;
+
+static void keep_row(void *arg, size_t rank, peat_slice value, uint64_t hash)
+{
+    const reading *g = arg;
+    void *copy = malloc(value.size + 1);
+    (void)hash;
+    if (value.size != 0)
+        memcpy(copy, value.data, value.size);
+    g->values[rank] = peat_bytes(copy, value.size);
+    g->there[rank] = true;
+}
+
+static void add_row(void *arg, size_t rank, peat_slice value, uint64_t hash)
+{
+    uint64_t *sum = arg;
+    (void)rank;
+    (void)value;
+    *sum += hash;
 }
 
 /* What the store holds for a rank: the number of a commit, 0 for nothing, UINT32_MAX for bytes that
@@ -227,7 +251,7 @@ static void origins_at(const crash_plan *p, uint64_t at, uint32_t *ret_origins)
     for (uint64_t i = 1; i <= at; i++)
         for (size_t w = 0; w < p->commits[i].count; w++) {
             const crash_write *write = &p->writes[p->commits[i].first + w];
-            ret_origins[write->rank] = write->deleted ? 0 : (uint32_t)i;
+            ret_origins[write->rank] = write->deleted ? 0 : crash_commit_of(write->value);
         }
 }
 
@@ -239,8 +263,8 @@ static void explain(const crash_run *r, uint64_t low, uint64_t high)
     peat_slice *values = calloc(ranks, sizeof *values);
     bool *there = calloc(ranks, sizeof *there);
     uint32_t *found = calloc(ranks, sizeof *found), *expected = calloc(ranks, sizeof *expected);
-    uint64_t hash, best = 0;
-    read_state(r, &hash, values, there);
+    uint64_t best = 0;
+    crash_read(r, keep_row, &(reading){values, there});
     for (size_t rank = 0; rank < ranks; rank++)
         found[rank] = origin_of(p, rank, there[rank], values[rank]);
     for (uint64_t i = 0; i <= p->commit_count; i++) {
@@ -273,8 +297,8 @@ uint64_t crash_identify(const crash_run *r, uint64_t low, uint64_t high)
     if (r->db == NULL && low == 0)
         return 0; /* read-only, and the cut came before there was a store */
     if (r->db == NULL)
-        crash_fail(r, "there is no store, but commit %" PRIu64 " was durable", low);
-    read_state(r, &hash, NULL, NULL);
+        crash_fail(r, "there is no store, but the state after commit %" PRIu64 " was durable", low);
+    crash_read(r, add_row, &hash);
     for (uint64_t i = high + 1; i-- > low;)
         if (r->plan->hash[i] == hash)
             return i;

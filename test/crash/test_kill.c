@@ -4,6 +4,7 @@
  * had returned is there; what follows is written to the same store. ctest: timeout=300
  *
  *     SEED=1 N=50 crash_test_kill
+ *     SEED=1 N=20000 BOUND=600 crash_test_kill --campaign     store after store
  */
 #include "crash/crash.h"
 
@@ -15,11 +16,17 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #define COMMITS    1000
 #define KILLS_MANY 10
+/* A life of the campaign's: so many commits at most, then so many nanoseconds. */
+#define LIFE_COMMITS 50
+#define LIFE_NS      400000
+/* Or a kill while the store is opened, which takes about as long. */
+#define OPENING_NS 3000000
 
 /* Seen by writer and killer. */
 typedef struct shared {
@@ -60,13 +67,22 @@ static void write_on(void *arg, FILE *report)
     crash_close(&r);
 }
 
-/* Kills the writer once it has told of so many commits. False when it ended by itself in another
- * way than well. */
-static bool kill_after(scene *s, uint64_t commits)
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+typedef enum life_end { LIFE_KILLED, LIFE_DONE, LIFE_WRONG } life_end;
+
+/* Kills the writer once it has told of so many commits and so long a time has passed. */
+static life_end kill_after(scene *s, uint64_t commits, uint64_t ns)
 {
     int status = 0;
     char byte;
-    assert_int_equal(pipe(s->pipe), 0);
+    if (pipe(s->pipe) != 0)
+        abort();
     (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
@@ -78,11 +94,14 @@ static bool kill_after(scene *s, uint64_t commits)
     (void)close(s->pipe[1]);
     while (commits-- > 0 && read(s->pipe[0], &byte, 1) == 1)
         continue;
+    for (uint64_t end = now_ns() + ns; ns != 0 && now_ns() < end;)
+        continue;
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, &status, 0);
     (void)close(s->pipe[0]);
-    return (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
-           (WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        return LIFE_KILLED;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? LIFE_DONE : LIFE_WRONG;
 }
 
 static void verify_end(void *arg, FILE *report)
@@ -96,35 +115,102 @@ static void verify_end(void *arg, FILE *report)
     crash_close(&r);
 }
 
+static void scene_init(scene *s, uint64_t seed)
+{
+    const char *tmp = getenv("TMPDIR");
+    *s = (scene){.memory = mmap(NULL, sizeof *s->memory, PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
+    if (s->memory == MAP_FAILED)
+        abort();
+    (void)snprintf(s->dir, sizeof s->dir, "%.150s/peat-kill-%d", tmp ? tmp : "/tmp", (int)getpid());
+    crash_plan_init(&s->plan, seed, COMMITS);
+    s->plan.options.field[MODEL_OPTION_no_log] = 0;
+}
+
+static void scene_done(scene *s)
+{
+    if (peat_destroy(s->dir, NULL) != PEAT_OK)
+        (void)fprintf(stderr, "%s stays\n", s->dir);
+    crash_plan_done(&s->plan);
+    (void)munmap(s->memory, sizeof *s->memory);
+}
+
 static void everything_that_returned_survives_sigkill(void **state)
 {
     (void)state;
     uint64_t seed = model_seed(model_fresh_seed()), kills = model_number("N", KILLS_MANY);
     model_random random = {seed};
-    scene s = {.memory = mmap(NULL, sizeof *s.memory, PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
     char report[2048];
-    const char *tmp = getenv("TMPDIR");
-    assert_true(s.memory != MAP_FAILED);
-    (void)snprintf(s.dir, sizeof s.dir, "%.150s/peat-kill-%d", tmp ? tmp : "/tmp", (int)getpid());
+    scene s;
     print_message("seed %" PRIu64 "\n", seed);
-    crash_plan_init(&s.plan, seed, COMMITS);
-    s.plan.options.field[MODEL_OPTION_no_log] = 0;
+    scene_init(&s, seed);
     for (uint64_t i = 0; i < kills; i++)
-        assert_true(kill_after(&s, model_below(&random, 2 * COMMITS / kills)));
+        assert_true(kill_after(&s, model_below(&random, 2 * COMMITS / kills), 0) != LIFE_WRONG);
     if (!model_in_child(verify_end, &s, false, report, sizeof report))
         fail_msg("%s", report);
     print_message("%" PRIu64 " kills, %" PRIu64 " commits\n", kills,
                   atomic_load(&s.memory->counters[1]));
-    assert_int_equal(peat_destroy(s.dir, NULL), PEAT_OK);
-    crash_plan_done(&s.plan);
-    assert_int_equal(munmap(s.memory, sizeof *s.memory), 0);
+    scene_done(&s);
 }
 
-int main(void)
+/* --- a campaign --------------------------------------------------------------------------------
+ */
+
+typedef struct campaign {
+    uint64_t kills, kills_max, commits, stores;
+    uint64_t end_ns; /* UINT64_MAX: none */
+    unsigned violations;
+} campaign;
+
+static bool goes_on(const campaign *c)
+{
+    return c->kills < c->kills_max && now_ns() < c->end_ns && c->violations == 0;
+}
+
+/* One store, until its plan has been followed to the end. */
+static void run_store(campaign *c, uint64_t seed)
+{
+    model_random random = {seed ^ 0x6b696c6c};
+    char report[2048] = "";
+    scene s;
+    life_end end = LIFE_KILLED;
+    scene_init(&s, seed);
+    while (end == LIFE_KILLED && goes_on(c)) {
+        bool opening = model_below(&random, 4) == 0;
+        uint64_t commits = opening ? 0 : 1 + model_below(&random, LIFE_COMMITS);
+        end = kill_after(&s, commits, model_below(&random, opening ? OPENING_NS : LIFE_NS));
+        c->kills += end == LIFE_KILLED;
+    }
+    if (end == LIFE_WRONG || !model_in_child(verify_end, &s, false, report, sizeof report)) {
+        (void)fprintf(stderr, "%s\nSEED=%" PRIu64 " crash_test_kill --campaign; left in %s\n",
+                      report, seed, s.dir);
+        c->violations++;
+        return;
+    }
+    c->commits += atomic_load(&s.memory->counters[1]);
+    c->stores++;
+    scene_done(&s);
+}
+
+static int run_campaign(void)
+{
+    uint64_t seed = model_seed(1), n = model_number("N", 0), bound = model_number("BOUND", 0);
+    campaign c = {.kills_max = n != 0 ? n : 20000,
+                  .end_ns = bound != 0 ? now_ns() + bound * 1000000000u : UINT64_MAX};
+    for (; goes_on(&c); seed++)
+        run_store(&c, seed);
+    print_message("%" PRIu64 " trials, %u violations; kills at random times, %" PRIu64
+                  " stores, %" PRIu64 " commits\n",
+                  c.kills, c.violations, c.stores, c.commits);
+    return c.violations != 0;
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_that_returned_survives_sigkill),
     };
+    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+        return run_campaign();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

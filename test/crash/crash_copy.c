@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* crash_copy.c - exports and imports while a plan is followed, and what a cut leaves of them. */
+#include "crash/crash.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COPIES_MAX 2 /* they stay on the disk, which is cloned often */
+
+typedef struct stream {
+    uint8_t *data;
+    size_t size, capacity, read;
+} stream;
+
+static peat_rc take(void *ctx, const void *data, size_t size)
+{
+    stream *s = ctx;
+    if (s->size + size > s->capacity) {
+        s->capacity = 2 * (s->size + size);
+        s->data = realloc(s->data, s->capacity);
+    }
+    memcpy(s->data + s->size, data, size);
+    s->size += size;
+    return PEAT_OK;
+}
+
+static peat_rc give(void *ctx, void *buf, size_t size, size_t *ret_n)
+{
+    stream *s = ctx;
+    *ret_n = s->size - s->read < size ? s->size - s->read : size;
+    if (*ret_n == 0)
+        return PEAT_END;
+    memcpy(buf, s->data + s->read, *ret_n);
+    s->read += *ret_n;
+    return PEAT_OK;
+}
+
+static void name_copy(uint64_t number, char *ret_dir, size_t size)
+{
+    (void)snprintf(ret_dir, size, "copy-%" PRIu64, number);
+}
+
+void crash_copy(crash_run *r)
+{
+    stream s = {0};
+    char dir[40];
+    peat_error error = {0};
+    uint64_t number = atomic_load(&r->copies) + 1;
+    if (number > COPIES_MAX)
+        return;
+    peat_rc rc = peat_export(r->db, NULL, take, &s);
+    if (rc != PEAT_OK)
+        crash_fail(r, "peat_export: %s", peat_rc_name(rc));
+    name_copy(number, dir, sizeof dir);
+    atomic_store(&r->copy_whole, false);
+    atomic_store(&r->copy_at, atomic_load(r->returned));
+    atomic_store(&r->copies, number);
+    rc = peat_import(dir, &r->open.options, give, &s, &error);
+    if (rc != PEAT_OK)
+        crash_fail(r, "peat_import: %s, \"%s\"", peat_rc_name(rc), error.message);
+    atomic_store(&r->copy_whole, true);
+    free(s.data);
+}
+
+/* The entries of a state in order, against those of a store. */
+typedef struct comparing {
+    const crash_run *r;
+    uint64_t *expected; /* per rank the hash of the entry, 0: none */
+    size_t next;
+} comparing;
+
+static void compare_row(void *arg, size_t rank, peat_slice value, uint64_t hash)
+{
+    comparing *c = arg;
+    (void)value;
+    while (c->next < rank && c->expected[c->next] == 0)
+        c->next++;
+    if (c->next != rank || c->expected[rank] != hash)
+        crash_fail(c->r, "%s: rank %zu is wrong, or rank %zu is missing before it", c->r->dir, rank,
+                   c->next);
+    c->next++;
+}
+
+void crash_identify_copy(const crash_run *r, uint64_t number, uint64_t at, bool whole)
+{
+    const crash_plan *p = r->plan;
+    char dir[40];
+    crash_run copy = {.plan = p, .sim = r->sim, .dir = dir, .report = r->report};
+    comparing c = {.r = &copy, .expected = calloc(p->keys.ranks, sizeof *c.expected)};
+    name_copy(number, dir, sizeof dir);
+    (void)snprintf(copy.story, sizeof copy.story, "%s", r->story);
+    for (size_t w = 0; at != 0 && w < p->commits[at].first + p->commits[at].count; w++)
+        c.expected[p->writes[w].rank] = p->write_hash[w];
+    peat_error error;
+    model_open_make(&p->options, sim_peat(r->sim), &copy.open);
+    copy.open.options.read_only = true;
+    peat_rc rc = peat_open(dir, &copy.open.options, &copy.db, &error);
+    if (rc != PEAT_OK && (whole || (rc != PEAT_NOT_FOUND && rc != PEAT_NOT_STORE)))
+        crash_fail(&copy, "%s, an import that %s: %s, \"%s\"", dir,
+                   whole ? "had returned" : "was cut", peat_rc_name(rc), error.message);
+    if (rc == PEAT_OK) {
+        crash_read(&copy, compare_row, &c);
+        while (c.next < p->keys.ranks && c.expected[c.next] == 0)
+            c.next++;
+        if (c.next < p->keys.ranks)
+            crash_fail(&copy, "%s opens as a store, but lacks rank %zu", dir, c.next);
+        crash_close(&copy);
+    }
+    free(c.expected);
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/* crash_cuts.c - see crash_cuts.h. */
+#include "crash/crash_cuts.h"
+
+#include "base/hash.h"
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SUBSET_ITEMS  4   /* so few unsynced things are lost in every combination */
+#define NAMES_EACH    8   /* names lost one by one at a boundary */
+#define DEEP_ONE_IN   24  /* images that are cut again */
+#define DEEPER_ONE_IN 48  /* of those that come out of that, once more */
+#define PLAN_SECONDS  900 /* on a busy machine, niced */
+#define COLLECT_MAX   24  /* cuts during one recovery */
+#define VISITED_BITS  19
+#define KILLED        SIM_CUT_MODE_COUNT
+
+/* --- what was seen ---------------------------------------------------------------------------- */
+
+/* False when it was there, or there is no room. */
+static bool set_add(uint64_t *set, size_t capacity, uint64_t hash)
+{
+    hash += hash == 0;
+    for (size_t i = 0; i < 64; i++) {
+        uint64_t *slot = &set[(hash + i) & (capacity - 1)];
+        if (*slot == hash)
+            return false;
+        if (*slot == 0) {
+            *slot = hash;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void *map_shared(size_t size)
+{
+    void *p =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        abort();
+    return p;
+}
+
+crash_tally *crash_tally_new(size_t images)
+{
+    crash_tally *t = map_shared(sizeof *t);
+    for (t->capacity = 1024; t->capacity < 4 * images;)
+        t->capacity *= 2;
+    t->seen = map_shared(t->capacity * sizeof *t->seen);
+    return t;
+}
+
+void crash_tally_free(crash_tally *t)
+{
+    (void)munmap(t->seen, t->capacity * sizeof *t->seen); /* fails for bad arguments only */
+    (void)munmap(t, sizeof *t);
+}
+
+/* --- images ----------------------------------------------------------------------------------- */
+
+typedef struct cuts {
+    const crash_job *job;
+    crash_tally *tally;
+    model_random random;
+    uint64_t *visited; /* images with their bounds */
+} cuts;
+
+/* A disk after a cut, and what it must show. */
+typedef struct image {
+    sim_env *sim;
+    const crash_plan *plan;
+    uint64_t low, high; /* the commits one of whose states is there */
+    uint64_t durable;   /* what another cut must spare */
+    uint64_t copies, copy_at;
+    bool copy_whole;
+    bool killed; /* no power cut: what was not synced may still be lost */
+    unsigned depth;
+    char story[400];
+} image;
+
+/* Where the power may fail: under a run, or in the recovery of an image. */
+typedef struct site {
+    cuts *c;
+    const crash_run *run;
+    unsigned depth;   /* of the images made here */
+    image *collected; /* NULL: images are verified at once */
+    size_t count;
+} site;
+
+static void verify(cuts *c, image *im);
+
+static uint64_t chance(cuts *c, uint64_t one_in)
+{
+    return model_below(&c->random, one_in) == 0;
+}
+
+static void tell(const site *s, const sim_boundary *b, const sim_cut *cut, image *io)
+{
+    (void)snprintf(io->story, sizeof io->story,
+                   "%.160s%scut %u at boundary %" PRIu64 " (%s %s), %s %" PRIx64 "/%u",
+                   s->run->story, s->run->story[0] ? "; " : "", s->depth, b->index,
+                   sim_kind_name(b->kind), b->name,
+                   cut->mode == KILLED ? "killed" : sim_cut_mode_name(cut->mode), cut->seed,
+                   cut->sector_bytes);
+}
+
+static bool is_new(cuts *c, const image *im)
+{
+    uint64_t hash = sim_image_hash(im->sim);
+    crash_tally *t = c->tally;
+    t->cuts++;
+    if (set_add(t->seen, t->capacity, hash))
+        t->images++;
+    hash = pt_mix(hash ^ pt_mix(im->plan->hash[im->low]) ^ pt_mix(pt_mix(im->high)));
+    return set_add(c->visited, (size_t)1 << VISITED_BITS, pt_mix(hash ^ im->depth));
+}
+
+static void offer(site *s, sim_env *sim, const sim_boundary *b, sim_cut cut)
+{
+    const crash_run *run = s->run;
+    bool killed = cut.mode == KILLED;
+    image im = {.sim = killed ? sim_clone_killed(sim) : sim_clone_cut(sim, &cut),
+                .plan = run->plan,
+                .durable = atomic_load(run->durable),
+                .high = atomic_load(run->begun),
+                .copies = atomic_load(&run->copies),
+                .copy_at = atomic_load(&run->copy_at),
+                .copy_whole = atomic_load(&run->copy_whole),
+                .killed = killed,
+                .depth = s->depth};
+    im.low = killed && !run->open.options.no_log ? atomic_load(run->returned) : im.durable;
+    s->c->tally->killed += killed;
+    if (!killed && !is_new(s->c, &im)) {
+        sim_free(im.sim);
+        return;
+    }
+    tell(s, b, &cut, &im);
+    if (s->collected == NULL)
+        verify(s->c, &im);
+    else if (s->count < COLLECT_MAX)
+        s->collected[s->count++] = im;
+    else
+        sim_free(im.sim);
+}
+
+/* --- which cuts ------------------------------------------------------------------------------- */
+
+static sim_cut some_cut(cuts *c, sim_cut_mode mode, uint32_t sector)
+{
+    return (sim_cut){.mode = mode, .seed = model_next(&c->random), .sector_bytes = sector};
+}
+
+/* Every combination of a few things, or each alone lost and alone kept, for some of many. */
+static void cut_items(site *s, sim_env *sim, const sim_boundary *b, uint32_t sector)
+{
+    size_t names, items = sim_cut_items(sim, sector, &names);
+    if (items <= SUBSET_ITEMS) {
+        for (uint64_t seed = 0; seed >> items == 0; seed++)
+            offer(s, sim, b, (sim_cut){SIM_CUT_SUBSET, seed, sector});
+        return;
+    }
+    offer(s, sim, b, (sim_cut){SIM_CUT_LOST, 0, sector});
+    offer(s, sim, b, (sim_cut){SIM_CUT_KEPT, 0, sector});
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t item = model_below(&s->c->random, items);
+        offer(s, sim, b, (sim_cut){SIM_CUT_BUT_ONE, item, sector});
+        offer(s, sim, b, (sim_cut){SIM_CUT_ONLY_ONE, item, sector});
+    }
+    for (uint64_t name = 0; name < names && name < NAMES_EACH; name++)
+        offer(s, sim, b, (sim_cut){SIM_CUT_BUT_NAME, name, sector});
+    for (unsigned i = 0; i < 3; i++) {
+        offer(s, sim, b, some_cut(s->c, SIM_CUT_PREFIX, sector));
+        offer(s, sim, b, some_cut(s->c, SIM_CUT_RANDOM, 512));
+        offer(s, sim, b, some_cut(s->c, SIM_CUT_RANDOM, 4096));
+    }
+}
+
+static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
+{
+    static const sim_cut_mode some[] = {SIM_CUT_RANDOM, SIM_CUT_PREFIX, SIM_CUT_LOST,
+                                        SIM_CUT_KEPT,   SIM_CUT_SUBSET, KILLED};
+    site *s = arg;
+    cuts *c = s->c;
+    uint32_t sector = chance(c, 2) ? 512 : 4096;
+    if (s->depth == 1 && !chance(c, c->job->one_in))
+        return;
+    if (c->job->garbage) {
+        for (unsigned i = 0; i < (s->depth == 1 ? 6 : 1); i++)
+            offer(s, sim, b, some_cut(c, SIM_CUT_GARBAGE, sector));
+        return;
+    }
+    if (s->depth == 1)
+        cut_items(s, sim, b, sector);
+    if (s->depth == 1 && chance(c, 4))
+        offer(s, sim, b, some_cut(c, KILLED, sector));
+    if (s->depth > 1) {
+        offer(s, sim, b, some_cut(c, some[model_below(&c->random, 6)], sector));
+        offer(s, sim, b, some_cut(c, SIM_CUT_RANDOM, sector));
+    }
+}
+
+/* --- what an image must show ------------------------------------------------------------------ */
+
+static void verify_read_only(cuts *c, crash_run *r, const image *im)
+{
+    uint64_t changes = sim_count(r->sim, SIM_CHANGES);
+    crash_open(r, true);
+    (void)crash_identify(r, im->low, im->high);
+    if (r->db != NULL)
+        crash_close(r);
+    if (sim_count(r->sim, SIM_CHANGES) != changes)
+        crash_fail(r, "a read-only open changed something on disk");
+    c->tally->read_only++;
+}
+
+static void verify_copy(cuts *c, const crash_run *r, const image *im)
+{
+    crash_identify_copy(r, im->copies, im->copy_at, im->copy_whole);
+    c->tally->copies++;
+}
+
+/* Opens the store, and says which state came back. What the cuts in between left must show the
+ * same; after a kill they may take what was not synced. */
+static uint64_t recover(cuts *c, crash_run *r, const image *im, bool deep)
+{
+    site in_recovery = {.c = c, .run = r, .depth = im->depth + 1};
+    if (deep) {
+        in_recovery.collected = malloc(COLLECT_MAX * sizeof *in_recovery.collected);
+        sim_hook_set(r->sim, cut_here, &in_recovery);
+    }
+    crash_open(r, false);
+    sim_hook_set(r->sim, NULL, NULL);
+    uint64_t at = crash_identify(r, im->low, im->high);
+    for (size_t i = 0; i < in_recovery.count; i++) {
+        image *later = &in_recovery.collected[i];
+        later->low = later->durable = im->killed ? im->durable : at;
+        later->high = at;
+        later->copies = 0;
+        verify(c, later);
+    }
+    free(in_recovery.collected);
+    return at;
+}
+
+static void recover_again(cuts *c, const crash_run *r, uint64_t at)
+{
+    crash_run again;
+    crash_run_init(&again, r->plan, sim_clone_killed(r->sim), r->report);
+    (void)snprintf(again.story, sizeof again.story, "%.450s; recovered again", r->story);
+    crash_open(&again, false);
+    (void)crash_identify(&again, at, at);
+    crash_close(&again);
+    sim_free(again.sim);
+    c->tally->twice++;
+}
+
+/* Other commits than those that were lost. */
+static void write_on(cuts *c, crash_run *r, uint64_t at, const image *im, bool deep)
+{
+    const crash_plan *before = r->plan;
+    crash_plan branch;
+    size_t more = deep ? 4 : 1;
+    crash_plan_branch(&branch, before, crash_load_afterwards(), at, more, model_next(&c->random));
+    site behind = {.c = c, .run = r, .depth = im->depth + 1};
+    for (int i = 0; i < 3; i++)
+        atomic_store(&r->counters[i], at);
+    r->plan = &branch;
+    if (deep)
+        sim_hook_set(r->sim, cut_here, &behind);
+    crash_go_on(r, at, at + more);
+    sim_hook_set(r->sim, NULL, NULL);
+    (void)crash_identify(r, at + more, at + more);
+    if (chance(c, 8))
+        crash_check(r);
+    crash_close(r);
+    if (chance(c, 4)) {
+        crash_open(r, false);
+        (void)crash_identify(r, at + more, at + more);
+        crash_close(r);
+    }
+    r->plan = before;
+    crash_plan_done(&branch);
+}
+
+static void verify(cuts *c, image *im)
+{
+    crash_run r;
+    bool deep = im->depth < CRASH_DEPTH && chance(c, im->depth == 1 ? DEEP_ONE_IN : DEEPER_ONE_IN);
+    c->tally->at_depth[im->depth]++;
+    crash_run_init(&r, im->plan, im->sim, c->job->report);
+    (void)snprintf(r.story, sizeof r.story, "%s, allowed are commits %" PRIu64 " to %" PRIu64,
+                   im->story, im->low, im->high);
+    if (im->copies != 0 && chance(c, 2))
+        verify_copy(c, &r, im);
+    if (chance(c, 8))
+        verify_read_only(c, &r, im);
+    atomic_store(r.begun, im->high); /* until it is known which of the states came back */
+    atomic_store(r.returned, im->low);
+    atomic_store(r.durable, im->durable);
+    uint64_t at = recover(c, &r, im, deep);
+    if (chance(c, 4))
+        recover_again(c, &r, at);
+    write_on(c, &r, at, im, deep);
+    if (!sim_is_clean(im->sim))
+        crash_fail(&r, "something was left open or allocated");
+    sim_free(im->sim);
+}
+
+/* --- a plan ------------------------------------------------------------------------------------
+ */
+
+void crash_cut_plan(void *arg, FILE *report)
+{
+    static const size_t splits[] = {0, 0, 4096, 512, 700};
+    crash_job job = *(const crash_job *)arg;
+    crash_plan plan;
+    crash_run r;
+    job.report = report;
+    (void)alarm(PLAN_SECONDS);
+    /* a clone comes and goes in microseconds: its memory is kept, not mapped anew */
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    cuts c = {.job = &job, .tally = job.tally, .random = {job.seed * 31 + 7}};
+    site everywhere = {.c = &c, .run = &r, .depth = 1};
+    c.visited = calloc((size_t)1 << VISITED_BITS, sizeof *c.visited);
+    crash_plan_init_load(&plan, job.load, job.seed, job.commits);
+    sim_env *sim = sim_new(job.seed);
+    sim_split_writes(sim, splits[model_below(&c.random, job.load->huge != 0 ? 3 : 5)]);
+    crash_run_init(&r, &plan, sim, report);
+    sim_hook_set(sim, cut_here, &everywhere);
+    crash_open(&r, false);
+    crash_go_on(&r, 0, job.commits);
+    crash_close(&r);
+    sim_hook_set(sim, NULL, NULL);
+    crash_open(&r, false);
+    (void)crash_identify(&r, job.commits, job.commits);
+    crash_check(&r);
+    crash_close(&r);
+    if (!sim_is_clean(sim))
+        crash_fail(&r, "something was left open or allocated");
+    job.tally->boundaries += sim_boundaries(sim);
+    job.tally->commits += job.commits;
+    job.tally->plans++;
+    sim_free(sim);
+    crash_plan_done(&plan);
+    free(c.visited);
+}

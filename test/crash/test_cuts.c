@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_cuts.c - every kind of work, cut at every boundary; see crash_cuts.h. ctest: timeout=300
+ *
+ *     SEED=1 N=1000000 BOUND=3600 crash_test_cuts --campaign
+ *
+ * follows plans of all kinds until N distinct images were verified or BOUND seconds have passed.
+ * LOAD= takes one kind only, COMMITS= the length of a plan. With GARBAGE=1 sectors that were being
+ * written may hold anything: what that breaks is an assumption about the disk, see
+ * src/log/log_format.md; it is counted, not failed.
+ */
+#include "crash/crash_cuts.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+#define COMMITS       40
+#define FAILURES_MAX  5
+#define SAMPLE_IN     12 /* boundaries, in the ordinary test */
+#define SAMPLE_LENGTH 24 /* commits */
+
+static bool run_job(crash_job *j)
+{
+    char report[2048];
+    if (model_in_child(crash_cut_plan, j, false, report, sizeof report))
+        return true;
+    (void)printf("plan: %s\nrerun: SEED=%" PRIu64
+                 " LOAD=%s COMMITS=%zu PLANS=1 %scrash_test_cuts --campaign\n",
+                 report, j->seed, j->load->name, j->commits, j->garbage ? "GARBAGE=1 " : "");
+    (void)fflush(stdout);
+    return false;
+}
+
+static void every_kind_of_work_comes_back_from_its_cuts(void **state)
+{
+    (void)state;
+    crash_tally *t = crash_tally_new(100000);
+    for (size_t i = 0; crash_load_at(i) != NULL; i++) {
+        crash_job j = {.load = crash_load_at(i),
+                       .seed = model_seed(1),
+                       .commits = SAMPLE_LENGTH,
+                       .one_in = SAMPLE_IN,
+                       .tally = t};
+        assert_true(run_job(&j));
+    }
+    print_message("%" PRIu64 " distinct images\n", t->images);
+    assert_true(t->images > 1000 && t->at_depth[2] > 20 && t->at_depth[3] > 5);
+    crash_tally_free(t);
+}
+
+/* --- campaign -----------------------------------------------------------------------------------
+ */
+
+static void print_line(const crash_tally *t, unsigned failed, size_t loads)
+{
+    (void)printf("%" PRIu64 " trials, %u violations; distinct images of %zu workloads, %" PRIu64
+                 " plans, %" PRIu64 " commits, %" PRIu64
+                 " boundaries; opened after one cut %" PRIu64 ", two %" PRIu64 ", three %" PRIu64
+                 "; recovered twice %" PRIu64 ", read-only first %" PRIu64 ", killed %" PRIu64
+                 ", copies %" PRIu64 "\n",
+                 t->images, failed, loads, t->plans, t->commits, t->boundaries, t->at_depth[1],
+                 t->at_depth[2], t->at_depth[3], t->twice, t->read_only, t->killed, t->copies);
+    (void)fflush(stdout);
+}
+
+static int campaign(void)
+{
+    uint64_t seed = model_seed(model_fresh_seed()), wanted = model_number("N", 20000);
+    uint64_t plans = model_number("PLANS", UINT64_MAX);
+    const char *only = getenv("LOAD");
+    time_t end = time(NULL) + (time_t)model_number("BOUND", 3600);
+    unsigned failed = 0;
+    size_t loads = 0, done = 0;
+    crash_tally *t = crash_tally_new(wanted);
+    while (crash_load_at(loads) != NULL)
+        loads++;
+    for (; done < plans && t->images < wanted && time(NULL) < end && failed < FAILURES_MAX;
+         done++) {
+        crash_job j = {.load = crash_load_at(done % loads),
+                       .seed = seed + done / loads,
+                       .commits = model_number("COMMITS", COMMITS),
+                       .one_in = 1,
+                       .garbage = model_number("GARBAGE", 0) != 0,
+                       .tally = t};
+        if (only != NULL && *only != '\0') {
+            j.load = crash_load_of(only);
+            j.seed = seed + done;
+        }
+        if (j.load == NULL)
+            return 2;
+        failed += !run_job(&j);
+        if (done % loads == loads - 1)
+            print_line(t, failed, loads);
+    }
+    if (only != NULL && *only != '\0')
+        loads = 1;
+    print_line(t, failed, done < loads ? done : loads);
+    crash_tally_free(t);
+    return failed != 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_of_work_comes_back_from_its_cuts),
+    };
+    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+        return campaign();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
