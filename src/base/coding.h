@@ -72,6 +72,11 @@ static inline uint64_t pt_key_head(const uint8_t *p, size_t n)
     return v;
 }
 
+/* Sequences, serials, counts of edits and of opens only grow, and at a million a second take a
+ * thousand years to get here: a file that says more is damaged, and whoever counts on need not look
+ * for the end. */
+#define PT_STORED_NUMBER_MAX ((1ULL << 55) - 1)
+
 #define PT_VARINT_SIZE_MAX 10
 
 /* Returns the end of what was written. */

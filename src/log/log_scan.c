@@ -61,11 +61,11 @@ static bool header_fits(const pt_log_scan *s, const pt_log_record_header *r)
 static peat_rc show(pt_log_scan *s, uint64_t serial, const pt_log_record_header *r,
                     pt_slice payload)
 {
-    if (r->first_seq <= s->seq_last || r->first_seq + (r->count - 1) < r->first_seq) {
+    if (r->first_seq <= s->seq_last || r->first_seq > PT_STORED_NUMBER_MAX) {
         char name[PT_FILE_NAME_SIZE];
         pt_file_name('w', s->slot, name);
         return pt_fail_at(s->sink, PEAT_CORRUPT, name, s->at,
-                          "sequence %" PRIu64 " comes after %" PRIu64, r->first_seq, s->seq_last);
+                          "sequence %" PRIu64 " cannot follow %" PRIu64, r->first_seq, s->seq_last);
     }
     s->seq_last = r->first_seq + (r->count - 1);
     pt_log_record record = {.first_seq = r->first_seq,

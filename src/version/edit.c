@@ -145,6 +145,10 @@ static void decode_state(pt_cursor *c, pt_state *s)
     s->file_next = pt_cursor_varint(c);
     s->partition_next = pt_cursor_varint(c);
     s->edit_number = pt_cursor_varint(c);
+    const uint64_t all[] = {s->seq_flushed, s->log_serial_min, s->file_next, s->partition_next,
+                            s->edit_number};
+    for (size_t i = 0; i < PT_COUNT_OF(all); i++)
+        c->failed = c->failed || all[i] > PT_STORED_NUMBER_MAX;
 }
 
 peat_rc pt_edit_next(pt_cursor *c, pt_edit_item *item)

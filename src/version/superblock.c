@@ -57,7 +57,9 @@ bool pt_superblock_decode(const uint8_t *data, size_t size, unsigned slot,
         .manifest_end = pt_get_u64(data + 56),
         .manifest_chain = pt_get_u64(data + 64),
     };
-    return true;
+    return ret_superblock->open_count <= PT_STORED_NUMBER_MAX &&
+           ret_superblock->generation <= PT_STORED_NUMBER_MAX &&
+           ret_superblock->manifest_number <= PT_STORED_NUMBER_MAX;
 }
 
 /* What a directory holds, as far as it decides whether a store is or may be here. */

@@ -11,6 +11,7 @@
 #include "fuzz/fuzz.h"
 #include "fuzz/pack.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -150,6 +151,35 @@ static void every_corpus_runs(void **state)
     }
 }
 
+/* Inputs that broke a rule once: TARGET-... in broken/. */
+static void what_broke_once_holds(void **state)
+{
+    (void)state;
+    char path[1024];
+    const char *root = getenv("PEAT_SRC_DIR");
+    size_t inputs = 0;
+    (void)snprintf(path, sizeof path, "%s/test/fuzz/broken", root != NULL ? root : ".");
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    size_t end = strlen(path);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char name[32] = "";
+        size_t size = 0;
+        (void)sscanf(entry->d_name, "%31[a-z]-", name);
+        const fuzz_target *target = fuzz_find(name);
+        if (target == NULL)
+            continue;
+        (void)snprintf(path + end, sizeof path - end, "/%s", entry->d_name);
+        uint8_t *data = pack_read_file(path, &size);
+        assert_non_null(data);
+        (void)target->run(data, size);
+        free(data);
+        inputs++;
+    }
+    (void)closedir(dir);
+    assert_true(inputs >= 5);
+}
+
 /* --- by hand --- */
 
 typedef struct unpacking {
@@ -228,6 +258,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_repair_leaves_whole_files_alone),
         cmocka_unit_test(damage_is_refused_until_its_checksum_is_repaired),
         cmocka_unit_test(every_corpus_runs),
+        cmocka_unit_test(what_broke_once_holds),
     };
     const fuzz_target *target = argc > 3 ? fuzz_find(argv[2]) : NULL;
     if (target != NULL && strcmp(argv[1], "--unpack") == 0)
