@@ -176,7 +176,7 @@ static void bytes_that_are_no_operation_are_refused(void **state)
 {
     (void)state;
     static const uint8_t key_too_short[] = {1, 3, 0, 0, 1};
-    static const uint8_t key_too_long[] = {1, 0x84, 0x80, 0x04}; /* 65,540 */
+    static const uint8_t key_too_long[4 + 65540] = {1, 0x84, 0x80, 0x04}; /* 65,540, all there */
     static const uint8_t value_too_long[] = {2, 4, 0x81, 0x80, 0x80, 0x80, 0x04, 0, 0, 0, 1};
     static const uint8_t varint_too_long[] = {1,    0xff, 0xff, 0xff, 0xff, 0xff,
                                               0xff, 0xff, 0xff, 0xff, 0x02};
