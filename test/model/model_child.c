@@ -12,12 +12,13 @@
 #include <unistd.h>
 
 /* A script takes a second or two; one that hangs is a failure with a name. Sanitizers are slow. */
-#define HANG_SECONDS 240
+#define HANG_SECONDS    240
+#define HANG_OPERATIONS 50 /* in a long one: so many a second at least */
 /* While shrinking, where a hang is tried again and again, and all of that together. */
 #define HANG_SECONDS_SHRINKING 20
 #define SHRINK_SECONDS         120
 
-static void child(model_child_fn run, void *arg, bool quiet, int pipe_fd)
+static void child(model_child_fn run, void *arg, bool quiet, unsigned seconds, int pipe_fd)
 {
     FILE *report = fdopen(pipe_fd, "w");
     if (quiet) {
@@ -25,7 +26,7 @@ static void child(model_child_fn run, void *arg, bool quiet, int pipe_fd)
         (void)dup2(null_fd, STDERR_FILENO);
         (void)dup2(null_fd, STDOUT_FILENO);
     }
-    (void)alarm(quiet ? HANG_SECONDS_SHRINKING : HANG_SECONDS);
+    (void)alarm(seconds);
     run(arg, report);
     (void)fclose(report);
     exit(0);
@@ -41,7 +42,8 @@ static void read_report(int fd, char *ret_report, size_t capacity)
     (void)close(fd);
 }
 
-bool model_in_child(model_child_fn run, void *arg, bool quiet, char *ret_report, size_t capacity)
+static bool run_for(unsigned seconds, model_child_fn run, void *arg, bool quiet, char *ret_report,
+                    size_t capacity)
 {
     int fds[2], status = 0;
     (void)fflush(NULL);
@@ -50,7 +52,7 @@ bool model_in_child(model_child_fn run, void *arg, bool quiet, char *ret_report,
     pid_t pid = fork();
     if (pid == 0) {
         (void)close(fds[0]);
-        child(run, arg, quiet, fds[1]);
+        child(run, arg, quiet, seconds, fds[1]);
     }
     (void)close(fds[1]);
     read_report(fds[0], ret_report, capacity);
@@ -66,6 +68,12 @@ bool model_in_child(model_child_fn run, void *arg, bool quiet, char *ret_report,
     return false;
 }
 
+bool model_in_child(model_child_fn run, void *arg, bool quiet, char *ret_report, size_t capacity)
+{
+    return run_for(quiet ? HANG_SECONDS_SHRINKING : HANG_SECONDS, run, arg, quiet, ret_report,
+                   capacity);
+}
+
 static void run_script(void *arg, FILE *report)
 {
     uint64_t operations = 0, option_sets = 0;
@@ -78,8 +86,10 @@ bool model_try(const model_script *s, bool quiet, model_result *ret_result)
 {
     model_script script = *s; /* the child only reads it */
     *ret_result = (model_result){0};
+    unsigned seconds =
+        quiet ? HANG_SECONDS_SHRINKING : HANG_SECONDS + (unsigned)(s->count / HANG_OPERATIONS);
     ret_result->ok =
-        model_in_child(run_script, &script, quiet, ret_result->report, sizeof ret_result->report);
+        run_for(seconds, run_script, &script, quiet, ret_result->report, sizeof ret_result->report);
     if (ret_result->ok)
         (void)sscanf(ret_result->report, "%" SCNu64 " %" SCNu64, &ret_result->operations,
                      &ret_result->option_sets);

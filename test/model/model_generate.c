@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOW_OPS 1500 /* on a real disk, and with keys of 64 KiB */
+#define SLOW_OPS                                                                                   \
+    1500 /* on a real disk, with keys of 64 KiB, and where scans of all are frequent               \
+          */
 
 typedef struct generator {
     model_random r;
@@ -160,6 +162,8 @@ void model_generate(uint64_t seed, size_t count, model_script *ret_script)
     g.spread = 1u << (2 * model_below(&g.r, 4));
     while (g.spread > 1 && g.spread > count / 200)
         g.spread /= 4;
+    if (count > (size_t)SLOW_OPS * g.spread)
+        count = (size_t)SLOW_OPS * g.spread;
     g.big_values = model_below(&g.r, 6) || g.spread > 4 ? 0 : 15;
     choose_mood(&g);
     some_options(&g, &open);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* history_world.c - keys, values and scans of the histories. */
+#include "history/history.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t history_now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+uint64_t history_random(uint64_t *io_state, uint64_t n)
+{
+    *io_state += 1;
+    return mix(*io_state) % n;
+}
+
+_Noreturn void history_fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fputs("history: ", stderr);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+    _exit(3);
+}
+
+static void *shared_memory(size_t size)
+{
+    void *p =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        history_fail("no memory for the records");
+    return p;
+}
+
+history *history_new(uint64_t records_max_all)
+{
+    history *h = shared_memory(sizeof *h);
+    history_record *records = shared_memory(records_max_all * sizeof *records);
+    history_state *states = shared_memory(HISTORY_STATES * sizeof *states);
+    h->records_max = records_max_all; /* of all; a round divides them */
+    h->thread[0].records = records;
+    h->thread[0].seen = states;
+    return h;
+}
+
+/* The kinds lie mixed in the order of keys; some share a long head, so that blocks have prefixes.
+ */
+size_t history_key(uint32_t key, char ret_key[HISTORY_KEY_MAX])
+{
+    const char *head = key % 3 == 0 ? "common/head/" : "";
+    return (size_t)snprintf(ret_key, HISTORY_KEY_MAX, "%s%02x/%05u", head,
+                            (unsigned)(mix(key) & 255), key);
+}
+
+bool history_parse_key(peat_slice key, uint32_t *ret_key)
+{
+    char text[HISTORY_KEY_MAX], again[HISTORY_KEY_MAX];
+    if (key.size < 8 || key.size >= sizeof text)
+        return false;
+    memcpy(text, key.data, key.size);
+    text[key.size] = '\0';
+    *ret_key = (uint32_t)strtoul(text + key.size - 5, NULL, 10);
+    return *ret_key < HISTORY_KEYS && history_key(*ret_key, again) == key.size &&
+           memcmp(again, text, key.size) == 0;
+}
+
+size_t history_value(uint32_t key, history_id id, uint8_t ret_value[HISTORY_VALUE_MAX])
+{
+    uint64_t word = mix(id ^ mix(key));
+    size_t size = sizeof id + (word % 64 == 0 ? (word >> 8) % 6000 : (word >> 8) % 100);
+    memcpy(ret_value, &id, sizeof id);
+    for (size_t i = sizeof id; i < size; i += 8) {
+        memcpy(ret_value + i, &word, 8); /* may write a few bytes behind the end of the value */
+        if (i % 64 == 0)
+            word = word * UINT64_C(0xd1342543de82ef95) + 1;
+    }
+    return size;
+}
+
+history_id history_check_value(uint32_t key, peat_slice value, const char *where)
+{
+    uint8_t expected[HISTORY_VALUE_MAX];
+    history_id id = 0;
+    if (value.size >= sizeof id)
+        memcpy(&id, value.data, sizeof id);
+    if (id == 0 || history_value(key, id, expected) != value.size ||
+        memcmp(expected, value.data, value.size) != 0)
+        history_fail("%s of key %u: torn or foreign value of %zu bytes, id %" PRIx64, where, key,
+                     value.size, id);
+    return id;
+}
+
+typedef struct scan {
+    history_id *seen;
+    peat_slice last; /* key of the row before, in last_bytes */
+    uint8_t last_bytes[HISTORY_KEY_MAX];
+    bool back, any;
+} scan;
+
+static void see_row(scan *s, peat_slice key, peat_slice value)
+{
+    uint32_t k;
+    if (!history_parse_key(key, &k))
+        history_fail("scan: a key of %zu bytes that nobody wrote", key.size);
+    size_t n = key.size < s->last.size ? key.size : s->last.size;
+    int order = s->any ? memcmp(key.data, s->last_bytes, n) : 0;
+    if (s->any && order == 0)
+        order = key.size < s->last.size ? -1 : key.size > s->last.size;
+    if (s->any && (s->back ? order >= 0 : order <= 0))
+        history_fail("scan: key %u is out of order", k);
+    memcpy(s->last_bytes, key.data, key.size);
+    s->last.size = key.size;
+    s->any = true;
+    s->seen[k] = history_check_value(k, value, "scan");
+}
+
+void history_scan(peat_iter *it, unsigned way, history_id ret_seen[HISTORY_KEYS])
+{
+    scan s = {.seen = ret_seen, .back = way % 2 != 0};
+    peat_row rows[50];
+    size_t n;
+    memset(ret_seen, 0, HISTORY_KEYS * sizeof *ret_seen);
+    peat_rc rc = s.back ? peat_iter_last(it) : peat_iter_first(it);
+    while (rc == PEAT_OK && way < 2) {
+        see_row(&s, peat_iter_key(it), peat_iter_value(it));
+        rc = s.back ? peat_iter_prev(it) : peat_iter_next(it);
+    }
+    while (rc == PEAT_OK) {
+        rc = s.back ? peat_iter_fill_back(it, rows, 50, &n) : peat_iter_fill(it, rows, 50, &n);
+        for (size_t i = 0; i < n; i++)
+            see_row(&s, rows[i].key, rows[i].value);
+    }
+    if (rc != PEAT_END)
+        history_fail("scan: %s", peat_rc_name(rc));
+}
