@@ -34,13 +34,22 @@ static size_t memory_size(const pt_table *t, pt_section s)
     return s == PT_SECTION_INDEX ? samples_at(size) + pt_index_samples_size(t->block_count) : size;
 }
 
+static const char *index_view(pt_table *t, pt_slice bytes, uint64_t *samples, pt_index *ret_index)
+{
+    const char *wrong =
+        pt_index_view(ret_index, bytes, t->block_count, t->meta.entries, t->blocks_end, samples);
+    if (wrong == NULL && !t->aligned && ret_index->offsets == NULL)
+        wrong = "index that does not say where the blocks are";
+    return wrong;
+}
+
 static const char *section_view(pt_table *t, pt_section s, pt_section_data *d)
 {
     pt_slice bytes = pt_slice_of(d->bytes, d->size);
     switch (s) {
     case PT_SECTION_INDEX:
-        return pt_index_view(&d->view.index, bytes, t->block_count, t->meta.entries, t->blocks_end,
-                             (uint64_t *)(void *)(d->bytes + samples_at(d->size)));
+        return index_view(t, bytes, (uint64_t *)(void *)(d->bytes + samples_at(d->size)),
+                          &d->view.index);
     case PT_SECTION_FILTER:
         return pt_filter_view(&d->view.filter, bytes);
     case PT_SECTION_LOCATOR:

@@ -130,6 +130,10 @@ static size_t use_meta(uint8_t *data, size_t size, bool repair)
         fuzz_repair_meta(data, size);
     if (pt_table_meta_decode(pt_slice_of(data, size), &m) != PEAT_OK)
         return 0;
+    for (size_t s = 0; s < PT_SECTION_COUNT; s++)
+        FUZZ_REQUIRE(m.section[s].offset <= m.file_bytes &&
+                         m.section[s].size <= m.file_bytes - m.section[s].offset,
+                     "sections lie within the file");
     pt_bytes_init(&bytes, peat_env_default());
     FUZZ_REQUIRE(pt_table_meta_encode(&m, &bytes) == PEAT_OK, "what was decoded can be encoded");
     FUZZ_REQUIRE(pt_table_meta_decode(pt_slice_of(bytes.data, bytes.size), &again) == PEAT_OK,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_corpora.c - every target over its corpus and its seeds. ctest: timeout=300
+ * test_corpora.c - every target over its corpus and its seeds. ctest: timeout=300 label=single
  *
  *     fuzz_test_corpora                        all of it
  *     fuzz_test_corpora --run NAME FILE...     single inputs, as a fuzzer leaves them behind
@@ -151,7 +151,7 @@ static void every_corpus_runs(void **state)
     }
 }
 
-/* Inputs that broke a rule once: TARGET-... in broken/. */
+/* Inputs that broke a rule once, or did when a check was taken out: TARGET-... in broken/. */
 static void what_broke_once_holds(void **state)
 {
     (void)state;

@@ -34,7 +34,7 @@ for target in $targets; do
     TIMEFORMAT='%U %S'
     time (cd "$work" && ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
         nice -n 19 "build/test/fuzz/fuzz-$target" -seed="$seed" -rss_limit_mb=1536 \
-        -malloc_limit_mb=96 -timeout=30 -max_len="${MAX_LEN:-32768}" -print_final_stats=1 \
+        -malloc_limit_mb=96 -timeout=120 -max_len="${MAX_LEN:-32768}" -print_final_stats=1 \
         -artifact_prefix="broken/$target-" "${limits[@]}" "found/$target" >"$log" 2>&1) 2>"$work/time" || status=$?
     cpu=$(awk '{ t += $1 + $2 } END { print int(t + 0.5) }' "$work/time" "$work/$target.cpu" \
         2>/dev/null || awk '{ print int($1 + $2 + 0.5) }' "$work/time")
