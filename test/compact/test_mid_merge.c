@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_mid_merge.c - many small slices over a large bottom run become one slice: what they hide in
+ * the run stays hidden.
+ */
+#include "peat.h"
+#include "support/sim_env.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define KEYS    3000u
+#define FLUSHES 16u /* more than the slices a partition may have before they are merged */
+
+static peat_slice key_of(unsigned i, char text[16])
+{
+    return peat_bytes(text, (size_t)snprintf(text, 16, "key-%06u", i));
+}
+
+static void put(peat_db *db, unsigned i, const char *value)
+{
+    char text[16];
+    assert_int_equal(peat_put(db, NULL, key_of(i, text), peat_str(value)), PEAT_OK);
+}
+
+/* Even numbers are keys of the bottom run; each flush overwrites one, deletes one, and adds the odd
+ * one between them. */
+static void add_slices(peat_db *db)
+{
+    char text[16];
+    for (unsigned i = 0; i < FLUSHES; i++) {
+        unsigned at = 100 * (i + 1);
+        put(db, at, "overwritten");
+        put(db, at + 1, "new");
+        assert_int_equal(peat_delete(db, NULL, key_of(at + 2, text)), PEAT_OK);
+        assert_int_equal(peat_flush(db), PEAT_OK);
+    }
+}
+
+static void expect(peat_db *db, unsigned i, const char *value)
+{
+    char text[16];
+    peat_buf found = PEAT_BUF_INIT;
+    peat_rc rc = peat_get(db, NULL, key_of(i, text), &found);
+    assert_int_equal(rc, value != NULL ? PEAT_OK : PEAT_NOT_FOUND);
+    if (value != NULL)
+        assert_true(found.size == strlen(value) && memcmp(found.data, value, found.size) == 0);
+    peat_buf_free(&found);
+}
+
+static void expect_all(peat_db *db)
+{
+    peat_iter *it = NULL;
+    size_t rows = 0;
+    for (unsigned i = 0; i < FLUSHES; i++) {
+        expect(db, 100 * (i + 1), "overwritten");
+        expect(db, 100 * (i + 1) + 1, "new");
+        expect(db, 100 * (i + 1) + 2, NULL);
+    }
+    assert_int_equal(peat_iter_open(db, NULL, &it), PEAT_OK);
+    while (peat_iter_next(it) == PEAT_OK)
+        rows++;
+    peat_iter_close(it);
+    assert_int_equal(rows, KEYS); /* one more and one fewer each time */
+}
+
+static uint64_t mid_merges(peat_db *db)
+{
+    peat_statistics stats = {.size = sizeof stats};
+    assert_int_equal(peat_stats(db, &stats), PEAT_OK);
+    return stats.mid_merges;
+}
+
+static void a_merge_of_slices_keeps_what_hides_the_run_below(void **state)
+{
+    (void)state;
+    sim_env *sim = sim_new(sim_seed(1));
+    peat_host host = {.size = sizeof host, .env = sim_peat(sim)};
+    peat_options options = {.size = sizeof options, .threads = PEAT_THREADS_NONE, .host = &host};
+    peat_db *db = NULL;
+    char value[120];
+    memset(value, 'v', sizeof value);
+    value[sizeof value - 1] = '\0';
+    assert_int_equal(peat_open("db", &options, &db, NULL), PEAT_OK);
+    for (unsigned i = 0; i < KEYS; i++)
+        put(db, 2 * i, value);
+    assert_int_equal(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL), PEAT_OK);
+    add_slices(db);
+    for (size_t did = 1; did != 0;)
+        assert_int_equal(peat_work(db, 8, &did), PEAT_OK);
+    assert_true(mid_merges(db) >= 1);
+    expect_all(db);
+    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_int_equal(peat_open("db", &options, &db, NULL), PEAT_OK);
+    expect_all(db);
+    assert_int_equal(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL), PEAT_OK);
+    expect_all(db);
+    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_true(sim_is_clean(sim));
+    sim_free(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_merge_of_slices_keeps_what_hides_the_run_below),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
