@@ -12,6 +12,7 @@
 #include "cache/cache.h"
 
 #include "cache/frames.h"
+#include "cache/heap_block.h"
 
 /* Flights are found by block; more shards than threads keep strangers apart. A power of two. */
 #define SHARDS 16u
@@ -44,19 +45,13 @@ typedef struct shard {
     uint8_t pad[64];
 } shard;
 
-/* A block in heap memory; the last reference frees it. */
-typedef struct heap_block {
-    _Atomic uint32_t refs;
-    size_t bytes; /* counted */
-    _Alignas(16) uint8_t data[];
-} heap_block;
-
 struct pt_cache {
     const pt_env *env;
     pt_epoch *epoch;
     pt_frames frames;
     shard shards[SHARDS];
-    _Atomic uint64_t heap_bytes, heap_fetches;
+    pt_heap_blocks heap;
+    _Atomic uint64_t heap_fetches;
     _Atomic uint32_t attached;
 };
 
@@ -86,15 +81,6 @@ static void ref_of_frame(const pt_cache *c, pt_frame *frame, pt_block_ref *ret_r
     ret_ref->pin = frame;
 }
 
-static void heap_block_unref(pt_cache *c, heap_block *b)
-{
-    /* acq_rel: everyone's reads come before the memory goes */
-    if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
-        return;
-    atomic_fetch_sub_explicit(&c->heap_bytes, b->bytes, memory_order_relaxed);
-    pt_free(c->env, b);
-}
-
 static void source_release(pt_block_source *base, pt_block_ref *block)
 {
     pt_cache *c = PT_CONTAINER(base, source, base)->cache;
@@ -103,7 +89,7 @@ static void source_release(pt_block_source *base, pt_block_ref *block)
     if (PT_LIKELY(in_slab(c, block->data)))
         pt_frame_unpin(block->pin);
     else
-        heap_block_unref(c, block->pin);
+        pt_heap_block_unref(&c->heap, block->pin);
     *block = (pt_block_ref){0};
 }
 
@@ -111,7 +97,7 @@ static void source_release(pt_block_source *base, pt_block_ref *block)
 static void ref_add(const pt_cache *c, const pt_block_ref *ref, uint32_t n)
 {
     _Atomic uint32_t *count =
-        in_slab(c, ref->data) ? &((pt_frame *)ref->pin)->pins : &((heap_block *)ref->pin)->refs;
+        in_slab(c, ref->data) ? &((pt_frame *)ref->pin)->pins : &((pt_heap_block *)ref->pin)->refs;
     atomic_fetch_add_explicit(count, n, memory_order_relaxed);
 }
 
@@ -147,17 +133,13 @@ static bool fetch_resident(source *s, uint32_t block, pt_fetch_hint hint, pt_blo
 static peat_rc load_to_heap(source *s, uint32_t block, size_t size, pt_block_ref *ret_ref)
 {
     pt_cache *c = s->cache;
-    size_t bytes = sizeof(heap_block) + size;
-    heap_block *b = pt_alloc(c->env, bytes);
+    pt_heap_block *b = pt_heap_block_new(&c->heap, size);
     if (b == NULL)
         return PEAT_NOMEM;
-    atomic_init(&b->refs, 1);
-    b->bytes = bytes;
-    atomic_fetch_add_explicit(&c->heap_bytes, bytes, memory_order_relaxed);
     size_t loaded = 0;
     peat_rc rc = s->loader.load(s->loader.ctx, block, b->data, size, &loaded);
     if (rc != PEAT_OK) {
-        heap_block_unref(c, b);
+        pt_heap_block_unref(&c->heap, b);
         return rc;
     }
     PT_ASSERT(loaded <= size);
@@ -373,6 +355,7 @@ peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes, size_t by
         return rc;
     }
     c->env = env;
+    c->heap.env = env;
     c->epoch = epoch;
     for (unsigned i = 0; i < SHARDS; i++) {
         pt_mutex_init(&c->shards[i].mu);
@@ -410,7 +393,7 @@ void pt_cache_get_stats(pt_cache *c, pt_cache_stats *ret_stats)
         pt_mutex_unlock(&c->shards[i].mu);
         s.hits_fetch += atomic_load_explicit(&c->shards[i].hits, memory_order_relaxed);
     }
-    s.heap_bytes = atomic_load_explicit(&c->heap_bytes, memory_order_relaxed);
+    s.heap_bytes = atomic_load_explicit(&c->heap.bytes, memory_order_relaxed);
     s.heap_fetches = atomic_load_explicit(&c->heap_fetches, memory_order_relaxed);
     pt_frames_count(&c->frames, &s.evictions, &s.frame_bytes, &s.pinned);
     *ret_stats = s;

@@ -22,8 +22,8 @@ typedef struct pt_posix_store {
     bool streams;          /* the last period had enough stores */
     unsigned stores;       /* in this period, and their bytes; bytes of the last one */
     uint64_t bytes, bytes_before;
-    uint64_t since_ns;     /* of this period */
-    uint8_t *base;         /* maps [at, at + size) of the file; NULL: nothing */
+    uint64_t since_ns; /* of this period */
+    uint8_t *base;     /* maps [at, at + size) of the file; NULL: nothing */
     uint64_t at, size;
     uint64_t safe_to; /* [.., safe_to) was populated in this period */
 } pt_posix_store;
