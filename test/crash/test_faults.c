@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #define COMMITS     60
@@ -369,15 +370,17 @@ static int64_t run_one(uint64_t seed)
 
 static unsigned run_many(uint64_t first, uint64_t runs, unsigned failures_max)
 {
-    uint64_t hits = 0;
+    uint64_t hits = 0, done = 0, bound = model_number("BOUND", 0);
+    time_t end = bound != 0 ? time(NULL) + (time_t)bound : 0;
     unsigned failed = 0;
-    for (uint64_t i = 0; i < runs && failed < failures_max; i++) {
-        int64_t calls = run_one(first + i);
+    for (; done < runs && failed < failures_max && (end == 0 || time(NULL) < end); done++) {
+        int64_t calls = run_one(first + done);
         failed += calls < 0;
         hits += calls > 0 ? (uint64_t)calls : 0;
     }
-    print_message("seeds from %" PRIu64 ", %" PRIu64 " runs, %" PRIu64 " failed calls, %u wrong\n",
-                  first, runs, hits, failed);
+    print_message("%" PRIu64 " trials, %u violations; seeds from %" PRIu64 ", %" PRIu64
+                  " failed calls\n",
+                  done, failed, first, hits);
     return failed;
 }
 

@@ -213,7 +213,7 @@ static void run_line(campaign *c, const line *l)
             g->next = g->at + l->stride;
         }
         bool late = c->end != 0 && time(NULL) >= c->end;
-        c->stopped = !g->ended && (late || c->points + g->reached >= c->points_max);
+        c->stopped = late || c->points + g->reached >= c->points_max;
         if (c->stopped || c->only_at != NULL)
             break;
     }
