@@ -105,15 +105,17 @@ typedef struct crash_run {
     model_open open;
     peat_db *db;
     peat_snapshot *snapshot;
-    size_t step;                /* next */
     _Atomic uint64_t *begun;    /* the last commit handed to the store */
     _Atomic uint64_t *returned; /* the last that came back */
     _Atomic uint64_t *durable;  /* the last that a power cut must spare */
     _Atomic uint64_t counters[3];
+    const atomic_bool *cut; /* the disk is being cut off: PEAT_IO ends the process; may be NULL */
     /* The newest copy is number `copies`, of the state after commit copy_at. */
     _Atomic uint64_t copies, copy_at;
     atomic_bool copy_whole; /* the import has returned */
 } crash_run;
+
+#define CRASH_EXIT_CUT 4 /* see cut above */
 
 /* Ends the process with a report. */
 void crash_fail(const crash_run *r, const char *format, ...)

@@ -28,6 +28,16 @@ void crash_fail(const crash_run *r, const char *format, ...)
     _Exit(MODEL_EXIT_MISMATCH);
 }
 
+/* An error that the cut under way explains: the store is closed, and that is all. */
+static void excuse(const crash_run *r, peat_rc rc)
+{
+    if (r->cut == NULL || !atomic_load(r->cut) || (rc != PEAT_IO && rc != PEAT_READ_ONLY))
+        return;
+    peat_snapshot_close(r->snapshot);
+    (void)peat_close(r->db); /* cannot be said to be durable, must not crash or hang */
+    _Exit(CRASH_EXIT_CUT);
+}
+
 void crash_run_init(crash_run *r, const crash_plan *plan, sim_env *sim, FILE *report)
 {
     *r = (crash_run){.plan = plan, .sim = sim, .dir = "store", .report = report};
@@ -48,6 +58,7 @@ void crash_open(crash_run *r, bool read_only)
     }
     if (read_only && rc == PEAT_NOT_FOUND)
         return;
+    excuse(r, rc);
     if (rc != PEAT_OK)
         crash_fail(r, "peat_open%s: %s, \"%s\"", read_only ? " read-only" : "", peat_rc_name(rc),
                    error.message);
@@ -59,6 +70,7 @@ void crash_close(crash_run *r)
     r->snapshot = NULL;
     peat_rc rc = peat_close(r->db);
     r->db = NULL;
+    excuse(r, rc);
     if (rc != PEAT_OK)
         crash_fail(r, "peat_close: %s", peat_rc_name(rc));
 }
@@ -105,6 +117,7 @@ peat_rc crash_apply(const crash_run *r, uint64_t i)
 
 static void expect_ok(const crash_run *r, peat_rc rc, const char *call)
 {
+    excuse(r, rc);
     if (rc != PEAT_OK)
         crash_fail(r, "%s after commit %" PRIu64 ": %s", call, atomic_load(r->returned),
                    peat_rc_name(rc));
@@ -198,6 +211,7 @@ void crash_read(const crash_run *r, crash_row_fn each, void *arg)
             each(arg, rank, rows[i].value, hash);
         }
     peat_iter_close(it);
+    excuse(r, rc);
     if (rc != PEAT_END)
         crash_fail(r, "reading it all: %s", peat_rc_name(rc));
 }
