@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_recovered_end.c - what a recovery has shown is promised from then on: damage to it is told
+ * by the next open, and not taken for a torn tail.
+ */
+#include "peat.h"
+#include "support/sim_env.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define KEYS 20u
+
+static peat_rc open_store(sim_env *sim, peat_db **ret_db)
+{
+    peat_host host = {.size = sizeof host, .env = sim_peat(sim)};
+    peat_options options = {.size = sizeof options,
+                            .threads = PEAT_THREADS_NONE,
+                            .sync_interval_ms = 100000,
+                            .host = &host};
+    return peat_open("db", &options, ret_db, NULL);
+}
+
+static void put(peat_db *db, unsigned i)
+{
+    char key[2] = {(char)('a' + (int)i), '\0'};
+    assert_int_equal(peat_put(db, NULL, peat_str(key), peat_str("some value")), PEAT_OK);
+}
+
+static unsigned count(peat_db *db)
+{
+    unsigned rows = 0;
+    peat_iter *it = NULL;
+    assert_int_equal(peat_iter_open(db, NULL, &it), PEAT_OK);
+    while (peat_iter_next(it) == PEAT_OK)
+        rows++;
+    peat_iter_close(it);
+    return rows;
+}
+
+/* A process that is killed leaves its handle to nobody: the test closes it after looking. */
+static sim_env *kill_store(sim_env *sim, peat_db *db)
+{
+    sim_env *after = sim_clone_killed(sim);
+    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_true(sim_is_clean(sim));
+    sim_free(sim);
+    return after;
+}
+
+static void damage_to_what_recovery_showed_is_told(void **state)
+{
+    (void)state;
+    peat_db *db = NULL;
+    sim_env *sim = sim_new(sim_seed(1));
+    assert_int_equal(open_store(sim, &db), PEAT_OK);
+    for (unsigned i = 0; i < KEYS; i++)
+        put(db, i);
+    sim = kill_store(sim, db);
+    assert_int_equal(open_store(sim, &db), PEAT_OK); /* recovers, and writes nothing itself */
+    assert_int_equal(count(db), KEYS);
+    sim = kill_store(sim, db);
+    assert_true(sim_file_flip(sim, "db", "w-000001", 128 + 48 * 10, 1)); /* in the tenth record */
+    assert_int_equal(open_store(sim, &db), PEAT_CORRUPT);
+    assert_true(sim_is_clean(sim));
+    sim_free(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(damage_to_what_recovery_showed_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

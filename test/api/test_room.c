@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_room.c - what a store holds in memory while it cannot write tables, and what it lets go of:
+ * memtables wait, their log stays until each is flushed, sections of tables keep to their share.
+ */
+#include "peat.h"
+#include "support/sim_env.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define MEMTABLE_BYTES ((size_t)64 << 10)
+
+typedef struct site {
+    sim_env *sim;
+    peat_host host;
+    peat_test_options test;
+    peat_options options;
+    peat_db *db;
+} site;
+
+static void site_open(site *s, sim_env *sim)
+{
+    *s = (site){.sim = sim};
+    s->host = (peat_host){.size = sizeof s->host, .env = sim_peat(sim)};
+    s->test = (peat_test_options){
+        .size = sizeof s->test, .memtable_bytes = MEMTABLE_BYTES, .segment_bytes = 8192};
+    s->options = (peat_options){.size = sizeof s->options,
+                                .memory_bytes = PEAT_MEMORY_BYTES_MIN,
+                                .threads = PEAT_THREADS_NONE,
+                                .test = &s->test,
+                                .host = &s->host};
+    assert_int_equal(peat_open("db", &s->options, &s->db, NULL), PEAT_OK);
+}
+
+static void site_close(site *s)
+{
+    (void)!peat_close(s->db); /* may say once more that a flush failed */
+    assert_true(sim_is_clean(s->sim));
+    sim_free(s->sim);
+}
+
+static peat_statistics stats_of(site *s)
+{
+    peat_statistics stats = {.size = sizeof stats};
+    assert_int_equal(peat_stats(s->db, &stats), PEAT_OK);
+    return stats;
+}
+
+static peat_rc put(site *s, unsigned i)
+{
+    char key[16], value[400];
+    memset(value, 'v', sizeof value);
+    size_t size = (size_t)snprintf(key, sizeof key, "%08u", i);
+    return peat_put(s->db, NULL, peat_bytes(key, size), peat_bytes(value, sizeof value));
+}
+
+static void fail_tables(site *s)
+{
+    (void)sim_fault_add(s->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_CREATE),
+                                            .at = 1,
+                                            .error = ENOSPC,
+                                            .sticky = true,
+                                            .name_prefix = "t-"});
+}
+
+/* Writes until there is no room; returns how many writes were taken. */
+static unsigned fill(site *s)
+{
+    unsigned n = 0;
+    fail_tables(s);
+    peat_rc rc;
+    while ((rc = put(s, n)) == PEAT_OK) {
+        n++;
+        assert_true(n < 20 * MEMTABLE_BYTES / 400);
+    }
+    assert_int_equal(rc, PEAT_FULL);
+    return n;
+}
+
+static void memtables_do_not_pile_up(void **state)
+{
+    (void)state;
+    site s;
+    site_open(&s, sim_new(sim_seed(1)));
+    unsigned n = fill(&s);
+    assert_true(stats_of(&s).immutable_memtables <= 2);
+    assert_true(n > MEMTABLE_BYTES / 400);
+    sim_faults_clear(s.sim);
+    assert_int_equal(peat_flush(s.db), PEAT_OK); /* resumes by itself */
+    assert_int_equal(put(&s, n), PEAT_OK);
+    site_close(&s);
+}
+
+static void expect_first(site *s, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char key[16];
+        size_t size = (size_t)snprintf(key, sizeof key, "%08u", i);
+        assert_int_equal(peat_exists(s->db, NULL, peat_bytes(key, size)), PEAT_OK);
+    }
+}
+
+/* After each single unit of work the process dies: what still waits is in the log. */
+static void the_log_of_a_waiting_memtable_stays(void **state)
+{
+    (void)state;
+    site s, again;
+    size_t did = 1;
+    site_open(&s, sim_new(sim_seed(1)));
+    unsigned n = fill(&s);
+    assert_true(stats_of(&s).immutable_memtables == 2);
+    sim_faults_clear(s.sim);
+    while (did != 0) {
+        assert_int_equal(peat_work(s.db, 1, &did), PEAT_OK);
+        site_open(&again, sim_clone_killed(s.sim));
+        expect_first(&again, n);
+        site_close(&again);
+    }
+    site_close(&s);
+}
+
+/* A quarter of the memory is for sections; reads of every table would load more than that. */
+static void sections_keep_to_their_share(void **state)
+{
+    (void)state;
+    site s;
+    char key[16];
+    site_open(&s, sim_new(sim_seed(1)));
+    for (unsigned i = 0; i < 250000; i++) {
+        size_t size = (size_t)snprintf(key, sizeof key, "%08u", i * 7919 % 250000);
+        assert_int_equal(peat_put(s.db, NULL, peat_bytes(key, size), peat_str("")), PEAT_OK);
+    }
+    assert_int_equal(peat_compact(s.db, peat_unbounded(), peat_unbounded(), NULL), PEAT_OK);
+    for (unsigned i = 0; i < 250000; i += 500) {
+        size_t size = (size_t)snprintf(key, sizeof key, "%08u", i);
+        assert_int_equal(peat_exists(s.db, NULL, peat_bytes(key, size)), PEAT_OK);
+        assert_true(stats_of(&s).metadata_bytes <= PEAT_MEMORY_BYTES_MIN / 4);
+    }
+    site_close(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memtables_do_not_pile_up),
+        cmocka_unit_test(the_log_of_a_waiting_memtable_stays),
+        cmocka_unit_test(sections_keep_to_their_share),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
