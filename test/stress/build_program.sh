@@ -12,7 +12,7 @@ clean_up() { :; }
 
 build_program() {
     local zstd=
-    if nm -A "$lib/libpeat.a" 2>/dev/null | grep -q ' U ZSTD_'; then zstd=-lzstd; fi
+    if nm -A "$lib/libpeat.a" 2>/dev/null | grep ' U ZSTD_' >/dev/null; then zstd=-lzstd; fi
     "${PEAT_CC:-cc}" -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -I"$src/include" \
         -o "$work/$1" "$here/programs/$1.c" "$lib/libpeat.a" -llz4 $zstd -pthread
 }
