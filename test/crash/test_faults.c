@@ -38,8 +38,7 @@ typedef struct fault_run {
     bool reopened_badly; /* an open failed: the rest of the plan is left out */
 } fault_run;
 
-/* --- what may be there
- * ---------------------------------------------------------------------------- */
+/* --- what may be there --- */
 
 typedef struct reading {
     peat_rc rc;
@@ -125,8 +124,7 @@ static void expect_allowed(const fault_run *f, uint64_t sure, uint64_t *ret_sour
     expect_whole(f, ret_source);
 }
 
-/* --- the workload under a fault
- * ------------------------------------------------------------------- */
+/* --- the workload under a fault --- */
 
 static void read_some(fault_run *f, model_random *random)
 {
@@ -223,8 +221,7 @@ static void follow(fault_run *f)
     }
 }
 
-/* --- afterwards
- * ----------------------------------------------------------------------------------- */
+/* --- afterwards --- */
 
 /* A store that had no room or no memory works on when there is some again. */
 static void expect_usable(fault_run *f)
@@ -305,8 +302,7 @@ static void run_fault(void *arg, FILE *report)
     crash_plan_done(&plan);
 }
 
-/* --- which calls
- * ---------------------------------------------------------------------------------- */
+/* --- which calls --- */
 
 typedef struct family {
     const char *name;
