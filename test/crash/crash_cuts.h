@@ -26,6 +26,7 @@ typedef struct crash_tally {
     uint64_t boundaries, commits, plans;
     uint64_t at_depth[CRASH_DEPTH + 1]; /* images verified */
     uint64_t twice, read_only, copies, killed;
+    uint64_t broken; /* images with garbage that did not come back whole */
     size_t capacity; /* of seen, a power of two */
     uint64_t *seen;
 } crash_tally;
@@ -39,7 +40,7 @@ typedef struct crash_job {
     uint64_t seed;
     size_t commits;
     unsigned one_in; /* boundaries */
-    bool garbage;    /* sectors being written may hold anything */
+    bool garbage;    /* sectors being written may hold anything: one cut, findings are told */
     FILE *report;    /* of the child */
     crash_tally *tally;
 } crash_job;

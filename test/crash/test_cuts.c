@@ -100,6 +100,9 @@ static int campaign(void)
     if (only != NULL && *only != '\0')
         loads = 1;
     print_line(t, failed, done < loads ? done : loads);
+    if (t->broken != 0)
+        (void)printf("%" PRIu64 " of %" PRIu64 " images with garbage did not come back whole\n",
+                     t->broken, t->at_depth[1]);
     crash_tally_free(t);
     return failed != 0;
 }
