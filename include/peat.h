@@ -803,6 +803,54 @@ typedef struct peat_check_report {
 PEAT_API peat_rc peat_check(peat_db *db, const peat_check_options *options,
                             peat_check_report *ret_report);
 
+typedef struct peat_repair_options {
+    size_t size;
+    const peat_options
+        *open; /* how the new store is made: memory, compression, host; may be NULL */
+    /* Put doubtful entries (below) into the new store as well. */
+    bool accept_doubtful;
+    /* Called for each damaged place; may be NULL. Returning false cancels. */
+    bool (*damage_fn)(void *ctx, const peat_damage *damage);
+    /* Called for each doubtful entry, in order of keys; may be NULL. Returning false cancels. */
+    bool (*doubtful_fn)(void *ctx, peat_slice key, peat_slice value);
+    void *ctx;
+    const peat_progress *progress; /* may be NULL */
+} peat_repair_options;
+
+typedef struct peat_repair_report {
+    size_t size;                  /* set by the caller to sizeof, as in options */
+    uint64_t entries;             /* in the new store */
+    uint64_t doubtful;            /* that were found */
+    uint64_t damages;             /* damaged places */
+    uint64_t lost_table_entries;  /* versions and tombstones in blocks that cannot be read */
+    uint64_t lost_log_operations; /* writes that are known to have been in the log */
+    bool manifest_lost;           /* nobody knows which table is newer: all entries are doubtful */
+} peat_repair_report;
+
+/*
+ * Makes a new store in to_dir of everything that can still be read of the damaged store in dir,
+ * which is not changed: when peat_open answers PEAT_CORRUPT, or peat_check finds damage and there
+ * is no better copy. Needs room for the new store. Nobody may have dir open for writing.
+ *
+ * An entry is recovered when its bytes verify, and nothing that could hold a newer version or the
+ * deletion of its key is lost. When something is (a block of a newer table, or the manifest that
+ * knows which table is newer), the entry is doubtful: it was written once, and may have been
+ * overwritten or deleted since. Doubtful entries are handed to doubtful_fn and left out of the new
+ * store, unless accept_doubtful. Of a damaged log every record that verifies is recovered; the
+ * writes of the others are lost, and older values of their keys stand, which the report can only
+ * count. No entry is ever made up. Open snapshots, old versions and statistics are not kept.
+ *
+ * options, ret_report and ret_error may be NULL; the report is filled whatever the outcome.
+ *
+ * Returns PEAT_OK when the new store is complete and durable, however much was lost: look at the
+ * report; or PEAT_NOT_FOUND, PEAT_NOT_STORE (dir), PEAT_EXISTS, PEAT_NOT_STORE (to_dir),
+ * PEAT_VERSION, PEAT_UNSUPPORTED, PEAT_BUSY, PEAT_CANCELLED, PEAT_IO, a write error. After an error
+ * there is no store in to_dir.
+ */
+PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
+                             const peat_repair_options *options, peat_repair_report *ret_report,
+                             peat_error *ret_error);
+
 /*
  * ---------------------------------------------------------------------------------------------
  * 12  Looking inside

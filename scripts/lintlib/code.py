@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from .tree import Problem, functions, line_of
 
 FLOOR = {"base": 0, "env": 0, "entry": 1, "log": 2, "table": 2, "mem": 2, "cache": 2,
-         "version": 3, "compact": 4, "db": 5, "api": 6}
+         "version": 3, "compact": 4, "db": 5, "repair": 5.5, "api": 6}
 # Floor 0 is one floor; the folders of floor 2 are strangers to one another.
 FRIENDS = {("base", "env"), ("env", "base")}
 PUBLIC_HEADERS = ("peat.h", "peat_env.h")
@@ -19,6 +19,8 @@ OUTSIDE = ("tools", "bench", "examples", "bindings")
 INSIDE = "bench/experiments/"
 
 LINES_SOFT, LINES_HARD, CORE_LINES_MAX = 400, 900, 16000
+# A store works without it: it reads the files of one that does not.
+NOT_CORE = "src/repair/"
 FUNCTION_LINES_MAX, FUNCTION_MEDIAN_MAX = 100, 12
 RATCHET = "scripts/size-ratchet.txt"
 
@@ -213,9 +215,9 @@ def check_function_size(tree):
 
 
 def check_core_size(tree):
-    """src/ stays within 16,000 lines of code; blank lines, comments and lone braces do not count"""
-    lines = sum(1 for p in tree.c_files("src") for row in tree.code(p).split("\n")
-                if row.strip(" \t{};"))
+    """src/ without src/repair stays within 16,000 lines of code; blank lines, comments and lone braces do not count"""
+    lines = sum(1 for p in tree.c_files("src") if not p.startswith(NOT_CORE)
+                for row in tree.code(p).split("\n") if row.strip(" \t{};"))
     if lines <= CORE_LINES_MAX:
         return []
     return [Problem("src", 0, f"the core has {lines} lines of code, the limit is {CORE_LINES_MAX}",

@@ -277,6 +277,22 @@ out:
     return rc;
 }
 
+peat_rc pt_catalog_read(pt_catalog *c, pt_shelf *shelf, pt_file *file,
+                        const pt_superblock *superblock, pt_manifest_place *ret_place)
+{
+    peat_rc rc = PEAT_OK;
+    opening o = {.c = c};
+    uint64_t file_bytes;
+    bool tail;
+    catalog_init(c, shelf);
+    TRY(pt_manifest_walk(c->env, c->sink, file, superblock, visit_edit, &o, ret_place, &file_bytes,
+                         &tail));
+    TRY(adopt(&o));
+out:
+    pt_draft_done(&o.d, c);
+    return rc;
+}
+
 peat_rc pt_catalog_begin(pt_catalog *c)
 {
     peat_rc rc = PEAT_OK;

@@ -10,6 +10,7 @@
 
 #include "version/edit.h"
 #include "version/manifest.h"
+#include "version/manifest_file.h"
 #include "version/version.h"
 
 typedef struct pt_catalog {
@@ -33,6 +34,10 @@ peat_rc pt_catalog_create(pt_catalog *c, pt_shelf *shelf, uint64_t store_id, uin
 /* Reads the manifest. Opens no table; compares the directory's names and sizes with the state:
  * PEAT_CORRUPT for a table that is missing or has another size. */
 peat_rc pt_catalog_open(pt_catalog *c, pt_shelf *shelf) PT_MUST_USE;
+/* For repair: the state as this manifest tells it, whatever became of the tables; to be read, never
+ * committed to. Where its records end. */
+peat_rc pt_catalog_read(pt_catalog *c, pt_shelf *shelf, pt_file *file,
+                        const pt_superblock *superblock, pt_manifest_place *ret_place) PT_MUST_USE;
 /* For a writer, after open: counts the open durably, removes files that no state refers to. */
 peat_rc pt_catalog_begin(pt_catalog *c) PT_MUST_USE;
 void pt_catalog_done(pt_catalog *c);

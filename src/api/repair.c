@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* repair.c - peat_repair. */
+#include "repair/repair.h"
+
+#include "api/handle.h"
+#include "api/settings.h"
+
+static void say(peat_error *ret_error, peat_rc rc, const char *text)
+{
+    if (ret_error == NULL)
+        return;
+    memset(ret_error, 0, sizeof *ret_error);
+    ret_error->rc = rc;
+    size_t n = strnlen(text, sizeof ret_error->message - 1);
+    memcpy(ret_error->message, text, n);
+}
+
+static void hand_over(const peat_repair_report *report, peat_repair_report *ret_report)
+{
+    if (ret_report == NULL)
+        return;
+    size_t size = ret_report->size, n = size < sizeof *report ? size : sizeof *report;
+    memcpy(ret_report, report, n);
+    ret_report->size = size;
+}
+
+static bool valid(const char *dir, const char *to_dir, const peat_repair_options *o,
+                  const peat_repair_report *report)
+{
+    return dir != NULL && *dir != '\0' && to_dir != NULL && *to_dir != '\0' &&
+           pt_options_valid(o, sizeof *o, sizeof *o) &&
+           (report == NULL || report->size >= sizeof(size_t));
+}
+
+peat_rc peat_repair(const char *dir, const char *to_dir, const peat_repair_options *options,
+                    peat_repair_report *ret_report, peat_error *ret_error)
+{
+    peat_repair_options o;
+    peat_repair_report report = {0};
+    pt_settings settings;
+    const pt_env *env;
+    const char *why = NULL;
+    say(ret_error, PEAT_OK, "");
+    if (!valid(dir, to_dir, options, ret_report)) {
+        say(ret_error, PEAT_INVALID, "peat_repair: a directory or the options make no sense");
+        return PEAT_INVALID;
+    }
+    pt_options_copy(options, &o, sizeof o);
+    peat_rc rc = pt_settings_resolve(o.open, &settings, &env, &why);
+    if (rc != PEAT_OK) {
+        say(ret_error, rc, why != NULL ? why : peat_rc_text(rc));
+        return rc;
+    }
+    settings.may_create = settings.error_if_exists = settings.unfinished = true;
+    settings.no_log = true; /* one flush at the end makes all of it durable */
+    settings.read_only = false;
+    rc = pt_store_repair(dir, to_dir, env, &settings, &o, &report, ret_error);
+    if (rc != PEAT_OK && ret_error != NULL && ret_error->rc == PEAT_OK)
+        say(ret_error, rc, peat_rc_text(rc));
+    hand_over(&report, ret_report);
+    return rc;
+}
