@@ -116,11 +116,15 @@ void pt_sink_get(pt_sink *sink, peat_error *ret_error)
     pt_mutex_unlock(&sink->mu);
 }
 
-void pt_sink_place(pt_sink *sink, pt_spot *ret_place)
+void pt_sink_place(pt_sink *sink, pt_spot *ret_place, peat_error *ret_error)
 {
     pt_mutex_lock(&sink->mu);
     *ret_place = sink->place;
+    *ret_error = sink->newest;
     pt_mutex_unlock(&sink->mu);
+    const char *text = ret_place->file[0] != '\0' ? strstr(ret_error->message, ": ") : NULL;
+    if (text != NULL)
+        memmove(ret_error->message, text + 2, strlen(text + 2) + 1);
 }
 
 void pt_sink_first(pt_sink *sink, peat_error *ret_error)

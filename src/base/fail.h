@@ -63,7 +63,7 @@ void pt_sink_forget(pt_sink *sink);
 void pt_sink_first(pt_sink *sink, peat_error *ret_error);
 /* The fence's cause if there is one, else the newest error. */
 void pt_sink_get(pt_sink *sink, peat_error *ret_error);
-/* Of the newest error. */
-void pt_sink_place(pt_sink *sink, pt_spot *ret_place);
+/* Of the newest error: its place, and its text without it. */
+void pt_sink_place(pt_sink *sink, pt_spot *ret_place, peat_error *ret_error);
 
 #endif

@@ -53,8 +53,7 @@ static peat_rc report_sink(checking *c, peat_rc rc, pt_sink *sink, const char *f
         return rc;
     peat_error e;
     pt_spot place;
-    pt_sink_get(sink, &e);
-    pt_sink_place(sink, &place);
+    pt_sink_place(sink, &place, &e);
     damage(c, place.file[0] != '\0' ? place.file : file, place.offset, e.message);
     return PEAT_OK;
 }

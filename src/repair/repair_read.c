@@ -28,8 +28,7 @@ static void report_sink(pt_repair *r, const char *otherwise)
 {
     peat_error e;
     pt_spot spot;
-    pt_sink_get(&r->sink, &e);
-    pt_sink_place(&r->sink, &spot);
+    pt_sink_place(&r->sink, &spot, &e);
     report_damage(r, spot.file[0] != '\0' ? spot.file : otherwise, spot.offset, e.message);
 }
 

@@ -171,14 +171,16 @@ static void damage_keeps_its_place_beside_its_text(void **state)
     peat_error e;
     pt_sink_init(&sink);
     assert_int_equal(pt_fail_at(&sink, PEAT_CORRUPT, "w-000007", 640, "%d of 3", 2), PEAT_CORRUPT);
-    pt_sink_place(&sink, &spot);
     pt_sink_get(&sink, &e);
+    assert_string_equal(e.message, "w-000007 @640: 2 of 3");
+    pt_sink_place(&sink, &spot, &e);
     assert_string_equal(spot.file, "w-000007");
     assert_int_equal(spot.offset, 640);
-    assert_string_equal(e.message, "w-000007 @640: 2 of 3");
+    assert_string_equal(e.message, "2 of 3");
     (void)pt_fail(&sink, PEAT_CORRUPT, "nowhere");
-    pt_sink_place(&sink, &spot);
+    pt_sink_place(&sink, &spot, &e);
     assert_string_equal(spot.file, "");
+    assert_string_equal(e.message, "nowhere");
     pt_sink_done(&sink);
 }
 

@@ -57,6 +57,8 @@ typedef struct cli_args {
     bool sync;
     uint64_t batch;
     const char *ack;
+    const char *doubtful;
+    bool accept_doubtful;
     bool no_log;
     bool settle;
     uint64_t memory;
@@ -142,6 +144,7 @@ int cli_run_count(cli_args *args);
 int cli_run_load(cli_args *args);
 int cli_run_stats(cli_args *args);
 int cli_run_check(cli_args *args);
+int cli_run_repair(cli_args *args);
 int cli_run_compact(cli_args *args);
 int cli_run_export(cli_args *args);
 int cli_run_import(cli_args *args);

@@ -122,8 +122,8 @@ int cli_run_check(cli_args *args)
         add_report(&c, &report, code);
     if (c.listed > 0)
         (void)cli_fail(args, code,
-                       "%s is damaged in %" PRIu64 " places; other records can still "
-                       "be read, see 'peat dump'",
+                       "%s is damaged in %" PRIu64 " places; what can still be read, 'peat "
+                       "repair' takes into a new store",
                        args->dir, c.listed);
     return cli_output_finish(&c.out, args, code);
 }

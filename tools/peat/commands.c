@@ -68,6 +68,25 @@ const cli_command cli_commands[] = {
      "The exit code is 0 for a sound store and 3 for a damaged one.",
      "peat check words.peat\npeat check --json words.peat", CLI_TAKES_STORE, 0, 0, cli_run_check,
      "db json memory quiet help"},
+    {"repair", "NEW", "make a new store of what is left of a damaged one",
+     "Makes the store NEW of every record that can still be read of the damaged store DIR, which "
+     "is "
+     "not changed. Each damaged place is a line on standard output, as with check.\n\n"
+     "A record is doubtful when a place is lost where it could have been overwritten or deleted "
+     "later. Doubtful records are left out of NEW, unless --accept-doubtful is given; --doubtful "
+     "writes them to a file to look through. When the manifest is lost all records are "
+     "doubtful.\n\n"
+     "Try it after a copy of the disk was made, and only when there is no better copy: a backup is "
+     "complete, a repair is what is left.\n\n"
+     "The exit code is 0 when nothing is missing in NEW, 1 when NEW was made but records are lost "
+     "or "
+     "were left out, 3 when it could not be made.",
+     "peat repair broken.peat mended.peat\n"
+     "peat repair --doubtful doubtful.tsv broken.peat mended.peat\n"
+     "peat load mended.peat doubtful.tsv",
+     CLI_TAKES_STORE, 1, 1, cli_run_repair,
+     "db doubtful accept-doubtful format separator no-escapes key-format value-format compression "
+     "json memory quiet help"},
     {"compact", "", "rewrite the store into its densest form",
      "Rewrites the records between bounds, or all, into one run without overwritten and deleted "
      "ones. The store does this by itself when it pays; this does it now. SIGINT stops it and "

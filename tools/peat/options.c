@@ -54,6 +54,10 @@ static const cli_option options[] = {
      "after each batch, append a line with the number of records acknowledged so far to FILE, "
      "which "
      "is emptied first; - is standard output"},
+    {"doubtful", 'D', CLI_STRING, FIELD(doubtful), "FILE", NULL,
+     "write doubtful records to FILE, which load can read; it must not be there yet"},
+    {"accept-doubtful", 'X', CLI_FLAG, FIELD(accept_doubtful), NULL, NULL,
+     "put doubtful records into the new store as well"},
     {"no-log", 'L', CLI_FLAG, FIELD(no_log), NULL, NULL,
      "write no log: faster, but a killed load loses what was not flushed yet"},
     {"settle", 'S', CLI_FLAG, FIELD(settle), NULL, NULL,

@@ -21,7 +21,7 @@ static const char *advice(peat_rc rc)
     case PEAT_FULL:
         return "; make room and try again";
     case PEAT_CORRUPT:
-        return "; keep the files and see 'peat help check'";
+        return "; keep the files and see 'peat help repair'";
     case PEAT_NOMEM:
         return "; give less with --memory";
     case PEAT_VERSION:

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cmd_repair.c - peat repair: damaged places as lines, doubtful records to a file, a new store.
+ */
+#include "codec.h"
+#include "output.h"
+#include "progress.h"
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct repair {
+    const cli_args *args;
+    cli_output out;
+    cli_progress progress;
+    uint64_t listed;
+    int doubtful_fd; /* -1: none */
+    int doubtful_errno;
+    const char *doubtful_why; /* a record cannot be written in this format */
+    cli_row_format format;
+    cli_output row;
+} repair;
+
+static bool on_damage(void *ctx, const peat_damage *damage)
+{
+    repair *r = ctx;
+    cli_bytes *out = &r->out.bytes;
+    if (r->args->json) {
+        cli_bytes_add_text(out, r->listed > 0 ? ",{" : "{");
+        cli_json_field(out, "file", CLI_TEXT, peat_str(damage->file));
+        cli_bytes_format(out, ",\"offset\":%" PRIu64 ",", damage->offset);
+        cli_json_field(out, "message", CLI_TEXT, peat_str(damage->message));
+        cli_bytes_add_char(out, '}');
+    } else {
+        cli_bytes_format(out, "%s @%" PRIu64 ": %s\n", damage->file, damage->offset,
+                         damage->message);
+    }
+    r->listed++;
+    return cli_output_flow(&r->out) && !cli_interrupted();
+}
+
+static bool write_row(repair *r)
+{
+    size_t done = 0;
+    while (done < r->row.bytes.size) {
+        ssize_t n = write(r->doubtful_fd, r->row.bytes.data + done, r->row.bytes.size - done);
+        if (n < 0 && errno != EINTR) {
+            r->doubtful_errno = errno;
+            return false;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    r->row.bytes.size = 0;
+    return true;
+}
+
+static bool on_doubtful(void *ctx, peat_slice key, peat_slice value)
+{
+    repair *r = ctx;
+    if (r->doubtful_fd < 0)
+        return !cli_interrupted();
+    r->doubtful_why = cli_output_row(&r->row, &r->format, key, value);
+    return r->doubtful_why == NULL && write_row(r) && !cli_interrupted();
+}
+
+static int open_doubtful(repair *r)
+{
+    const char *name = r->args->doubtful;
+    r->doubtful_fd = -1;
+    if (name == NULL)
+        return CLI_OK;
+    r->doubtful_fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (r->doubtful_fd < 0)
+        return cli_fail(r->args, CLI_USAGE, "cannot make %s: %s", name, strerror(errno));
+    return CLI_OK;
+}
+
+static int close_doubtful(repair *r, int code)
+{
+    cli_bytes_free(&r->row.bytes);
+    if (r->doubtful_fd >= 0 && (fsync(r->doubtful_fd) != 0 || close(r->doubtful_fd) != 0) &&
+        code != CLI_STORE)
+        return cli_fail(r->args, CLI_STORE, "cannot write to %s: %s", r->args->doubtful,
+                        strerror(errno));
+    return code;
+}
+
+static void add_report(repair *r, const peat_repair_report *report, int code)
+{
+    if (!r->args->json)
+        return;
+    cli_bytes_format(&r->out.bytes,
+                     "],\"ok\":%s,\"entries\":%" PRIu64 ",\"doubtful\":%" PRIu64
+                     ",\"lost_table_entries\":%" PRIu64 ",\"lost_log_operations\":%" PRIu64
+                     ",\"manifest_lost\":%s}\n",
+                     code == CLI_OK ? "true" : "false", report->entries, report->doubtful,
+                     report->lost_table_entries, report->lost_log_operations,
+                     report->manifest_lost ? "true" : "false");
+}
+
+/* What came of it, in words. */
+static int tell(repair *r, const peat_repair_report *report, const char *to)
+{
+    char a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE], c[CLI_NUMBER_SIZE], d[CLI_NUMBER_SIZE];
+    bool left_out = report->doubtful != 0 && !r->args->accept_doubtful;
+    bool lost = report->lost_table_entries != 0 || report->lost_log_operations != 0;
+    cli_note(
+        r->args,
+        "%s has %s records; %s doubtful ones %s; lost: %s versions in tables, %s writes of the "
+        "log",
+        to, cli_group(report->entries, a), cli_group(report->doubtful, b),
+        r->args->accept_doubtful ? "are among them" : "were left out",
+        cli_group(report->lost_table_entries, c), cli_group(report->lost_log_operations, d));
+    return left_out || lost ? CLI_NOT_FOUND : CLI_OK;
+}
+
+static int fail(repair *r, peat_rc rc, const peat_error *error, const char *to)
+{
+    if (rc == PEAT_CANCELLED && r->doubtful_why != NULL)
+        return cli_fail(r->args, CLI_USAGE, "cannot write a doubtful record to %s: %s",
+                        r->args->doubtful, r->doubtful_why);
+    if (rc == PEAT_CANCELLED && r->doubtful_errno != 0)
+        return cli_fail(r->args, CLI_STORE, "cannot write to %s: %s", r->args->doubtful,
+                        strerror(r->doubtful_errno));
+    if (rc == PEAT_CANCELLED)
+        return cli_interrupted() ? CLI_INTERRUPTED : CLI_PIPE;
+    return cli_fail(r->args, CLI_STORE, "cannot repair %s to %s: %s", r->args->dir, to,
+                    *error->message ? error->message : peat_rc_text(rc));
+}
+
+static int run_repair(repair *r, const char *to)
+{
+    peat_error error = {0};
+    peat_options open_options = cli_store_options(r->args, CLI_WRITE_CREATE);
+    peat_progress progress = {
+        .size = sizeof progress, .fn = cli_progress_callback, .ctx = &r->progress};
+    peat_repair_report report = {.size = sizeof report};
+    peat_repair_options options = {
+        .size = sizeof options,
+        .open = &open_options,
+        .accept_doubtful = r->args->accept_doubtful,
+        .damage_fn = on_damage,
+        .doubtful_fn = on_doubtful,
+        .ctx = r,
+        .progress = &progress,
+    };
+    if (r->args->json)
+        cli_bytes_add_text(&r->out.bytes, "{\"damages\":[");
+    cli_progress_begin(&r->progress, r->args, "repair");
+    peat_rc rc = peat_repair(r->args->dir, to, &options, &report, &error);
+    (void)cli_progress_end(&r->progress);
+    int code = rc == PEAT_OK ? tell(r, &report, to) : fail(r, rc, &error, to);
+    add_report(r, &report, code);
+    return code;
+}
+
+int cli_run_repair(cli_args *args)
+{
+    repair r = {.args = args, .format = cli_row_format_of(args)};
+    r.format.layout = (cli_layout)args->format; /* --json is for the report */
+    int code = open_doubtful(&r);
+    if (code == CLI_OK)
+        code = run_repair(&r, args->rest[0]);
+    code = close_doubtful(&r, code);
+    return cli_output_finish(&r.out, args, code);
+}
