@@ -214,15 +214,30 @@ static void sort_partitions(pt_partition **p, size_t count)
         }
 }
 
+/* What comes next gets numbers that nothing has. */
+static peat_rc check_numbers(const pt_draft *d, pt_catalog *c)
+{
+    for (size_t i = 0; i < d->added_count; i++)
+        if (d->added[i]->meta->file_number >= d->state.file_next)
+            return bad_edit(c, "adds before its turn table", d->added[i]->meta->file_number);
+    for (size_t i = 0; i < d->count; i++)
+        if (d->partitions[i]->id >= d->state.partition_next)
+            return bad_edit(c, "adds before its turn partition", d->partitions[i]->id);
+    return PEAT_OK;
+}
+
 peat_rc pt_draft_version(pt_draft *d, pt_catalog *c, pt_version **ret_version)
 {
+    peat_rc rc = check_numbers(d, c);
+    if (rc != PEAT_OK)
+        return rc;
     sort_partitions(d->partitions, d->count);
     if (d->count == 0 || d->partitions[0]->lower.size != 0)
         return bad_edit(c, "leaves no partition without a lower bound; partitions:", d->count);
     for (size_t i = 1; i < d->count; i++)
         if (pt_slice_equal(d->partitions[i - 1]->lower, d->partitions[i]->lower))
             return bad_edit(c, "leaves two equal bounds; partition", d->partitions[i]->id);
-    peat_rc rc = pt_version_new(c->env, d->partitions, d->count, ret_version);
+    rc = pt_version_new(c->env, d->partitions, d->count, ret_version);
     if (rc == PEAT_OK)
         d->count = 0; /* the version has the references now */
     return rc;
