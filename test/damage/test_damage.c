@@ -4,7 +4,8 @@
  * older: a damaged store answers rightly or says where it is damaged, and nothing else.
  *
  * As a test it takes a sample of every kind. With --campaign it goes through all of them, or N
- * random ones, for BOUND seconds: test/proof/damage.sh.
+ * random ones, for BOUND seconds: test/proof/damage.sh. With --save END COMPRESSION DIR it writes a
+ * world's files.
  * ctest: timeout=300
  */
 #include "damage_trial.h"
@@ -282,6 +283,21 @@ static int campaign(void)
     return sum.bad != 0;
 }
 
+/* A world's files into a directory that is not there yet: for test/golden/make_golden.py. */
+static int save(const char *end_name, const char *compression, const char *path)
+{
+    damage_world w;
+    damage_end end = DAMAGE_CLOSED;
+    while (end < DAMAGE_ENDS && strcmp(damage_end_name(end), end_name) != 0)
+        end++;
+    if (end == DAMAGE_ENDS)
+        return 2;
+    damage_world_make(&w, end, (peat_compression)atoi(compression), 1);
+    int e = sim_save(w.sim, DAMAGE_DIR, path);
+    damage_world_done(&w);
+    return e != 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -296,5 +312,7 @@ int main(int argc, char **argv)
     };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return campaign();
+    if (argc == 5 && strcmp(argv[1], "--save") == 0)
+        return save(argv[2], argv[3], argv[4]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
