@@ -32,7 +32,9 @@ static void world_after(const faults_world *w, sim_env *sim, uint32_t sure, cons
     ret_after->db = NULL;
     ret_after->snapshot = NULL;
     ret_after->hits = no_hits;
-    ret_after->must_refuse = ret_after->struck_sync = ret_after->struck_vital = false;
+    ret_after->must_refuse = false;
+    ret_after->struck_sync = false; /* atomic: no chain of assignments */
+    ret_after->struck_vital = false;
 }
 
 static uint32_t commit_of(const faults_world *w, uint32_t source)

@@ -178,7 +178,9 @@ static void open_store(faults_world *w, bool read_only)
     model_open_make(&w->options, w->sim ? sim_peat(w->sim) : NULL, &w->open);
     w->open.options.read_only = read_only;
     peat_rc rc = peat_open(w->dir, &w->open.options, &w->db, &error);
-    w->must_refuse = w->struck_vital = w->struck_log = false;
+    w->must_refuse = false;
+    w->struck_vital = false; /* atomic: no chain of assignments */
+    w->struck_log = false;
     if (rc == PEAT_NOT_FOUND && read_only && w->book.durable == 0)
         return;
     if (!faults_judge(w, rc, "peat_open") && error.message[0] == '\0')

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOW_OPS                                                                                   \
-    1500 /* on a real disk, with keys of 64 KiB, and where scans of all are frequent               \
-          */
+#define SLOW_OPS 1500 /* on a real disk, and where scans of all are frequent */
+#define HUGE_OPS 300  /* with keys of 64 KiB */
 
 typedef struct generator {
     model_random r;
@@ -156,9 +155,10 @@ void model_generate(uint64_t seed, size_t count, model_script *ret_script)
     g.ids = keys.ids;
     g.hot = 1 + model_below(&g.r, model_below(&g.r, 2) ? 12 : keys.ids);
     /* what costs a hundred times more than the rest comes in short scripts */
-    bool slow = g.options.field[MODEL_OPTION_disk] == 1 || keys.ids < 50;
-    if (slow && count > SLOW_OPS)
+    if (g.options.field[MODEL_OPTION_disk] == 1 && count > SLOW_OPS)
         count = SLOW_OPS;
+    if (keys.ids < 50 && count > HUGE_OPS)
+        count = HUGE_OPS;
     g.spread = 1u << (2 * model_below(&g.r, 4));
     while (g.spread > 1 && g.spread > count / 200)
         g.spread /= 4;

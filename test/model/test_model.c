@@ -3,7 +3,7 @@
  * test_model.c - random operations against a sorted array. ctest: timeout=300
  *
  *     model_test_model                       the sample that every test run makes
- *     SEED=1 N=10000 OPS=20000 BOUND=60 model_test_model --campaign     N scripts or BOUND seconds
+ *     SEED=1 N=10000 OPS=60000 BOUND=60 model_test_model --campaign     N scripts or BOUND seconds
  *     model_test_model --replay FILE         a script left behind by a failure
  *     model_test_model --write SEED          what the sample or a campaign runs for this seed
  *
@@ -177,13 +177,15 @@ static int campaign(void)
 {
     uint64_t first = model_seed(model_fresh_seed()), runs = model_number("N", 1000000), i = 0;
     time_t end = time(NULL) + (time_t)model_number("BOUND", 60);
-    size_t operations = model_number("OPS", 20000);
+    size_t operations = model_number("OPS", 60000);
     unsigned failed = 0;
     for (; i < runs && failed < 5 && time(NULL) < end; i++) {
         failed += !run_seed(first + i, operations);
-        if (i % 100 == 99)
+        if (i % 100 == 99) {
             print_message("%llu scripts, %llu operations\n", (unsigned long long)i + 1,
                           (unsigned long long)operations_done);
+            (void)fflush(stdout);
+        }
     }
     print_message("seeds %llu to %llu, OPS=%zu\n", (unsigned long long)first,
                   (unsigned long long)(first + i - 1), operations);

@@ -338,11 +338,26 @@ bool sim_folder_is_empty(const sim_folder *folder)
     return true;
 }
 
+/* Stores never use a name twice: thousands that are gone would be searched for ever. */
+static void drop_gone(sim_disk *disk, sim_folder *folder)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < folder->name_count; i++) {
+        sim_name *slot = &folder->names[i];
+        if (slot->live == NULL && slot->durable == NULL && slot->op_count == 0)
+            name_done(disk, slot);
+        else
+            folder->names[left++] = *slot;
+    }
+    folder->name_count = left;
+}
+
 void sim_folder_sync_some(sim_disk *disk, sim_folder *folder, sim_keep keep)
 {
     for (size_t i = 0; i < folder->name_count; i++)
         if (folder->names[i].op_count > 0 && chance(disk, keep))
             name_settle(disk, &folder->names[i]);
+    drop_gone(disk, folder);
 }
 
 void sim_folder_sync(sim_disk *disk, sim_folder *folder)
