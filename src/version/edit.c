@@ -180,6 +180,7 @@ peat_rc pt_edit_next(pt_cursor *c, pt_edit_item *item)
         break;
     case PT_EDIT_PROMISE:
         item->seq_promised = pt_cursor_varint(c);
+        c->failed = c->failed || item->seq_promised > PT_STORED_NUMBER_MAX;
         break;
     case PT_EDIT_UNFINISHED:
         break;

@@ -138,6 +138,7 @@ static peat_rc commit_run(bench *b, const char *second_min)
     pt_tref trefs[2] = {{.meta = &left}, {.meta = &right}};
     pt_layer layers[2] = {{.tref = &trefs[0]}, {.tref = &trefs[1]}};
     pt_state st = b->catalog.state;
+    st.file_next = 3;
     pt_bytes edit;
     pt_bytes_init(&edit, sim_peat(b->sim));
     TRY(pt_edit_add_table(&edit, &left));
