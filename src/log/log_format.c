@@ -55,7 +55,7 @@ bool pt_log_header_decode(const uint8_t bytes[PT_LOG_SEGMENT_HEADER], uint64_t o
         .promise = pt_get_u64(p + 96),
     };
     const pt_log_header *h = ret_header;
-    return h->serial <= PT_STORED_NUMBER_MAX && h->file_bytes % PT_LOG_ALIGN == 0 &&
-           h->file_bytes >= PT_LOG_FILE_BYTES_MIN && h->file_bytes <= PT_LOG_FILE_BYTES_MAX &&
+    return h->file_bytes % PT_LOG_ALIGN == 0 && h->file_bytes >= PT_LOG_FILE_BYTES_MIN &&
+           h->file_bytes <= PT_LOG_FILE_BYTES_MAX &&
            (offset == 0 || offset == h->file_bytes - PT_LOG_SEGMENT_HEADER);
 }

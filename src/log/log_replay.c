@@ -130,6 +130,8 @@ static peat_rc judge_header(replay_run *r, const candidate *c)
         return PEAT_OK;
     if (c->h.store_id != r->io->store_id)
         return damaged(r, c->slot, 0, "this segment belongs to another store");
+    if (c->h.serial > PT_STORED_NUMBER_MAX)
+        return damaged(r, c->slot, 0, "no store has come to serial %" PRIu64, c->h.serial);
     if (c->h.slot != c->slot)
         return damaged(r, c->slot, 0, "this segment is a copy of w-%06" PRIu64, c->h.slot);
     if (c->size < c->h.file_bytes)

@@ -57,9 +57,7 @@ bool pt_superblock_decode(const uint8_t *data, size_t size, unsigned slot,
         .manifest_end = pt_get_u64(data + 56),
         .manifest_chain = pt_get_u64(data + 64),
     };
-    return ret_superblock->open_count <= PT_STORED_NUMBER_MAX &&
-           ret_superblock->generation <= PT_STORED_NUMBER_MAX &&
-           ret_superblock->manifest_number <= PT_STORED_NUMBER_MAX;
+    return true;
 }
 
 /* What a directory holds, as far as it decides whether a store is or may be here. */
@@ -219,6 +217,9 @@ peat_rc pt_superblock_read(const pt_env *env, pt_dir *dir, pt_sink *sink,
         return pt_fail(sink, PEAT_VERSION,
                        "the store has format version %" PRIu32 ", this library reads up to %u",
                        newest.format_version, PT_FORMAT_VERSION);
+    if (newest.open_count > PT_STORED_NUMBER_MAX || newest.generation > PT_STORED_NUMBER_MAX ||
+        newest.manifest_number > PT_STORED_NUMBER_MAX)
+        return pt_fail(sink, PEAT_CORRUPT, "PEAT (the superblock) counts further than any store");
     newest.damaged_slots = damaged;
     *ret_superblock = newest;
     return PEAT_OK;

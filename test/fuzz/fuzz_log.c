@@ -6,7 +6,6 @@
  * Input: flags, serial_min u8, seq_min u8, then segments: file size u8 (in KiB, at least 4), bytes
  * u16, these bytes (zeros follow).
  */
-#include "entry/entry.h"
 #include "fuzz/fuzz.h"
 #include "log/log.h"
 #include "log/log_format.h"
@@ -98,8 +97,8 @@ static size_t use_log(place *p)
         return 0;
     uint64_t next = pt_max_u64(first.last, p->seq_min) + 1;
     FUZZ_REQUIRE(r.seq_last == first.last, "the end is that of the last record");
-    /* serials are counted up by ones: the largest are never reached */
-    if (!p->read_only && r.serial_max < UINT64_MAX / 2 && next < PT_SEQ_MAX) {
+    /* counted up by ones, the largest are never reached */
+    if (!p->read_only && r.serial_max < PT_STORED_NUMBER_MAX && next < PT_STORED_NUMBER_MAX - 3) {
         write_more(p, &r, next);
         p->ends = r.live; /* durable by then */
         p->end_count = r.live_count;
