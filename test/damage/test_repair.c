@@ -237,6 +237,79 @@ static void missing_older_and_other_files(void **state)
     each_world(TRIAL_EXTRA, 100);
 }
 
+static size_t count_keys(peat_db *db)
+{
+    peat_iter *it = NULL;
+    size_t n = 0;
+    assert_int_equal(peat_iter_open(db, NULL, &it), PEAT_OK);
+    while (peat_iter_next(it) == PEAT_OK)
+        n++;
+    peat_iter_close(it);
+    return n;
+}
+
+/* One call of the environment fails, or all from there on: no leak, no half a store, nothing
+ * changed in the damaged one. Returns false when the run did not come that far. */
+static bool repair_with_fault(const damage_world *w, uint32_t kinds, uint64_t at, bool sticky,
+                              size_t whole)
+{
+    static outcome o;
+    memset(&o, 0, sizeof o);
+    o.w = w;
+    sim_env *sim = damage_world_copy(w, DAMAGE_DIR);
+    (void)sim_file_flip(sim, DAMAGE_DIR, w->newest, 1000, 1);
+    peat_host host;
+    peat_test_options test;
+    peat_options options;
+    peat_error e;
+    damage_options(w, sim, &host, &test, &options);
+    peat_repair_options repair = {.size = sizeof repair, .open = &options};
+    unsigned fault =
+        sim_fault_add(sim, (sim_fault){.kinds = kinds, .at = at, .error = EIO, .sticky = sticky});
+    peat_rc rc = peat_repair(DAMAGE_DIR, NEW_DIR, &repair, NULL, &e);
+    bool reached = sim_fault_hits(sim, fault) != 0;
+    sim_faults_clear(sim);
+    if (!sim_is_clean(sim))
+        fail_msg("fault %" PRIu64 ": something was left open or allocated", at);
+    peat_db *db = NULL;
+    peat_rc opened = peat_open(NEW_DIR, &options, &db, NULL);
+    if (rc == PEAT_OK)
+        assert_int_equal(opened, PEAT_OK);
+    else if (opened == PEAT_OK) /* what opens is a new and empty store, or a whole one */
+        assert_true(count_keys(db) == 0 || count_keys(db) == whole);
+    (void)peat_close(db);
+    for (size_t i = 0; i < w->file_count; i++) {
+        size_t size = 0;
+        uint8_t *data = sim_file_get(sim, DAMAGE_DIR, w->files[i].name, &size);
+        if (strcmp(w->files[i].name, w->newest) == 0)
+            data[1000] ^= 1;
+        assert_int_equal(size, w->files[i].size);
+        assert_memory_equal(data, w->files[i].data, size);
+        free(data);
+    }
+    sim_free(sim);
+    return reached;
+}
+
+static void a_repair_that_fails_leaves_both_as_they_were(void **state)
+{
+    (void)state;
+    static const uint32_t kinds[] = {SIM_MEMORY, SIM_DISK};
+    damage_world w;
+    uint64_t points = 0;
+    size_t whole = 1; /* "count" */
+    damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_LZ4, 1);
+    for (size_t key = 0; key < DAMAGE_KEYS; key++)
+        whole += damage_version(&w, key, w.commit_count) != 0;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (int sticky = 0; sticky < 2; sticky++)
+            for (uint64_t at = 1; repair_with_fault(&w, kinds[k], at, sticky != 0, whole); at++)
+                points++;
+    print_message("%" PRIu64 " points of failure\n", points);
+    assert_true(points > 200);
+    damage_world_done(&w);
+}
+
 static uint64_t number(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
@@ -276,6 +349,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(cut_files),
         cmocka_unit_test(exchanged_pieces),
         cmocka_unit_test(missing_older_and_other_files),
+        cmocka_unit_test(a_repair_that_fails_leaves_both_as_they_were),
     };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return campaign();
