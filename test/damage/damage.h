@@ -22,6 +22,7 @@ typedef enum damage_end {
     DAMAGE_CLOSED, /* cleanly */
     DAMAGE_CUT,    /* killed; the last ten commits are not synced */
     DAMAGE_LATEST, /* killed behind a synced write: nothing later promises it */
+    DAMAGE_IDLE,   /* killed after the log has been idle: all is promised */
     DAMAGE_MERGE,  /* killed in the middle of a merge */
     DAMAGE_ENDS
 } damage_end;

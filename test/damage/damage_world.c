@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* damage_world.c - see damage.h. */
 #include "damage.h"
+#include "api/handle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 
 const char *damage_end_name(damage_end end)
 {
-    static const char *const names[DAMAGE_ENDS] = {"closed", "cut", "latest", "merge"};
+    static const char *const names[DAMAGE_ENDS] = {"closed", "cut", "latest", "idle", "merge"};
     return names[end];
 }
 
@@ -189,6 +190,16 @@ static void fill_log(damage_world *w, sim_env *sim, peat_db *db, uint64_t *rando
     }
 }
 
+/* What a thread of the store does when nothing was written for half a second. */
+static void fall_idle(peat_db *db)
+{
+    pt_store *s = db->store;
+    pt_mutex_lock(&s->commit_mu);
+    MUST(pt_log_idle(s->log));
+    pt_mutex_unlock(&s->commit_mu);
+    MUST(pt_install_promise(s, false));
+}
+
 /* In the middle of the first table that the merge writes. */
 typedef struct catcher {
     sim_env *caught;
@@ -232,18 +243,18 @@ void damage_world_make(damage_world *w, damage_end end, peat_compression compres
     } else {
         fill_log(w, sim, db, &random);
     }
+    if (end == DAMAGE_IDLE)
+        fall_idle(db);
     sim_env *after = end == DAMAGE_MERGE ? merging.caught : NULL;
-    if (end == DAMAGE_CUT || end == DAMAGE_LATEST)
+    if (end == DAMAGE_CUT || end == DAMAGE_LATEST || end == DAMAGE_IDLE)
         after = sim_clone_killed(sim);
     MUST(peat_close(db));
     if (after != NULL)
         sim_free(sim);
     w->sim = settle_disk(after != NULL ? after : sim);
-    w->promised = end == DAMAGE_CLOSED   ? DAMAGE_COMMITS
-                  : end == DAMAGE_CUT    ? DAMAGE_SYNCED
-                  : end == DAMAGE_LATEST ? DAMAGE_SYNCED
-                                         : 0;
-    w->promised_less = end == DAMAGE_CLOSED ? w->promised : w->before_newest;
+    bool told = end == DAMAGE_CLOSED || end == DAMAGE_IDLE;
+    w->promised = end == DAMAGE_MERGE ? 0 : told ? DAMAGE_COMMITS : DAMAGE_SYNCED;
+    w->promised_less = told || end == DAMAGE_MERGE ? w->promised : w->before_newest;
     adding a = {.sim = w->sim, .files = &w->files, .count = &w->file_count};
     (void)sim_file_list(w->sim, DAMAGE_DIR, add_file, &a);
 }
