@@ -22,6 +22,12 @@
 
 #define CHUNK        200 /* points in one child process, which has minutes */
 #define FAILURES_MAX 10
+/* The test takes one point of so many: sanitizers are slow. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SAMPLE_STRIDE 701
+#else
+#define SAMPLE_STRIDE 173
+#endif
 
 static const faults_way ways[] = {
     {"EIO", SIM_DISK, EIO, SIM_KEEP_NONE, PEAT_OK, false},
@@ -146,7 +152,7 @@ static void run_chunk(void *arg, FILE *report)
     faults_world *base = malloc(sizeof *base);
     *base = *l->base;
     base->report = report;
-    if (g->total == 0)
+    if (g->total == 0 && l->stride == 1)
         g->total = count_points(l, base);
     for (unsigned i = 0; i < CHUNK && !g->ended; i++, g->next += l->stride) {
         g->at = g->next;
@@ -287,7 +293,7 @@ static void no_failing_call_breaks_a_promise(void **state)
 {
     (void)state;
     campaign c = campaign_of(1);
-    c.stride = model_number("STRIDE", 173);
+    c.stride = model_number("STRIDE", SAMPLE_STRIDE);
     run_lines(&c);
     print_message("%" PRIu64 " points of %u lines\n", c.points, c.lines);
     assert_int_equal(c.failures, 0);
