@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * settings.c - see settings.h. The memory budget is divided: memtables at most a quarter (one
- * active, two immutable, each a 16th, 64 MiB at the most), sections of tables at most a half,
- * frames the rest.
+ * active, two immutable, each a 16th, 64 MiB at the most), sections of tables a quarter, a merge
+ * and the holes it leaves in the heap three 16ths, frames the rest.
  */
 #include "api/settings.h"
 
@@ -12,6 +12,8 @@
 #define MEMTABLE_BYTES_MAX ((size_t)64 << 20)
 #define SEGMENT_BYTES_MIN  ((uint64_t)256 << 10)
 #define SEGMENT_BYTES_MAX  ((uint64_t)64 << 20)
+/* A merge: read-ahead, the table being written, its filter. More than this it does not need. */
+#define WORK_BYTES_MAX ((size_t)24 << 20)
 /* Slices in a partition from which on a merge is due: with filters a missing slice costs a get
  * about 20 ns, and fewer would rewrite more. */
 #define SLICES_MAX 12u
@@ -46,7 +48,10 @@ static void divide_memory(pt_settings *s)
 {
     s->memtable_bytes = clamp_size(s->memory_bytes / 16, MEMTABLE_BYTES_MIN, MEMTABLE_BYTES_MAX);
     s->metadata_bytes = s->memory_bytes / 4;
-    size_t taken = 3 * s->memtable_bytes + s->metadata_bytes + s->memory_bytes / 16;
+    size_t work = s->memory_bytes / 16 * 3;
+    if (work > WORK_BYTES_MAX)
+        work = WORK_BYTES_MAX;
+    size_t taken = 3 * s->memtable_bytes + s->metadata_bytes + work;
     size_t rest = s->memory_bytes > taken ? s->memory_bytes - taken : 0;
     s->cache_bytes = rest > s->memory_bytes / 4 ? rest : s->memory_bytes / 4;
     s->segment_bytes_max = pt_min_u64(SEGMENT_BYTES_MAX, s->memtable_bytes);

@@ -69,10 +69,10 @@ static peat_rc add_slice_entry(run_state *r, const pt_entry *e, uint64_t hash)
         (r->partition_upper.data != NULL && pt_slice_compare(e->key, r->partition_upper) >= 0))
         TRY(begin_piece(r, e->key));
     TRY(pt_output_add(r->f->slices, e, hash));
-    if (pt_estimate_sampled(hash) &&
-        pt_estimate_exists(r->f->version, r->input->epoch, e->key, hash))
+    if (pt_estimate_sampled(hash))
         pt_output_piece(r->f->slices)->obsolete_bytes +=
-            (uint64_t)PT_ESTIMATE_SAMPLE * (e->key.size + e->value.size);
+            pt_estimate_hidden(r->f->version, r->input->epoch, e->key, hash) *
+            (e->key.size + e->value.size);
 out:
     return rc;
 }
@@ -82,7 +82,7 @@ static peat_rc add_append_entry(run_state *r, const pt_entry *e, uint64_t hash)
     pt_output *o = r->f->appended;
     peat_rc rc = PEAT_OK;
     /* the versions of one key stay in one table */
-    if (!r->prune.same_key && pt_output_table_bytes(o) >= r->f->ctx->table_bytes)
+    if (!r->prune.same_key && pt_output_table_full(o))
         rc = pt_output_end_table(o);
     if (rc == PEAT_OK)
         rc = pt_output_add(o, e, hash);

@@ -150,8 +150,7 @@ static peat_rc merge_entry(pt_merge *m, pt_entry e)
     if (!keep)
         goto out;
     /* the versions of one key stay in one table */
-    if (m->pick.kind == PT_MERGE_BOTTOM && !m->prune.same_key &&
-        pt_output_table_bytes(m->output) >= m->ctx->table_bytes)
+    if (m->pick.kind == PT_MERGE_BOTTOM && !m->prune.same_key && pt_output_table_full(m->output))
         TRY(pt_output_end_table(m->output));
     TRY(pt_output_add(m->output, &e, pt_hash(e.key.data, e.key.size)));
     if (m->pick.kind == PT_MERGE_BOTTOM && m->prune.needed_by_snapshot)

@@ -87,6 +87,7 @@ static peat_rc open_table(pt_output *o)
                                        .run_kind = o->kind,
                                        .codec = bottom ? ctx->codec : PT_CODEC_NONE,
                                        .block_bytes = ctx->block_bytes,
+                                       .keys_max = 2 * ctx->entries_max,
                                        .want_filter = !bottom || ctx->bottom_filter,
                                        .want_locator = bottom};
     peat_rc rc = pt_table_writer_new(ctx->env, ctx->dir, ctx->sink, &options, &t->writer);
@@ -207,12 +208,21 @@ void pt_output_count_obsolete(pt_output *o, uint64_t bytes)
         o->tables[o->table_count - 1].obsolete_bytes += bytes;
 }
 
-uint64_t pt_output_table_bytes(const pt_output *o)
+static const pt_table_writer *open_writer(const pt_output *o)
 {
-    return o->open ? pt_table_writer_bytes(o->tables[o->table_count - 1].writer) : 0;
+    return o->open ? o->tables[o->table_count - 1].writer : NULL;
+}
+
+bool pt_output_table_full(const pt_output *o)
+{
+    const pt_table_writer *w = open_writer(o);
+    uint64_t most = o->ctx->entries_max != 0 ? o->ctx->entries_max : UINT64_MAX;
+    return w != NULL &&
+           (pt_table_writer_bytes(w) >= o->ctx->table_bytes || pt_table_writer_entries(w) >= most);
 }
 
 uint64_t pt_output_bytes(const pt_output *o)
 {
-    return o->bytes + pt_output_table_bytes(o);
+    const pt_table_writer *w = open_writer(o);
+    return o->bytes + (w != NULL ? pt_table_writer_bytes(w) : 0);
 }

@@ -22,6 +22,7 @@ typedef struct pt_work_context {
     uint64_t edit_number;        /* of the edit that will install the files, or a later one's */
     _Atomic uint64_t *file_next; /* the store's counter of table numbers */
     uint64_t table_bytes;        /* of bottom tables */
+    uint64_t entries_max;        /* of a table: its filter is built in memory; 0: any */
     uint64_t partition_bytes;    /* target */
     pt_codec codec;              /* of bottom runs */
     uint32_t block_bytes;        /* 0: by codec; tests */
@@ -69,7 +70,8 @@ const pt_table_meta *pt_output_table(const pt_output *o, size_t i);
 pt_layer pt_output_layer(pt_output *o, size_t i);
 size_t pt_output_piece_count(const pt_output *o);
 const pt_piece *pt_output_piece_at(const pt_output *o, size_t i);
-uint64_t pt_output_table_bytes(const pt_output *o); /* of the table under way; 0: none */
-uint64_t pt_output_bytes(const pt_output *o);       /* written so far */
+/* The table under way is as large as a bottom table should be. */
+bool pt_output_table_full(const pt_output *o);
+uint64_t pt_output_bytes(const pt_output *o); /* written so far */
 
 #endif

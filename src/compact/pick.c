@@ -35,6 +35,27 @@ static double read_score(const pt_partition *p, size_t slices_max)
     return (double)p->slice_count / (double)slices_max;
 }
 
+/* Entries that are small are not worth counting. */
+#define LARGE_ENTRY_BYTES ((uint64_t)64 << 10)
+
+static double held_score(const pt_partition *p, uint64_t held_bytes_max)
+{
+    uint64_t held = 0;
+    for (size_t i = 0; i < p->slice_count; i++) {
+        const pt_layer *l = &p->slices[i];
+        uint64_t mean = l->entries != 0 ? l->bytes / l->entries : 0;
+        held += mean >= LARGE_ENTRY_BYTES ? mean : 0;
+    }
+    return held_bytes_max != 0 ? (double)held / (double)held_bytes_max : 0.0;
+}
+
+static double score_of(const pt_partition *p, const pt_pick_options *o)
+{
+    double s = space_score(p, o->space_target), r = read_score(p, o->slices_max);
+    double h = held_score(p, o->held_bytes_max);
+    return s > r ? (s > h ? s : h) : (r > h ? r : h);
+}
+
 static bool in_range(const pt_version *v, const pt_pick_options *o, size_t i)
 {
     pt_slice upper = pt_version_upper(v, i);
@@ -52,8 +73,7 @@ static double worst(const pt_version *v, const pt_pick_options *o, size_t *ret_a
         const pt_partition *p = v->partitions[i];
         if (claimed(o, p) || !in_range(v, o, i))
             continue;
-        double s = space_score(p, o->space_target), r = read_score(p, o->slices_max);
-        double score = s > r ? s : r;
+        double score = score_of(p, o);
         if (score > most) {
             most = score;
             *ret_at = i;
@@ -62,27 +82,33 @@ static double worst(const pt_version *v, const pt_pick_options *o, size_t *ret_a
     return most;
 }
 
-/* From the newest slice on, as many as are of the same order of size. */
-static pt_merge_part mid_part(const pt_partition *p)
+/* From the newest slice on, as many as are of the same order of size, and of so many entries. */
+static pt_merge_part mid_part(const pt_partition *p, uint64_t entries_max)
 {
-    uint64_t sum = 0;
+    uint64_t sum = 0, entries = 0;
     size_t n = 0;
-    while (n < p->slice_count && (n < MID_SLICES_MIN || p->slices[n].bytes <= sum))
+    while (n < p->slice_count && (n < MID_SLICES_MIN || p->slices[n].bytes <= sum) &&
+           entries + p->slices[n].entries <= entries_max) {
+        entries += p->slices[n].entries;
         sum += p->slices[n++].bytes;
+    }
     return (pt_merge_part){.slice_from = 0, .slice_count = n};
 }
 
-static uint64_t part_bytes(const pt_partition *p, const pt_merge_part *part)
+static void part_size(const pt_partition *p, const pt_merge_part *part, uint64_t *ret_bytes,
+                      uint64_t *ret_entries)
 {
-    uint64_t n = 0;
-    for (size_t i = 0; i < part->slice_count; i++)
-        n += p->slices[part->slice_from + i].bytes;
-    return n;
+    *ret_bytes = *ret_entries = 0;
+    for (size_t i = 0; i < part->slice_count; i++) {
+        *ret_bytes += p->slices[part->slice_from + i].bytes;
+        *ret_entries += p->slices[part->slice_from + i].entries;
+    }
 }
 
-static void pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
+/* False when the slices are too large for one file. */
+static bool pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
 {
-    uint64_t bytes_max = o->mid_bytes_max != 0 ? o->mid_bytes_max : MID_BYTES_MAX;
+    uint64_t entries_max = o->entries_max != 0 ? o->entries_max : UINT64_MAX, all_entries = 0;
     pick->kind = PT_MERGE_MID;
     pick->first = at;
     pick->count = 0;
@@ -93,13 +119,19 @@ static void pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, p
         if (i != at && (claimed(o, p) || read_score(p, o->slices_max) < 0.75 ||
                         p->slice_bytes >= p->bottom_bytes))
             break;
-        pt_merge_part part = mid_part(p);
-        uint64_t bytes = part_bytes(p, &part);
-        if (i != at && pick->bytes + bytes > pt_min_u64(bytes_max, MID_BYTES_MAX))
+        pt_merge_part part = mid_part(p, entries_max);
+        uint64_t bytes, entries;
+        part_size(p, &part, &bytes, &entries);
+        if (i == at && part.slice_count < 2)
+            return false;
+        if (i != at && (part.slice_count < 2 || all_entries + entries > entries_max ||
+                        pick->bytes + bytes > MID_BYTES_MAX))
             break;
         pick->parts[pick->count++] = part;
         pick->bytes += bytes;
+        all_entries += entries;
     }
+    return true;
 }
 
 /* The partition as a whole, and neighbours to its right while they are small together. */
@@ -161,10 +193,15 @@ pt_unit pt_pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pi
  * Counted in raw bytes, so that a rewrite leaves fewer whatever the codec makes of them. */
 static bool crumbs(const pt_partition *p, const pt_pick_options *o)
 {
-    uint64_t raw = 0;
-    for (size_t i = 0; i < p->bottom_count; i++)
+    uint64_t raw = 0, entries = 0;
+    for (size_t i = 0; i < p->bottom_count; i++) {
         raw += p->bottom[i].tref->meta->key_bytes + p->bottom[i].tref->meta->value_bytes;
-    return p->bottom_count >= 8 && p->bottom_count > 4 * (raw / o->table_bytes + 1);
+        entries += p->bottom[i].tref->meta->entries;
+    }
+    uint64_t needed = raw / o->table_bytes + 1;
+    if (o->entries_max != 0)
+        needed += entries / o->entries_max;
+    return p->bottom_count >= 8 && p->bottom_count > 4 * needed;
 }
 
 /* The bottom run keeps versions or tombstones that no snapshot needs any more. */
@@ -197,10 +234,9 @@ pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *re
     if (at != SIZE_MAX && score >= 1.0) {
         const pt_partition *p = v->partitions[at];
         bool space = space_score(p, o->space_target) >= 1.0 && p->slice_count != 0;
-        if (space || (p->slice_count != 0 && p->slice_bytes >= p->bottom_bytes))
+        bool heavy = p->slice_bytes >= p->bottom_bytes || held_score(p, o->held_bytes_max) >= 1.0;
+        if (p->slice_count != 0 && (space || heavy || !pick_mid(v, o, at, ret_pick)))
             pick_bottom(v, o, at, ret_pick);
-        else if (p->slice_count != 0)
-            pick_mid(v, o, at, ret_pick);
         if (p->slice_count != 0)
             return PT_UNIT_MERGE;
     }
@@ -213,9 +249,7 @@ pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *re
 double pt_pick_pressure(const pt_version *v, const pt_pick_options *o)
 {
     size_t at;
-    pt_pick_options all = *o;
-    all.claimed_count = 0;
-    double score = worst(v, &all, &at);
+    double score = worst(v, o, &at);
     return score < 0 ? 0 : score;
 }
 

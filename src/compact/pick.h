@@ -14,12 +14,11 @@
 
 typedef struct pt_pick_options {
     uint64_t partition_bytes;
-    uint64_t table_bytes;
+    uint64_t table_bytes, entries_max; /* of a table; entries_max 0: any number */
     double space_target;
     size_t slices_max; /* a partition with more is due */
-    /* A mid merge takes no neighbours beyond so many bytes of input: its one file is built with
-     * about as much memory. 0: what is best for the disk. */
-    uint64_t mid_bytes_max;
+    /* A merge holds one entry of each slice: beyond so many bytes of these it is due. 0: any. */
+    uint64_t held_bytes_max;
     bool idle; /* settle */
     uint64_t
         oldest_snapshot; /* what bottom runs kept for older ones can go; UINT64_MAX: none is open */
@@ -43,7 +42,8 @@ pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *re
 /* The changes of the manifest alone: SPLIT, UNITE or NONE. */
 pt_unit pt_pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pick *ret_pick);
 
-/* Above 1: how much too much there is of the worse debt in the worst partition. */
+/* Above 1: how much too much there is of the worse debt in the worst partition that is not claimed.
+ */
 double pt_pick_pressure(const pt_version *v, const pt_pick_options *o);
 /* Bytes of obsolete data above what the target allows, all partitions. */
 uint64_t pt_pick_space_debt(const pt_version *v, double space_target);

@@ -1,82 +1,99 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * budget.c - the memory of tables' sections (index, filter, locator) held to its share: when what
- * is loaded is over the budget, sections are let go and done without: locators first, then filters,
- * indexes never.
+ * budget.c - the memory of tables' sections (index, filter, locator) held to its share. What is
+ * loaded is counted by the tables themselves; when it is over the budget, locators are let go and
+ * done without, then filters. Indexes are needed by every read, so they are let go last, each
+ * partition's in its turn, and come back with the next read.
  */
 #include "db/store.h"
 
-/* Bytes per entry: a locator word at the fill rate of a binary fuse map, see locator.h. */
-#define LOCATOR_BYTES_PER_ENTRY 5u
+/* Bytes per entry: a locator's cell at the fill rate of a binary fuse map, see locator.h. */
+#define LOCATOR_BYTES_PER_ENTRY 2.5
 
 bool pt_locators_overflow(pt_store *s, const pt_version *v)
 {
     uint64_t entries = 0;
     for (size_t i = 0; i < v->count; i++)
         entries += v->partitions[i]->entries;
-    return entries * LOCATOR_BYTES_PER_ENTRY > s->settings.metadata_bytes / 2;
+    return (double)entries * LOCATOR_BYTES_PER_ENTRY > (double)s->settings.metadata_bytes / 2;
 }
 
-typedef struct tally {
-    uint64_t bytes; /* loaded, all sections */
-    uint64_t let_go;
+static uint64_t loaded_bytes(const pt_shelf *shelf)
+{
+    return atomic_load_explicit(&shelf->files.section_bytes, memory_order_relaxed);
+}
+
+static void let_go(pt_table *t, pt_section section, const pt_table *keep)
+{
+    if (!pt_table_loaded(t, section))
+        return;
+    if (section != PT_SECTION_INDEX)
+        pt_table_deny(t, section, true);
+    else if (t == keep || pt_table_section_shared(t, section))
+        return;
+    pt_table_unload(t, section);
+}
+
+typedef struct visit {
+    pt_shelf *shelf;
+    const pt_version *version;
     uint64_t budget;
-    pt_section section; /* being let go; PT_SECTION_COUNT: only counting */
-} tally;
+    const pt_table *keep; /* its index is needed now; may be NULL */
+} visit;
 
-static void visit_table(tally *t, const pt_layer *l)
+static void visit_layers(const visit *v, const pt_layer *layers, size_t count, pt_section section)
 {
-    pt_table *table = l->tref->table;
-    for (int i = 0; i < PT_SECTION_COUNT; i++) {
-        pt_section section = (pt_section)i;
-        if (!pt_table_loaded(table, section))
-            continue;
-        size_t bytes = pt_table_section_memory(table, section);
-        if (t->section == PT_SECTION_COUNT)
-            t->bytes += bytes;
-        else if (t->section == section && t->bytes > t->budget) {
-            pt_table_deny(table, section, true);
-            pt_table_unload(table, section);
-            t->bytes -= bytes;
-            t->let_go += bytes;
-        }
+    for (size_t i = 0; i < count && loaded_bytes(v->shelf) > v->budget; i++)
+        let_go(layers[i].tref->table, section, v->keep);
+}
+
+/* From partition `from` on, round. Returns where the next call should go on. */
+static size_t visit_all(const visit *v, pt_section section, size_t from)
+{
+    size_t count = v->version->count;
+    for (size_t n = 0; n < count && loaded_bytes(v->shelf) > v->budget; n++, from++) {
+        const pt_partition *p = v->version->partitions[from % count];
+        visit_layers(v, p->slices, p->slice_count, section);
+        visit_layers(v, p->bottom, p->bottom_count, section);
     }
+    return from % count;
 }
 
-static void visit_all(tally *t, const pt_version *v)
+static void enforce(const visit *v)
 {
-    for (size_t i = 0; i < v->count; i++) {
-        const pt_partition *p = v->partitions[i];
-        for (size_t j = 0; j < p->slice_count; j++)
-            visit_table(t, &p->slices[j]);
-        for (size_t j = 0; j < p->bottom_count; j++)
-            visit_table(t, &p->bottom[j]);
-    }
+    (void)visit_all(v, PT_SECTION_LOCATOR, 0); /* always the same ones: no turns */
+    (void)visit_all(v, PT_SECTION_FILTER, 0);
+    v->shelf->hand = visit_all(v, PT_SECTION_INDEX, v->shelf->hand);
 }
 
-uint64_t pt_budget_metadata(const pt_version *v)
+/* What is in use cannot be let go: asked again once there is a good deal more. */
+void pt_budget_check_soon(pt_store *s)
 {
-    tally t = {.section = PT_SECTION_COUNT};
-    visit_all(&t, v);
-    return t.bytes;
+    uint64_t loaded = loaded_bytes(&s->shelf);
+    uint64_t left = atomic_load_explicit(&s->shelf.left_bytes, memory_order_relaxed);
+    if (PT_UNLIKELY(loaded > s->settings.metadata_bytes && loaded > left + left / 16))
+        pt_budget_check(s, NULL);
 }
 
-static void enforce(pt_store *s, const pt_version *v)
+void pt_budget_check(pt_store *s, const pt_table *keep)
 {
-    tally t = {.section = PT_SECTION_COUNT, .budget = s->settings.metadata_bytes};
-    visit_all(&t, v);
-    static const pt_section order[] = {PT_SECTION_LOCATOR, PT_SECTION_FILTER};
-    for (size_t i = 0; i < PT_COUNT_OF(order) && t.bytes > t.budget; i++) {
-        t.section = order[i];
-        visit_all(&t, v);
-    }
-    if (t.let_go != 0)
-        pt_epoch_collect(&s->epoch);
+    if (loaded_bytes(&s->shelf) <= s->settings.metadata_bytes)
+        return;
+    if (atomic_exchange_explicit(&s->shelf.letting_go, true, memory_order_acquire))
+        return;
+    pt_view *view = pt_store_view(s);
+    visit v = {.shelf = &s->shelf,
+               .version = view->version,
+               .budget = s->settings.metadata_bytes,
+               .keep = keep};
+    enforce(&v);
+    pt_view_unref(view);
+    atomic_store_explicit(&s->shelf.left_bytes, loaded_bytes(&s->shelf), memory_order_relaxed);
+    atomic_store_explicit(&s->shelf.letting_go, false, memory_order_release);
+    pt_epoch_collect(&s->epoch);
 }
 
-void pt_budget_check(pt_store *s)
+uint64_t pt_budget_metadata(pt_store *s)
 {
-    pt_view *v = pt_store_view(s);
-    enforce(s, v->version);
-    pt_view_unref(v);
+    return loaded_bytes(&s->shelf);
 }

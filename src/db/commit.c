@@ -89,13 +89,13 @@ static size_t immutable_count(pt_store *s)
     return n;
 }
 
-/* The memory budget is the last brake: gives up commit_mu and waits until fewer than the maximum
- * are immutable. On PEAT_OK commit_mu is held again, and anything may have changed. */
-static peat_rc wait_for_flush(pt_store *s)
+/* The memory budget is the last brake: gives up commit_mu and waits until no more than so many are
+ * immutable. On PEAT_OK commit_mu is held again, and anything may have changed. */
+static peat_rc wait_for_flush(pt_store *s, size_t immutables_max)
 {
     uint64_t begin = s->env->now_ns(s->env->ctx);
     pt_mutex_unlock(&s->commit_mu);
-    peat_rc rc = pt_work_wait_flush(s, 1);
+    peat_rc rc = pt_work_wait_flush(s, immutables_max);
     uint64_t waited = s->env->now_ns(s->env->ctx) - begin;
     if (rc == PEAT_OK)
         pt_event_send(s, PEAT_EVENT_STALL, PEAT_OK, waited, 0, 0, "memtables are full");
@@ -135,7 +135,7 @@ static peat_rc reserve(pt_store *s, const pt_commit *c, pt_mem **ret_mem)
             *ret_mem = m;
             return PEAT_OK;
         }
-        rc = immutable_count(s) < 2 ? switch_memtable(s) : wait_for_flush(s);
+        rc = immutable_count(s) < 2 ? switch_memtable(s) : wait_for_flush(s, 1);
         if (rc != PEAT_OK)
             return rc;
     }
@@ -271,9 +271,9 @@ static peat_rc finish(pt_store *s, const pt_commit *c, pt_mem *m, uint64_t posit
     else if (rc == PEAT_OK)
         rc = stir(s, position);
     if (s->worker_count == 0 && atomic_load_explicit(&s->inline_due, memory_order_relaxed))
-        pt_work_step_inline(s);
+        pt_work_step_inline(s, c->payload.size);
     if (PT_UNLIKELY(delay_ns != 0))
-        s->env->sleep_ns(s->env->ctx, delay_ns); /* 7 */
+        pt_pace_pay(s, delay_ns); /* 7 */
     return rc;
 }
 
@@ -284,21 +284,22 @@ static peat_rc commit_large(pt_store *s, const pt_commit *c, uint64_t hash, size
     switching w;
     pt_mem *side = NULL;
     uint64_t position;
-    peat_rc rc = pt_mem_new(s, capacity, 0, 0, &side);
-    if (rc != PEAT_OK)
-        return rc;
-    bool fits = pt_memtable_reserve(side->table, c->count, c->key_bytes, c->value_bytes);
-    PT_ASSERT(fits); /* pt_memtable_capacity_for said so */
+    /* one that is larger than a memtable does not wait for its flush beside others */
+    size_t others_max = capacity > s->settings.memtable_bytes ? 0 : 1;
     pt_mutex_lock(&s->commit_mu);
-    rc = check_open(s);
-    while (rc == PEAT_OK && immutable_count(s) >= 2)
-        rc = wait_for_flush(s);
+    peat_rc rc = check_open(s);
+    while (rc == PEAT_OK && immutable_count(s) > others_max)
+        rc = wait_for_flush(s, others_max);
     if (rc == PEAT_OK)
         rc = check_open(s);
+    if (rc == PEAT_OK)
+        rc = pt_mem_new(s, capacity, 0, 0, &side);
     if (rc == PEAT_OK)
         rc = switching_init(s, &w);
     if (rc != PEAT_OK)
         goto out;
+    bool fits = pt_memtable_reserve(side->table, c->count, c->key_bytes, c->value_bytes);
+    PT_ASSERT(fits); /* pt_memtable_capacity_for said so */
     side->log_serial = log_serial(s);
     rc = append(s, c, hash, &position);
     if (rc != PEAT_OK) {
@@ -347,7 +348,7 @@ peat_rc pt_store_rotate(pt_store *s, bool may_wait)
     pt_mutex_lock(&s->commit_mu);
     pt_memtable_get_stats(s->active->table, &stats);
     while (rc == PEAT_OK && stats.entries != 0 && immutable_count(s) >= 2) {
-        rc = may_wait ? wait_for_flush(s) : PEAT_TIMEOUT;
+        rc = may_wait ? wait_for_flush(s, 1) : PEAT_TIMEOUT;
         pt_memtable_get_stats(s->active->table, &stats);
     }
     if (rc == PEAT_OK && stats.entries != 0)

@@ -8,6 +8,8 @@
 /* A failed unit is tried again after this, doubling up to 64 times it: a full disk may have room
  * by then, and the log of errors stays short. */
 #define RETRY_NS ((uint64_t)50 * 1000 * 1000)
+/* A flush of less says nothing of the rate; the smallest memtable holds about twice as much. */
+#define BYTES_TOO_FEW 16384u
 
 void pt_note_result(pt_store *s, peat_rc rc)
 {
@@ -30,13 +32,27 @@ void pt_note_result(pt_store *s, peat_rc rc)
     pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
 }
 
+static void smooth(double *io, double now)
+{
+    *io = *io == 0 ? now : *io * 0.75 + now * 0.25;
+}
+
 void pt_note_rate(pt_store *s, uint64_t bytes, uint64_t ns)
 {
-    if (ns == 0 || bytes < 65536)
-        return; /* too short to say anything */
-    double rate = (double)bytes * 1e9 / (double)ns;
+    if (ns == 0 || bytes < BYTES_TOO_FEW)
+        return;
     pt_mutex_lock(&s->work_mu);
-    double *r = &s->work.bytes_per_second;
-    *r = *r == 0 ? rate : *r * 0.75 + rate * 0.25;
+    pt_work_state *w = &s->work;
+    double threads = s->worker_count != 0 ? (double)s->worker_count : 1.0;
+    smooth(&w->flush_ns_per_byte, (double)ns / (double)bytes);
+    smooth(&w->ns_per_byte, ((double)ns + (double)w->merge_ns / threads) / (double)bytes);
+    w->merge_ns = 0;
+    pt_mutex_unlock(&s->work_mu);
+}
+
+void pt_note_merge_time(pt_store *s, uint64_t ns)
+{
+    pt_mutex_lock(&s->work_mu);
+    s->work.merge_ns += ns;
     pt_mutex_unlock(&s->work_mu);
 }

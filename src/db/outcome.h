@@ -13,5 +13,7 @@
 void pt_note_result(pt_store *s, peat_rc rc);
 /* So many bytes of user data went into tables in this time. */
 void pt_note_rate(pt_store *s, uint64_t bytes, uint64_t ns);
+/* A step of a merge took so long. */
+void pt_note_merge_time(pt_store *s, uint64_t ns);
 
 #endif

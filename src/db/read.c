@@ -120,8 +120,9 @@ static peat_rc read_needed(get *g)
     peat_rc rc = pt_lookup_fetch(&g->lookup);
     if (rc == PEAT_CORRUPT)
         atomic_fetch_add(&g->s->damages, 1);
+    /* reads alone can fill the memory while the background sleeps; but what was loaded is needed */
     if (rc == PEAT_OK && section)
-        pt_budget_check(g->s); /* reads alone can fill the memory while the background sleeps */
+        pt_budget_check(g->s, g->lookup.tref->table);
     return rc;
 }
 

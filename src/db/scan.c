@@ -261,7 +261,10 @@ static peat_rc go_prev(pt_scan *c)
 
 peat_rc pt_scan_enter(pt_scan *c)
 {
-    return PT_UNLIKELY(pt_store_gone(c->store)) ? end(c, PEAT_CLOSED) : PEAT_OK;
+    if (PT_UNLIKELY(pt_store_gone(c->store)))
+        return end(c, PEAT_CLOSED);
+    pt_budget_check_soon(c->store); /* the indexes of tables that were passed */
+    return PEAT_OK;
 }
 
 peat_rc pt_scan_step(pt_scan *c, pt_scan_move move)

@@ -27,15 +27,29 @@ peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did)
     return unit_inline(s, &w, ret_did);
 }
 
-void pt_work_step_inline(pt_store *s)
+/* A write of more than this does a step for each so many bytes. */
+#define BYTES_PER_STEP ((uint64_t)16 << 10)
+
+void pt_work_step_inline(pt_store *s, uint64_t bytes)
 {
     pt_wish w = {0};
-    pt_worker_outcome outcome;
+    pt_worker_outcome outcome = PT_WORKER_STEP;
+    peat_rc rc = PEAT_OK;
     /* taken: another committer is at it, or this write comes from an event's receiver */
     if (!pt_mutex_try_lock(&s->worker_mu))
         return;
-    /* a failure is kept for the next wait on a flush, and was sent as an event */
-    (void)!pt_worker_step_for(&s->inline_worker, &w, PT_WORK_STEP_BYTES, &outcome);
+    /* what ends a unit may be a flush, and flushes alone would take up the steps of a writer of
+     * batches: merges would never go on. A failure is kept for the next wait on a flush, and was
+     * sent as an event. */
+    uint64_t steps = 1 + bytes / BYTES_PER_STEP;
+    uint64_t units = PT_VIEW_IMMUTABLES_MAX + steps;
+    while (rc == PEAT_OK && outcome != PT_WORKER_NOTHING && steps != 0) {
+        rc = pt_worker_step_for(&s->inline_worker, &w, PT_WORK_STEP_BYTES, &outcome);
+        if (outcome == PT_WORKER_UNIT && units != 0)
+            units--;
+        else
+            steps--;
+    }
     if (outcome == PT_WORKER_NOTHING)
         atomic_store_explicit(&s->inline_due, false, memory_order_relaxed);
     pt_mutex_unlock(&s->worker_mu);

@@ -20,6 +20,7 @@ void pt_work_context_init(pt_store *s, const pt_version *v, const uint64_t *snap
                                  .edit_number = edit_number,
                                  .file_next = &s->file_next,
                                  .table_bytes = o.table_bytes,
+                                 .entries_max = o.entries_max,
                                  .partition_bytes = o.partition_bytes,
                                  .codec = s->settings.codec,
                                  .block_bytes = s->settings.block_bytes,
@@ -37,6 +38,15 @@ static uint64_t store_bytes(const pt_version *v)
     return n;
 }
 
+/* What a filter is built from takes an eighth of the memory at most; but tables of fewer entries
+ * than these would be so many that they themselves fill it. */
+#define ENTRIES_MAX_MIN ((uint64_t)8192)
+
+static uint64_t entries_max(const pt_store *s)
+{
+    return pt_max_u64(s->settings.memory_bytes / 8 / PT_TABLE_KEY_MEMORY, ENTRIES_MAX_MIN);
+}
+
 /* Partitions: a 64th of the store, 8 to 128 MiB, larger only when there would be more than 512. */
 void pt_pick_options_init(pt_store *s, const pt_version *v, pt_pick_options *ret_options)
 {
@@ -50,7 +60,8 @@ void pt_pick_options_init(pt_store *s, const pt_version *v, pt_pick_options *ret
         table = s->settings.table_bytes;
     *ret_options = (pt_pick_options){.partition_bytes = target,
                                      .table_bytes = pt_min_u64(table, target),
+                                     .entries_max = entries_max(s),
                                      .space_target = s->settings.space_target,
                                      .slices_max = s->settings.slices_max,
-                                     .mid_bytes_max = s->settings.memory_bytes / 8};
+                                     .held_bytes_max = s->settings.memory_bytes / 8};
 }

@@ -137,7 +137,7 @@ static void add_memory(pt_store *s, const pt_view *v, peat_statistics *r)
     r->cache_hits = c.hits_fetch;
     r->cache_misses = c.misses;
     r->pinned_bytes = c.heap_bytes;
-    r->metadata_bytes = pt_budget_metadata(v->version);
+    r->metadata_bytes = pt_budget_metadata(s);
     r->memory_bytes = r->memtable_bytes + immutable + pt_memtable_pool_bytes(&s->memtables) +
                       r->cache_bytes + r->metadata_bytes + r->pinned_bytes;
     r->bytes_read = atomic_load(&s->shelf.bytes_read);

@@ -76,7 +76,10 @@ typedef struct pt_work_state {
     uint64_t generation; /* counts events a waiter may wait for */
     uint64_t flushes, mid_merges, bottom_merges, appends, partition_changes;
     uint64_t flush_bytes, merge_bytes_written, merge_bytes_read;
-    double bytes_per_second; /* of user data that the background takes in, smoothed; 0: unknown */
+    /* time per byte of user data taken in, smoothed: of flushes, and with the merges that went on
+     * meanwhile; 0: unknown */
+    double flush_ns_per_byte, ns_per_byte;
+    uint64_t merge_ns; /* spent in steps of merges since the last flush that was counted */
 } pt_work_state;
 
 /* Guarded by commit_mu. */
@@ -208,6 +211,8 @@ void pt_pace_update(pt_store *s);
 /* What the write of so many bytes owes now is added up; returns what is to be slept, in ns. Caller
  * holds commit_mu. */
 uint64_t pt_pace_owe(pt_store *s, uint64_t bytes);
+/* Sleeps it; less when the background has caught up meanwhile. */
+void pt_pace_pay(pt_store *s, uint64_t ns);
 
 /* ---- threads.c, work.c, flushing.c, settle.c, sizes.c ---- */
 /* Flushes the oldest immutable memtable; one at a time. */
@@ -217,8 +222,8 @@ void pt_workers_stop(pt_store *s);
 void pt_work_wake(pt_store *s);
 /* One unit in the calling thread; *ret_did false: nothing to do. */
 peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did) PT_MUST_USE;
-/* A step of work for committers of a store without threads. */
-void pt_work_step_inline(pt_store *s);
+/* A step of work for committers of a store without threads, or some after a write of many bytes. */
+void pt_work_step_inline(pt_store *s, uint64_t bytes);
 /* Waits for the flush of the oldest immutable memtable, or does it. */
 peat_rc pt_work_wait_flush(pt_store *s, size_t immutables_max) PT_MUST_USE;
 peat_rc pt_store_flush(pt_store *s) PT_MUST_USE;
@@ -233,9 +238,11 @@ void pt_pick_options_init(pt_store *s, const pt_version *v, pt_pick_options *ret
 /* The locators of this version, and of what it may become, do not all fit the budget. */
 bool pt_locators_overflow(pt_store *s, const pt_version *v);
 /* Bytes of sections in memory. */
-uint64_t pt_budget_metadata(const pt_version *v);
-/* Lets go of sections when there are too many. */
-void pt_budget_check(pt_store *s);
+uint64_t pt_budget_metadata(pt_store *s);
+/* Lets go of sections when there are too many, but of the index of `keep` (may be NULL). */
+void pt_budget_check(pt_store *s, const pt_table *keep);
+/* The same for who asks often: costs nothing while there is nothing to do. Not in an epoch. */
+void pt_budget_check_soon(pt_store *s);
 
 /* ---- install.c ---- */
 peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem) PT_MUST_USE;

@@ -147,7 +147,7 @@ static uint64_t round_of_work(pt_worker *w)
     pt_worker_outcome outcome;
     peat_rc rc = pt_worker_step(w, idle == 0, &outcome);
     if (outcome != PT_WORKER_NOTHING || busy)
-        pt_budget_check(s);
+        pt_budget_check(s, NULL);
     if (rc != PEAT_OK)
         return pt_min_u64(back_off(s), sync_in);
     if (outcome != PT_WORKER_NOTHING || busy)

@@ -199,7 +199,9 @@ peat_rc pt_worker_step_for(pt_worker *w, const pt_wish *wish, uint64_t bytes,
     if (did || rc != PEAT_OK)
         return rc;
     if (w->merge != NULL) {
+        uint64_t begin = s->env->now_ns(s->env->ctx);
         rc = step_merge(w, bytes);
+        pt_note_merge_time(s, s->env->now_ns(s->env->ctx) - begin);
         *ret_outcome = w->merge == NULL ? PT_WORKER_UNIT : PT_WORKER_STEP;
         return rc;
     }

@@ -4,6 +4,9 @@
 
 #include "base/coding.h"
 
+/* What is larger than this grows by a quarter only: half of it may stay unused otherwise. */
+#define GROW_DOUBLING_BYTES ((size_t)1 << 20)
+
 void *pt_alloc_zero(const pt_env *env, size_t size)
 {
     void *p = pt_alloc(env, size);
@@ -18,8 +21,10 @@ bool pt_grow(const pt_env *env, void *io_items, size_t *io_capacity, size_t need
     if (needed <= *io_capacity)
         return true;
     size_t n = *io_capacity ? *io_capacity : 8;
-    while (n < needed)
+    while (n < needed && n * item_bytes < GROW_DOUBLING_BYTES)
         n *= 2;
+    if (n < needed)
+        n = needed > n + n / 4 ? needed : n + n / 4;
     void *old;
     memcpy(&old, io_items, sizeof old);
     void *p = pt_resize(env, old, n * item_bytes);
@@ -28,6 +33,19 @@ bool pt_grow(const pt_env *env, void *io_items, size_t *io_capacity, size_t need
     memcpy(io_items, &p, sizeof p);
     *io_capacity = n;
     return true;
+}
+
+void *pt_scratch_alloc(const pt_env *env, size_t size)
+{
+    return size >= PT_SCRATCH_MAP_BYTES ? env->map(env->ctx, size) : pt_alloc(env, size);
+}
+
+void pt_scratch_free(const pt_env *env, void *p, size_t size)
+{
+    if (size >= PT_SCRATCH_MAP_BYTES)
+        env->unmap(env->ctx, p, size);
+    else
+        pt_free(env, p);
 }
 
 void pt_bytes_init(pt_bytes *b, const pt_env *env)

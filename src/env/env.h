@@ -30,10 +30,17 @@ static inline void pt_free(const pt_env *env, void *p)
     env->release(env->ctx, p);
 }
 
-/* Grows the array *io_items of *io_capacity elements so that it holds `needed`; doubling.
- * False when there is no memory: the array is unchanged. */
+/* Grows the array *io_items of *io_capacity elements so that it holds `needed`; doubling, while
+ * it is small. False when there is no memory: the array is unchanged. */
 bool pt_grow(const pt_env *env, void *io_items, size_t *io_capacity, size_t needed,
              size_t item_bytes);
+
+/* Memory for the time of one call or one file, which may be large: from PT_SCRATCH_MAP_BYTES on a
+ * mapping of its own, so that the heap is left without holes that nobody fills. Not zeroed. NULL:
+ * there is none. Free: NULL is fine; size as it was asked for. */
+#define PT_SCRATCH_MAP_BYTES ((size_t)256 << 10)
+void *pt_scratch_alloc(const pt_env *env, size_t size);
+void pt_scratch_free(const pt_env *env, void *p, size_t size);
 
 /* A growing byte string on the environment's heap. */
 typedef struct pt_bytes {

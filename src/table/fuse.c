@@ -108,6 +108,11 @@ static size_t peel(pt_fuse_order *o, cell *cells, uint32_t *alone)
     return peeled;
 }
 
+static size_t order_bytes(size_t count)
+{
+    return count * (sizeof(uint64_t) + sizeof(uint32_t) + sizeof(uint8_t));
+}
+
 peat_rc pt_fuse_order_init(pt_fuse_order *ret_order, const pt_env *env, const uint64_t *hashes,
                            size_t count, uint64_t seed, bool *ret_found)
 {
@@ -117,23 +122,23 @@ peat_rc pt_fuse_order_init(pt_fuse_order *ret_order, const pt_env *env, const ui
     unsigned bits = 1;
     while (bits < BUCKETS_BITS && (1u << bits) < o.fuse.segment_count)
         bits++;
-    cell *cells = pt_alloc(env, n * sizeof *cells);
-    uint32_t *alone = pt_alloc(env, (n + 1) * sizeof *alone); /* one is written before it counts */
-    uint32_t *starts = pt_alloc(env, sizeof *starts << bits);
-    o.mixed = pt_alloc(env, count * sizeof *o.mixed);
-    o.key = pt_alloc(env, count * sizeof *o.key);
-    o.which = pt_alloc(env, count);
+    /* of `alone` one more is written before it counts */
+    size_t work_bytes = n * sizeof(cell) + (n + 1) * sizeof(uint32_t) + (sizeof(uint32_t) << bits);
+    cell *cells = pt_scratch_alloc(env, work_bytes);
+    o.mixed = pt_scratch_alloc(env, order_bytes(count));
     *ret_found = false;
-    bool memory = cells && alone && starts && o.mixed && o.key && o.which;
+    bool memory = cells != NULL && o.mixed != NULL;
+    uint32_t *alone = memory ? (uint32_t *)(void *)(cells + n) : NULL;
+    uint32_t *starts = memory ? alone + n + 1 : NULL;
+    o.key = memory ? (uint32_t *)(void *)(o.mixed + count) : NULL;
+    o.which = memory ? (uint8_t *)(o.key + count) : NULL;
     for (int attempt = 0; memory && attempt < ATTEMPTS && !*ret_found; attempt++) {
         o.fuse.seed = seed = pt_mix(seed + 0x9e3779b97f4a7c15ULL);
         sort_by_place(&o, hashes, starts, bits);
         count_keys(&o, cells);
         *ret_found = peel(&o, cells, alone) == count;
     }
-    pt_free(env, cells);
-    pt_free(env, alone);
-    pt_free(env, starts);
+    pt_scratch_free(env, cells, work_bytes);
     if (*ret_found)
         *ret_order = o;
     else
@@ -145,9 +150,7 @@ void pt_fuse_order_done(pt_fuse_order *order)
 {
     if (order->env == NULL)
         return;
-    pt_free(order->env, order->mixed);
-    pt_free(order->env, order->key);
-    pt_free(order->env, order->which);
+    pt_scratch_free(order->env, order->mixed, order_bytes(order->count));
     *order = (pt_fuse_order){0};
 }
 

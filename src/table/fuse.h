@@ -58,9 +58,9 @@ typedef struct pt_fuse_order {
     const pt_env *env;
     pt_fuse fuse;
     size_t count;
-    uint64_t *mixed;
-    uint32_t *key;  /* which of the caller's hashes */
-    uint8_t *which; /* which of its three cells is its own */
+    uint64_t *mixed; /* the memory of all three */
+    uint32_t *key;   /* which of the caller's hashes */
+    uint8_t *which;  /* which of its three cells is its own */
 } pt_fuse_order;
 
 /* ret_found false: no order was found, which means that some hashes are equal. */

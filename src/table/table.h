@@ -61,6 +61,10 @@ void pt_table_name(uint64_t file_number, char ret_name[PT_TABLE_NAME_SIZE]); /* 
 
 /* ---- writing ---- */
 
+/* What filter and locator are built from: hashes (12 bytes, in arrays that double), and the order
+ * of fuse.h (37 bytes). */
+#define PT_TABLE_KEY_MEMORY ((size_t)64)
+
 typedef struct pt_table_writer pt_table_writer;
 
 typedef struct pt_table_writer_options {
@@ -72,8 +76,8 @@ typedef struct pt_table_writer_options {
     bool want_filter;
     bool want_locator;     /* a filter in its place when it cannot be built */
     uint64_t entries_hint; /* 0: unknown */
-    size_t memory_max;     /* for buffers of hashes; beyond it filter and locator are left out;
-                              0: no limit */
+    uint64_t keys_max;     /* of filter and locator, PT_TABLE_KEY_MEMORY each while the table is
+                              written; with more they are left out. 0: no limit */
     /* Sequences of the inputs before zeroing; the meta's range spans these and the entries'. */
     uint64_t inputs_seq_min, inputs_seq_max;
 } pt_table_writer_options;
@@ -115,6 +119,8 @@ peat_rc pt_table_load(pt_table *t, pt_section s) PT_MUST_USE;
 bool pt_table_loaded(const pt_table *t, pt_section s);
 size_t pt_table_section_memory(const pt_table *t, pt_section s); /* bytes when loaded */
 void pt_table_unload(pt_table *t, pt_section s);                 /* retired through the epoch */
+/* Somebody reads the loaded section now, so that unloading it would free nothing. */
+bool pt_table_section_shared(pt_table *t, pt_section s);
 
 /* Denied sections are done without: never asked for, not used (under memory pressure). The index
  * cannot be denied. */

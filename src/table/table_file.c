@@ -42,8 +42,7 @@ void pt_table_free(pt_table *t)
 {
     if (t == NULL)
         return;
-    for (int s = 0; s < PT_SECTION_COUNT; s++)
-        pt_section_unref(atomic_load(&t->section[s]));
+    pt_table_drop_sections(t);
     pt_coder_free(t->env, atomic_load(&t->coder));
     pt_table_drop_file(t);
     pt_mutex_done(&t->file_mu);

@@ -70,6 +70,7 @@ void pt_table_unpin(pt_table *t);
 void pt_table_advise(pt_table *t, uint64_t offset, uint64_t size, int advice);
 /* For pt_table_free. */
 void pt_table_drop_file(pt_table *t);
+void pt_table_drop_sections(pt_table *t);
 /* Reads exactly n bytes: a shorter file is PEAT_CORRUPT. */
 peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n,
                       const char *what) PT_MUST_USE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * table_files.h - which tables of a store have their file open, and how many may.
+ * table_files.h - what the tables of a store have in common: which of them have their file open,
+ * how many may, and how much memory their sections take.
  *
  * A table opens its file for a read that needs it and keeps it; a file that no read is using can be
  * closed at any time, and is opened again by the next read. So descriptors are a cache: at most
@@ -36,6 +37,9 @@ typedef struct pt_table_files {
     size_t limit;       /* of open + opening; at least 1 */
     unsigned calm;      /* opened since the limit was moved */
     uint64_t closed;    /* counts */
+
+    /* of sections that tables hold: loaded, and not let go since */
+    _Atomic uint64_t section_bytes;
 } pt_table_files;
 
 void pt_table_files_init(pt_table_files *files);

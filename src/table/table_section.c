@@ -2,7 +2,9 @@
 /* table_section.c - loading, holding and letting go of a table's sections; see table_file.h. */
 #include "table/table_file.h"
 
-#define MAP_BYTES (1u << 20)
+/* Sections come and go in all sizes: from here on as mappings, which leave no holes in the heap and
+ * waste a sixteenth at the most. */
+#define MAP_BYTES (32u << 10)
 
 static const char *const section_names[PT_SECTION_COUNT] = {"index", "filter", "locator", "ranges"};
 
@@ -59,7 +61,7 @@ static const char *section_view(pt_table *t, pt_section s, pt_section_data *d)
     }
 }
 
-/* Large sections are mapped: they are probed at random, and huge pages make that cheaper. */
+/* The largest are probed at random, and huge pages, which a mapping may get, make that cheaper. */
 static pt_section_data *section_new(const pt_env *env, size_t size)
 {
     pt_section_data *d = pt_alloc_zero(env, sizeof *d);
@@ -103,6 +105,19 @@ out:
     return rc;
 }
 
+static void count_section(pt_table *t, pt_section s, bool in)
+{
+    if (t->files == NULL)
+        return;
+    /* relaxed: a sum that nothing else is read by */
+    if (in)
+        atomic_fetch_add_explicit(&t->files->section_bytes, pt_table_section_memory(t, s),
+                                  memory_order_relaxed);
+    else
+        atomic_fetch_sub_explicit(&t->files->section_bytes, pt_table_section_memory(t, s),
+                                  memory_order_relaxed);
+}
+
 peat_rc pt_table_load(pt_table *t, pt_section s)
 {
     if (pt_table_section_peek(t, s) != NULL)
@@ -112,9 +127,11 @@ peat_rc pt_table_load(pt_table *t, pt_section s)
     if (pt_table_section_peek(t, s) == NULL) {
         pt_section_data *d;
         rc = pt_table_section_read(t, s, &d);
-        /* release: pairs with pt_table_section_peek */
-        if (rc == PEAT_OK)
+        if (rc == PEAT_OK) {
+            count_section(t, s, true);
+            /* release: pairs with pt_table_section_peek */
             atomic_store_explicit(&t->section[s], d, memory_order_release);
+        }
     }
     pt_mutex_unlock(&t->load_mu);
     return rc;
@@ -153,8 +170,29 @@ void pt_table_unload(pt_table *t, pt_section s)
     pt_mutex_lock(&t->mu);
     pt_section_data *d = atomic_exchange(&t->section[s], NULL);
     pt_mutex_unlock(&t->mu);
-    if (d != NULL)
-        pt_epoch_retire(t->epoch, &d->retired, section_release);
+    if (d == NULL)
+        return;
+    count_section(t, s, false);
+    pt_epoch_retire(t->epoch, &d->retired, section_release);
+}
+
+bool pt_table_section_shared(pt_table *t, pt_section s)
+{
+    pt_mutex_lock(&t->mu);
+    pt_section_data *d = atomic_load(&t->section[s]);
+    bool shared = d != NULL && atomic_load(&d->refs) > 1;
+    pt_mutex_unlock(&t->mu);
+    return shared;
+}
+
+void pt_table_drop_sections(pt_table *t)
+{
+    for (int i = 0; i < PT_SECTION_COUNT; i++) {
+        pt_section_data *d = atomic_load(&t->section[i]);
+        if (d != NULL)
+            count_section(t, (pt_section)i, false);
+        pt_section_unref(d);
+    }
 }
 
 void pt_table_deny(pt_table *t, pt_section s, bool denied)

@@ -35,6 +35,17 @@ static peat_rc no_memory(const table_stream *s)
     return pt_fail(s->table->sink, PEAT_NOMEM, "no memory to read table %s", s->table->name);
 }
 
+/* What is in it is not kept. */
+static bool grow_window(table_stream *s, size_t size)
+{
+    if (size <= s->window_capacity)
+        return true;
+    pt_scratch_free(s->env, s->window, s->window_capacity);
+    s->window = pt_scratch_alloc(s->env, size);
+    s->window_capacity = s->window != NULL ? size : 0;
+    return s->window != NULL;
+}
+
 /* Moves the window so that it holds `size` bytes at `offset`: at its beginning, or, for a pass that
  * goes backward, at its end. */
 static peat_rc slide(table_stream *s, uint64_t offset, size_t size)
@@ -49,7 +60,7 @@ static peat_rc slide(table_stream *s, uint64_t offset, size_t size)
                         PEAT_ENV_ADVISE_DONTNEED);
     uint64_t want = pt_max_u64(size, pt_min_u64(s->read_size, s->table->blocks_end - offset));
     s->window_size = 0;
-    if (!pt_grow(s->env, &s->window, &s->window_capacity, (size_t)want, 1))
+    if (!grow_window(s, (size_t)want))
         return no_memory(s);
     peat_rc rc = pt_table_read(s->table, offset, s->window, (size_t)want, "blocks");
     if (rc != PEAT_OK)
@@ -122,7 +133,7 @@ void pt_table_stream_free(const pt_env *env, pt_block_source *source)
     if (s->window_size != 0)
         pt_table_advise(s->table, s->window_offset, s->window_size, PEAT_ENV_ADVISE_DONTNEED);
     pt_section_unref(s->index);
-    pt_free(env, s->window);
+    pt_scratch_free(env, s->window, s->window_capacity);
     pt_free(env, s->decoded);
     pt_free(env, s);
 }

@@ -105,6 +105,22 @@ static peat_rc align_block(pt_table_writer *w, size_t size, bool final)
     return out_pad(w, slack);
 }
 
+/* A large one goes to the file as it is, without a second copy. */
+static peat_rc write_block(pt_table_writer *w, pt_slice block)
+{
+    peat_rc rc = PEAT_OK;
+    w->aligned = false;
+    TRY(out_write(w));
+    uint64_t check = pt_checksum(block.data, block.size, w->file_id, w->out_offset);
+    int e = w->env->file_write(w->env->ctx, w->file, w->out_offset, block.data, block.size);
+    if (e != 0)
+        TRY(pt_fail_os(w->sink, e, "cannot write table %s @%" PRIu64, w->name, w->out_offset));
+    w->out_offset += block.size;
+    TRY(pt_bytes_append_u64(&w->out, check));
+out:
+    return rc;
+}
+
 static bool block_open(const pt_table_writer *w)
 {
     return w->builder.count != 0 || w->large.size != 0;
@@ -122,13 +138,16 @@ static peat_rc close_block(pt_table_writer *w, const pt_slice *next)
         TRY(pt_fail(w->sink, PEAT_TOO_BIG, "table %s has too many blocks", w->name));
     TRY(encode_block(w, next != NULL && pt_slice_equal(last, *next), &block));
     TRY(pt_index_builder_add(&w->index, pt_writer_place(w), w->block_first, last, next, large));
-    if (w->codec != PT_CODEC_NONE) {
+    if (w->codec == PT_CODEC_NONE && block.size >= WRITE_BYTES) {
+        TRY(write_block(w, block));
+    } else if (w->codec != PT_CODEC_NONE) {
         TRY(pt_codec_encode(w->codec, w->coder, block, &w->out));
+        TRY(pt_writer_checksum(w, start));
     } else {
         TRY(pt_bytes_append(&w->out, block.data, block.size));
         TRY(align_block(w, block.size, next == NULL));
+        TRY(pt_writer_checksum(w, start));
     }
-    TRY(pt_writer_checksum(w, start));
     pt_block_builder_clear(&w->builder, pt_writer_block_max(w));
     if (w->large.capacity > OUT_KEEP_BYTES)
         pt_bytes_done(&w->large);
@@ -161,31 +180,6 @@ out:
     return rc;
 }
 
-static void drop_hashes(pt_table_writer *w)
-{
-    pt_free(w->env, w->keys.hashes);
-    pt_free(w->env, w->keys.entries);
-    w->keys = (pt_key_hashes){0};
-}
-
-static peat_rc note_hash(pt_table_writer *w, uint64_t key_hash)
-{
-    pt_key_hashes *k = &w->keys;
-    if (!k->wanted)
-        return PEAT_OK;
-    size_t max = w->options.memory_max;
-    if (max != 0 && k->count >= max / (sizeof *k->hashes + sizeof *k->entries)) {
-        drop_hashes(w);
-        return PEAT_OK;
-    }
-    if (!pt_grow(w->env, &k->hashes, &k->hashes_capacity, k->count + 1, sizeof *k->hashes) ||
-        !pt_grow(w->env, &k->entries, &k->entries_capacity, k->count + 1, sizeof *k->entries))
-        return PEAT_NOMEM;
-    k->hashes[k->count] = key_hash;
-    k->entries[k->count++] = (uint32_t)w->meta.entries;
-    return PEAT_OK;
-}
-
 static void count_entry(pt_table_writer *w, const pt_entry *entry)
 {
     pt_table_meta *m = &w->meta;
@@ -216,7 +210,7 @@ peat_rc pt_writer_add_entry(pt_table_writer *w, const pt_entry *entry, uint64_t 
         TRY(pt_fail(w->sink, PEAT_TOO_BIG, "table %s has too many entries", w->name));
     TRY(place_entry(w, entry, pt_block_tag(key_hash)));
     if (!same) {
-        TRY(note_hash(w, key_hash));
+        TRY(pt_writer_note_key(w, key_hash));
         w->last_key.size = 0;
         TRY(pt_bytes_append(&w->last_key, entry->key.data, entry->key.size));
     }
@@ -280,22 +274,30 @@ peat_rc pt_table_writer_new(const pt_env *env, pt_dir *dir, pt_sink *sink,
     return PEAT_OK;
 }
 
+/* All but the keys of the meta, which outlive the table's writing. */
+static void release_resources(pt_table_writer *w)
+{
+    if (w->file != NULL)
+        w->env->file_close(w->env->ctx, w->file);
+    w->file = NULL;
+    pt_coder_free(w->env, w->coder);
+    w->coder = NULL;
+    pt_block_builder_done(&w->builder);
+    pt_index_builder_done(&w->index);
+    pt_writer_drop_keys(w);
+    pt_bytes_done(&w->sample);
+    pt_bytes_done(&w->large);
+    pt_bytes_done(&w->scratch);
+    pt_bytes_done(&w->out);
+}
+
 void pt_table_writer_free(pt_table_writer *w)
 {
     if (w == NULL)
         return;
-    if (w->file != NULL)
-        w->env->file_close(w->env->ctx, w->file);
-    pt_coder_free(w->env, w->coder);
-    pt_block_builder_done(&w->builder);
-    pt_index_builder_done(&w->index);
-    drop_hashes(w);
-    pt_bytes_done(&w->sample);
-    pt_bytes_done(&w->large);
-    pt_bytes_done(&w->scratch);
+    release_resources(w);
     pt_bytes_done(&w->key_min);
     pt_bytes_done(&w->last_key);
-    pt_bytes_done(&w->out);
     pt_free(w->env, w);
 }
 
@@ -365,7 +367,10 @@ peat_rc pt_table_writer_finish(pt_table_writer *w, pt_table_meta *ret_meta)
 {
     PT_ASSERT(w->failed == PEAT_OK);
     peat_rc rc = fail(w, finish(w));
-    if (rc == PEAT_OK)
-        *ret_meta = w->meta;
-    return rc;
+    if (rc != PEAT_OK)
+        return rc;
+    *ret_meta = w->meta;
+    /* a merge keeps the writers of all its tables until it is installed */
+    release_resources(w);
+    return PEAT_OK;
 }

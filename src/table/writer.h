@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * writer.h - the table writer inside: what table_writer.c (entries into blocks), writer_layout.c
- * (sample and decisions) and writer_sections.c (what comes behind the blocks) share.
+ * (sample and decisions), writer_keys.c (hashes for the filter) and writer_sections.c (what comes
+ * behind the blocks) share.
  */
 #ifndef PT_TABLE_WRITER_H
 #define PT_TABLE_WRITER_H
@@ -14,9 +15,9 @@
 
 /* One per distinct key, for filter and locator. */
 typedef struct pt_key_hashes {
-    uint64_t *hashes;
+    uint64_t *hashes;  /* scratch memory of both */
     uint32_t *entries; /* ordinal of the key's newest version */
-    size_t hashes_capacity, entries_capacity;
+    size_t capacity;
     size_t count;
     bool wanted;
 } pt_key_hashes;
@@ -74,6 +75,10 @@ peat_rc pt_writer_checksum(pt_table_writer *w, size_t start) PT_MUST_USE;
 /* One entry into its block, once the layout is decided. */
 peat_rc pt_writer_add_entry(pt_table_writer *w, const pt_entry *entry,
                             uint64_t key_hash) PT_MUST_USE;
+
+/* writer_keys.c: one call for each distinct key; more keys than are allowed drop them all. */
+peat_rc pt_writer_note_key(pt_table_writer *w, uint64_t key_hash) PT_MUST_USE;
+void pt_writer_drop_keys(pt_table_writer *w);
 
 /* writer_layout.c */
 peat_rc pt_writer_sample_add(pt_table_writer *w, const pt_entry *entry,

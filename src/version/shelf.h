@@ -28,8 +28,14 @@ typedef struct pt_shelf {
     pt_sink *sink;
     pt_epoch *epoch;
     pt_cache *cache;
-    pt_table_files files;        /* descriptors of the tables, lent to the sink as its relief */
+    pt_table_files files;        /* descriptors of the tables, lent to the sink as its relief;
+                                    memory of their sections */
     _Atomic uint64_t bytes_read; /* blocks read for the cache, decoded size */
+    /* one thread at a time lets go of sections (db/budget.c), which then has its place among the
+     * partitions to itself. Acquire and release. */
+    atomic_bool letting_go;
+    size_t hand;
+    _Atomic uint64_t left_bytes; /* of sections, when that was done last; a hint */
     /* guarded by mu */
     pt_mutex mu;
     pt_tref *trash;

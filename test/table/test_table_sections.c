@@ -93,7 +93,7 @@ static void without_memory_for_hashes_there_is_no_filter(void **state)
                                              .run_kind = PT_RUN_BOTTOM,
                                              .want_filter = true,
                                              .want_locator = true,
-                                             .memory_max = 1000},
+                                             .keys_max = 83},
                   1000, 8);
     assert_int_equal(k.meta.section[PT_SECTION_FILTER].size, 0);
     assert_int_equal(k.meta.section[PT_SECTION_LOCATOR].size, 0);

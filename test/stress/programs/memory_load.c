@@ -10,8 +10,10 @@
  * program itself used before it opened the store.
  */
 #include "peat.h"
+#include "peat_env.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -28,8 +30,43 @@ typedef struct load {
     uint64_t records, memory_kib, base_kib;
     size_t value_bytes;
     _Atomic uint64_t most_kib, phase_most_kib;
+    _Atomic uint64_t heap, phase_heap; /* bytes the library has allocated, now and at most */
     atomic_bool stop;
+    peat_env env; /* the real one, which counts what it allocates */
 } load;
+
+/* ---- counting allocations ---- */
+
+static void *count_heap(load *l, void *p)
+{
+    uint64_t now = atomic_fetch_add(&l->heap, malloc_usable_size(p)) + malloc_usable_size(p);
+    uint64_t most = atomic_load(&l->phase_heap);
+    while (now > most && !atomic_compare_exchange_weak(&l->phase_heap, &most, now))
+        ;
+    return p;
+}
+
+static void *counted_alloc(void *ctx, size_t size)
+{
+    return count_heap((load *)ctx, malloc(size));
+}
+
+static void *counted_resize(void *ctx, void *p, size_t size)
+{
+    load *l = (load *)ctx;
+    size_t before = malloc_usable_size(p);
+    void *q = realloc(p, size);
+    if (q == NULL)
+        return NULL;
+    atomic_fetch_sub(&l->heap, before);
+    return count_heap(l, q);
+}
+
+static void counted_release(void *ctx, void *p)
+{
+    atomic_fetch_sub(&((load *)ctx)->heap, malloc_usable_size(p));
+    free(p);
+}
 
 static uint64_t mix(uint64_t x)
 {
@@ -83,19 +120,27 @@ static size_t make_key(uint64_t i, char key[32])
     return (size_t)snprintf(key, 32, "%016" PRIx64, mix(i + 1));
 }
 
-/* Half of it compresses. */
+/* The record's number, then bytes of which half compress. */
 static void make_value(const load *l, uint64_t i, uint64_t version, uint8_t *value)
 {
     uint64_t x = mix(i * 31 + version);
     memset(value, 'v', l->value_bytes);
-    for (size_t at = 0; at + 8 <= l->value_bytes; at += 16, x = mix(x + 1))
+    for (size_t at = sizeof i; at + 8 <= l->value_bytes; at += 16, x = mix(x + 1))
         memcpy(value + at, &x, 8);
+    memcpy(value, &i, sizeof i);
 }
 
 static void open_store(load *l)
 {
     peat_error e;
-    peat_options o = {.size = sizeof o, .memory_bytes = (size_t)l->memory_kib * 1024};
+    peat_host host = {.size = sizeof host, .env = &l->env};
+    peat_options o = {
+        .size = sizeof o, .memory_bytes = (size_t)l->memory_kib * 1024, .host = &host};
+    l->env = *peat_env_default(); /* its members need no ctx but fork_mark's, which may be NULL */
+    l->env.ctx = l;
+    l->env.alloc = counted_alloc;
+    l->env.resize = counted_resize;
+    l->env.release = counted_release;
     if (peat_open(l->dir, &o, &l->db, &e) != PEAT_OK) {
         (void)fprintf(stderr, "memory_load: %s\n", e.message);
         exit(2);
@@ -133,6 +178,24 @@ static void read_some(load *l)
     peat_buf_free(&buf);
 }
 
+/* Keys come in order, so none twice: every record is there once and right when each row is and
+ * their number is. */
+static void check_row(const load *l, const peat_row *row)
+{
+    uint8_t value[VALUE_MAX];
+    char key[32];
+    uint64_t i = UINT64_MAX;
+    if (row->value.size == l->value_bytes)
+        memcpy(&i, row->value.data, sizeof i);
+    make_value(l, i, i % 5 == 0, value);
+    if (i < l->records && row->key.size == make_key(i, key) &&
+        memcmp(row->key.data, key, row->key.size) == 0 &&
+        memcmp(row->value.data, value, l->value_bytes) == 0)
+        return;
+    (void)fprintf(stderr, "memory_load: a row that is no record, or not as written last\n");
+    exit(2);
+}
+
 static void scan_all(load *l)
 {
     peat_iter *it = NULL;
@@ -142,7 +205,8 @@ static void scan_all(load *l)
     peat_rc rc;
     must(peat_iter_open(l->db, NULL, &it), "iter_open");
     while ((rc = peat_iter_fill(it, rows, 64, &n)) == PEAT_OK)
-        count += n;
+        for (size_t i = 0; i < n; i++, count++)
+            check_row(l, &rows[i]);
     peat_iter_close(it);
     must(rc, "iter_fill");
     if (count != l->records) {
@@ -157,15 +221,17 @@ static void report(load *l, const char *phase)
     look(l);
     if (l->db != NULL)
         must(peat_stats(l->db, &s), "stats");
-    (void)printf("%-10s most %7.1f MiB | now %7.1f: says %6.1f (memtable %5.1f + %" PRIu64
-                 ", cache %5.1f, sections %5.1f, pinned %5.1f) tables %" PRIu64 "\n",
-                 phase, (double)atomic_load(&l->phase_most_kib) / 1024,
-                 (double)status_kib("RssAnon") / 1024, (double)s.memory_bytes / 1048576,
-                 (double)s.memtable_bytes / 1048576, s.immutable_memtables,
-                 (double)s.cache_bytes / 1048576, (double)s.metadata_bytes / 1048576,
-                 (double)s.pinned_bytes / 1048576, s.tables);
+    (void)printf(
+        "%-10s most %6.1f MiB (heap %5.1f) | now %6.1f (heap %5.1f): says %6.1f (memtable %5.1f + "
+        "%" PRIu64 ", cache %5.1f, sections %5.1f, pinned %5.1f) tables %" PRIu64 "\n",
+        phase, (double)atomic_load(&l->phase_most_kib) / 1024,
+        (double)atomic_load(&l->phase_heap) / 1048576, (double)status_kib("RssAnon") / 1024,
+        (double)atomic_load(&l->heap) / 1048576, (double)s.memory_bytes / 1048576,
+        (double)s.memtable_bytes / 1048576, s.immutable_memtables, (double)s.cache_bytes / 1048576,
+        (double)s.metadata_bytes / 1048576, (double)s.pinned_bytes / 1048576, s.tables);
     (void)fflush(stdout);
     atomic_store(&l->phase_most_kib, 0);
+    atomic_store(&l->phase_heap, 0);
 }
 
 /* A child loads and dies in the middle of it, so that the store has a log to recover. */
@@ -192,7 +258,7 @@ int main(int argc, char **argv)
     }
     load l = {.dir = argv[1], .memory_kib = strtoull(argv[2], NULL, 10) * 1024};
     l.value_bytes = (size_t)strtoull(argv[4], NULL, 10);
-    if (l.memory_kib == 0 || l.value_bytes == 0 || l.value_bytes > VALUE_MAX)
+    if (l.memory_kib == 0 || l.value_bytes < 8 || l.value_bytes > VALUE_MAX)
         return 2;
     l.records = strtoull(argv[3], NULL, 10) * 1048576 / (l.value_bytes + 16);
     l.base_kib = status_kib("RssAnon");
