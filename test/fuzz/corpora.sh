@@ -16,9 +16,9 @@ for target in "${@:-pieces table manifest log stream store operations command}";
         mkdir "$work/$name" "$work/$name.small"
         "$build/tests/fuzz_test_corpora" --unpack "$name" "$work/$name"
         "$build/fuzz/build/test/fuzz/fuzz-$name" -merge=1 -max_len=4096 -rss_limit_mb=1536 \
-            "$work/$name.small" "$work/$name" "$build/fuzz/found/$name" >"$work/log" 2>&1 ||
-            { tail -n 20 "$work/log"; exit 1; }
-        mapfile -t files < <(ls -rS -d "$work/$name.small"/*)
+            "$work/$name.small" "$work/$name" "$build/fuzz/found/$name" >"$work/merge.txt" 2>&1 ||
+            { tail -n 20 "$work/merge.txt"; exit 1; }
+        mapfile -t files < <(ls -d "$work/$name.small"/*) # named by their hashes: all sizes mixed
         "$build/tests/fuzz_test_corpora" --pack "$name" "${files[@]}"
     done
 done
