@@ -395,7 +395,7 @@ typedef struct peat_write_options peat_write_options; /* below */
  *                     app_id: nothing in it was changed
  *   PEAT_VERSION      a store of another format version
  *   PEAT_UNSUPPORTED  it needs a codec this build lacks: the message names it
- *   PEAT_CORRUPT      damage that recovery may not guess about: the message names file and offset
+ *   PEAT_CORRUPT      damage, at the file and offset that the message names; see peat_repair
  *   PEAT_READ_ONLY    the file system is read-only and options do not say read_only
  *   PEAT_IO           no permission, or any other failure of the system: the message says which
  *   PEAT_INVALID, PEAT_NOMEM, PEAT_FULL

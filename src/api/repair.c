@@ -5,16 +5,6 @@
 #include "api/handle.h"
 #include "api/settings.h"
 
-static void say(peat_error *ret_error, peat_rc rc, const char *text)
-{
-    if (ret_error == NULL)
-        return;
-    memset(ret_error, 0, sizeof *ret_error);
-    ret_error->rc = rc;
-    size_t n = strnlen(text, sizeof ret_error->message - 1);
-    memcpy(ret_error->message, text, n);
-}
-
 static void hand_over(const peat_repair_report *report, peat_repair_report *ret_report)
 {
     if (ret_report == NULL)
@@ -40,15 +30,15 @@ peat_rc peat_repair(const char *dir, const char *to_dir, const peat_repair_optio
     pt_settings settings;
     const pt_env *env;
     const char *why = NULL;
-    say(ret_error, PEAT_OK, "");
+    pt_say(ret_error, PEAT_OK, NULL);
     if (!valid(dir, to_dir, options, ret_report)) {
-        say(ret_error, PEAT_INVALID, "peat_repair: a directory or the options make no sense");
+        pt_say(ret_error, PEAT_INVALID, "peat_repair: a directory or the options make no sense");
         return PEAT_INVALID;
     }
     pt_options_copy(options, &o, sizeof o);
     peat_rc rc = pt_settings_resolve(o.open, &settings, &env, &why);
     if (rc != PEAT_OK) {
-        say(ret_error, rc, why != NULL ? why : peat_rc_text(rc));
+        pt_say(ret_error, rc, why);
         return rc;
     }
     settings.may_create = settings.error_if_exists = settings.unfinished = true;
@@ -56,7 +46,7 @@ peat_rc peat_repair(const char *dir, const char *to_dir, const peat_repair_optio
     settings.read_only = false;
     rc = pt_store_repair(dir, to_dir, env, &settings, &o, &report, ret_error);
     if (rc != PEAT_OK && ret_error != NULL && ret_error->rc == PEAT_OK)
-        say(ret_error, rc, peat_rc_text(rc));
+        pt_say(ret_error, rc, NULL);
     hand_over(&report, ret_report);
     return rc;
 }
