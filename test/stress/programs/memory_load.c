@@ -287,7 +287,7 @@ int main(int argc, char **argv)
     atomic_store(&l.stop, true);
     (void)pthread_join(watcher, NULL);
     double most = (double)(l.most_kib - l.base_kib), limit = 1.25 * (double)l.memory_kib;
-    (void)printf("most: %.1f MiB, %.2f of %" PRIu64 " MiB\n", most / 1024,
-                 most / (double)l.memory_kib, l.memory_kib / 1024);
+    (void)printf("all %" PRIu64 " records verified; most: %.1f MiB, %.2f of %" PRIu64 " MiB\n",
+                 l.records, most / 1024, most / (double)l.memory_kib, l.memory_kib / 1024);
     return most <= limit ? 0 : 1;
 }
