@@ -89,10 +89,21 @@ typedef struct image {
 typedef struct site {
     cuts *c;
     const crash_run *run;
-    unsigned depth;   /* of the images made here */
-    image *collected; /* NULL: images are verified at once */
+    unsigned depth; /* of the images made here */
+    _Atomic int mode;
+    image *collected; /* SITE_COLLECT: verified later */
     size_t count;
 } site;
+
+/* The hook stays as it is as long as a store's threads run; this is what changes. */
+enum { SITE_OFF, SITE_COLLECT, SITE_VERIFY };
+
+/* No cut is being made any more when this returns. */
+static void switch_off(site *s)
+{
+    atomic_store(&s->mode, SITE_OFF);
+    (void)sim_boundaries(s->run->sim); /* takes the lock that a cut is made under */
+}
 
 static void verify(cuts *c, image *im);
 
@@ -163,7 +174,7 @@ static void offer(site *s, sim_env *sim, const sim_boundary *b, sim_cut cut)
     tell(s, b, &cut, &im);
     if (s->c->job->garbage)
         verify_apart(s->c, &im);
-    else if (s->collected == NULL)
+    else if (atomic_load(&s->mode) == SITE_VERIFY)
         verify(s->c, &im);
     else if (s->count < COLLECT_MAX)
         s->collected[s->count++] = im;
@@ -209,9 +220,9 @@ static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
                                         SIM_CUT_KEPT,   SIM_CUT_SUBSET, KILLED};
     site *s = arg;
     cuts *c = s->c;
-    uint32_t sector = chance(c, 2) ? 512 : 4096;
-    if (s->depth == 1 && !chance(c, c->job->one_in))
+    if (atomic_load(&s->mode) == SITE_OFF || (s->depth == 1 && !chance(c, c->job->one_in)))
         return;
+    uint32_t sector = chance(c, 2) ? 512 : 4096;
     if (c->job->garbage) {
         for (unsigned i = 0; i < 6; i++)
             offer(s, sim, b, some_cut(c, SIM_CUT_GARBAGE, sector));
@@ -249,24 +260,23 @@ static void verify_copy(cuts *c, const crash_run *r, const image *im)
 
 /* Opens the store, and says which state came back. What the cuts in between left must show the
  * same; after a kill they may take what was not synced. */
-static uint64_t recover(cuts *c, crash_run *r, const image *im, bool deep)
+static uint64_t recover(site *s, crash_run *r, const image *im, bool deep)
 {
-    site in_recovery = {.c = c, .run = r, .depth = im->depth + 1};
     if (deep) {
-        in_recovery.collected = malloc(COLLECT_MAX * sizeof *in_recovery.collected);
-        sim_hook_set(r->sim, cut_here, &in_recovery);
+        s->collected = malloc(COLLECT_MAX * sizeof *s->collected);
+        atomic_store(&s->mode, SITE_COLLECT);
     }
     crash_open(r, false);
-    sim_hook_set(r->sim, NULL, NULL);
+    switch_off(s);
     uint64_t at = crash_identify(r, im->low, im->high);
-    for (size_t i = 0; i < in_recovery.count; i++) {
-        image *later = &in_recovery.collected[i];
+    for (size_t i = 0; i < s->count; i++) {
+        image *later = &s->collected[i];
         later->low = later->durable = im->killed ? im->durable : at;
         later->high = at;
         later->copies = 0;
-        verify(c, later);
+        verify(s->c, later);
     }
-    free(in_recovery.collected);
+    free(s->collected);
     return at;
 }
 
@@ -283,20 +293,20 @@ static void recover_again(cuts *c, const crash_run *r, uint64_t at)
 }
 
 /* Other commits than those that were lost. */
-static void write_on(cuts *c, crash_run *r, uint64_t at, const image *im, bool deep)
+static void write_on(site *s, crash_run *r, uint64_t at, bool deep)
 {
+    cuts *c = s->c;
     const crash_plan *before = r->plan;
     crash_plan branch;
     size_t more = deep ? 4 : 1;
     crash_plan_branch(&branch, before, crash_load_afterwards(), at, more, model_next(&c->random));
-    site behind = {.c = c, .run = r, .depth = im->depth + 1};
     for (int i = 0; i < 3; i++)
         atomic_store(&r->counters[i], at);
     r->plan = &branch;
     if (deep)
-        sim_hook_set(r->sim, cut_here, &behind);
+        atomic_store(&s->mode, SITE_VERIFY);
     crash_go_on(r, at, at + more);
-    sim_hook_set(r->sim, NULL, NULL);
+    switch_off(s);
     (void)crash_identify(r, at + more, at + more);
     if (chance(c, 8))
         crash_check(r);
@@ -326,10 +336,13 @@ static void verify(cuts *c, image *im)
     atomic_store(r.begun, im->high); /* until it is known which of the states came back */
     atomic_store(r.returned, im->low);
     atomic_store(r.durable, im->durable);
-    uint64_t at = recover(c, &r, im, deep);
+    site below = {.c = c, .run = &r, .depth = im->depth + 1};
+    sim_hook_set(im->sim, cut_here, &below);
+    uint64_t at = recover(&below, &r, im, deep);
     if (chance(c, 4))
         recover_again(c, &r, at);
-    write_on(c, &r, at, im, deep);
+    write_on(&below, &r, at, deep);
+    sim_hook_set(im->sim, NULL, NULL);
     if (!sim_is_clean(im->sim))
         crash_fail(&r, "something was left open or allocated");
     sim_free(im->sim);
@@ -356,10 +369,11 @@ void crash_cut_plan(void *arg, FILE *report)
     sim_env *sim = sim_new(job.seed);
     sim_split_writes(sim, splits[model_below(&c.random, job.load->huge != 0 ? 3 : 5)]);
     crash_run_init(&r, &plan, sim, report);
-    if (!job.garbage) /* there is nothing to lose before there is a store */
-        sim_hook_set(sim, cut_here, &everywhere);
-    crash_open(&r, false);
+    /* with garbage not before there is a store: nothing is lost then */
+    atomic_store(&everywhere.mode, job.garbage ? SITE_OFF : SITE_VERIFY);
     sim_hook_set(sim, cut_here, &everywhere);
+    crash_open(&r, false);
+    atomic_store(&everywhere.mode, SITE_VERIFY);
     crash_go_on(&r, 0, job.commits);
     crash_close(&r);
     sim_hook_set(sim, NULL, NULL);

@@ -142,7 +142,7 @@ static void follow(scene *s)
 static void cut_once(scene *s, unsigned how, tally *t)
 {
     int status = 0;
-    uint64_t commits = model_below(&s->random, 5) == 0 ? 0 : 1 + model_below(&s->random, 60);
+    uint64_t commits = model_below(&s->random, 5) == 0 ? 0 : 1 + model_below(&s->random, 30);
     atomic_store(&s->memory->opened, 0);
     atomic_store(&s->memory->cutting, false);
     if (pipe(s->pipe) != 0)
