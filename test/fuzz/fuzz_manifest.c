@@ -118,6 +118,15 @@ static void put_superblock(sim_env *sim, const uint8_t *heads, bool repair, size
     sim_file_put(sim, "db", "PEAT", peat, size);
 }
 
+static bool same_state(const pt_state *a, const pt_state *b)
+{
+    return a->seq_flushed == b->seq_flushed && a->log_serial_min == b->log_serial_min &&
+           a->file_next == b->file_next && a->partition_next == b->partition_next &&
+           a->edit_number == b->edit_number && a->unfinished == b->unfinished &&
+           pt_max_u64(a->seq_promised, a->seq_flushed) ==
+               pt_max_u64(b->seq_promised, b->seq_flushed);
+}
+
 /* What opened can be opened for writing, and says the same afterwards. */
 static size_t reopen(site *s)
 {
@@ -134,9 +143,9 @@ static size_t reopen(site *s)
     site_open(s, sim);
     FUZZ_REQUIRE(pt_catalog_open(&s->catalog, &s->shelf) == PEAT_OK, "and opened again");
     after = look(&s->catalog);
-    FUZZ_REQUIRE(memcmp(&before.state, &after.state, sizeof before.state) == 0 &&
-                     before.tables == after.tables && before.partitions == after.partitions &&
-                     before.layers == after.layers && before.ends == after.ends,
+    FUZZ_REQUIRE(same_state(&before.state, &after.state) && before.tables == after.tables &&
+                     before.partitions == after.partitions && before.layers == after.layers &&
+                     before.ends == after.ends,
                  "and it is the same");
     return after.partitions + after.tables;
 }
