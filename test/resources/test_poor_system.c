@@ -3,7 +3,7 @@
  * test_poor_system.c - the real operating system, with little in it: 16 descriptors, no fallocate,
  * no huge pages, no advice, a clock that jumps. Slower is fine, wrong and stuck are not.
  *
- *   test_poor_system --campaign      ten times
+ *   test_poor_system --campaign      five times
  *
  * ctest: timeout=240
  */
@@ -135,7 +135,7 @@ static void clocks_may_jump(void **state)
 int main(int argc, char **argv)
 {
     bool campaign = argc > 1 && strcmp(argv[1], "--campaign") == 0;
-    rounds = campaign ? 10 : 1;
+    rounds = campaign ? 5 : 1;
     const struct CMUnitTest tests[] = {
         TEST(sixteen_descriptors_are_enough),
         TEST(no_fallocate_no_huge_pages_no_advice),
