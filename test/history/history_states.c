@@ -5,7 +5,8 @@
  *
  * The highest number seen of a thread says how many of its writes are in for certain (low); the
  * first one behind it that would show, and does not, how many at most (high). A put of an owned key
- * shows, a batch shows by its counter, a delete of an owned key by its absence.
+ * shows unless a later delete of the key is in too, a batch shows by its counter, a delete of an
+ * owned key by its absence when the key was there before.
  */
 #include "history/history.h"
 
@@ -151,19 +152,34 @@ static bool find_low(judge *j, moment *m)
     return true;
 }
 
+/* Whether the thread deletes the key in a write behind its first `n`. */
+static bool deletes_later(const doer *d, uint32_t key, uint32_t n)
+{
+    for (uint32_t i = d->of_key[key]; i < d->of_key[key + 1]; i++)
+        if (d->marks[i].gone && d->marks[i].number > n)
+            return true;
+    return false;
+}
+
 static void find_high(const judge *j, moment *m, uint32_t t)
 {
     const doer *d = &j->doers[t];
     uint32_t n = m->low[t];
-    while (n < d->count) {
+    for (; n < d->count; n++) {
         const deed *next = &d->deeds[n + 1];
         const history_record *r = &j->h->thread[t].records[next->first];
-        if (r->key >= HISTORY_CONTENDED) {
-            if (next->records > 1 || r->kind != HISTORY_DELETE || m->state->seen[r->key] != 0)
-                break; /* it would show */
-            m->low[t] = n + 1;
+        if (r->key < HISTORY_CONTENDED)
+            continue; /* others may have overwritten it */
+        if (next->records > 1 || m->state->seen[r->key] != 0)
+            break; /* it would show */
+        if (r->kind == HISTORY_PUT) {
+            if (deletes_later(d, r->key, n + 1))
+                continue;
+            break;
         }
-        n++;
+        const mark *before = last_mark(d, r->key, m->low[t]);
+        if (before != NULL ? !before->gone : j->h->initial[r->key] != 0)
+            m->low[t] = n + 1; /* it was there, and is not */
     }
     m->high[t] = n;
 }

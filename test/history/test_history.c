@@ -330,6 +330,35 @@ static void planted_lies_are_found(void **state)
     arena_done(&a);
 }
 
+static void add_write(history *h, history_kind kind, uint32_t key, uint32_t number, uint64_t start)
+{
+    history_thread *t = &h->thread[0];
+    t->records[t->count++] = (history_record){
+        .start = start, .end = start + 1, .id = HISTORY_ID(1, 0, number), .key = key, .kind = kind};
+}
+
+/* A put that was deleted again does not show, and neither is missing; a put alone is. */
+static void what_cannot_show_is_not_missed(void **state)
+{
+    (void)state;
+    char text[512];
+    const uint32_t key = HISTORY_CONTENDED + HISTORY_SHARED;
+    history *h = history_new(16);
+    h->round = 1;
+    h->threads = 2;
+    h->thread[1].records = h->thread[0].records;
+    h->final.start = 100;
+    h->final.end = 101;
+    add_write(h, HISTORY_PUT, key, 1, 10);
+    assert_non_null(history_judge_states(h, text, sizeof text));
+    add_write(h, HISTORY_DELETE, key, 2, 20);
+    assert_null(history_judge_states(h, text, sizeof text));
+    add_write(h, HISTORY_PUT, key + 1, 3, 30);
+    assert_non_null(history_judge_states(h, text, sizeof text));
+    h->final.seen[key + 1] = HISTORY_ID(1, 0, 3);
+    assert_null(history_judge_states(h, text, sizeof text));
+}
+
 static int campaign(void)
 {
     arena a;
@@ -356,6 +385,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_order_explains_what_all_threads_saw),
         cmocka_unit_test(planted_lies_are_found),
+        cmocka_unit_test(what_cannot_show_is_not_missed),
     };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return campaign();
