@@ -43,7 +43,8 @@ void pt_note_rate(pt_store *s, uint64_t bytes, uint64_t ns)
         return;
     pt_mutex_lock(&s->work_mu);
     pt_work_state *w = &s->work;
-    double threads = s->worker_count != 0 ? (double)s->worker_count : 1.0;
+    /* not worker_count, which open still counts up when the first thread has work */
+    double threads = s->settings.threads > 0 ? (double)s->settings.threads : 1.0;
     smooth(&w->flush_ns_per_byte, (double)ns / (double)bytes);
     smooth(&w->ns_per_byte, ((double)ns + (double)w->merge_ns / threads) / (double)bytes);
     w->merge_ns = 0;
