@@ -28,9 +28,9 @@
 #else
 #define SAMPLE_STRIDE 173
 #endif
-/* All points of all lines were 77,000 when last counted, give or take 500 by threads: a workload
- * that got shorter by much, or a count that misses calls, shows here. */
-#define TOTAL_MIN 75000
+/* All points of all lines were 77,000 when last counted, 15,000 to 16,500 of them in a store with
+ * threads: a workload that got shorter by much, or a count that misses calls, shows here. */
+#define TOTAL_MIN 72000
 /* Lines without a point: no thread is started where the store has none of its own, and no random
  * number is asked for where nothing is made. */
 #define EMPTY_LINES 30

@@ -29,7 +29,7 @@
 typedef struct stress_world {
     uint64_t seed;
     _Atomic uint64_t started[STRESS_ALL], acked[STRESS_ALL];
-    _Atomic uint64_t steps; /* of all threads: a watchdog looks whether it moves */
+    _Atomic uint64_t steps; /* of all threads */
 } stress_world;
 
 /* What was seen, or must have been seen, of one group: the bounds before a read. */
