@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* test_damaged_store.c - stores of which a file is damaged, shorter or gone; see scene.h. */
+#include "api/scene.h"
+
+#include "version/superblock.h"
+
+static void a_superblock_damaged_in_both_slots_is_corrupt(void **state)
+{
+    scene *s = *state;
+    make_store(s);
+    for (unsigned slot = 0; slot < PT_SUPERBLOCK_SLOTS; slot++)
+        files_flip(s->dir, "PEAT", (size_t)slot * PT_SUPERBLOCK_SLOT_BYTES + 20);
+    expect_refused_twice(s, PEAT_CORRUPT, "PEAT");
+    for (unsigned slot = 0; slot < PT_SUPERBLOCK_SLOTS; slot++)
+        files_flip(s->dir, "PEAT", (size_t)slot * PT_SUPERBLOCK_SLOT_BYTES + 20);
+    expect_good(s, 400);
+}
+
+static void one_damaged_slot_is_survived(void **state)
+{
+    scene *s = *state;
+    make_store(s);
+    files_flip(s->dir, "PEAT", 20);
+    expect_good(s, 400);
+    files_flip(s->dir, "PEAT", PT_SUPERBLOCK_SLOT_BYTES + 20);
+    expect_good(s, 400);
+}
+
+static void an_empty_superblock_beside_tables_is_corrupt(void **state)
+{
+    scene *s = *state;
+    make_store(s);
+    files_write(s->dir, "PEAT", "", 0);
+    expect_refused_twice(s, PEAT_CORRUPT, "PEAT");
+}
+
+static void a_missing_superblock_beside_tables_is_no_new_store(void **state)
+{
+    scene *s = *state;
+    char path[400];
+    make_store(s);
+    (void)snprintf(path, sizeof path, "%s/PEAT", s->dir);
+    assert_int_equal(unlink(path), 0);
+    picture before = files_look(s->dir);
+    peat_db *db = NULL;
+    peat_rc rc = peat_open(s->dir, &s->options, &db, &s->error);
+    if (rc != PEAT_CORRUPT && rc != PEAT_NOT_STORE)
+        fail_msg("found %s: %s", peat_rc_name(rc), s->error.message);
+    assert_non_null(strstr(s->error.message, "PEAT"));
+    files_expect_same(s->dir, &before);
+    files_forget(&before);
+}
+
+static void a_missing_table_is_corrupt_and_named(void **state)
+{
+    scene *s = *state;
+    char name[64], path[400];
+    make_store(s);
+    scene_find(s, "t-", name, path);
+    assert_int_equal(unlink(path), 0);
+    expect_refused_twice(s, PEAT_CORRUPT, name);
+}
+
+static void a_shortened_table_is_corrupt_and_named(void **state)
+{
+    scene *s = *state;
+    char name[64], path[400];
+    make_store(s);
+    scene_find(s, "t-", name, path);
+    assert_int_equal(truncate(path, 4096), 0);
+    expect_refused_twice(s, PEAT_CORRUPT, name);
+}
+
+static void a_missing_manifest_is_corrupt_and_named(void **state)
+{
+    scene *s = *state;
+    char name[64], path[400];
+    make_store(s);
+    scene_find(s, "m-", name, path);
+    assert_int_equal(unlink(path), 0);
+    expect_refused_twice(s, PEAT_CORRUPT, name);
+}
+
+static bool note_damage(void *ctx, const peat_damage *damage)
+{
+    char *text = ctx;
+    (void)snprintf(text, 400, "%s %s", damage->file, damage->message);
+    return true;
+}
+
+/* Other keys are readable, the damaged ones never read as absent. */
+static void a_damaged_table_is_told_with_file_and_offset(void **state)
+{
+    scene *s = *state;
+    char key[32], text[400] = "";
+    peat_db *db = NULL;
+    peat_buf buf = PEAT_BUF_INIT;
+    int corrupt = 0, ok = 0;
+    s->test.block_bytes = 1024;
+    s->options.compression = PEAT_COMPRESSION_NONE;
+    make_store(s);
+    picture p = files_look(s->dir);
+    const char *name = files_find(&p, "t-");
+    files_flip(s->dir, name, 9000);
+    assert_ok(peat_open(s->dir, &s->options, &db, NULL));
+    for (int i = 0; i < 400; i++) {
+        (void)snprintf(key, sizeof key, "key-%06d", i);
+        peat_rc rc = peat_get(db, NULL, peat_str(key), &buf);
+        assert_true(rc == PEAT_OK || rc == PEAT_CORRUPT);
+        ok += rc == PEAT_OK;
+        corrupt += rc == PEAT_CORRUPT;
+    }
+    assert_true(corrupt > 0 && ok > corrupt);
+    assert_int_equal(peat_db_error(db, &s->error), PEAT_CORRUPT);
+    assert_non_null(strstr(s->error.message, name));
+    peat_check_options check = {.size = sizeof check, .damage_fn = note_damage, .damage_ctx = text};
+    peat_check_report report = {.size = sizeof report};
+    assert_int_equal(peat_check(db, &check, &report), PEAT_CORRUPT);
+    assert_true(report.damages >= 1);
+    assert_non_null(strstr(text, name));
+    assert_true(stats_of(db).damages > 0);
+    peat_buf_free(&buf);
+    assert_ok(peat_close(db));
+    files_forget(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_SCENE(a_superblock_damaged_in_both_slots_is_corrupt),
+        TEST_SCENE(one_damaged_slot_is_survived),
+        TEST_SCENE(an_empty_superblock_beside_tables_is_corrupt),
+        TEST_SCENE(a_missing_superblock_beside_tables_is_no_new_store),
+        TEST_SCENE(a_missing_table_is_corrupt_and_named),
+        TEST_SCENE(a_shortened_table_is_corrupt_and_named),
+        TEST_SCENE(a_missing_manifest_is_corrupt_and_named),
+        TEST_SCENE(a_damaged_table_is_told_with_file_and_offset),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
