@@ -8,7 +8,7 @@
  * Whatever fails: calls say so and nothing crashes; reads are right or say that they failed; what
  * was acknowledged is there afterwards, and what failed is there or not, whole, for good.
  */
-#include "crash/crash.h"
+#include "crash/crash_fault.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,114 +19,11 @@
 #include <time.h>
 #include <cmocka.h>
 
-#define COMMITS     60
 #define SAMPLE_RUNS 400
-
-typedef struct fault_job {
-    uint64_t seed;
-    sim_fault fault;
-    const char *name;
-} fault_job;
-
-typedef struct fault_run {
-    crash_run run;
-    const fault_job *job;
-    bool acked[COMMITS + 1];
-    uint64_t durable;    /* the last commit that a power cut must spare */
-    unsigned fault;      /* of the sim */
-    uint64_t hits;       /* seen so far */
-    bool reopened_badly; /* an open failed: the rest of the plan is left out */
-} fault_run;
-
-/* --- what may be there --- */
-
-typedef struct reading {
-    peat_rc rc;
-    peat_slice value;
-} reading;
-
-static bool fits(const crash_write *w, reading found)
-{
-    if (w->deleted || found.rc == PEAT_NOT_FOUND)
-        return w->deleted && found.rc == PEAT_NOT_FOUND;
-    if (w->value.size != found.value.size)
-        return false;
-    uint8_t *bytes = malloc((size_t)w->value.size + 1);
-    model_value_fill(w->value, bytes);
-    bool same = w->value.size == 0 || memcmp(bytes, found.value.data, w->value.size) == 0;
-    free(bytes);
-    return same;
-}
-
-/* The last write of commit i to a rank; NULL when it has none. */
-static const crash_write *write_of(const crash_plan *p, uint64_t i, size_t rank)
-{
-    for (size_t w = p->commits[i].count; w-- > 0;)
-        if (p->writes[p->commits[i].first + w].rank == rank)
-            return &p->writes[p->commits[i].first + w];
-    return NULL;
-}
-
-/* The commit whose write this is: 0 for none at all, which is right when nothing was acknowledged.
- * Allowed are the last one that must be there (acknowledged, and not after `sure`) and any later.
- */
-static uint64_t source_of(const fault_run *f, size_t rank, reading found, uint64_t sure)
-{
-    const crash_plan *p = f->run.plan;
-    uint64_t last = atomic_load(f->run.begun);
-    for (uint64_t i = last; i > 0; i--) {
-        const crash_write *w = write_of(p, i, rank);
-        if (w == NULL)
-            continue;
-        if (fits(w, found))
-            return i;
-        if (f->acked[i] && i <= sure)
-            crash_fail(&f->run,
-                       "rank %zu: commit %" PRIu64 " was acknowledged, found %s of %zu bytes", rank,
-                       i, peat_rc_name(found.rc), found.value.size);
-    }
-    if (found.rc != PEAT_NOT_FOUND)
-        crash_fail(&f->run, "rank %zu: %zu bytes that nobody wrote", rank, found.value.size);
-    return 0;
-}
-
-/* Batches that failed are there whole or not at all. */
-static void expect_whole(const fault_run *f, const uint64_t *source)
-{
-    const crash_plan *p = f->run.plan;
-    for (uint64_t i = 1; i <= atomic_load(f->run.begun); i++) {
-        bool seen = false;
-        const crash_write *missing = NULL;
-        for (size_t w = 0; w < p->commits[i].count; w++) {
-            const crash_write *write = write_of(p, i, p->writes[p->commits[i].first + w].rank);
-            seen |= source[write->rank] == i && !write->deleted;
-            if (source[write->rank] < i && !write->deleted)
-                missing = write;
-        }
-        if (seen && missing != NULL)
-            crash_fail(&f->run, "commit %" PRIu64 " is there in part: rank %u is not", i,
-                       missing->rank);
-    }
-}
-
-/* Reads all of an open store that has no faults any more. */
-static void expect_allowed(const fault_run *f, uint64_t sure, uint64_t *ret_source)
-{
-    peat_buf buf = PEAT_BUF_INIT;
-    for (size_t rank = 0; rank < f->run.plan->keys.ranks; rank++) {
-        peat_rc rc = peat_get(f->run.db, NULL, f->run.plan->keys.by_rank[rank], &buf);
-        if (rc < 0)
-            crash_fail(&f->run, "peat_get of rank %zu: %s", rank, peat_rc_name(rc));
-        reading found = {rc, peat_bytes(buf.data, rc == PEAT_OK ? buf.size : 0)};
-        ret_source[rank] = source_of(f, rank, found, sure);
-    }
-    peat_buf_free(&buf);
-    expect_whole(f, ret_source);
-}
 
 /* --- the workload under a fault --- */
 
-static void read_some(fault_run *f, model_random *random)
+static void read_some(crash_fault_run *f, model_random *random)
 {
     const model_keys *keys = &f->run.plan->keys;
     peat_buf buf = PEAT_BUF_INIT;
@@ -134,20 +31,22 @@ static void read_some(fault_run *f, model_random *random)
     size_t rank = model_below(random, keys->ranks);
     peat_rc rc = peat_get(f->run.db, NULL, keys->by_rank[rank], &buf);
     if (rc >= 0)
-        (void)source_of(f, rank, (reading){rc, peat_bytes(buf.data, rc ? 0 : buf.size)}, COMMITS);
+        (void)crash_source_of(f, rank, (crash_reading){rc, peat_bytes(buf.data, rc ? 0 : buf.size)},
+                              CRASH_FAULT_COMMITS);
     peat_buf_free(&buf);
     if (peat_iter_open(f->run.db, NULL, &it) == PEAT_OK) {
         rc = peat_iter_seek(it, keys->by_rank[rank]);
         for (int i = 0; i < 5 && rc == PEAT_OK; i++) {
             rank = model_keys_seek(keys, peat_iter_key(it));
-            (void)source_of(f, rank, (reading){PEAT_OK, peat_iter_value(it)}, COMMITS);
+            (void)crash_source_of(f, rank, (crash_reading){PEAT_OK, peat_iter_value(it)},
+                                  CRASH_FAULT_COMMITS);
             rc = peat_iter_next(it);
         }
     }
     peat_iter_close(it);
 }
 
-static void try_commit(fault_run *f)
+static void try_commit(crash_fault_run *f)
 {
     crash_run *r = &f->run;
     uint64_t i = atomic_load(r->begun) + 1;
@@ -160,7 +59,7 @@ static void try_commit(fault_run *f)
         f->durable = i;
 }
 
-static void try_open(fault_run *f)
+static void try_open(crash_fault_run *f)
 {
     crash_run *r = &f->run;
     peat_error error;
@@ -171,7 +70,7 @@ static void try_open(fault_run *f)
         crash_fail(r, "peat_open: %s, \"%s\"", peat_rc_name(rc), error.message);
 }
 
-static void try_step(fault_run *f, crash_step_kind step)
+static void try_step(crash_fault_run *f, crash_step_kind step)
 {
     crash_run *r = &f->run;
     uint64_t begun = atomic_load(r->begun);
@@ -199,7 +98,7 @@ static void try_step(fault_run *f, crash_step_kind step)
 
 /* A sync that failed may have dropped what the system held in memory: what was not durable then is
  * there or not from the next open on. */
-static void note_failed_syncs(fault_run *f)
+static void note_failed_syncs(crash_fault_run *f)
 {
     uint64_t hits = sim_fault_hits(f->run.sim, f->fault);
     bool sync = (f->job->fault.kinds & SIM_BIT(SIM_FILE_SYNC)) != 0;
@@ -209,7 +108,7 @@ static void note_failed_syncs(fault_run *f)
     f->hits = hits;
 }
 
-static void follow(fault_run *f)
+static void follow(crash_fault_run *f)
 {
     model_random random = {f->job->seed + 5};
     try_open(f);
@@ -224,7 +123,7 @@ static void follow(fault_run *f)
 /* --- afterwards --- */
 
 /* A store that had no room or no memory works on when there is some again. */
-static void expect_usable(fault_run *f)
+static void expect_usable(crash_fault_run *f)
 {
     crash_run *r = &f->run;
     peat_rc rc = peat_put(r->db, NULL, peat_str("after the fault"), peat_str("v"));
@@ -238,19 +137,19 @@ static void expect_usable(fault_run *f)
 }
 
 /* Opens what is on this disk, twice, and compares. */
-static void expect_recovered(const fault_run *f, sim_env *sim, uint64_t sure, const char *how)
+static void expect_recovered(const crash_fault_run *f, sim_env *sim, uint64_t sure, const char *how)
 {
-    fault_run after = *f;
+    crash_fault_run after = *f;
     size_t ranks = f->run.plan->keys.ranks;
     uint64_t *source = calloc(ranks, sizeof *source), *again = calloc(ranks, sizeof *again);
     after.run.sim = sim;
     (void)snprintf(after.run.story, sizeof after.run.story, "%.400s, then %s", f->run.story, how);
     crash_open(&after.run, false);
-    expect_allowed(&after, sure, source);
+    crash_expect_allowed(&after, sure, source);
     crash_check(&after.run);
     crash_close(&after.run);
     crash_open(&after.run, false);
-    expect_allowed(&after, sure, again);
+    crash_expect_allowed(&after, sure, again);
     for (size_t rank = 0; rank < ranks; rank++)
         if (source[rank] != again[rank])
             crash_fail(&after.run, "rank %zu came from commit %" PRIu64 " and then from %" PRIu64,
@@ -266,10 +165,10 @@ static void expect_recovered(const fault_run *f, sim_env *sim, uint64_t sure, co
 
 static void run_fault(void *arg, FILE *report)
 {
-    const fault_job *j = arg;
+    const crash_fault_job *j = arg;
     crash_plan plan;
-    fault_run f = {.job = j};
-    crash_plan_init(&plan, j->seed, COMMITS);
+    crash_fault_run f = {.job = j};
+    crash_plan_init(&plan, j->seed, CRASH_FAULT_COMMITS);
     sim_env *sim = sim_new(j->seed);
     crash_run_init(&f.run, &plan, sim, report);
     (void)snprintf(f.run.story, sizeof f.run.story, "call %" PRIu64 " of %s fails with errno %d%s",
@@ -278,7 +177,8 @@ static void run_fault(void *arg, FILE *report)
     f.fault = sim_fault_add(sim, j->fault);
     follow(&f);
     uint64_t hits = sim_fault_hits(sim, f.fault);
-    uint64_t killed_spares = plan.options.field[MODEL_OPTION_no_log] ? f.durable : COMMITS;
+    uint64_t killed_spares =
+        plan.options.field[MODEL_OPTION_no_log] ? f.durable : CRASH_FAULT_COMMITS;
     sim_env *killed = sim_clone_killed(sim);
     sim_env *cut =
         sim_clone_cut(sim, &(sim_cut){.mode = SIM_CUT_RANDOM, .seed = j->seed + j->fault.at});
@@ -324,10 +224,10 @@ static const family families[] = {
 /* How many such calls the workload makes when nothing fails; told by the child's report. */
 static void count_calls(void *arg, FILE *report)
 {
-    fault_job *j = arg;
+    crash_fault_job *j = arg;
     crash_plan plan;
-    fault_run f = {.job = j};
-    crash_plan_init(&plan, j->seed, COMMITS);
+    crash_fault_run f = {.job = j};
+    crash_plan_init(&plan, j->seed, CRASH_FAULT_COMMITS);
     sim_env *sim = sim_new(j->seed);
     crash_run_init(&f.run, &plan, sim, report);
     f.fault = sim_fault_add(sim, (sim_fault){.kinds = SIM_ANY, .at = UINT64_MAX, .error = EIO});
@@ -346,7 +246,7 @@ static int64_t run_one(uint64_t seed)
     char report[2048];
     model_random random = {seed};
     const family *chosen = &families[model_below(&random, FAMILIES)];
-    fault_job j = {.seed = seed % 16 + 1, .name = chosen->name};
+    crash_fault_job j = {.seed = seed % 16 + 1, .name = chosen->name};
     j.fault.kinds = chosen->kinds;
     if (!model_in_child(count_calls, &j, false, report, sizeof report)) {
         (void)fprintf(stderr, "fault %" PRIu64 ": %s", seed, report);
