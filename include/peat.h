@@ -13,10 +13,7 @@
 #ifndef PEAT_H
 #define PEAT_H
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 1  Tutorial
- * ---------------------------------------------------------------------------------------------
+/* ---- 1  Tutorial --------------------------------------------------------------------------------
  *
  * A store is a directory. It maps keys to values, both any bytes, and keeps the keys in the order
  * of memcmp. One process has it open for writing at a time, and any number of its threads may use
@@ -116,9 +113,9 @@
  * }
  * @end
  *
- * What survives what. A write that returned survives the death of the process at once. A power cut
- * may take the writes of the last sync_interval_ms (default 100), unless the write asked for sync,
- * or peat_sync was called after it. What remains is always a prefix of the order of writing.
+ * What survives what is the table of section 9: by default the death of the process takes nothing,
+ * a power cut at most the writes of the last 100 ms, and none that asked for sync or that peat_sync
+ * was called after.
  *
  * @example durable
  * #include <peat.h>
@@ -246,11 +243,7 @@ typedef struct peat_batch peat_batch;
 typedef struct peat_iter peat_iter;
 typedef struct peat_snapshot peat_snapshot;
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 2  Version and limits
- * ---------------------------------------------------------------------------------------------
- */
+/* ---- 2  Version and limits ------------------------------------------------------------------- */
 
 #define PEAT_VERSION_MAJOR  0
 #define PEAT_VERSION_MINOR  1
@@ -266,10 +259,7 @@ PEAT_API const char *peat_version(void);
 #define PEAT_VALUE_SIZE_MAX ((size_t)1 << 30)
 #define PEAT_BATCH_SIZE_MAX ((size_t)1 << 30) /* peat_batch_bytes */
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 3  Result codes and errors
- * ---------------------------------------------------------------------------------------------
+/* ---- 3  Result codes and errors -----------------------------------------------------------------
  *
  * Zero is success, positive is an outcome a program expects, negative is an error: `rc < 0`.
  * One list gives the enum, the names and the texts. Numbers never change meaning.
@@ -314,11 +304,7 @@ typedef struct peat_error {
     char message[512]; /* always terminated; empty when rc is PEAT_OK */
 } peat_error;
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 4  Bytes in and out
- * ---------------------------------------------------------------------------------------------
- */
+/* ---- 4  Bytes in and out --------------------------------------------------------------------- */
 
 /* Bytes going in, passed by value; the memory stays the caller's. As a key or value, data NULL with
  * size 0 is the empty one. As a bound of a range, data NULL means "no bound": ranges run from lower
@@ -346,7 +332,6 @@ static inline peat_slice peat_str(const char *text)
     return peat_bytes(text, size);
 }
 
-/* "No bound", for ranges. */
 static inline peat_slice peat_unbounded(void)
 {
     return peat_bytes(NULL, 0);
@@ -371,11 +356,7 @@ typedef struct peat_buf {
 /* Frees the memory and sets buf to PEAT_BUF_INIT. buf may be NULL. */
 PEAT_API void peat_buf_free(peat_buf *buf);
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 5  Open, put, get, delete, close
- * ---------------------------------------------------------------------------------------------
- */
+/* ---- 5  Open, put, get, delete, close -------------------------------------------------------- */
 
 typedef struct peat_options peat_options;             /* section 10 */
 typedef struct peat_read_options peat_read_options;   /* below */
@@ -436,7 +417,7 @@ struct peat_read_options {
 };
 
 /*
- * Sets key to value, whether or not the key was there. options may be NULL.
+ * Sets key to value, whether or not the key was there.
  *
  * Returns PEAT_OK (visible to every later read; durability: section 9), PEAT_TOO_BIG, or a write
  * error. After an error of a write with sync the entry may be readable in this process, and after
@@ -450,7 +431,7 @@ PEAT_API peat_rc peat_delete(peat_db *db, const peat_write_options *options, pea
 
 /*
  * Copies the value of key into ret_value (section 4), which keeps its old content unless the
- * result is PEAT_OK. options may be NULL.
+ * result is PEAT_OK.
  *
  * Returns PEAT_OK, PEAT_NOT_FOUND, PEAT_TOO_BIG, PEAT_CLOSED (the snapshot's store is closed) or a
  * read error. Damage never reads as PEAT_NOT_FOUND.
@@ -490,10 +471,7 @@ PEAT_API void peat_unpin(peat_pinned *pinned);
  */
 PEAT_API peat_rc peat_db_error(peat_db *db, peat_error *ret_error);
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 6  Batches: many writes as one
- * ---------------------------------------------------------------------------------------------
+/* ---- 6  Batches: many writes as one -------------------------------------------------------------
  *
  * A batch collects puts and deletes in memory, in order: the last one of a key counts. It belongs
  * to no store and may be written to several, or several times, or cleared and filled anew.
@@ -501,8 +479,6 @@ PEAT_API peat_rc peat_db_error(peat_db *db, peat_error *ret_error);
 
 /* Makes an empty batch, freed with peat_batch_free. Returns PEAT_OK, PEAT_NOMEM, PEAT_INVALID. */
 PEAT_API peat_rc peat_batch_new(peat_batch **ret_batch);
-
-/* Frees the batch; NULL is fine. */
 PEAT_API void peat_batch_free(peat_batch *batch);
 
 /* Empties the batch and keeps its memory for the next round; NULL is fine. */
@@ -526,15 +502,12 @@ PEAT_API peat_rc peat_batch_put_reserve(peat_batch *batch, peat_slice key, size_
 
 /*
  * Applies the batch to the store as one write: readers, snapshots and recovery see all of it or
- * nothing. The batch is unchanged; free or clear it yourself. An empty batch is PEAT_OK. options
- * may be NULL. Returns as peat_put.
+ * nothing. The batch is unchanged; free or clear it yourself. An empty batch is PEAT_OK. Returns as
+ * peat_put.
  */
 PEAT_API peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *batch);
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 7  Iterators: entries in order
- * ---------------------------------------------------------------------------------------------
+/* ---- 7  Iterators: entries in order -------------------------------------------------------------
  *
  * An iterator sees one point of the order of writing, fixed when it is opened (or the snapshot's).
  * It holds resources of the store (old versions, files) until closed.
@@ -555,12 +528,12 @@ typedef struct peat_iter_options {
     bool keys_only;                /* values are not read: peat_iter_value is empty */
 } peat_iter_options;
 
-/* Opens an iterator, closed with peat_iter_close; bounds and prefix are copied. options may be
- * NULL: every entry. Returns PEAT_OK, PEAT_TOO_BIG, PEAT_CLOSED or a read error. */
+/* Opens an iterator, closed with peat_iter_close; without options it sees every entry. Returns
+ * PEAT_OK, PEAT_TOO_BIG, PEAT_CLOSED or a read error. */
 PEAT_API peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options,
                                 peat_iter **ret_iter);
 
-/* Closes the iterator, before or after its store; NULL is fine. */
+/* Before or after its store is closed. */
 PEAT_API void peat_iter_close(peat_iter *iter);
 
 /* To the first entry, the last, the next, the one before. */
@@ -603,10 +576,7 @@ typedef struct peat_row {
 PEAT_API peat_rc peat_iter_fill(peat_iter *iter, peat_row *rows, size_t n, size_t *ret_n);
 PEAT_API peat_rc peat_iter_fill_back(peat_iter *iter, peat_row *rows, size_t n, size_t *ret_n);
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 8  Snapshots
- * ---------------------------------------------------------------------------------------------
+/* ---- 8  Snapshots -------------------------------------------------------------------------------
  *
  * A snapshot is the state after all writes that had returned when it was opened: use it in
  * peat_read_options and peat_iter_options. It costs nothing to open; while it is open the store
@@ -618,14 +588,11 @@ PEAT_API peat_rc peat_iter_fill_back(peat_iter *iter, peat_row *rows, size_t n, 
  * PEAT_INVALID. */
 PEAT_API peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot);
 
-/* Closes it, before or after its store, when no call uses it any more. Iterators opened at it stay
- * good. NULL is fine. */
+/* Before or after its store is closed, when no call uses it any more. Iterators opened at it stay
+ * good. */
 PEAT_API void peat_snapshot_close(peat_snapshot *snapshot);
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 9  Durability
- * ---------------------------------------------------------------------------------------------
+/* ---- 9  Durability ------------------------------------------------------------------------------
  *
  *                         killed process     power cut, crashed kernel
  *   default               nothing is lost    may lose the last sync_interval_ms of writes
@@ -643,10 +610,7 @@ PEAT_API void peat_snapshot_close(peat_snapshot *snapshot);
  */
 PEAT_API peat_rc peat_sync(peat_db *db);
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 10  Options and progress
- * ---------------------------------------------------------------------------------------------
+/* ---- 10  Options and progress -------------------------------------------------------------------
  *
  * No option changes the answer of any read. All may differ from one open to the next.
  */
@@ -700,8 +664,7 @@ struct peat_options {
      * Calls that write return PEAT_READ_ONLY. */
     bool read_only;
 
-    /* PEAT_EXISTS when there is a store already. */
-    bool error_if_exists;
+    bool error_if_exists; /* PEAT_EXISTS when there is a store already */
 
     /* Writes go to memory only and become durable with peat_flush or peat_close: for loads that can
      * be repeated. */
@@ -721,10 +684,7 @@ typedef struct peat_progress {
     void *ctx;
 } peat_progress;
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 11  Keeping the store in shape
- * ---------------------------------------------------------------------------------------------
+/* ---- 11  Keeping the store in shape -------------------------------------------------------------
  *
  * None of these is needed: the store looks after itself.
  */
@@ -794,8 +754,8 @@ typedef struct peat_check_report {
 /*
  * Reads every byte of the store again, past the cache, and verifies all of it: checksums, order,
  * counts, filters, what the manifest says against what the files hold. Reads and writes go on
- * meanwhile. Works on a read-only store. options may be NULL, ret_report too; its size must be
- * set, and it is filled also with PEAT_CORRUPT and PEAT_CANCELLED.
+ * meanwhile. Works on a read-only store. ret_report may be NULL; it is filled also with
+ * PEAT_CORRUPT and PEAT_CANCELLED.
  *
  * Returns PEAT_OK (no damage), PEAT_CORRUPT (damage was found and reported), PEAT_CANCELLED,
  * PEAT_CLOSED, PEAT_IO, PEAT_NOMEM. What keeps a store from opening is told by peat_open.
@@ -805,10 +765,8 @@ PEAT_API peat_rc peat_check(peat_db *db, const peat_check_options *options,
 
 typedef struct peat_repair_options {
     size_t size;
-    const peat_options
-        *open; /* how the new store is made: memory, compression, host; may be NULL */
-    /* Put doubtful entries (below) into the new store as well. */
-    bool accept_doubtful;
+    const peat_options *open; /* of the new store: memory, compression, host; may be NULL */
+    bool accept_doubtful;     /* puts doubtful entries (below) into the new store as well */
     /* Called for each damaged place; may be NULL. Returning false cancels. */
     bool (*damage_fn)(void *ctx, const peat_damage *damage);
     /* Called for each doubtful entry, in order of keys; may be NULL. Returning false cancels. */
@@ -840,7 +798,7 @@ typedef struct peat_repair_report {
  * writes of the others are lost, and older values of their keys stand, which the report can only
  * count. No entry is ever made up. Open snapshots, old versions and statistics are not kept.
  *
- * options, ret_report and ret_error may be NULL; the report is filled whatever the outcome.
+ * ret_report and ret_error may be NULL; the report is filled whatever the outcome.
  *
  * Returns PEAT_OK when the new store is complete and durable, however much was lost: look at the
  * report; or PEAT_NOT_FOUND, PEAT_NOT_STORE (dir), PEAT_EXISTS, PEAT_NOT_STORE (to_dir),
@@ -851,11 +809,7 @@ PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
                              const peat_repair_options *options, peat_repair_report *ret_report,
                              peat_error *ret_error);
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 12  Looking inside
- * ---------------------------------------------------------------------------------------------
- */
+/* ---- 12  Looking inside ---------------------------------------------------------------------- */
 
 /* About how many bytes on disk, and how many entries, the range [lower, upper) has: from indexes,
  * without reading data. Overwritten and deleted entries count until merged away; what is in memory
@@ -966,10 +920,7 @@ PEAT_API peat_rc peat_shape(peat_db *db,
                             peat_rc (*fn)(void *ctx, const peat_partition_info *partition),
                             void *ctx);
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 13  Streaming copies
- * ---------------------------------------------------------------------------------------------
+/* ---- 13  Streaming copies -----------------------------------------------------------------------
  *
  * An export is one state of the store, that of the moment it began, as a stream of checksummed
  * bytes for a file, pipe or socket. Reads and writes go on meanwhile.
@@ -988,7 +939,7 @@ typedef struct peat_export_options {
 } peat_export_options;
 
 /*
- * Streams the store to fn, or to fd, which stays open and is not synced. options may be NULL.
+ * Streams the store to fn, or to fd, which stays open and is not synced.
  *
  * Returns PEAT_OK when the last byte was taken, the result of fn, PEAT_CANCELLED, PEAT_CLOSED,
  * PEAT_IO or PEAT_FULL (writing to fd failed), or a read error. A stream that was cut short is
@@ -1012,11 +963,7 @@ PEAT_API peat_rc peat_import(const char *dir, const peat_options *options, peat_
 PEAT_API peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd,
                                 peat_error *ret_error);
 
-/*
- * ---------------------------------------------------------------------------------------------
- * 14  What the embedding brings
- * ---------------------------------------------------------------------------------------------
- */
+/* ---- 14  What the embedding brings ----------------------------------------------------------- */
 
 #define PEAT_EVENT_LIST(X)                                                                         \
     X(PEAT_EVENT_RECOVERY, 1, "recovery")   /* bytes_in: of the log; at open, before it returns */ \
