@@ -201,6 +201,7 @@ peat_rc pt_superblock_read(const pt_env *env, pt_dir *dir, pt_sink *sink,
     pt_superblock newest = {0};
     bool found = false;
     uint32_t damaged = 0;
+    size_t newest_at = 0;
     for (unsigned i = 0; i < PT_SUPERBLOCK_SLOTS; i++) {
         size_t at = i * PT_SUPERBLOCK_SLOT_BYTES;
         pt_superblock sb;
@@ -208,6 +209,7 @@ peat_rc pt_superblock_read(const pt_env *env, pt_dir *dir, pt_sink *sink,
             damaged |= 1u << i;
         else if (!found || sb.generation > newest.generation) {
             newest = sb;
+            newest_at = at;
             found = true;
         }
     }
@@ -219,7 +221,8 @@ peat_rc pt_superblock_read(const pt_env *env, pt_dir *dir, pt_sink *sink,
                        newest.format_version, PT_FORMAT_VERSION);
     if (newest.open_count > PT_STORED_NUMBER_MAX || newest.generation > PT_STORED_NUMBER_MAX ||
         newest.manifest_number > PT_STORED_NUMBER_MAX)
-        return pt_fail(sink, PEAT_CORRUPT, "PEAT (the superblock) counts further than any store");
+        return pt_fail_at(sink, PEAT_CORRUPT, PT_SUPERBLOCK_NAME, newest_at,
+                          "the superblock counts further than any store");
     newest.damaged_slots = damaged;
     *ret_superblock = newest;
     return PEAT_OK;

@@ -298,6 +298,46 @@ static void a_newer_format_is_refused_by_its_number(void **state)
     sim_free(sim);
 }
 
+static void expect_count(const pt_superblock *sb, peat_rc expected)
+{
+    uint8_t file[PT_SUPERBLOCK_FILE_BYTES] = {0};
+    pt_superblock found;
+    peat_error e;
+    pt_spot spot;
+    store s;
+    sim_env *sim = store_with(1);
+    size_t at = sb->generation % PT_SUPERBLOCK_SLOTS * PT_SUPERBLOCK_SLOT_BYTES;
+    pt_superblock_encode(sb, file + at);
+    sim_file_put(sim, DIR_NAME, "PEAT", file, sizeof file);
+    store_init(&s, sim);
+    assert_int_equal(pt_superblock_read(s.env, s.dir, &s.sink, &found), expected);
+    if (expected != PEAT_OK) {
+        pt_sink_place(&s.sink, &spot, &e);
+        assert_string_equal(spot.file, "PEAT");
+        assert_int_equal(spot.offset, at);
+        assert_non_null(strstr(e.message, "counts further"));
+    }
+    store_done(&s);
+    sim_free(sim);
+}
+
+static void a_count_beyond_any_store_is_damage_of_its_slot(void **state)
+{
+    (void)state;
+    for (uint64_t n = PT_STORED_NUMBER_MAX - 1; n <= PT_STORED_NUMBER_MAX + 2; n++) {
+        peat_rc expected = n > PT_STORED_NUMBER_MAX ? PEAT_CORRUPT : PEAT_OK;
+        pt_superblock sb = {.store_id = STORE_ID, .format_version = PT_FORMAT_VERSION};
+        sb.open_count = n;
+        expect_count(&sb, expected);
+        sb.open_count = 1;
+        sb.manifest_number = n;
+        expect_count(&sb, expected);
+        sb.manifest_number = 1;
+        sb.generation = n;
+        expect_count(&sb, expected);
+    }
+}
+
 /* A manifest of an earlier time, or of another store, under the right name. */
 static void a_swapped_manifest_is_refused(void **state)
 {
@@ -352,6 +392,7 @@ int main(void)
         cmocka_unit_test(directories_that_are_no_store_are_named_and_left_alone),
         cmocka_unit_test(a_store_is_not_created_over_another),
         cmocka_unit_test(a_newer_format_is_refused_by_its_number),
+        cmocka_unit_test(a_count_beyond_any_store_is_damage_of_its_slot),
         cmocka_unit_test(a_swapped_manifest_is_refused),
         cmocka_unit_test(the_worked_example_of_the_document_is_true),
     };
