@@ -90,16 +90,6 @@ static inline uint8_t *pt_put_varint(uint8_t *p, uint64_t v)
     return p;
 }
 
-static inline size_t pt_varint_size(uint64_t v)
-{
-    size_t n = 1;
-    while (v >= 0x80) {
-        v >>= 7;
-        n++;
-    }
-    return n;
-}
-
 typedef struct pt_cursor {
     const uint8_t *at;
     const uint8_t *end;
@@ -139,12 +129,6 @@ static inline uint8_t pt_cursor_u8(pt_cursor *c)
 {
     pt_slice s = pt_cursor_bytes(c, 1);
     return s.size ? s.data[0] : 0;
-}
-
-static inline uint16_t pt_cursor_u16(pt_cursor *c)
-{
-    pt_slice s = pt_cursor_bytes(c, 2);
-    return s.size ? pt_get_u16(s.data) : 0;
 }
 
 static inline uint32_t pt_cursor_u32(pt_cursor *c)

@@ -49,11 +49,6 @@ static inline void pt_cond_wait(pt_cond *c, pt_mutex *m)
     PT_ASSERT(e == 0);
 }
 
-static inline void pt_cond_signal(pt_cond *c)
-{
-    (void)pthread_cond_signal(&c->c); /* never fails for an initialised condition */
-}
-
 static inline void pt_cond_broadcast(pt_cond *c)
 {
     (void)pthread_cond_broadcast(&c->c); /* never fails for an initialised condition */

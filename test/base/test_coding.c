@@ -67,7 +67,8 @@ static void varints_come_back_and_have_the_size_they_say(void **state)
         uint8_t p[PT_VARINT_SIZE_MAX + 1];
         memset(p, 0xcc, sizeof p);
         size_t size = (size_t)(pt_put_varint(p, values[i]) - p);
-        assert_int_equal(size, pt_varint_size(values[i]));
+        size_t bits = 64 - (size_t)__builtin_clzll(values[i] | 1);
+        assert_int_equal(size, (bits + 6) / 7);
         assert_in_range(size, 1, PT_VARINT_SIZE_MAX);
         assert_int_equal(p[size], 0xcc);
         pt_cursor c = pt_cursor_of(p, size);
@@ -75,9 +76,6 @@ static void varints_come_back_and_have_the_size_they_say(void **state)
         assert_true(pt_cursor_ok(&c));
         assert_int_equal(pt_cursor_left(&c), 0);
     }
-    assert_int_equal(pt_varint_size(127), 1);
-    assert_int_equal(pt_varint_size(128), 2);
-    assert_int_equal(pt_varint_size(UINT64_MAX), 10);
 }
 
 static void a_cut_varint_fails(void **state)
@@ -126,7 +124,6 @@ static void a_failed_cursor_stays_failed(void **state)
     assert_false(pt_cursor_ok(&c));
     assert_int_equal(pt_cursor_left(&c), 0);
     assert_int_equal(pt_cursor_u8(&c), 0); /* would have been there */
-    assert_int_equal(pt_cursor_u16(&c), 0);
     assert_true(pt_cursor_u64(&c) == 0);
     assert_true(pt_cursor_varint(&c) == 0);
     assert_int_equal(pt_cursor_bytes(&c, 0).size, 0);
@@ -170,7 +167,7 @@ static void fields_are_read_in_order(void **state)
     at = pt_put_varint(at + 14, 300);
     pt_cursor c = pt_cursor_of(p, (size_t)(at - p));
     assert_int_equal(pt_cursor_u8(&c), 7);
-    assert_int_equal(pt_cursor_u16(&c), 0xabcd);
+    assert_int_equal(pt_get_u16(pt_cursor_bytes(&c, 2).data), 0xabcd);
     assert_true(pt_cursor_u32(&c) == 0xdeadbeef);
     assert_true(pt_cursor_u64(&c) == 0x0123456789abcdef);
     assert_int_equal(pt_cursor_left(&c), 2);

@@ -17,7 +17,6 @@ typedef struct shared {
     pt_cond changed;
     unsigned turn;    /* guarded by mu */
     unsigned count;   /* guarded by mu */
-    unsigned waiting; /* guarded by mu */
     bool open;        /* guarded by mu */
 } shared;
 
@@ -105,29 +104,6 @@ static void a_broadcast_wakes_whoever_waits(void **state)
     assert_int_equal(s->turn, THREADS * 100);
 }
 
-static void wait_for_the_gate(void *arg)
-{
-    worker *w = arg;
-    pt_mutex_lock(&w->s->mu);
-    w->s->waiting++;
-    pt_cond_signal(&w->s->changed); /* tells the test, which alone waits before the gate opens */
-    pt_mutex_unlock(&w->s->mu);
-}
-
-static void a_signal_wakes_one(void **state)
-{
-    shared *s = *state;
-    worker workers[THREADS];
-    peat_env_thread *threads[THREADS];
-    pt_mutex_lock(&s->mu);
-    run_all(s, wait_for_the_gate, workers, threads);
-    while (s->waiting < THREADS)
-        pt_cond_wait(&s->changed, &s->mu);
-    pt_mutex_unlock(&s->mu);
-    join_all(threads);
-    assert_int_equal(s->waiting, THREADS);
-}
-
 static void nobody_signals_and_the_wait_ends(void **state)
 {
     static const uint64_t timeouts_ns[] = {0, 1, 999999, 1000000};
@@ -173,7 +149,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_mutex_excludes),
         CASE(a_broadcast_wakes_whoever_waits),
-        CASE(a_signal_wakes_one),
         CASE(nobody_signals_and_the_wait_ends),
         CASE(a_long_wait_ends_with_the_signal),
     };

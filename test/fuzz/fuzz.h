@@ -47,6 +47,13 @@ uint8_t *fuzz_copy(const uint8_t *data, size_t size);
 /* Anything the optimiser cannot drop: every byte of a slice is looked at. */
 uint64_t fuzz_touch(pt_slice bytes);
 
+/* Two bytes of an input; 0 behind its end. */
+static inline uint16_t fuzz_u16(pt_cursor *c)
+{
+    pt_slice s = pt_cursor_bytes(c, 2);
+    return s.size != 0 ? pt_get_u16(s.data) : 0;
+}
+
 /* --- checksums put right (repair.c) ------------------------------------------------------------
  * Each works in place on a file's image and leaves the rest as it is; a whole file is unchanged. */
 

@@ -116,7 +116,7 @@ static void put_segments(sim_env *sim, pt_cursor *c, unsigned flags)
     fuzz_log_chain chain = {0};
     for (unsigned i = 1; i <= SEGMENTS_MAX && pt_cursor_left(c) > 3; i++) {
         size_t file_size = ((size_t)pt_cursor_u8(c) % 16 + 4) << 10;
-        size_t n = pt_cursor_u16(c), left = pt_cursor_left(c);
+        size_t n = fuzz_u16(c), left = pt_cursor_left(c);
         pt_slice bytes = pt_cursor_bytes(c, n < left ? n : left);
         uint8_t *file = calloc(1, file_size);
         char name[32];

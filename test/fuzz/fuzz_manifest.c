@@ -154,7 +154,7 @@ static size_t run(const uint8_t *data, size_t size)
 {
     pt_cursor c = pt_cursor_of(data, size);
     unsigned flags = pt_cursor_u8(&c);
-    size_t end = pt_cursor_u16(&c), n = 0;
+    size_t end = fuzz_u16(&c), n = 0;
     pt_slice heads = pt_cursor_bytes(&c, 2 * SLOT_BYTES);
     size_t cut = (size_t)pt_cursor_u8(&c) % 17 * 512;
     if (!pt_cursor_ok(&c))

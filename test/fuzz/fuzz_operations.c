@@ -22,7 +22,7 @@ typedef struct reader {
 
 static int64_t number(reader *r, int64_t limit)
 {
-    return limit <= 0 ? 0 : (limit <= 256 ? pt_cursor_u8(&r->c) : pt_cursor_u16(&r->c)) % limit;
+    return limit <= 0 ? 0 : (limit <= 256 ? pt_cursor_u8(&r->c) : fuzz_u16(&r->c)) % limit;
 }
 
 /* A power of two between 2^low and 2^high, or the derived size. */

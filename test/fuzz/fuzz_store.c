@@ -51,7 +51,7 @@ static void take_file(directory *d, pt_cursor *c)
     store_file *f = &d->files[d->count++];
     f->letter = letters[pt_cursor_u8(c) % 4];
     f->number = pt_cursor_u8(c) % NUMBER_MAX;
-    size_t n = pt_cursor_u16(c), left = pt_cursor_left(c);
+    size_t n = fuzz_u16(c), left = pt_cursor_left(c);
     pt_slice bytes = pt_cursor_bytes(c, n < left ? n : left);
     f->size = padded_size(f->letter, bytes);
     f->data = calloc(1, f->size + 1);
