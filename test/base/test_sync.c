@@ -15,9 +15,9 @@
 typedef struct shared {
     pt_mutex mu;
     pt_cond changed;
-    unsigned turn;    /* guarded by mu */
-    unsigned count;   /* guarded by mu */
-    bool open;        /* guarded by mu */
+    unsigned turn;  /* guarded by mu */
+    unsigned count; /* guarded by mu */
+    bool open;      /* guarded by mu */
 } shared;
 
 typedef struct worker {

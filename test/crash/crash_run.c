@@ -123,9 +123,9 @@ static void expect_ok(const crash_run *r, peat_rc rc, const char *call)
                    peat_rc_name(rc));
 }
 
-/* Only what was acknowledged before the cut began is counted. Of a file system of the running kernel
- * (ext4, data=writeback) that was shut down under load one cut came back at commit 141 with 148
- * acknowledged; it was not seen again, and what happened is not known. */
+/* Only what was acknowledged before the cut began is counted. Of a file system of the running
+ * kernel (ext4, data=writeback) that was shut down under load one cut came back at commit 141 with
+ * 148 acknowledged; it was not seen again, and what happened is not known. */
 static void promise(crash_run *r, uint64_t commit)
 {
     if (r->cut == NULL || !atomic_load(r->cut))
