@@ -2,10 +2,10 @@
 /* test_copy.c - export and import: one state, all of it, or a refusal. */
 #include "api/api_kit.h"
 #include "api/files.h"
+#include "support/memory_stream.h"
 
 typedef struct stream {
-    uint8_t *data;
-    size_t size, capacity, at, piece;
+    memory_stream bytes;
     size_t fail_at; /* 0: never */
     peat_db *db;    /* written to meanwhile */
 } stream;
@@ -13,31 +13,18 @@ typedef struct stream {
 static peat_rc take(void *ctx, const void *data, size_t size)
 {
     stream *s = ctx;
-    if (s->fail_at != 0 && s->size + size > s->fail_at)
+    if (s->fail_at != 0 && s->bytes.size + size > s->fail_at)
         return PEAT_CONFLICT;
-    if (s->size + size > s->capacity) {
-        s->capacity = 2 * (s->size + size);
-        s->data = realloc(s->data, s->capacity);
-    }
-    memcpy(s->data + s->size, data, size);
-    s->size += size;
+    assert_ok(memory_stream_write(&s->bytes, data, size));
     return s->db ? peat_put(s->db, NULL, peat_str("key-000000"), peat_str("too late")) : PEAT_OK;
 }
 
 static peat_rc give(void *ctx, void *buf, size_t size, size_t *ret_n)
 {
     stream *s = ctx;
-    size_t n = s->size - s->at;
-    if (s->fail_at != 0 && s->at >= s->fail_at)
+    if (s->fail_at != 0 && s->bytes.at >= s->fail_at)
         return PEAT_CONFLICT;
-    if (n == 0)
-        return PEAT_END;
-    n = n > size ? size : n;
-    n = s->piece != 0 && n > s->piece ? s->piece : n;
-    memcpy(buf, s->data + s->at, n);
-    s->at += n;
-    *ret_n = n;
-    return PEAT_OK;
+    return memory_stream_read(&s->bytes, buf, size, ret_n);
 }
 
 /* 600 entries in tables and in memory. */
@@ -52,13 +39,13 @@ static stream export_all(kit *k)
     put(k, "empty", "");
     assert_ok(peat_delete(k->db, NULL, peat_str("key-000007")));
     assert_ok(peat_export(k->db, NULL, take, &s));
-    assert_true(s.size > 600 * 100);
+    assert_true(s.bytes.size > 600 * 100);
     return s;
 }
 
 static peat_rc import(kit *k, const char *dir, stream *s)
 {
-    s->at = 0;
+    s->bytes.at = 0;
     return peat_import(dir, &k->options, give, s, &k->error);
 }
 
@@ -76,7 +63,7 @@ static void a_copy_holds_the_same(void **state)
     stream s = export_all(k);
     peat_db *original = k->db, *copy = NULL;
     peat_iter *a = NULL, *b = NULL;
-    s.piece = 13;
+    s.bytes.piece_max = 13;
     assert_ok(import(k, "copy", &s));
     assert_ok(peat_open("copy", &k->options, &copy, NULL));
     assert_ok(peat_iter_open(original, NULL, &a));
@@ -102,7 +89,7 @@ static void a_copy_holds_the_same(void **state)
     peat_iter_close(b);
     assert_ok(peat_check(copy, NULL, NULL));
     assert_ok(peat_close(copy));
-    free(s.data);
+    free(s.bytes.data);
 }
 
 static void an_empty_store_is_copied_too(void **state)
@@ -115,7 +102,7 @@ static void an_empty_store_is_copied_too(void **state)
     assert_ok(peat_open("copy", &k->options, &copy, NULL));
     assert_int_equal(count_all(copy), 0);
     assert_ok(peat_close(copy));
-    free(s.data);
+    free(s.bytes.data);
 }
 
 static void an_export_is_one_moment_while_writes_go_on(void **state)
@@ -133,7 +120,7 @@ static void an_export_is_one_moment_while_writes_go_on(void **state)
     assert_int_equal(buf.size, 102);
     peat_buf_free(&buf);
     assert_ok(peat_close(copy));
-    free(s.data);
+    free(s.bytes.data);
 }
 
 /* At every length for a while, and then at many. */
@@ -141,40 +128,40 @@ static void a_torn_stream_is_refused_and_leaves_no_store(void **state)
 {
     kit *k = *state;
     stream s = export_all(k);
-    size_t whole = s.size;
+    size_t whole = s.bytes.size;
     for (size_t size = 0; size < whole; size += size < 200 || whole - size < 100 ? 1 : 1009) {
-        s.size = size;
+        s.bytes.size = size;
         peat_rc rc = import(k, "copy", &s);
         if (rc != PEAT_CORRUPT)
             fail_msg("%zu bytes of %zu: %s", size, whole, peat_rc_name(rc));
         assert_int_equal(k->error.rc, PEAT_CORRUPT);
     }
     expect_no_store(k, "copy");
-    s.size = whole;
+    s.bytes.size = whole;
     assert_ok(import(k, "copy", &s));
-    free(s.data);
+    free(s.bytes.data);
 }
 
 static void a_damaged_stream_is_refused_and_leaves_no_store(void **state)
 {
     kit *k = *state;
     stream s = export_all(k);
-    for (size_t at = 0; at < s.size; at += at < 200 || s.size - at < 100 ? 1 : 1009) {
-        s.data[at] ^= 0x20;
+    for (size_t at = 0; at < s.bytes.size; at += at < 200 || s.bytes.size - at < 100 ? 1 : 1009) {
+        s.bytes.data[at] ^= 0x20;
         peat_rc rc = import(k, "copy", &s);
         if (rc != PEAT_CORRUPT && rc != PEAT_VERSION)
-            fail_msg("a flipped bit at %zu of %zu: %s", at, s.size, peat_rc_name(rc));
-        s.data[at] ^= 0x20;
+            fail_msg("a flipped bit at %zu of %zu: %s", at, s.bytes.size, peat_rc_name(rc));
+        s.bytes.data[at] ^= 0x20;
     }
     expect_no_store(k, "copy");
-    free(s.data);
+    free(s.bytes.data);
 }
 
 static void an_import_never_touches_what_is_there(void **state)
 {
     kit *k = *state;
     stream s = export_all(k);
-    s.at = 0;
+    s.bytes.at = 0;
     put(k, "mine", "stays");
     kit_close(k);
     assert_int_equal(import(k, "store", &s), PEAT_EXISTS);
@@ -185,7 +172,7 @@ static void an_import_never_touches_what_is_there(void **state)
     kit_must_open(k);
     expect_get(k, "mine", "stays");
     assert_int_equal(count_all(k->db), 602);
-    free(s.data);
+    free(s.bytes.data);
 }
 
 static void the_callbacks_result_is_returned(void **state)
@@ -200,8 +187,8 @@ static void the_callbacks_result_is_returned(void **state)
     assert_int_equal(peat_export(NULL, NULL, take, &cut), PEAT_INVALID);
     assert_int_equal(peat_import("copy", NULL, NULL, NULL, NULL), PEAT_INVALID);
     assert_int_equal(peat_import(NULL, NULL, give, &whole, NULL), PEAT_INVALID);
-    free(cut.data);
-    free(whole.data);
+    free(cut.bytes.data);
+    free(whole.bytes.data);
 }
 
 static bool stop(void *ctx, const char *phase, uint64_t done, uint64_t total)
@@ -224,7 +211,7 @@ static void an_export_can_be_cancelled(void **state)
     assert_int_equal(peat_export(k->db, &options, take, &s), PEAT_CANCELLED);
     assert_int_equal(calls, 1);
     assert_int_equal(import(k, "copy", &s), PEAT_CORRUPT);
-    free(s.data);
+    free(s.bytes.data);
 }
 
 /* --- file descriptors

@@ -51,34 +51,33 @@ static void a_missing_superblock_beside_tables_is_no_new_store(void **state)
     files_forget(&before);
 }
 
-static void a_missing_table_is_corrupt_and_named(void **state)
+static int shorten(const char *path)
 {
-    scene *s = *state;
+    return truncate(path, 4096);
+}
+
+static void expect_named(scene *s, const char *prefix, int (*spoil)(const char *path))
+{
     char name[64], path[400];
     make_store(s);
-    scene_find(s, "t-", name, path);
-    assert_int_equal(unlink(path), 0);
+    scene_find(s, prefix, name, path);
+    assert_int_equal(spoil(path), 0);
     expect_refused_twice(s, PEAT_CORRUPT, name);
+}
+
+static void a_missing_table_is_corrupt_and_named(void **state)
+{
+    expect_named(*state, "t-", unlink);
 }
 
 static void a_shortened_table_is_corrupt_and_named(void **state)
 {
-    scene *s = *state;
-    char name[64], path[400];
-    make_store(s);
-    scene_find(s, "t-", name, path);
-    assert_int_equal(truncate(path, 4096), 0);
-    expect_refused_twice(s, PEAT_CORRUPT, name);
+    expect_named(*state, "t-", shorten);
 }
 
 static void a_missing_manifest_is_corrupt_and_named(void **state)
 {
-    scene *s = *state;
-    char name[64], path[400];
-    make_store(s);
-    scene_find(s, "m-", name, path);
-    assert_int_equal(unlink(path), 0);
-    expect_refused_twice(s, PEAT_CORRUPT, name);
+    expect_named(*state, "m-", unlink);
 }
 
 static bool note_damage(void *ctx, const peat_damage *damage)

@@ -1,40 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* crash_copy.c - exports and imports while a plan is followed, and what a cut leaves of them. */
 #include "crash/crash.h"
+#include "support/memory_stream.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define COPIES_MAX 2 /* they stay on the disk, which is cloned often */
-
-typedef struct stream {
-    uint8_t *data;
-    size_t size, capacity, read;
-} stream;
-
-static peat_rc take(void *ctx, const void *data, size_t size)
-{
-    stream *s = ctx;
-    if (s->size + size > s->capacity) {
-        s->capacity = 2 * (s->size + size);
-        s->data = realloc(s->data, s->capacity);
-    }
-    memcpy(s->data + s->size, data, size);
-    s->size += size;
-    return PEAT_OK;
-}
-
-static peat_rc give(void *ctx, void *buf, size_t size, size_t *ret_n)
-{
-    stream *s = ctx;
-    *ret_n = s->size - s->read < size ? s->size - s->read : size;
-    if (*ret_n == 0)
-        return PEAT_END;
-    memcpy(buf, s->data + s->read, *ret_n);
-    s->read += *ret_n;
-    return PEAT_OK;
-}
 
 static void name_copy(uint64_t number, char *ret_dir, size_t size)
 {
@@ -43,20 +16,20 @@ static void name_copy(uint64_t number, char *ret_dir, size_t size)
 
 void crash_copy(crash_run *r)
 {
-    stream s = {0};
+    memory_stream s = {0};
     char dir[40];
     peat_error error = {0};
     uint64_t number = atomic_load(&r->copies) + 1;
     if (number > COPIES_MAX)
         return;
-    peat_rc rc = peat_export(r->db, NULL, take, &s);
+    peat_rc rc = peat_export(r->db, NULL, memory_stream_write, &s);
     if (rc != PEAT_OK)
         crash_fail(r, "peat_export: %s", peat_rc_name(rc));
     name_copy(number, dir, sizeof dir);
     atomic_store(&r->copy_whole, false);
     atomic_store(&r->copy_at, atomic_load(r->returned));
     atomic_store(&r->copies, number);
-    rc = peat_import(dir, &r->open.options, give, &s, &error);
+    rc = peat_import(dir, &r->open.options, memory_stream_read, &s, &error);
     if (rc != PEAT_OK)
         crash_fail(r, "peat_import: %s, \"%s\"", peat_rc_name(rc), error.message);
     atomic_store(&r->copy_whole, true);

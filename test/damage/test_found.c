@@ -4,7 +4,8 @@
  * rules, and stores that were never completed.
  */
 #include "damage.h"
-#include "version/catalog.h"
+#include "support/catalog_site.h"
+#include "support/memory_stream.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -79,42 +80,6 @@ static void check_names_log_manifest_and_superblock(void **state)
 
 /* ---- manifests that verify and make no sense ---- */
 
-typedef struct bench {
-    sim_env *sim;
-    pt_dir *dir;
-    pt_sink sink;
-    pt_epoch epoch;
-    pt_cache *cache;
-    pt_shelf shelf;
-    pt_catalog catalog;
-} bench;
-
-static void bench_init(bench *b)
-{
-    memset(b, 0, sizeof *b);
-    b->sim = sim_new(1);
-    const pt_env *env = sim_peat(b->sim);
-    assert_int_equal(env->dir_open(env->ctx, "store", PEAT_ENV_DIR_CREATE, &b->dir), 0);
-    pt_sink_init(&b->sink);
-    pt_epoch_init(&b->epoch);
-    assert_int_equal(pt_cache_new(env, &b->epoch, 1 << 20, 1 << 20, &b->cache), PEAT_OK);
-    pt_shelf_init(&b->shelf, env, b->dir, &b->sink, &b->epoch, b->cache);
-    assert_int_equal(pt_catalog_create(&b->catalog, &b->shelf, 7, 0, false), PEAT_OK);
-}
-
-static void bench_done(bench *b)
-{
-    const pt_env *env = sim_peat(b->sim);
-    pt_catalog_done(&b->catalog);
-    pt_shelf_done(&b->shelf);
-    pt_epoch_done(&b->epoch);
-    pt_cache_free(b->cache);
-    pt_sink_done(&b->sink);
-    env->dir_close(env->ctx, b->dir);
-    assert_true(sim_is_clean(b->sim));
-    sim_free(b->sim);
-}
-
 static pt_table_meta meta_of(uint64_t number, const char *min, const char *max)
 {
     pt_table_meta m = {.store_id = 7,
@@ -131,7 +96,7 @@ static pt_table_meta meta_of(uint64_t number, const char *min, const char *max)
     return m;
 }
 
-static peat_rc commit_run(bench *b, const char *second_min)
+static peat_rc commit_run(catalog_site *b, const char *second_min)
 {
     peat_rc rc = PEAT_OK;
     pt_table_meta left = meta_of(1, "a", "m"), right = meta_of(2, second_min, "z");
@@ -140,7 +105,7 @@ static peat_rc commit_run(bench *b, const char *second_min)
     pt_state st = b->catalog.state;
     st.file_next = 3;
     pt_bytes edit;
-    pt_bytes_init(&edit, sim_peat(b->sim));
+    pt_bytes_init(&edit, b->env);
     TRY(pt_edit_add_table(&edit, &left));
     TRY(pt_edit_add_table(&edit, &right));
     TRY(pt_edit_add_partition(&edit, 1, (pt_slice){0}, NULL, 0, layers, 2));
@@ -153,15 +118,19 @@ out:
 static void overlapping_tables_of_a_run_are_refused(void **state)
 {
     (void)state;
-    bench b;
+    catalog_site b;
+    sim_env *sim = sim_new(1);
     peat_error e;
-    bench_init(&b);
+    assert_true(catalog_site_open(&b, sim, "store"));
+    assert_int_equal(pt_catalog_create(&b.catalog, &b.shelf, 7, 0, false), PEAT_OK);
     assert_int_equal(commit_run(&b, "m"), PEAT_CORRUPT);
     pt_sink_get(&b.sink, &e);
     assert_non_null(strstr(e.message, "overlapping"));
     assert_int_equal(commit_run(&b, "c"), PEAT_CORRUPT);
     assert_int_equal(commit_run(&b, "n"), PEAT_OK);
-    bench_done(&b);
+    catalog_site_close(&b);
+    assert_true(sim_is_clean(sim));
+    sim_free(sim);
 }
 
 static void damage_keeps_its_place_beside_its_text(void **state)
@@ -186,35 +155,6 @@ static void damage_keeps_its_place_beside_its_text(void **state)
 }
 
 /* ---- an import that is cut short ---- */
-
-typedef struct stream {
-    uint8_t *data;
-    size_t size, at;
-} stream;
-
-static peat_rc take(void *ctx, const void *data, size_t size)
-{
-    stream *s = ctx;
-    uint8_t *grown = realloc(s->data, s->size + size);
-    if (grown == NULL)
-        return PEAT_NOMEM;
-    memcpy(grown + s->size, data, size);
-    s->data = grown;
-    s->size += size;
-    return PEAT_OK;
-}
-
-static peat_rc give(void *ctx, void *buf, size_t size, size_t *ret_n)
-{
-    stream *s = ctx;
-    size_t n = s->size - s->at < size ? s->size - s->at : size;
-    if (n == 0)
-        return PEAT_END;
-    memcpy(buf, s->data + s->at, n);
-    s->at += n;
-    *ret_n = n;
-    return PEAT_OK;
-}
 
 typedef struct cutting {
     const damage_world *w;
@@ -247,10 +187,10 @@ static void an_import_that_is_cut_short_leaves_no_store(void **state)
 {
     (void)state;
     damage_world w;
-    stream s = {0};
+    memory_stream s = {0};
     damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_NONE, 4);
     peat_db *db = open_world(&w, true);
-    assert_int_equal(peat_export(db, NULL, take, &s), PEAT_OK);
+    assert_int_equal(peat_export(db, NULL, memory_stream_write, &s), PEAT_OK);
     assert_int_equal(peat_close(db), PEAT_OK);
 
     peat_host host;
@@ -261,7 +201,7 @@ static void an_import_that_is_cut_short_leaves_no_store(void **state)
     damage_options(&w, sim, &host, &test, &options);
     sim_hook_set(sim, cut_here, &c);
     peat_error e;
-    peat_rc rc = peat_import(DAMAGE_DIR, &options, give, &s, &e);
+    peat_rc rc = peat_import(DAMAGE_DIR, &options, memory_stream_read, &s, &e);
     sim_hook_set(sim, NULL, NULL);
     if (rc != PEAT_OK)
         fail_msg("import: %s", e.message);

@@ -9,6 +9,7 @@ typedef struct lender {
     peat_env_file *files[4];
     int count; /* files that can be closed */
     int asked;
+    pt_sink sink; /* whose relief it is */
 } lender;
 
 static bool lend(void *ctx)
@@ -22,60 +23,60 @@ static bool lend(void *ctx)
 }
 
 /* `count` files are open, and there is room for none more. */
-static void lender_init(lender *l, fixture *f, int count, pt_sink *sink)
+static void lender_init(lender *l, fixture *f, int count)
 {
     static const char *const names[] = {"a", "b", "c", "d"};
     *l = (lender){.f = f, .count = count};
     for (int i = 0; i < count; i++)
         l->files[i] = make(f, names[i]);
     sim_limit_files(f->sim, (uint64_t)count + 1); /* the directory is one */
-    pt_sink_init(sink);
-    sink->relief = (pt_relief){.fn = lend, .ctx = l};
+    pt_sink_init(&l->sink);
+    l->sink.relief = (pt_relief){.fn = lend, .ctx = l};
 }
 
-static void lender_done(lender *l, pt_sink *sink)
+static void lender_done(lender *l)
 {
     while (l->count > 0)
         l->f->env->file_close(l->f->env->ctx, l->files[--l->count]);
-    pt_sink_done(sink);
+    pt_sink_done(&l->sink);
 }
 
-static int open_x(fixture *f, const pt_sink *sink, peat_env_file **ret_file)
+/* Opens a file and closes it again: 0, or the errno. */
+static int open_x(const lender *l)
 {
-    return pt_file_open(f->env, f->dir, sink, "x", PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE,
-                        ret_file);
+    const fixture *f = l->f;
+    peat_env_file *x = NULL;
+    int e =
+        pt_file_open(f->env, f->dir, &l->sink, "x", PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE, &x);
+    if (e == 0)
+        f->env->file_close(f->env->ctx, x);
+    return e;
 }
 
 static void an_open_takes_the_descriptor_that_was_given_back(void **state)
 {
-    fixture *f = *state;
     lender l;
-    pt_sink sink;
-    peat_env_file *x = NULL;
-    lender_init(&l, f, 2, &sink);
-    assert_int_equal(open_x(f, &sink, &x), 0);
+    lender_init(&l, *state, 2);
+    assert_int_equal(open_x(&l), 0);
     assert_int_equal(l.asked, 1);
     assert_int_equal(l.count, 1);
-    f->env->file_close(f->env->ctx, x);
-    lender_done(&l, &sink);
+    lender_done(&l);
 }
 
 static void it_asks_until_there_is_nothing_and_tries_once_more(void **state)
 {
     fixture *f = *state;
     lender l;
-    pt_sink sink;
-    peat_env_file *x = NULL;
-    lender_init(&l, f, 3, &sink);
+    lender_init(&l, f, 3);
     (void)sim_fault_add(
         f->sim,
         (sim_fault){.kinds = SIM_BIT(SIM_FILE_CREATE), .at = 1, .error = ENFILE, .sticky = true});
     uint64_t before = sim_count(f->sim, SIM_BIT(SIM_FILE_CREATE));
-    assert_int_equal(open_x(f, &sink, &x), ENFILE);
+    assert_int_equal(open_x(&l), ENFILE);
     assert_int_equal(l.asked, 4); /* three files, and nothing */
     assert_int_equal(sim_count(f->sim, SIM_BIT(SIM_FILE_CREATE)) - before, 5);
     sim_faults_clear(f->sim);
-    lender_done(&l, &sink);
+    lender_done(&l);
 }
 
 /* Somebody closes a file while the relief looks for one in vain. */
@@ -87,33 +88,27 @@ static bool lend_by_another(void *ctx)
 
 static void what_came_free_meanwhile_is_taken(void **state)
 {
-    fixture *f = *state;
     lender l;
-    pt_sink sink;
-    peat_env_file *x = NULL;
-    lender_init(&l, f, 1, &sink);
-    sink.relief.fn = lend_by_another;
-    assert_int_equal(open_x(f, &sink, &x), 0);
-    f->env->file_close(f->env->ctx, x);
-    lender_done(&l, &sink);
+    lender_init(&l, *state, 1);
+    l.sink.relief.fn = lend_by_another;
+    assert_int_equal(open_x(&l), 0);
+    lender_done(&l);
 }
 
 static void other_errors_and_sinks_without_relief_are_answered_at_once(void **state)
 {
     fixture *f = *state;
     lender l;
-    pt_sink sink;
-    peat_env_file *x = NULL;
-    lender_init(&l, f, 1, &sink);
+    lender_init(&l, f, 1);
     unsigned fault = sim_fault_add(
         f->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_CREATE), .at = 1, .error = EIO});
-    assert_int_equal(open_x(f, &sink, &x), EIO);
+    assert_int_equal(open_x(&l), EIO);
     assert_int_equal(sim_fault_hits(f->sim, fault), 1);
     assert_int_equal(l.asked, 0);
-    sink.relief = (pt_relief){0};
-    assert_int_equal(open_x(f, &sink, &x), EMFILE);
+    l.sink.relief = (pt_relief){0};
+    assert_int_equal(open_x(&l), EMFILE);
     assert_int_equal(l.asked, 0);
-    lender_done(&l, &sink);
+    lender_done(&l);
 }
 
 static int count_name(void *arg, const char *name, bool regular_file, uint64_t size)
@@ -127,15 +122,14 @@ static void a_listing_is_begun_again(void **state)
 {
     fixture *f = *state;
     lender l;
-    pt_sink sink;
     int names = 0;
-    lender_init(&l, f, 2, &sink);
+    lender_init(&l, f, 2);
     (void)sim_fault_add(f->sim,
                         (sim_fault){.kinds = SIM_BIT(SIM_DIR_LIST), .at = 1, .error = EMFILE});
-    assert_int_equal(pt_dir_list(f->env, f->dir, &sink, count_name, &names), 0);
+    assert_int_equal(pt_dir_list(f->env, f->dir, &l.sink, count_name, &names), 0);
     assert_int_equal(l.asked, 1);
     assert_int_equal(names, 2);
-    lender_done(&l, &sink);
+    lender_done(&l);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

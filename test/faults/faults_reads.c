@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* faults_reads.c - reads, snapshots and copies while calls fail; see faults.h. */
 #include "faults/faults.h"
+#include "support/memory_stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -95,39 +96,15 @@ void faults_snapshot(faults_world *w)
 /* --- copies ------------------------------------------------------------------------------------
  */
 
-typedef struct stream {
-    uint8_t *data;
-    size_t size, at;
-} stream;
-
-static peat_rc stream_write(void *ctx, const void *data, size_t size)
-{
-    stream *s = ctx;
-    s->data = realloc(s->data, s->size + size);
-    memcpy(s->data + s->size, data, size);
-    s->size += size;
-    return PEAT_OK;
-}
-
-static peat_rc stream_read(void *ctx, void *buf, size_t size, size_t *ret_n)
-{
-    stream *s = ctx;
-    size_t n = s->size - s->at < size ? s->size - s->at : size;
-    memcpy(buf, s->data + s->at, n);
-    s->at += n;
-    *ret_n = n;
-    return n == 0 ? PEAT_END : PEAT_OK;
-}
-
 void faults_copy(faults_world *w)
 {
-    stream s = {0};
+    memory_stream s = {0};
     peat_error error = {0};
     if (w->db == NULL || w->copy_made)
         return;
     w->copy_commits = w->book.commits;
-    if (faults_judge(w, peat_export(w->db, NULL, stream_write, &s), "peat_export")) {
-        peat_rc rc = peat_import(w->copy_dir, &w->open.options, stream_read, &s, &error);
+    if (faults_judge(w, peat_export(w->db, NULL, memory_stream_write, &s), "peat_export")) {
+        peat_rc rc = peat_import(w->copy_dir, &w->open.options, memory_stream_read, &s, &error);
         if (!faults_judge(w, rc, "peat_import") && error.message[0] == '\0')
             faults_wrong(w, "peat_import failed without a word");
         w->copy_made = rc == PEAT_OK;

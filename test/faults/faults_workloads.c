@@ -45,13 +45,18 @@ static void some_rounds(faults_world *w, unsigned rounds, unsigned puts, uint32_
     }
 }
 
+static void reopen_and_read(faults_world *w)
+{
+    faults_close(w);
+    faults_open(w);
+    faults_read(w);
+}
+
 static void begin(faults_world *w)
 {
     faults_open(w);
     faults_put(w, 3, 100, true);
-    faults_close(w);
-    faults_open(w);
-    faults_read(w);
+    reopen_and_read(w);
     faults_close(w);
 }
 
@@ -108,9 +113,7 @@ static void batches(faults_world *w)
         faults_put(w, some_key(w), 90, false);
     }
     faults_read(w);
-    faults_close(w);
-    faults_open(w);
-    faults_read(w);
+    reopen_and_read(w);
 }
 
 /* Above a quarter of the memtable: a batch becomes a run of its own, or spans segments. */
@@ -123,9 +126,7 @@ static void large_batches(faults_world *w)
     faults_batch(w, 20, 25, 6000, true);
     faults_put(w, some_key(w), 100, true);
     faults_read(w);
-    faults_close(w);
-    faults_open(w);
-    faults_read(w);
+    reopen_and_read(w);
 }
 
 /* Entries larger than a block, than a segment, than a memtable. */
@@ -162,9 +163,7 @@ static void reads_and_checks(faults_world *w)
     faults_open_read_only(w);
     faults_read(w);
     faults_check(w);
-    faults_close(w);
-    faults_open(w);
-    faults_read(w);
+    reopen_and_read(w);
     faults_stats(w);
     faults_check(w);
 }
@@ -192,9 +191,7 @@ static void recovery(faults_world *w)
 {
     faults_open(w);
     put_some(w, 3, 100);
-    faults_close(w);
-    faults_open(w);
-    faults_read(w);
+    reopen_and_read(w);
 }
 
 static void copies(faults_world *w)
@@ -212,9 +209,7 @@ static void without_log(faults_world *w)
     some_rounds(w, 2, 10, 500);
     put_some(w, 10, 500);
     faults_read(w);
-    faults_close(w);
-    faults_open(w);
-    faults_read(w);
+    reopen_and_read(w);
 }
 
 /* Through the memory of many small memtables with the background's own threads. */
@@ -230,26 +225,28 @@ static void background(faults_world *w)
     faults_close(w);
 }
 
-/* So many edits that the manifest is about to be written anew. */
-static void many_edits(faults_world *w)
+static void make_edits(faults_world *w, unsigned count)
 {
-    faults_open(w);
-    for (unsigned i = 0; i < 180; i++) {
+    for (unsigned i = 0; i < count; i++) {
         faults_put(w, some_key(w), 60, false);
         faults_flush(w);
         if (i % 16 == 15)
             faults_settle(w);
     }
+}
+
+/* So many edits that the manifest is about to be written anew. */
+static void many_edits(faults_world *w)
+{
+    faults_open(w);
+    make_edits(w, 180);
     faults_close(w);
 }
 
 static void new_manifest(faults_world *w)
 {
     faults_open(w);
-    for (unsigned i = 0; i < 6; i++) {
-        faults_put(w, some_key(w), 60, false);
-        faults_flush(w);
-    }
+    make_edits(w, 6);
     faults_settle(w);
     faults_read(w);
 }

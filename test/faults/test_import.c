@@ -4,6 +4,7 @@
  * disk, leaves nothing that opens as a store.
  */
 #include "faults/faults.h"
+#include "support/memory_stream.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,32 +14,8 @@
 
 #define ENTRIES 400
 
-typedef struct stream {
-    uint8_t *data;
-    size_t size, at;
-} stream;
-
-static peat_rc stream_write(void *ctx, const void *data, size_t size)
-{
-    stream *s = ctx;
-    s->data = realloc(s->data, s->size + size);
-    memcpy(s->data + s->size, data, size);
-    s->size += size;
-    return PEAT_OK;
-}
-
-static peat_rc stream_read(void *ctx, void *buf, size_t size, size_t *ret_n)
-{
-    stream *s = ctx;
-    size_t n = s->size - s->at < size ? s->size - s->at : size;
-    memcpy(buf, s->data + s->at, n);
-    s->at += n;
-    *ret_n = n;
-    return n == 0 ? PEAT_END : PEAT_OK;
-}
-
 typedef struct scene {
-    stream export;
+    memory_stream export;
     model_options options;
     unsigned boundaries, refused;
 } scene;
@@ -70,7 +47,7 @@ static void expect_none(scene *s, sim_env *sim)
 {
     model_open open;
     peat_db *db = NULL;
-    stream again = s->export;
+    memory_stream again = s->export;
     again.at = 0;
     open_options(s, sim, &open);
     peat_rc rc = peat_open("copy", &open.options, &db, NULL);
@@ -78,7 +55,8 @@ static void expect_none(scene *s, sim_env *sim)
         assert_int_equal(peat_close(db), PEAT_OK);
     } else if (rc != PEAT_NOT_STORE) {
         assert_int_equal(rc, PEAT_NOT_FOUND);
-        assert_int_equal(peat_import("copy", &open.options, stream_read, &again, NULL), PEAT_OK);
+        assert_int_equal(peat_import("copy", &open.options, memory_stream_read, &again, NULL),
+                         PEAT_OK);
     }
     s->refused += rc == PEAT_NOT_STORE;
     if (rc != PEAT_NOT_STORE)
@@ -116,16 +94,17 @@ static void an_import_that_ends_too_early_leaves_no_store(void **state)
             peat_put(db, NULL, peat_bytes(key, (size_t)n), peat_bytes(value, sizeof value)),
             PEAT_OK);
     }
-    assert_int_equal(peat_export(db, NULL, stream_write, &s.export), PEAT_OK);
+    assert_int_equal(peat_export(db, NULL, memory_stream_write, &s.export), PEAT_OK);
     assert_int_equal(peat_close(db), PEAT_OK);
-    stream in = s.export;
+    memory_stream in = s.export;
     sim_hook_set(sim, each_boundary, &s);
-    assert_int_equal(peat_import("copy", &open.options, stream_read, &in, NULL), PEAT_OK);
+    assert_int_equal(peat_import("copy", &open.options, memory_stream_read, &in, NULL), PEAT_OK);
     sim_hook_set(sim, NULL, NULL);
     assert_true(s.boundaries > 20);
     assert_true(s.refused > 10);
     expect_none(&s, sim_clone_cut(sim, &(sim_cut){.mode = SIM_CUT_LOST}));
-    assert_int_equal(peat_import("copy", &open.options, stream_read, &in, NULL), PEAT_EXISTS);
+    assert_int_equal(peat_import("copy", &open.options, memory_stream_read, &in, NULL),
+                     PEAT_EXISTS);
     sim_free(sim);
     free(s.export.data);
 }

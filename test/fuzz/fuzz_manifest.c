@@ -7,8 +7,7 @@
  * FUZZ_REPAIR the slots speak of the manifest that is there.
  */
 #include "fuzz/fuzz.h"
-#include "support/sim_env.h"
-#include "version/catalog.h"
+#include "support/catalog_site.h"
 
 #include <stdlib.h>
 
@@ -17,47 +16,12 @@
 #define FUZZ_PADDED    8u /* zeros behind the records, as in a file made ahead */
 #define SLOT_BYTES     64u
 
-typedef struct site {
-    sim_env *sim;
-    const pt_env *env;
-    pt_dir *dir;
-    pt_sink sink;
-    pt_epoch epoch;
-    pt_cache *cache;
-    pt_shelf shelf;
-    pt_catalog catalog;
-} site;
-
 /* What must be the same after a reopen. */
 typedef struct shape {
     pt_state state;
     size_t tables, partitions, layers, ends;
     uint64_t live_bytes;
 } shape;
-
-static void site_open(site *s, sim_env *sim)
-{
-    memset(s, 0, sizeof *s);
-    s->sim = sim;
-    s->env = sim_peat(sim);
-    pt_sink_init(&s->sink);
-    pt_epoch_init(&s->epoch);
-    FUZZ_REQUIRE(s->env->dir_open(s->env->ctx, "db", PEAT_ENV_DIR_CREATE, &s->dir) == 0,
-                 "there is a directory");
-    FUZZ_REQUIRE(pt_cache_new(s->env, &s->epoch, 1 << 16, 1 << 16, &s->cache) == PEAT_OK,
-                 "there is memory");
-    pt_shelf_init(&s->shelf, s->env, s->dir, &s->sink, &s->epoch, s->cache);
-}
-
-static void site_close(site *s)
-{
-    pt_catalog_done(&s->catalog);
-    pt_shelf_done(&s->shelf);
-    pt_cache_free(s->cache);
-    s->env->dir_close(s->env->ctx, s->dir);
-    pt_epoch_done(&s->epoch);
-    pt_sink_done(&s->sink);
-}
 
 static shape look(const pt_catalog *c)
 {
@@ -128,7 +92,7 @@ static bool same_state(const pt_state *a, const pt_state *b)
 }
 
 /* What opened can be opened for writing, and says the same afterwards. */
-static size_t reopen(site *s)
+static size_t reopen(catalog_site *s)
 {
     shape before = look(&s->catalog), after;
     pt_bytes edit;
@@ -139,8 +103,8 @@ static size_t reopen(site *s)
     pt_bytes_done(&edit);
     before.state = s->catalog.state;
     sim_env *sim = s->sim;
-    site_close(s);
-    site_open(s, sim);
+    catalog_site_close(s);
+    FUZZ_REQUIRE(catalog_site_open(s, sim, "db"), "there is a directory");
     FUZZ_REQUIRE(pt_catalog_open(&s->catalog, &s->shelf) == PEAT_OK, "and opened again");
     after = look(&s->catalog);
     FUZZ_REQUIRE(same_state(&before.state, &after.state) && before.tables == after.tables &&
@@ -163,7 +127,7 @@ static size_t run(const uint8_t *data, size_t size)
     uint8_t *file = calloc(1, file_size + 4096);
     memcpy(file, c.at, file_size);
     uint64_t chain = 0;
-    site s;
+    catalog_site s;
     sim_env *sim = sim_new(1);
     if (flags & FUZZ_REPAIR) {
         size_t whole =
@@ -182,7 +146,7 @@ static size_t run(const uint8_t *data, size_t size)
     sim_file_put(sim, "db", "m-000001", file, file_size + (flags & FUZZ_PADDED ? 4096 : 0));
     free(file);
 
-    site_open(&s, sim);
+    FUZZ_REQUIRE(catalog_site_open(&s, sim, "db"), "there is a directory");
     bool fresh = pt_superblock_check_fresh(s.env, s.dir, &s.sink) == PEAT_OK;
     if (pt_catalog_open(&s.catalog, &s.shelf) == PEAT_OK) {
         /* half of PEAT beside a first manifest alone is a creation cut short: nothing is in it */
@@ -190,7 +154,7 @@ static size_t run(const uint8_t *data, size_t size)
                      "no new store is made over one that holds something");
         n = reopen(&s);
     }
-    site_close(&s);
+    catalog_site_close(&s);
     FUZZ_REQUIRE(sim_get_held(sim).bytes_peak < (uint64_t)16 << 20, "no huge allocation");
     FUZZ_REQUIRE(sim_is_clean(sim), "nothing is left over");
     sim_free(sim);

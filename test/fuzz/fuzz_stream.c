@@ -7,31 +7,12 @@
 #include "entry/batch.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/fuzz_open.h"
+#include "support/memory_stream.h"
 
 #include <stdlib.h>
 
-typedef struct source {
-    const uint8_t *data;
-    size_t size, at;
-} source;
-
-/* In odd pieces, so that no read ends where a frame does. */
-static peat_rc give(void *ctx, void *buf, size_t size, size_t *ret_n)
-{
-    source *s = ctx;
-    size_t n = s->size - s->at;
-    if (n == 0)
-        return PEAT_END;
-    n = n > size ? size : n;
-    n = n > 113 ? 113 : n;
-    memcpy(buf, s->data + s->at, n);
-    s->at += n;
-    *ret_n = n;
-    return PEAT_OK;
-}
-
 /* The rows that the frames hold against those of an iterator. The default keyspace alone shows. */
-static size_t compare_rows(peat_iter *it, const source *s)
+static size_t compare_rows(peat_iter *it, const memory_stream *s)
 {
     size_t rows = 0;
     for (size_t at = PT_COPY_HEADER_BYTES;;) {
@@ -58,7 +39,7 @@ static size_t compare_rows(peat_iter *it, const source *s)
     }
 }
 
-static size_t expect_copy(const fuzz_options *o, const source *s)
+static size_t expect_copy(const fuzz_options *o, const memory_stream *s)
 {
     peat_db *db = NULL;
     peat_iter *it = NULL;
@@ -78,14 +59,14 @@ static size_t run(const uint8_t *data, size_t size)
         return 0;
     fuzz_options o;
     uint8_t *stream = fuzz_copy(data + 1, size - 1);
-    source s = {.data = stream, .size = size - 1};
+    memory_stream s = {.data = stream, .size = size - 1, .piece_max = 113};
     sim_env *sim = sim_new(1);
     size_t n = 0;
     peat_db *db = NULL;
     if (data[0] & FUZZ_REPAIR)
         fuzz_repair_stream(stream, s.size);
     fuzz_options_make(&o, sim_peat(sim));
-    peat_rc rc = peat_import("db", &o.options, give, &s, NULL);
+    peat_rc rc = peat_import("db", &o.options, memory_stream_read, &s, NULL);
     o.options.create = PEAT_CREATE_NEVER;
     if (rc == PEAT_OK)
         n = expect_copy(&o, &s);

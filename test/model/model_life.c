@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* model_life.c - open, close, open again, die, and be copied; always with all answers the same. */
 #include "model/model_state.h"
+#include "support/memory_stream.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -178,44 +179,12 @@ static void die(model_state *m, const model_op *op)
 /* --- copies
  * --------------------------------------------------------------------------------------- */
 
-typedef struct stream {
-    uint8_t *data;
-    size_t size, capacity, at;
-} stream;
-
-static peat_rc take_bytes(void *ctx, const void *data, size_t size)
-{
-    stream *s = ctx;
-    if (s->size + size > s->capacity) {
-        s->capacity = 2 * (s->size + size);
-        s->data = realloc(s->data, s->capacity);
-    }
-    memcpy(s->data + s->size, data, size);
-    s->size += size;
-    return PEAT_OK;
-}
-
-/* In odd pieces, so that no call ends where a record does. */
-static peat_rc give_bytes(void *ctx, void *buf, size_t size, size_t *ret_n)
-{
-    stream *s = ctx;
-    size_t n = s->size - s->at;
-    if (n == 0)
-        return PEAT_END;
-    n = n > size ? size : n;
-    n = n > 777 ? 777 : n;
-    memcpy(buf, s->data + s->at, n);
-    s->at += n;
-    *ret_n = n;
-    return PEAT_OK;
-}
-
-/* Through memory, by calls. */
+/* Through memory, by calls; in odd pieces. */
 static peat_rc copy_by_calls(model_state *m, const peat_options *options, peat_error *ret_error)
 {
-    stream s = {0};
-    model_expect(m, peat_export(m->db, NULL, take_bytes, &s), PEAT_OK, "peat_export");
-    peat_rc rc = peat_import(m->copy_dir, options, give_bytes, &s, ret_error);
+    memory_stream s = {.piece_max = 777};
+    model_expect(m, peat_export(m->db, NULL, memory_stream_write, &s), PEAT_OK, "peat_export");
+    peat_rc rc = peat_import(m->copy_dir, options, memory_stream_read, &s, ret_error);
     free(s.data);
     return rc;
 }

@@ -154,4 +154,20 @@ static inline void live(const char *dir, const peat_options *o)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static inline bool is_campaign(int argc, char **argv)
+{
+    return argc > 1 && strcmp(argv[1], "--campaign") == 0;
+}
+
+/* What main returns; a campaign ends with a proof's last line. */
+#define RUN_POOR(name, tests, campaign)                                                            \
+    end_poor(cmocka_run_group_tests_name(name, tests, NULL, NULL), campaign)
+
+static inline int end_poor(int failed, bool campaign)
+{
+    if (campaign)
+        (void)printf("%" PRIu64 " trials, %d violations\n", trials, failed);
+    return failed;
+}
+
 #endif

@@ -187,7 +187,7 @@ static void odd_names_are_left_alone(void **state)
 
 int main(int argc, char **argv)
 {
-    bool campaign = argc > 1 && strcmp(argv[1], "--campaign") == 0;
+    bool campaign = is_campaign(argc, argv);
     const char *n = getenv("N");
     openings = !campaign ? 200 : n != NULL && *n != '\0' ? strtoull(n, NULL, 10) : 20000;
     const struct CMUnitTest tests[] = {
@@ -195,8 +195,5 @@ int main(int argc, char **argv)
         TEST(nothing_planted_is_followed),
         TEST(odd_names_are_left_alone),
     };
-    int failed = cmocka_run_group_tests_name("doors", tests, NULL, NULL);
-    if (campaign)
-        (void)printf("%" PRIu64 " trials, %d violations\n", trials, failed);
-    return failed;
+    return RUN_POOR("doors", tests, campaign);
 }

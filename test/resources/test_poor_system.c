@@ -134,15 +134,12 @@ static void clocks_may_jump(void **state)
 
 int main(int argc, char **argv)
 {
-    bool campaign = argc > 1 && strcmp(argv[1], "--campaign") == 0;
+    bool campaign = is_campaign(argc, argv);
     rounds = campaign ? 5 : 1;
     const struct CMUnitTest tests[] = {
         TEST(sixteen_descriptors_are_enough),
         TEST(no_fallocate_no_huge_pages_no_advice),
         TEST(clocks_may_jump),
     };
-    int failed = cmocka_run_group_tests_name("poor_system", tests, NULL, NULL);
-    if (campaign)
-        (void)printf("%" PRIu64 " trials, %d violations\n", trials, failed);
-    return failed;
+    return RUN_POOR("poor_system", tests, campaign);
 }

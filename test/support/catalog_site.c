@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* catalog_site.c - see catalog_site.h. */
+#include "support/catalog_site.h"
+
+#define CACHE_BYTES ((size_t)1 << 16)
+
+bool catalog_site_open(catalog_site *s, sim_env *sim, const char *dir)
+{
+    memset(s, 0, sizeof *s);
+    s->sim = sim;
+    s->env = sim_peat(sim);
+    pt_sink_init(&s->sink);
+    pt_epoch_init(&s->epoch);
+    if (s->env->dir_open(s->env->ctx, dir, PEAT_ENV_DIR_CREATE, &s->dir) != 0 ||
+        pt_cache_new(s->env, &s->epoch, CACHE_BYTES, CACHE_BYTES, &s->cache) != PEAT_OK)
+        return false;
+    pt_shelf_init(&s->shelf, s->env, s->dir, &s->sink, &s->epoch, s->cache);
+    return true;
+}
+
+void catalog_site_close(catalog_site *s)
+{
+    pt_catalog_done(&s->catalog);
+    pt_shelf_done(&s->shelf);
+    pt_epoch_done(&s->epoch);
+    pt_cache_free(s->cache);
+    s->env->dir_close(s->env->ctx, s->dir);
+    pt_sink_done(&s->sink);
+}
