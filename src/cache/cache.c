@@ -343,13 +343,12 @@ void pt_cache_detach(pt_cache *c, pt_block_source *base)
 
 /* ---- the cache ---- */
 
-peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes, size_t bytes_max,
-                     pt_cache **ret_cache)
+peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes, pt_cache **ret_cache)
 {
     pt_cache *c = pt_alloc_zero(env, sizeof *c);
     if (c == NULL)
         return PEAT_NOMEM;
-    peat_rc rc = pt_frames_init(&c->frames, env, epoch, bytes, bytes_max);
+    peat_rc rc = pt_frames_init(&c->frames, env, epoch, bytes);
     if (rc != PEAT_OK) {
         pt_free(env, c);
         return rc;
@@ -377,11 +376,6 @@ void pt_cache_free(pt_cache *c)
     }
     pt_frames_done(&c->frames);
     pt_free(c->env, c);
-}
-
-void pt_cache_resize(pt_cache *c, size_t bytes)
-{
-    pt_frames_resize(&c->frames, bytes);
 }
 
 void pt_cache_get_stats(pt_cache *c, pt_cache_stats *ret_stats)

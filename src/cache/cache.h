@@ -39,13 +39,10 @@ typedef struct pt_block_loader {
     peat_rc (*load)(void *ctx, uint32_t block, uint8_t *dst, size_t dst_size, size_t *ret_size);
 } pt_block_loader;
 
-/* `bytes_max` fixes the address range; `bytes` is the budget to begin with. */
-peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes, size_t bytes_max,
+/* `bytes` is the budget, what describes the frames included. */
+peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes,
                      pt_cache **ret_cache) PT_MUST_USE;
 void pt_cache_free(pt_cache *c); /* every table is detached */
-/* A new budget; shrinking evicts and gives pages back as pins and epochs allow. Not from inside an
- * epoch (it waits a moment for readers); one caller at a time. */
-void pt_cache_resize(pt_cache *c, size_t bytes);
 void pt_cache_get_stats(pt_cache *c, pt_cache_stats *ret_stats);
 
 /* The source is the cache's own memory until detached; frame_bytes is 4096 or 16384 (the table's

@@ -18,11 +18,6 @@
 #define CLOCK_STEPS_MAX 256u
 /* Held frames looked at per collection. */
 #define HELD_LOOKS 8u
-/* A shrinking budget waits this often for readers that are inside an epoch: some 20 us. */
-#define RESIZE_WAITS 1000u
-/* A budget shrinks by this many groups, 4 MiB, per locking: giving them back takes some 0.5 ms, in
- * which misses wait. */
-#define RESIZE_STEP 256u
 
 _Static_assert((PT_SCAN_RING & (PT_SCAN_RING - 1)) == 0, "rings are indexed by masking");
 
@@ -192,7 +187,7 @@ static bool sweep(pt_frames *fs, uint32_t g, bool large, bool force)
 
 static bool clock_evict(pt_frames *fs, bool large)
 {
-    uint32_t end = fs->slab.top < fs->slab.limit ? fs->slab.top : fs->slab.limit;
+    uint32_t end = fs->slab.top;
     /* twice round takes away every credit and then finds whatever is not pinned */
     for (uint32_t step = 0; step < 2 * (end - 1); step++) {
         if (fs->hand == 0 || fs->hand >= end)
@@ -213,7 +208,7 @@ static bool evict_some(pt_frames *fs, bool large)
 
 static uint32_t reserve(const pt_frames *fs)
 {
-    return 1 + (uint32_t)pt_min_u64(fs->slab.limit / 16, RESERVE_MAX - 1);
+    return 1 + (uint32_t)pt_min_u64(fs->slab.group_max / 16, RESERVE_MAX - 1);
 }
 
 static void make_room(pt_frames *fs, bool large)
@@ -250,17 +245,12 @@ uint32_t pt_frames_take(pt_frames *fs, bool large)
     return f;
 }
 
-static void hold(pt_frames *fs, uint32_t f)
-{
-    look_at_held(fs, 2); /* so that a long pass without keeping does not pile them up */
-    fs->frame[f].state = PT_FRAME_HELD;
-    append(fs, &fs->held, f);
-}
-
 void pt_frames_hold(pt_frames *fs, uint32_t f)
 {
     pt_mutex_lock(&fs->mu);
-    hold(fs, f);
+    look_at_held(fs, 2); /* so that a long pass without keeping does not pile them up */
+    fs->frame[f].state = PT_FRAME_HELD;
+    append(fs, &fs->held, f);
     pt_mutex_unlock(&fs->mu);
 }
 
@@ -275,18 +265,14 @@ void pt_frames_give_up(pt_frames *fs, uint32_t f)
 void pt_frames_publish(pt_frames *fs, uint32_t f, _Atomic uint32_t *link, bool credit)
 {
     pt_mutex_lock(&fs->mu);
-    if (f / PT_GROUP_UNITS >= fs->slab.limit) { /* the budget has shrunk meanwhile */
-        hold(fs, f);
-    } else {
-        PT_DCHECK(atomic_load(link) == 0);
-        fs->frame[f].state = PT_FRAME_LINKED;
-        fs->frame[f].link = link;
-        atomic_store_explicit(&fs->used[f], credit, memory_order_relaxed);
-        if (!credit)
-            scan_ring_add(fs, f);
-        /* release: the block's bytes and size; pairs with peek and pin */
-        atomic_store_explicit(link, f, memory_order_release);
-    }
+    PT_DCHECK(atomic_load(link) == 0);
+    fs->frame[f].state = PT_FRAME_LINKED;
+    fs->frame[f].link = link;
+    atomic_store_explicit(&fs->used[f], credit, memory_order_relaxed);
+    if (!credit)
+        scan_ring_add(fs, f);
+    /* release: the block's bytes and size; pairs with peek and pin */
+    atomic_store_explicit(link, f, memory_order_release);
     pt_mutex_unlock(&fs->mu);
 }
 
@@ -306,47 +292,9 @@ void pt_frames_unlink_all(pt_frames *fs, _Atomic uint32_t *links, size_t count)
     }
 }
 
-static void empty_above(pt_frames *fs)
-{
-    uint32_t end = fs->slab.top * PT_GROUP_UNITS;
-    for (uint32_t f = fs->slab.limit * PT_GROUP_UNITS; f < end; f++)
-        if (fs->frame[f].state == PT_FRAME_LINKED)
-            unlink_frame(fs, f);
-    fs->evictions += fs->batch.count;
-    stamp_batch(fs);
-}
-
 static uint32_t groups_of_budget(size_t bytes)
 {
     return 1 + (uint32_t)pt_min_u64(bytes / GROUP_COST, UINT32_MAX / PT_GROUP_UNITS - 1);
-}
-
-/* One step towards the limit; false when it is reached. */
-static bool resize_step(pt_frames *fs, uint32_t limit)
-{
-    pt_mutex_lock(&fs->mu);
-    uint32_t now = fs->slab.limit;
-    uint32_t to = now > RESIZE_STEP && limit < now - RESIZE_STEP ? now - RESIZE_STEP : limit;
-    pt_slab_set_limit(&fs->slab, to);
-    empty_above(fs);
-    for (unsigned i = 0; fs->limbo.count != 0 && i < RESIZE_WAITS; i++) {
-        collect(fs);
-        pt_mutex_unlock(&fs->mu);
-        pt_spin_pause();
-        pt_mutex_lock(&fs->mu);
-    }
-    pt_slab_trim(&fs->slab);
-    pt_mutex_unlock(&fs->mu);
-    return to != limit;
-}
-
-void pt_frames_resize(pt_frames *fs, size_t bytes)
-{
-    uint32_t limit = groups_of_budget(bytes);
-    if (limit > fs->slab.group_max)
-        limit = fs->slab.group_max;
-    while (resize_step(fs, limit))
-        continue;
 }
 
 void pt_frames_count(pt_frames *fs, uint64_t *ret_evictions, uint64_t *ret_bytes,
@@ -363,15 +311,13 @@ void pt_frames_count(pt_frames *fs, uint64_t *ret_evictions, uint64_t *ret_bytes
     *ret_pinned = pinned;
 }
 
-peat_rc pt_frames_init(pt_frames *fs, const pt_env *env, pt_epoch *epoch, size_t bytes,
-                       size_t bytes_max)
+peat_rc pt_frames_init(pt_frames *fs, const pt_env *env, pt_epoch *epoch, size_t bytes)
 {
     *fs = (pt_frames){.epoch = epoch, .hand = 1};
     pt_mutex_init(&fs->mu);
-    uint32_t group_max = groups_of_budget(bytes_max);
-    uint32_t limit = groups_of_budget(bytes < bytes_max ? bytes : bytes_max);
+    uint32_t group_max = groups_of_budget(bytes);
     size_t units = (size_t)group_max * PT_GROUP_UNITS;
-    peat_rc rc = pt_slab_init(&fs->slab, env, limit, group_max);
+    peat_rc rc = pt_slab_init(&fs->slab, env, group_max);
     if (rc == PEAT_OK) {
         fs->frame = env->map(env->ctx, units * sizeof(pt_frame));
         fs->used = env->map(env->ctx, units);

@@ -5,7 +5,7 @@
  *
  *   free -> loading (take; pinned by the loader) -> linked (publish)  -> limbo -> free
  *                                                -> held (not kept)            -> free
- *   linked -> limbo: unlinked by the clock, a detach or a shrinking budget; waits for its epoch.
+ *   linked -> limbo: unlinked by the clock or a detach; waits for its epoch.
  *   limbo -> held: the epoch has passed but somebody still pins it.
  *
  * Pins without an epoch: a fetcher pins the frame whose number it read and then reads the number
@@ -14,8 +14,8 @@
  * for a moment on any frame, also on a free one; nothing depends on their exact value there.
  *
  * Lock rule: mu guards everything but pins, used and the bytes in frames. Under it only the epoch's
- * lock-free calls and, when the budget shrinks, env->map_discard are made. Callers may hold a lock
- * of a flight shard (cache.c); nothing is locked under mu.
+ * lock-free calls are made. Callers may hold a lock of a flight shard (cache.c); nothing is locked
+ * under mu.
  */
 #ifndef PT_CACHE_FRAMES_H
 #define PT_CACHE_FRAMES_H
@@ -69,10 +69,8 @@ typedef struct pt_frames {
     uint64_t evictions;
 } pt_frames;
 
-peat_rc pt_frames_init(pt_frames *fs, const pt_env *env, pt_epoch *epoch, size_t bytes,
-                       size_t bytes_max) PT_MUST_USE;
+peat_rc pt_frames_init(pt_frames *fs, const pt_env *env, pt_epoch *epoch, size_t bytes) PT_MUST_USE;
 void pt_frames_done(pt_frames *fs); /* nothing is linked or pinned */
-void pt_frames_resize(pt_frames *fs, size_t bytes);
 
 /* A frame to load into, pinned once; 0 when all are pinned or waited for. */
 uint32_t pt_frames_take(pt_frames *fs, bool large);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slab.h - frames of 4 and 16 KiB out of one mapping, within a budget that may change.
+ * slab.h - frames of 4 and 16 KiB out of one mapping.
  *
  * The mapping is cut into groups of 16 KiB; a group is one large frame or four small ones, as
  * demand has it. A frame's number is its offset in units of 4 KiB; group 0 is never used, so that 0
- * means "none". Groups below the limit are the budget; those above it are emptied by the owner and
- * their memory goes back to the system.
+ * means "none".
  *
  * No lock of its own: everything happens under the owner's (frames.h).
  */
@@ -20,8 +19,7 @@
 
 typedef enum pt_group_mode { PT_GROUP_FREE, PT_GROUP_SMALL, PT_GROUP_LARGE } pt_group_mode;
 
-/* Below the limit: in the free list when free, in the partial list when small with free units. At
- * or above it: in no list. */
+/* Below `top`: in the free list when free, in the partial list when small with free units. */
 typedef struct pt_group {
     uint32_t prev, next;
     uint8_t mode;       /* pt_group_mode */
@@ -36,29 +34,21 @@ typedef struct pt_slab {
     const pt_env *env;
     uint8_t *data;
     pt_group *group;
-    uint32_t group_max;  /* groups mapped, group 0 included */
-    uint32_t limit;      /* groups below may be used */
-    uint32_t top;        /* groups below may have touched memory; free ones above are in no list */
-    uint32_t busy_above; /* groups at or above the limit that still hold frames */
+    uint32_t group_max; /* groups mapped, group 0 included */
+    uint32_t top;       /* groups below may have touched memory; free ones above are in no list */
     uint32_t partial_units; /* free units in the groups of the partial list */
     uint64_t units_in_use;
     pt_group_list free, partial;
 } pt_slab;
 
-/* Limits are in groups, group 0 included. */
-peat_rc pt_slab_init(pt_slab *s, const pt_env *env, uint32_t limit, uint32_t group_max) PT_MUST_USE;
+/* Group 0 is one of group_max. */
+peat_rc pt_slab_init(pt_slab *s, const pt_env *env, uint32_t group_max) PT_MUST_USE;
 void pt_slab_done(pt_slab *s);
 
 /* Frames of this size that can be had now. */
 uint32_t pt_slab_available(const pt_slab *s, bool large);
 uint32_t pt_slab_pop(pt_slab *s, bool large); /* 0: none */
 void pt_slab_push(pt_slab *s, uint32_t f);
-
-/* From now on only groups below `limit` are given out. */
-void pt_slab_set_limit(pt_slab *s, uint32_t limit);
-/* Gives the memory of free groups above the limit back; the last frame that leaves there does so
- * by itself. */
-void pt_slab_trim(pt_slab *s);
 
 static inline pt_group_mode pt_slab_mode(const pt_slab *s, uint32_t f)
 {

@@ -170,8 +170,7 @@ static peat_rc open_parts(pt_store *s)
     TRY(open_directory(s));
     TRY(look_around(s, &inv)); /* 1 */
     TRY(take_lock(s));         /* 2 */
-    TRY(pt_cache_new(s->env, &s->epoch, s->settings.cache_bytes, s->settings.cache_bytes,
-                     &s->cache));
+    TRY(pt_cache_new(s->env, &s->epoch, s->settings.cache_bytes, &s->cache));
     pt_shelf_init(&s->shelf, s->env, s->dir, &s->sink, &s->epoch, s->cache);
     if (s->settings.read_only)
         pt_shelf_stop_removing(&s->shelf);

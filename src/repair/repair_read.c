@@ -312,7 +312,7 @@ peat_rc pt_repair_open(pt_repair *r, const char *dir, const pt_env *env,
     pt_sink_init(&r->sink);
     pt_epoch_init(&r->epoch);
     TRY(open_directory(r, dir));
-    TRY(pt_cache_new(env, &r->epoch, CACHE_BYTES, CACHE_BYTES, &r->cache));
+    TRY(pt_cache_new(env, &r->epoch, CACHE_BYTES, &r->cache));
     pt_shelf_init(&r->shelf, env, r->dir, &r->sink, &r->epoch, r->cache);
     pt_shelf_stop_removing(&r->shelf);
     (void)env->dir_list(env->ctx, r->dir, count_files, &files); /* none, when it fails */

@@ -15,15 +15,12 @@ typedef struct fixture {
     fake_table table;
 } fixture;
 
-static inline void open_fixture(fixture *x, size_t groups, size_t groups_max, size_t frame_bytes,
-                                uint32_t block_count)
+static inline void open_fixture(fixture *x, size_t groups, size_t frame_bytes, uint32_t block_count)
 {
     memset(x, 0, sizeof *x);
     heap_env_init(&x->heap);
     pt_epoch_init(&x->epoch);
-    assert_int_equal(
-        pt_cache_new(&x->heap.env, &x->epoch, GROUPS(groups), GROUPS(groups_max), &x->cache),
-        PEAT_OK);
+    assert_int_equal(pt_cache_new(&x->heap.env, &x->epoch, GROUPS(groups), &x->cache), PEAT_OK);
     x->table = (fake_table){.id = 1, .block_count = block_count, .frame_bytes = frame_bytes};
     assert_int_equal(fake_attach(x->cache, &x->table), PEAT_OK);
 }

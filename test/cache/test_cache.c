@@ -6,7 +6,7 @@ static void a_block_is_read_once_and_then_resident(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 8, 8, 4096, 100);
+    open_fixture(&x, 8, 4096, 100);
     assert_false(resident(&x, 5));
     long allocations = atomic_load(&x.heap.calls);
     for (int i = 0; i < 3; i++)
@@ -26,7 +26,7 @@ static void misses_that_evict_do_not_allocate(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 8, 8, 4096, 1000);
+    open_fixture(&x, 8, 4096, 1000);
     long allocations = atomic_load(&x.heap.calls);
     for (uint32_t b = 0; b < 1000; b++)
         touch(&x, b, b % 3 ? PT_FETCH_POINT : PT_FETCH_SCAN);
@@ -43,7 +43,7 @@ static void blocks_fetched_once_are_not_kept(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 8, 8, 16384, 100);
+    open_fixture(&x, 8, 16384, 100);
     for (uint32_t b = 0; b < 100; b++) {
         touch(&x, b, PT_FETCH_ONCE);
         assert_false(resident(&x, b));
@@ -56,7 +56,7 @@ static void a_large_block_is_heap_memory_while_it_is_held(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 8, 8, 4096, 100);
+    open_fixture(&x, 8, 4096, 100);
     x.table.some_large = true;
     long held = atomic_load(&x.heap.held);
     pt_block_ref a, b;
@@ -80,7 +80,7 @@ static void detaching_frees_the_frames_at_once(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 8, 8, 4096, 100);
+    open_fixture(&x, 8, 4096, 100);
     fake_table other = {.id = 2, .block_count = 10, .frame_bytes = 4096};
     assert_int_equal(fake_attach(x.cache, &other), PEAT_OK);
     pt_block_ref ref;
@@ -101,7 +101,7 @@ static void detaching_frees_the_frames_at_once(void **state)
         assert_true(resident(&x, b));
     close_fixture(&x);
 
-    open_fixture(&x, 8, 8, 4096, 100);
+    open_fixture(&x, 8, 4096, 100);
     assert_int_equal(fake_attach(x.cache, &other), PEAT_OK);
     assert_int_equal(fake_fetch(&other, 3, PT_FETCH_POINT, &ref), PEAT_OK);
     fake_release(&other, &ref);
@@ -114,7 +114,7 @@ static void a_failing_load_leaves_nothing_behind(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 4, 4, 4096, 100);
+    open_fixture(&x, 4, 4096, 100);
     x.table.some_large = true;
     long held = atomic_load(&x.heap.held);
     atomic_store(&x.table.fail, PEAT_CORRUPT);
@@ -137,7 +137,7 @@ static void without_memory_a_large_fetch_fails_and_a_small_one_does_not(void **s
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 4, 4, 4096, 100);
+    open_fixture(&x, 4, 4096, 100);
     x.table.some_large = true;
     pt_block_ref ref;
     atomic_store(&x.heap.fail_at, atomic_load(&x.heap.calls) + 1);
@@ -157,7 +157,7 @@ static void a_cache_that_cannot_be_made_leaves_nothing(void **state)
         heap_env_init(&h);
         atomic_store(&h.fail_at, n);
         pt_cache *c = NULL;
-        peat_rc rc = pt_cache_new(&h.env, &e, GROUPS(2), GROUPS(4), &c);
+        peat_rc rc = pt_cache_new(&h.env, &e, GROUPS(4), &c);
         if (rc == PEAT_OK) {
             assert_true(n > 4);
             pt_cache_free(c);

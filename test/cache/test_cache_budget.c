@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* test_cache_budget.c - who leaves when frames are short, and what a changing budget does. */
+/* test_cache_budget.c - who leaves when frames are short, and what a small budget does. */
 #include "one_table.h"
 
 static void a_scan_does_not_push_out_what_was_asked_for(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 64, 64, 4096, 6000);
+    open_fixture(&x, 64, 4096, 6000);
     for (uint32_t b = 0; b < 100; b++)
         touch(&x, b, PT_FETCH_POINT);
     for (uint32_t b = 1000; b < 6000; b++) {
@@ -24,7 +24,7 @@ static void a_scan_of_twice_the_cache_leaves_what_was_asked_for_once(void **stat
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 64, 64, 4096, 2000);
+    open_fixture(&x, 64, 4096, 2000);
     for (uint32_t b = 0; b < 100; b++)
         touch(&x, b, PT_FETCH_POINT);
     for (uint32_t b = 1000; b < 1500; b++)
@@ -40,7 +40,7 @@ static void blocks_of_scans_go_first(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 16, 16, 16384, 200);
+    open_fixture(&x, 16, 16384, 200);
     for (uint32_t b = 0; b < 7; b++)
         touch(&x, b, PT_FETCH_POINT);
     for (uint32_t b = 10; b < 18; b++)
@@ -60,7 +60,7 @@ static void what_a_scan_brought_can_earn_its_place(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 16, 16, 16384, 2000);
+    open_fixture(&x, 16, 16384, 2000);
     touch(&x, 1, PT_FETCH_SCAN);
     for (uint32_t b = 100; b < 2000; b++) {
         touch(&x, 1, PT_FETCH_POINT);
@@ -74,7 +74,7 @@ static void when_all_frames_are_pinned_a_fetch_takes_heap_memory(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 2, 2, 16384, 10);
+    open_fixture(&x, 2, 16384, 10);
     pt_block_ref refs[10];
     for (uint32_t b = 0; b < 10; b++)
         assert_int_equal(fake_fetch(&x.table, b, PT_FETCH_POINT, &refs[b]), PEAT_OK);
@@ -96,13 +96,12 @@ static void a_cache_without_frames_still_fetches(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 0, 4, 4096, 10);
+    open_fixture(&x, 0, 4096, 10);
     for (uint32_t b = 0; b < 10; b++)
         touch(&x, b, PT_FETCH_POINT);
     assert_int_equal(stats_of(&x).heap_fetches, 10);
-    pt_cache_resize(x.cache, GROUPS(4));
-    touch(&x, 3, PT_FETCH_POINT);
-    assert_true(resident(&x, 3));
+    assert_false(resident(&x, 3));
+    assert_int_equal(stats_of(&x).frame_bytes, 0);
     close_fixture(&x);
 }
 
@@ -110,7 +109,7 @@ static void a_reader_inside_an_epoch_keeps_the_bytes_it_peeked(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 4, 4, 16384, 100);
+    open_fixture(&x, 4, 16384, 100);
     touch(&x, 0, PT_FETCH_SCAN);
     unsigned slot = pt_epoch_enter(&x.epoch);
     const uint8_t *data = pt_block_peek(x.table.source, 0);
@@ -127,80 +126,11 @@ static void a_reader_inside_an_epoch_keeps_the_bytes_it_peeked(void **state)
     close_fixture(&x);
 }
 
-static void a_smaller_budget_gives_memory_back(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 64, 64, 4096, 256);
-    for (uint32_t b = 0; b < 256; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    uint64_t full = stats_of(&x).frame_bytes;
-    assert_true(full > 60 * 16384);
-    pt_cache_resize(x.cache, GROUPS(8));
-    pt_cache_stats s = stats_of(&x);
-    assert_true(s.frame_bytes <= 8 * 16384 && s.frame_bytes >= 6 * 16384); /* some were free */
-    assert_int_equal(atomic_load(&x.heap.discards), 56 * 16384);
-    for (uint32_t b = 0; b < 256; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    assert_true(stats_of(&x).frame_bytes <= 8 * 16384);
-    pt_cache_resize(x.cache, GROUPS(1000)); /* more than the address range: all of it */
-    for (uint32_t b = 0; b < 256; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    assert_true(stats_of(&x).frame_bytes > 60 * 16384);
-    pt_cache_resize(x.cache, 0);
-    assert_int_equal(stats_of(&x).frame_bytes, 0);
-    assert_int_equal(atomic_load(&x.heap.discards), 56 * 16384 + 64 * 16384);
-    close_fixture(&x);
-}
-
-static void a_pinned_block_outlives_a_smaller_budget(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 8, 8, 16384, 100);
-    pt_block_ref refs[8];
-    for (uint32_t b = 0; b < 8; b++)
-        assert_int_equal(fake_fetch(&x.table, b, PT_FETCH_POINT, &refs[b]), PEAT_OK);
-    pt_cache_resize(x.cache, GROUPS(2));
-    for (uint32_t b = 0; b < 8; b++)
-        assert_true(fake_ref_is(&x.table, b, &refs[b]));
-    for (uint32_t b = 0; b < 8; b++)
-        fake_release(&x.table, &refs[b]);
-    for (uint32_t b = 0; b < 100; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    assert_true(stats_of(&x).frame_bytes <= 2 * 16384);
-    assert_int_equal(atomic_load(&x.heap.discards), 6 * 16384);
-    close_fixture(&x);
-}
-
-static void shrink_to_nothing(fake_table *t)
-{
-    pt_cache_resize(t->arg, 0);
-}
-
-static void a_budget_that_shrinks_during_a_read_is_kept(void **state)
-{
-    (void)state;
-    fixture x;
-    open_fixture(&x, 4, 4, 4096, 10);
-    x.table.before_load = shrink_to_nothing;
-    x.table.arg = x.cache;
-    pt_block_ref ref;
-    assert_int_equal(fake_fetch(&x.table, 3, PT_FETCH_POINT, &ref), PEAT_OK);
-    assert_true(fake_ref_is(&x.table, 3, &ref));
-    assert_false(resident(&x, 3));
-    fake_release(&x.table, &ref);
-    touch(&x, 4, PT_FETCH_POINT); /* a miss cleans up */
-    assert_int_equal(stats_of(&x).frame_bytes, 0);
-    assert_int_equal(atomic_load(&x.heap.discards), 16384);
-    close_fixture(&x);
-}
-
 static void small_and_large_frames_share_the_slab(void **state)
 {
     (void)state;
     fixture x;
-    open_fixture(&x, 16, 16, 4096, 1000);
+    open_fixture(&x, 16, 4096, 1000);
     fake_table large = {.id = 2, .block_count = 1000, .frame_bytes = 16384};
     assert_int_equal(fake_attach(x.cache, &large), PEAT_OK);
     pt_block_ref ref;
@@ -230,9 +160,6 @@ int main(void)
         cmocka_unit_test(when_all_frames_are_pinned_a_fetch_takes_heap_memory),
         cmocka_unit_test(a_cache_without_frames_still_fetches),
         cmocka_unit_test(a_reader_inside_an_epoch_keeps_the_bytes_it_peeked),
-        cmocka_unit_test(a_smaller_budget_gives_memory_back),
-        cmocka_unit_test(a_pinned_block_outlives_a_smaller_budget),
-        cmocka_unit_test(a_budget_that_shrinks_during_a_read_is_kept),
         cmocka_unit_test(small_and_large_frames_share_the_slab),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

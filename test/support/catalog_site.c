@@ -12,7 +12,7 @@ bool catalog_site_open(catalog_site *s, sim_env *sim, const char *dir)
     pt_sink_init(&s->sink);
     pt_epoch_init(&s->epoch);
     if (s->env->dir_open(s->env->ctx, dir, PEAT_ENV_DIR_CREATE, &s->dir) != 0 ||
-        pt_cache_new(s->env, &s->epoch, CACHE_BYTES, CACHE_BYTES, &s->cache) != PEAT_OK)
+        pt_cache_new(s->env, &s->epoch, CACHE_BYTES, &s->cache) != PEAT_OK)
         return false;
     pt_shelf_init(&s->shelf, s->env, s->dir, &s->sink, &s->epoch, s->cache);
     return true;
