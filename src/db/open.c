@@ -172,6 +172,7 @@ static peat_rc open_parts(pt_store *s)
     TRY(take_lock(s));         /* 2 */
     TRY(pt_cache_new(s->env, &s->epoch, s->settings.cache_bytes, &s->cache));
     pt_shelf_init(&s->shelf, s->env, s->dir, &s->sink, &s->epoch, s->cache);
+    s->shelf.files.ahead_max = s->settings.ahead_bytes;
     if (s->settings.read_only)
         pt_shelf_stop_removing(&s->shelf);
     TRY(open_catalog(s));     /* 3 */

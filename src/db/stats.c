@@ -139,8 +139,9 @@ static void add_memory(pt_store *s, const pt_view *v, peat_statistics *r)
     r->pinned_bytes = c.heap_bytes;
     r->metadata_bytes = pt_budget_metadata(s);
     r->memory_bytes = r->memtable_bytes + immutable + pt_memtable_pool_bytes(&s->memtables) +
-                      r->cache_bytes + r->metadata_bytes + r->pinned_bytes;
-    r->bytes_read = atomic_load(&s->shelf.bytes_read);
+                      r->cache_bytes + r->metadata_bytes + r->pinned_bytes +
+                      atomic_load(&s->shelf.files.ahead_bytes);
+    r->bytes_read = atomic_load(&s->shelf.bytes_read) + atomic_load(&s->shelf.files.ahead_read);
 }
 
 peat_rc pt_store_stats(pt_store *s, peat_statistics *ret_stats)

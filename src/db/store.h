@@ -37,10 +37,10 @@ typedef struct pt_settings {
     bool unfinished; /* a store that is made is not to be opened before pt_install_finished */
     peat_host host;  /* event callback, app id */
     size_t memtable_bytes;
-    size_t cache_bytes, metadata_bytes; /* budgets */
-    uint32_t block_bytes;               /* 0: by codec */
-    uint64_t partition_bytes;           /* 0: by the size of the store */
-    uint64_t table_bytes;               /* 0: by the partition target */
+    size_t cache_bytes, metadata_bytes, ahead_bytes; /* budgets */
+    uint32_t block_bytes;                            /* 0: by codec */
+    uint64_t partition_bytes;                        /* 0: by the size of the store */
+    uint64_t table_bytes;                            /* 0: by the partition target */
     uint64_t segment_bytes_min, segment_bytes_max;
     size_t slices_max;
 } pt_settings;

@@ -176,9 +176,13 @@ typedef struct pt_table_iter_options {
 peat_rc pt_table_iter_new(const pt_env *env, pt_table *t, pt_block_source *source,
                           const pt_table_iter_options *options, pt_iter **ret_iter) PT_MUST_USE;
 
-/* A source of its own for one sequential pass: reads 256 KiB to 1 MiB at a time past the cache,
- * drops the pages behind it. One iterator at a time. */
-peat_rc pt_table_stream_new(const pt_env *env, pt_table *t,
+/* A source of its own for one sequential pass past the cache, by windows that grow. A merge reads
+ * 256 KiB to 1 MiB at a time and drops the pages behind it. A scan reads a quarter of what follows,
+ * then all of it, asks for the next, and is refused (PEAT_UNSUPPORTED) a block that is larger. One
+ * iterator at a time. */
+#define PT_STREAM_SCAN_BYTES ((size_t)256 << 10)
+typedef enum pt_stream_use { PT_STREAM_MERGE, PT_STREAM_SCAN } pt_stream_use;
+peat_rc pt_table_stream_new(const pt_env *env, pt_table *t, pt_stream_use use,
                             pt_block_source **ret_source) PT_MUST_USE;
 void pt_table_stream_free(const pt_env *env, pt_block_source *source);
 

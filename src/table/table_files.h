@@ -40,6 +40,11 @@ typedef struct pt_table_files {
 
     /* of sections that tables hold: loaded, and not let go since */
     _Atomic uint64_t section_bytes;
+    /* of the windows of scans (read_ahead.h): held, allowed (fixed before first use); read by them
+     * so far */
+    _Atomic uint64_t ahead_bytes;
+    uint64_t ahead_max;
+    _Atomic uint64_t ahead_read;
 } pt_table_files;
 
 void pt_table_files_init(pt_table_files *files);

@@ -7,7 +7,7 @@
  * together in a buffer: the block's common prefix once per block, the suffix at every step.
  */
 #include "table/layout_hint.h"
-#include "table/table_file.h"
+#include "table/read_ahead.h"
 
 #define NO_BLOCK    UINT32_MAX
 #define AHEAD_BYTES (8 * PT_LINE_BYTES) /* what memory serves at once */
@@ -18,12 +18,13 @@ typedef struct table_iter {
     pt_table *table;
     pt_block_source *source;
     pt_section_data *index;
-    pt_fetch_hint hint;
+    pt_read_ahead ahead;
     bool has_lower, has_upper;
     pt_bytes lower, upper;
     uint32_t block_lo, block_hi; /* blocks that can hold keys in bounds: [lo, hi) */
 
     pt_block_ref pinned;
+    pt_block_source *pinned_from;
     uint32_t block; /* NO_BLOCK: nothing pinned */
     pt_block view;
     uint32_t slot, slot_lo, slot_hi; /* entries in bounds: [lo, hi) */
@@ -40,7 +41,7 @@ static void unpin(table_iter *t)
 {
     if (t->block == NO_BLOCK)
         return;
-    t->source->release(t->source, &t->pinned);
+    t->pinned_from->release(t->pinned_from, &t->pinned);
     t->block = NO_BLOCK;
 }
 
@@ -107,7 +108,7 @@ static peat_rc enter(table_iter *t, uint32_t block)
     if (t->block == block)
         return PEAT_OK;
     unpin(t);
-    peat_rc rc = t->source->fetch(t->source, block, t->hint, &t->pinned);
+    peat_rc rc = pt_read_ahead_fetch(&t->ahead, block, &t->pinned, &t->pinned_from);
     if (rc != PEAT_OK)
         return rc;
     t->block = block;
@@ -248,6 +249,7 @@ static void table_done(pt_iter *it)
 {
     table_iter *t = of(it);
     unpin(t);
+    pt_read_ahead_done(&t->ahead);
     pt_section_unref(t->index);
     pt_bytes_done(&t->lower);
     pt_bytes_done(&t->upper);
@@ -299,6 +301,7 @@ peat_rc pt_table_iter_new(const pt_env *env, pt_table *table, pt_block_source *s
     t->env = env;
     t->table = table;
     t->source = source;
+    pt_read_ahead_init(&t->ahead, table, source, options != NULL ? options->hint : PT_FETCH_POINT);
     t->block = NO_BLOCK;
     t->block_hi = table->block_count;
     pt_bytes_init(&t->lower, env);
@@ -307,7 +310,6 @@ peat_rc pt_table_iter_new(const pt_env *env, pt_table *table, pt_block_source *s
     pt_bytes_init(&t->last, env);
     TRY(pt_table_section_hold(table, PT_SECTION_INDEX, &t->index));
     if (options != NULL) {
-        t->hint = options->hint;
         rc = set_bounds(t, options);
         if (rc != PEAT_OK)
             TRY(pt_fail(table->sink, rc, "no memory to iterate table %s", table->name));

@@ -1,28 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* version_iter.c - see version_iter.h. */
+/* version_iter.c - see version_iter.h. A chain of partitions. */
 #include "version/version_iter.h"
 
+#include "entry/chain_iter.h"
 #include "entry/merge_iter.h"
 
 typedef struct version_iter {
-    pt_iter base;
+    pt_chain chain; /* open: the merge of the partition's layers */
     const pt_env *env;
     pt_version *version;
     pt_bytes bounds; /* memory of the two below */
     pt_slice lower, upper;
     pt_fetch_hint hint;
-    size_t at;       /* of the open partition */
-    pt_iter *layers; /* merge of its layers; NULL: none is open */
     size_t children_capacity;
     pt_iter **children; /* scratch */
 } version_iter;
 
-static peat_rc mirror(version_iter *v, peat_rc rc)
+static version_iter *of(pt_chain *c)
 {
-    if (rc == PEAT_OK) {
-        pt_iter_mirror(&v->base, v->layers);
-    }
-    return rc;
+    return PT_CONTAINER(c, version_iter, chain);
 }
 
 static pt_slice tighter_lower(pt_slice a, pt_slice b)
@@ -64,13 +60,9 @@ static peat_rc open_children(version_iter *v, const pt_partition *p, const pt_ta
     return rc;
 }
 
-static peat_rc open_partition(version_iter *v, size_t i)
+static peat_rc open_partition(pt_chain *c, size_t i)
 {
-    if (v->layers != NULL && v->at == i)
-        return PEAT_OK;
-    pt_iter_done(v->layers);
-    v->layers = NULL;
-    v->at = i;
+    version_iter *v = of(c);
     const pt_partition *p = v->version->partitions[i];
     pt_table_iter_options o = clip(v, i);
     size_t count = 0;
@@ -79,111 +71,36 @@ static peat_rc open_partition(version_iter *v, size_t i)
         return PEAT_NOMEM;
     peat_rc rc = open_children(v, p, &o, &count);
     if (rc == PEAT_OK && count == 1)
-        v->layers = v->children[0];
+        c->open = v->children[0];
     else if (rc == PEAT_OK)
-        rc = pt_merge_iter_new(v->env, v->children, count, &v->layers);
+        rc = pt_merge_iter_new(v->env, v->children, count, &c->open);
     if (rc != PEAT_OK)
         while (count-- > 0)
             pt_iter_done(v->children[count]);
     return rc;
 }
 
-static peat_rc first_from(version_iter *v, size_t i)
+static void close_partition(pt_chain *c)
 {
-    peat_rc rc = PEAT_END;
-    for (; i < v->version->count && rc == PEAT_END; i++) {
-        pt_slice start = v->version->partitions[i]->lower;
-        if (v->upper.data != NULL && pt_slice_compare(start, v->upper) >= 0)
-            return PEAT_END;
-        rc = open_partition(v, i);
-        if (rc == PEAT_OK)
-            rc = pt_iter_first(v->layers);
-    }
-    return mirror(v, rc);
+    pt_iter_done(c->open);
 }
 
-static peat_rc last_below(version_iter *v, size_t n)
+static size_t partition_of(const pt_chain *c, pt_slice key)
 {
-    peat_rc rc = PEAT_END;
-    while (n-- > 0 && rc == PEAT_END) {
-        pt_slice end = pt_version_upper(v->version, n);
-        if (v->lower.data != NULL && end.data != NULL && pt_slice_compare(end, v->lower) <= 0)
-            return PEAT_END;
-        rc = open_partition(v, n);
-        if (rc == PEAT_OK)
-            rc = pt_iter_last(v->layers);
-    }
-    return mirror(v, rc);
-}
-
-static peat_rc version_first(pt_iter *it)
-{
-    version_iter *v = PT_CONTAINER(it, version_iter, base);
-    return first_from(v, v->lower.data == NULL ? 0 : pt_version_partition_of(v->version, v->lower));
-}
-
-static peat_rc version_last(pt_iter *it)
-{
-    version_iter *v = PT_CONTAINER(it, version_iter, base);
-    return last_below(v, v->upper.data == NULL ? v->version->count
-                                               : pt_version_partition_of(v->version, v->upper) + 1);
-}
-
-static peat_rc version_seek(pt_iter *it, pt_slice key)
-{
-    version_iter *v = PT_CONTAINER(it, version_iter, base);
-    if (v->lower.data != NULL && pt_slice_compare(key, v->lower) < 0)
-        return version_first(it);
-    size_t i = pt_version_partition_of(v->version, key);
-    peat_rc rc = open_partition(v, i);
-    if (rc == PEAT_OK)
-        rc = pt_iter_seek(v->layers, key);
-    return rc == PEAT_END ? first_from(v, i + 1) : mirror(v, rc);
-}
-
-static peat_rc version_seek_for_prev(pt_iter *it, pt_slice key)
-{
-    version_iter *v = PT_CONTAINER(it, version_iter, base);
-    if (v->upper.data != NULL && pt_slice_compare(key, v->upper) >= 0)
-        return version_last(it);
-    size_t i = pt_version_partition_of(v->version, key);
-    peat_rc rc = open_partition(v, i);
-    if (rc == PEAT_OK)
-        rc = pt_iter_seek_for_prev(v->layers, key);
-    return rc == PEAT_END ? last_below(v, i) : mirror(v, rc);
-}
-
-static peat_rc version_next(pt_iter *it)
-{
-    version_iter *v = PT_CONTAINER(it, version_iter, base);
-    peat_rc rc = pt_iter_next(v->layers);
-    return PT_UNLIKELY(rc == PEAT_END) ? first_from(v, v->at + 1) : mirror(v, rc);
-}
-
-static peat_rc version_prev(pt_iter *it)
-{
-    version_iter *v = PT_CONTAINER(it, version_iter, base);
-    peat_rc rc = pt_iter_prev(v->layers);
-    return PT_UNLIKELY(rc == PEAT_END) ? last_below(v, v->at) : mirror(v, rc);
+    return pt_version_partition_of(PT_CONTAINER(c, version_iter, chain)->version, key);
 }
 
 static void version_done(pt_iter *it)
 {
-    version_iter *v = PT_CONTAINER(it, version_iter, base);
-    pt_iter_done(v->layers);
+    version_iter *v = PT_CONTAINER(it, version_iter, chain.base);
+    pt_chain_close(&v->chain);
     pt_version_unref(v->version);
     pt_bytes_done(&v->bounds);
     pt_free(v->env, v->children);
     pt_free(v->env, v);
 }
 
-static const pt_iter_ops version_ops = {.first = version_first,
-                                        .last = version_last,
-                                        .seek = version_seek,
-                                        .seek_for_prev = version_seek_for_prev,
-                                        .next = version_next,
-                                        .prev = version_prev,
-                                        .done = version_done};
+static const pt_iter_ops version_ops = {PT_CHAIN_MOVES, .done = version_done};
 
 static peat_rc copy_bounds(version_iter *v, const pt_version_iter_options *o)
 {
@@ -202,13 +119,29 @@ static peat_rc copy_bounds(version_iter *v, const pt_version_iter_options *o)
     return PEAT_OK;
 }
 
+/* The partitions that hold keys in bounds. */
+static void set_range(version_iter *v)
+{
+    size_t end = v->version->count;
+    if (v->upper.data != NULL) {
+        end = pt_version_partition_of(v->version, v->upper);
+        if (pt_slice_compare(v->version->partitions[end]->lower, v->upper) < 0)
+            end++;
+    }
+    v->chain.begin = v->lower.data == NULL ? 0 : pt_version_partition_of(v->version, v->lower);
+    v->chain.end = end;
+}
+
 peat_rc pt_version_iter_new(const pt_env *env, pt_version *version,
                             const pt_version_iter_options *options, pt_iter **ret_iter)
 {
     version_iter *v = (version_iter *)pt_alloc_zero(env, sizeof *v);
     if (v == NULL)
         return PEAT_NOMEM;
-    v->base.ops = &version_ops;
+    v->chain = (pt_chain){.base.ops = &version_ops,
+                          .open_link = open_partition,
+                          .close_link = close_partition,
+                          .link_of = partition_of};
     v->env = env;
     v->hint = options->hint;
     pt_bytes_init(&v->bounds, env);
@@ -218,6 +151,7 @@ peat_rc pt_version_iter_new(const pt_env *env, pt_version *version,
         return rc;
     }
     v->version = pt_version_ref(version);
-    *ret_iter = &v->base;
+    set_range(v);
+    *ret_iter = &v->chain.base;
     return PEAT_OK;
 }

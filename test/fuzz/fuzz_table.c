@@ -122,7 +122,7 @@ static void stream(opened *o)
     pt_block_source *source = NULL;
     pt_iter *it = NULL;
     size_t n = 0;
-    if (pt_table_stream_new(&o->mem.env, o->table, &source) != PEAT_OK)
+    if (pt_table_stream_new(&o->mem.env, o->table, PT_STREAM_MERGE, &source) != PEAT_OK)
         return;
     if (pt_table_iter_new(&o->mem.env, o->table, source, &options, &it) == PEAT_OK)
         for (peat_rc rc = pt_iter_first(it); rc == PEAT_OK; rc = pt_iter_next(it))

@@ -19,7 +19,7 @@ static peat_rc whole_life(kit *k, const pt_table_writer_options *o, const model 
         TRY(kit_find(k, &s, m->entries[i].key, PT_SEQ_MAX, &have));
         free((void *)(uintptr_t)have.value.data);
     }
-    TRY(pt_table_stream_new(&k->mem.env, k->table, &stream));
+    TRY(pt_table_stream_new(&k->mem.env, k->table, PT_STREAM_MERGE, &stream));
     TRY(pt_table_iter_new(&k->mem.env, k->table, stream,
                           &(pt_table_iter_options){.lower = m->entries[0].key}, &it));
     size_t seen = 0;

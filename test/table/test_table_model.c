@@ -368,7 +368,7 @@ static void stream_agrees(kit *k, const model *m, uint64_t seed)
     rng r = {seed};
     pt_block_source *source;
     pt_iter *it;
-    assert_int_equal(pt_table_stream_new(&k->mem.env, k->table, &source), PEAT_OK);
+    assert_int_equal(pt_table_stream_new(&k->mem.env, k->table, PT_STREAM_MERGE, &source), PEAT_OK);
     assert_int_equal(pt_table_iter_new(&k->mem.env, k->table, source, NULL, &it), PEAT_OK);
     uint64_t reads = k->mem.reads;
     peat_rc rc = pt_iter_first(it);
