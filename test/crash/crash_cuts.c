@@ -172,11 +172,12 @@ static void offer(site *s, sim_env *sim, const sim_boundary *b, sim_cut cut)
         return;
     }
     tell(s, b, &cut, &im);
+    int mode = atomic_load(&s->mode); /* perhaps switched off since the boundary was met */
     if (s->c->job->garbage)
         verify_apart(s->c, &im);
-    else if (atomic_load(&s->mode) == SITE_VERIFY)
+    else if (mode == SITE_VERIFY)
         verify(s->c, &im);
-    else if (s->count < COLLECT_MAX)
+    else if (mode == SITE_COLLECT && s->count < COLLECT_MAX)
         s->collected[s->count++] = im;
     else
         sim_free(im.sim);
