@@ -56,8 +56,6 @@ struct peat_env {
      * `size` is worth it. */
     void *(*map)(void *ctx, size_t size);
     void (*unmap)(void *ctx, void *p, size_t size);
-    void (*map_discard)(void *ctx, void *p,
-                        size_t size); /* pages go back; they read as zero again */
 
     /* Directories. */
     int (*dir_open)(void *ctx, const char *path, unsigned flags, peat_env_dir **ret_dir);

@@ -84,24 +84,6 @@ static void posix_unmap(void *ctx, void *p, size_t size)
         (void)munmap(p, pt_round_up(size, page_bytes())); /* fails for a bad argument only */
 }
 
-/* Zeroes are the promise, the pages are the aim: what is not a whole page, or is locked in memory
- * by the program (madvise: EINVAL), is zeroed by hand. */
-static void posix_map_discard(void *ctx, void *p, size_t size)
-{
-    (void)ctx;
-    char *first = p, *end = first + size;
-    size_t page = page_bytes();
-    size_t head = pt_round_up((uintptr_t)first, page) - (uintptr_t)first;
-    size_t tail = (uintptr_t)end % page;
-    if (size < head + tail + page ||
-        madvise(first + head, size - head - tail, MADV_DONTNEED) != 0) {
-        memset(p, 0, size);
-        return;
-    }
-    memset(first, 0, head);
-    memset(end - tail, 0, tail);
-}
-
 struct peat_env_thread {
     pthread_t thread;
     void (*run)(void *arg);
@@ -255,7 +237,6 @@ const peat_env *peat_env_default(void)
         .release = posix_release,
         .map = posix_map,
         .unmap = posix_unmap,
-        .map_discard = posix_map_discard,
         .dir_open = pt_posix_dir_open,
         .dir_close = pt_posix_dir_close,
         .dir_sync = pt_posix_dir_sync,

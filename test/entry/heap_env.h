@@ -71,13 +71,6 @@ static void heap_env_unmap(void *ctx, void *p, size_t size)
         abort();
 }
 
-static void heap_env_discard(void *ctx, void *p, size_t size)
-{
-    (void)ctx;
-    if (madvise(p, size, MADV_DONTNEED) != 0)
-        abort();
-}
-
 static inline void heap_env_init(heap_env *h)
 {
     memset(h, 0, sizeof *h);
@@ -87,8 +80,7 @@ static inline void heap_env_init(heap_env *h)
                       .resize = heap_env_resize,
                       .release = heap_env_release,
                       .map = heap_env_map,
-                      .unmap = heap_env_unmap,
-                      .map_discard = heap_env_discard};
+                      .unmap = heap_env_unmap};
 }
 
 /* xorshift64* (Vigna 2016): the same run for the same seed everywhere. */

@@ -246,24 +246,6 @@ static void random_bytes_come_without_getrandom_too(void **state)
     }
 }
 
-static void discarded_memory_reads_zero_even_when_it_stays(void **state)
-{
-    fixture *f = *state;
-    for (int refused = 0; refused < 2; refused++) {
-        uint8_t *p = f->env->map(f->env->ctx, 16384);
-        memset(p, 1, 16384);
-        script(MADVISE, refused ? EINVAL : 0, 0, 0);
-        f->env->map_discard(f->env->ctx, p + 100, 12000);
-        assert_int_equal(wire.calls[MADVISE], 1);
-        for (size_t i = 0; i < 16384; i++)
-            assert_int_equal(p[i], i < 100 || i >= 12100);
-        memset(p, 1, 16384);
-        f->env->map_discard(f->env->ctx, p + 1, 3000); /* not one whole page */
-        assert_int_equal(p[0] + p[1] + p[3000] + p[3001], 2);
-        f->env->unmap(f->env->ctx, p, 16384);
-    }
-}
-
 static void a_sleep_is_taken_up_again_after_an_interrupt(void **state)
 {
     fixture *f = *state;
@@ -311,7 +293,6 @@ int main(void)
         WIRED(making_a_directory_syncs_its_parent),
         WIRED(allocation_and_truncation_pass_their_errors_up),
         WIRED(random_bytes_come_without_getrandom_too),
-        WIRED(discarded_memory_reads_zero_even_when_it_stays),
         WIRED(a_sleep_is_taken_up_again_after_an_interrupt),
         WIRED(a_lock_file_that_is_swapped_is_locked_again),
         WIRED(a_lock_does_not_need_room_for_the_pid),

@@ -61,18 +61,11 @@ static void plain_unmap(void *ctx, void *p, size_t size)
     free(p);
 }
 
-static void plain_discard(void *ctx, void *p, size_t size)
-{
-    (void)ctx;
-    memset(p, 0, size);
-}
-
 static void live_plainly(const char *dir, uint64_t threads)
 {
     peat_env env = *peat_env_default();
     env.map = plain_map;
     env.unmap = plain_unmap;
-    env.map_discard = plain_discard;
     env.file_allocate = no_allocate;
     env.file_advise = no_advice;
     env.file_store = NULL;

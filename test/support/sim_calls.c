@@ -113,13 +113,6 @@ static void sim_unmap(void *ctx, void *p, size_t size)
     real->unmap(real->ctx, p, size);
 }
 
-static void sim_map_discard(void *ctx, void *p, size_t size)
-{
-    const peat_env *real = peat_env_default();
-    (void)ctx;
-    real->map_discard(real->ctx, p, size);
-}
-
 /* --- what every disk call does first --------------------------------------------------------- */
 
 /* Under mu. */
@@ -230,7 +223,6 @@ void sim_members(peat_env *ret_env)
         .release = sim_release,
         .map = sim_map,
         .unmap = sim_unmap,
-        .map_discard = sim_map_discard,
         .dir_open = sim_dir_open,
         .dir_close = sim_dir_close,
         .dir_sync = sim_dir_sync,
