@@ -21,6 +21,8 @@ INSIDE = "bench/experiments/"
 LINES_SOFT, LINES_HARD, CORE_LINES_MAX = 400, 900, 16000
 # A store works without it: it reads the files of one that does not.
 NOT_CORE = "src/repair/"
+# All of it, rounded up when it was last counted, so that nothing grows beside the core. Only down.
+ALL_LINES_MAX = 17200
 FUNCTION_LINES_MAX, FUNCTION_MEDIAN_MAX = 100, 12
 RATCHET = "scripts/size-ratchet.txt"
 
@@ -215,13 +217,14 @@ def check_function_size(tree):
 
 
 def check_core_size(tree):
-    """src/ without src/repair stays within 16,000 lines of code; blank lines, comments and lone braces do not count"""
-    lines = sum(1 for p in tree.c_files("src") if not p.startswith(NOT_CORE)
-                for row in tree.code(p).split("\n") if row.strip(" \t{};"))
-    if lines <= CORE_LINES_MAX:
-        return []
-    return [Problem("src", 0, f"the core has {lines} lines of code, the limit is {CORE_LINES_MAX}",
-                    "remove what is not needed")]
+    """src/ without src/repair has at most 16,000 lines of code, with it 17,200; blank lines, comments and lone braces do not count"""
+    def lines(paths):
+        return sum(1 for p in paths for row in tree.code(p).split("\n") if row.strip(" \t{};"))
+    paths = tree.c_files("src")
+    counts = (("the core", lines(p for p in paths if not p.startswith(NOT_CORE)), CORE_LINES_MAX),
+              ("all of src", lines(paths), ALL_LINES_MAX))
+    return [Problem("src", 0, f"{what} has {n} lines of code, the limit is {limit}",
+                    "remove what is not needed") for what, n, limit in counts if n > limit]
 
 
 def check_licence(tree):

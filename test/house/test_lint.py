@@ -153,6 +153,10 @@ class Planted(unittest.TestCase):
         self.expect(code.check_core_size, {"src/log/a.c": "x\n/* y */\n\n" * 16000}, {"src/log/b.c": "x\n"},
                     "16001 lines")
 
+    def test_what_is_not_core_counts_too(self):
+        self.expect(code.check_core_size, {"src/log/a.c": "x\n" * 16000, "src/repair/a.c": "x\n" * 1200},
+                    {"src/repair/b.c": "x\n"}, "all of src has 17201 lines")
+
     def test_missing_licence_is_found(self):
         self.expect(code.check_licence,
                     {"src/log/a.c": GOOD, "include/peat.h": HEAD.replace(" */", "") + " */\n"},
