@@ -375,14 +375,6 @@ bool pt_merge_is_unreadable(const pt_merge *m)
     return !pt_output_has_failed(m->output);
 }
 
-bool pt_merge_holds(const pt_merge *m, uint64_t partition_id)
-{
-    for (size_t i = 0; i < m->pick.count; i++)
-        if (part_partition(m, i)->id == partition_id)
-            return true;
-    return false;
-}
-
 uint64_t pt_merge_bytes_written(const pt_merge *m)
 {
     return pt_output_bytes(m->output);

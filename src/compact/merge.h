@@ -45,7 +45,6 @@ void pt_merge_free(pt_merge *m); /* without installed: the files go */
 
 /* After a step that returned PEAT_IO: an input could not be read, the output is not to blame. */
 bool pt_merge_is_unreadable(const pt_merge *m);
-bool pt_merge_holds(const pt_merge *m, uint64_t partition_id); /* is one of its inputs */
 uint64_t pt_merge_bytes_written(const pt_merge *m);
 uint64_t pt_merge_bytes_read(const pt_merge *m);
 pt_merge_kind pt_merge_get_kind(const pt_merge *m);

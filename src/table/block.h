@@ -100,11 +100,6 @@ static inline pt_kind pt_block_kind(const pt_block *b, uint32_t i)
     return b->kinds == NULL ? PT_KIND_PUT : (pt_kind)b->kinds[i];
 }
 
-static inline size_t pt_block_key_size(const pt_block *b, uint32_t i)
-{
-    return b->prefix_size + pt_block_suffix(b, i).size;
-}
-
 /* Whether entry i has this key. */
 static inline bool pt_block_key_is(const pt_block *b, uint32_t i, pt_slice key)
 {

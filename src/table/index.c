@@ -351,19 +351,6 @@ uint32_t pt_index_search(const pt_index *x, pt_slice key)
     return lo;
 }
 
-int pt_index_compare(const pt_index *x, uint32_t block, pt_slice key)
-{
-    int out = outside(x, key);
-    if (out != 0)
-        return -out;
-    pt_slice rest = pt_slice_of(key.data + x->prefix.size, key.size - x->prefix.size);
-    uint64_t h = pt_key_head(rest.data, rest.size), v = head_at(x, block);
-    if (v != h)
-        return v < h ? -1 : 1;
-    int c = compare_rest(x, block, rest);
-    return c < 0 ? -1 : c > 0;
-}
-
 uint32_t pt_index_large_size(const pt_index *x, uint32_t block)
 {
     uint32_t lo = 0, n = x->large_count;

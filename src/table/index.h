@@ -83,7 +83,5 @@ static inline uint32_t pt_index_entries_before(const pt_index *x, uint32_t block
 uint32_t pt_index_large_size(const pt_index *x, uint32_t block);
 /* Where in block b's span of heads the key lies, in 1/65536. */
 uint32_t pt_index_position(const pt_index *x, uint32_t block, pt_slice key);
-/* -1, 0, 1: separator of the block against key. */
-int pt_index_compare(const pt_index *x, uint32_t block, pt_slice key);
 
 #endif

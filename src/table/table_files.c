@@ -35,14 +35,6 @@ void pt_table_files_done(pt_table_files *files)
     pt_mutex_done(&files->mu);
 }
 
-size_t pt_table_files_count(pt_table_files *files)
-{
-    pt_mutex_lock(&files->mu);
-    size_t n = files->open;
-    pt_mutex_unlock(&files->mu);
-    return n;
-}
-
 /* The functions up to the next heading: mu held. */
 
 static pt_table *table_of(pt_table_link *link)

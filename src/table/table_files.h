@@ -52,7 +52,5 @@ void pt_table_files_done(pt_table_files *files); /* no table is left */
 /* There is no descriptor left: closes what is idle down to half of what is open, at least one; when
  * all are in use, waits for one. False: none is open. The fn of a pt_relief. */
 bool pt_table_files_relieve(void *files);
-/* Files open now. */
-size_t pt_table_files_count(pt_table_files *files);
 
 #endif

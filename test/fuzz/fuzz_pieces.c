@@ -64,7 +64,6 @@ static size_t use_index(pt_cursor *c)
             for (size_t k = cut; k <= cut + 10; k += 2) {
                 uint32_t at = pt_index_search(&x, pt_slice_of(key, k));
                 FUZZ_REQUIRE(at <= x.count, "a search ends within the index");
-                (void)pt_index_compare(&x, b, pt_slice_of(key, k));
                 (void)pt_index_position(&x, b, pt_slice_of(key, k));
             }
             FUZZ_REQUIRE(pt_index_entries_before(&x, b) < entries, "blocks have entries");
