@@ -59,13 +59,16 @@ static peat_rc report_sink(checking *c, peat_rc rc, pt_sink *sink, const char *f
 }
 
 /* One damaged slot costs nothing, and a writer mends it; but a disk that damaged it may go on. A
- * store that was just made has only one. */
+ * store that was just made has only one, and one that is fenced may have written half of one. */
 static void check_slots(checking *c, const pt_superblock *b)
 {
+    if (pt_sink_fenced(&c->s->sink) != PEAT_OK)
+        return;
     for (unsigned i = 0; i < PT_SUPERBLOCK_SLOTS; i++)
         if ((b->damaged_slots >> i & 1) != 0 && b->generation > 1)
             damage(c, PT_SUPERBLOCK_NAME, i * PT_SUPERBLOCK_SLOT_BYTES,
-                   "this slot of the superblock does not verify; the other one is used");
+                   "this slot of the superblock does not verify; the other one is used, and the "
+                   "next open for writing mends it");
 }
 
 static peat_rc check_manifest(checking *c)
