@@ -38,7 +38,7 @@ typedef enum crash_step_kind {
     CRASH_SETTLE,
     CRASH_REOPEN,
     CRASH_SNAPSHOT, /* opens one, or closes it */
-    CRASH_COPY,     /* exports the store and imports that into a new one beside it */
+    CRASH_COPY,     /* makes another store of it, see crash_copy.c */
     CRASH_STEP_COUNT
 } crash_step_kind;
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* crash_copy.c - exports and imports while a plan is followed, and what a cut leaves of them. */
+/*
+ * crash_copy.c - stores made out of the one that follows a plan, and what a cut leaves of them: an
+ * import of its export first, then a repair of that.
+ */
 #include "crash/crash.h"
 #include "support/memory_stream.h"
 
@@ -7,33 +10,54 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COPIES_MAX 2 /* they stay on the disk, which is cloned often */
+#define COPIES_MAX 2u /* they stay on the disk, which is cloned often */
 
 static void name_copy(uint64_t number, char *ret_dir, size_t size)
 {
     (void)snprintf(ret_dir, size, "copy-%" PRIu64, number);
 }
 
-void crash_copy(crash_run *r)
+static void import_copy(crash_run *r, const char *dir)
 {
     memory_stream s = {0};
-    char dir[40];
     peat_error error = {0};
-    uint64_t number = atomic_load(&r->copies) + 1;
-    if (number > COPIES_MAX)
-        return;
     peat_rc rc = peat_export(r->db, NULL, memory_stream_write, &s);
     if (rc != PEAT_OK)
         crash_fail(r, "peat_export: %s", peat_rc_name(rc));
-    name_copy(number, dir, sizeof dir);
-    atomic_store(&r->copy_whole, false);
-    atomic_store(&r->copy_at, atomic_load(r->returned));
-    atomic_store(&r->copies, number);
     rc = peat_import(dir, &r->open.options, memory_stream_read, &s, &error);
     if (rc != PEAT_OK)
         crash_fail(r, "peat_import: %s, \"%s\"", peat_rc_name(rc), error.message);
-    atomic_store(&r->copy_whole, true);
     free(s.data);
+}
+
+static void repair_copy(crash_run *r, const char *from, const char *dir)
+{
+    peat_error error = {0};
+    peat_repair_options options = {.size = sizeof options, .open = &r->open.options};
+    peat_repair_report report = {.size = sizeof report};
+    peat_rc rc = peat_repair(from, dir, &options, &report, &error);
+    if (rc != PEAT_OK || report.damages != 0 || report.doubtful != 0)
+        crash_fail(r, "peat_repair of an intact store: %s, \"%s\", %" PRIu64 " damages",
+                   peat_rc_name(rc), error.message, report.damages);
+}
+
+void crash_copy(crash_run *r)
+{
+    char dir[40], before[40];
+    uint64_t number = atomic_load(&r->copies) + 1;
+    if (number > COPIES_MAX)
+        return;
+    name_copy(number, dir, sizeof dir);
+    name_copy(number - 1, before, sizeof before);
+    atomic_store(&r->copy_whole, false);
+    if (number == 1)
+        atomic_store(&r->copy_at, atomic_load(r->returned));
+    atomic_store(&r->copies, number);
+    if (number == 1)
+        import_copy(r, dir);
+    else
+        repair_copy(r, before, dir);
+    atomic_store(&r->copy_whole, true);
 }
 
 /* The entries of a state in order, against those of a store. */
@@ -70,7 +94,7 @@ void crash_identify_copy(const crash_run *r, uint64_t number, uint64_t at, bool 
     copy.open.options.read_only = true;
     peat_rc rc = peat_open(dir, &copy.open.options, &copy.db, &error);
     if (rc != PEAT_OK && (whole || (rc != PEAT_NOT_FOUND && rc != PEAT_NOT_STORE)))
-        crash_fail(&copy, "%s, an import that %s: %s, \"%s\"", dir,
+        crash_fail(&copy, "%s, whose making %s: %s, \"%s\"", dir,
                    whole ? "had returned" : "was cut", peat_rc_name(rc), error.message);
     if (rc == PEAT_OK) {
         crash_read(&copy, compare_row, &c);
