@@ -10,10 +10,10 @@
 #define ROW_BYTES     ((size_t)64 << 10)
 #define ROW_BYTES_MAX ((size_t)1 << 20)
 
-/* Until its block is left the value stays where it is. */
-static bool value_stays(const pt_scan *c)
+/* Until its block is left the value stays where it is, and only a way forward sees that coming. */
+static bool value_stays(const pt_scan *c, bool back)
 {
-    return c->place == PT_SCAN_AT_FORWARD && c->below->stable_until.size != 0;
+    return !back && c->place == PT_SCAN_AT_FORWARD && c->below->stable_until.size != 0;
 }
 
 /* A new piece of memory for rows; those before it stay until the next fill. */
@@ -91,7 +91,7 @@ peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *re
         rc = step_fill(c, back);
     clear_rows(c);
     while (rc == PEAT_OK && count < n) {
-        bool stays = value_stays(c);
+        bool stays = value_stays(c, back);
         bool last_of_block = stays && pt_slice_equal(c->key, c->below->stable_until);
         rc = add_row(c, stays, &rows[count]);
         if (rc != PEAT_OK)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_iterators.c - every movement, bounds, prefixes, fills, and what a write meanwhile changes.
- */
+/* test_iterators.c - every movement, bounds, prefixes, and what a write meanwhile changes. */
 #include "api/api_kit.h"
 
 static void fill_letters(kit *k)
@@ -215,64 +214,6 @@ static void it_sees_the_moment_it_was_opened(void **state)
     peat_iter_close(it);
 }
 
-/* --- fills
- * ---------------------------------------------------------------------------------------- */
-
-static void fills_visit_each_entry_once(void **state)
-{
-    kit *k = *state;
-    make_tiny(k);
-    kit_reopen(k);
-    put_many(k, 1500, 40);
-    peat_iter *it = open_iter(k, NULL);
-    peat_row rows[37];
-    char key[32];
-    int seen = 0;
-    size_t n = 0;
-    peat_rc rc;
-    while ((rc = peat_iter_fill(it, rows, 37, &n)) == PEAT_OK)
-        for (size_t i = 0; i < n; i++) {
-            (void)snprintf(key, sizeof key, "key-%06d", seen++);
-            expect_bytes(rows[i].key.data, rows[i].key.size, key);
-        }
-    assert_int_equal(rc, PEAT_END);
-    assert_int_equal(n, 0);
-    assert_int_equal(seen, 1500);
-    assert_false(peat_iter_valid(it));
-    peat_iter_close(it);
-    it = open_iter(k, NULL);
-    while ((rc = peat_iter_fill_back(it, rows, 37, &n)) == PEAT_OK)
-        for (size_t i = 0; i < n; i++) {
-            (void)snprintf(key, sizeof key, "key-%06d", --seen);
-            expect_bytes(rows[i].key.data, rows[i].key.size, key);
-        }
-    assert_int_equal(rc, PEAT_END);
-    assert_int_equal(seen, 0);
-    peat_iter_close(it);
-}
-
-static void a_fill_after_a_seek_begins_with_that_entry(void **state)
-{
-    kit *k = *state;
-    fill_letters(k);
-    peat_iter *it = open_iter(k, NULL);
-    peat_row rows[2];
-    size_t n = 0;
-    expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
-    assert_ok(peat_iter_fill(it, rows, 1, &n));
-    assert_int_equal(n, 1);
-    expect_bytes(rows[0].key.data, rows[0].key.size, "d");
-    expect_at(it, PEAT_OK, "d");
-    assert_ok(peat_iter_fill(it, rows, 1, &n));
-    expect_bytes(rows[0].key.data, rows[0].key.size, "f");
-    assert_ok(peat_iter_fill_back(it, rows, 1, &n)); /* the other way: d again, but not f */
-    expect_bytes(rows[0].key.data, rows[0].key.size, "d");
-    expect_at(it, peat_iter_next(it), "f");
-    assert_ok(peat_iter_fill(it, rows, 1, &n)); /* stepped to, not returned yet */
-    expect_bytes(rows[0].key.data, rows[0].key.size, "f");
-    peat_iter_close(it);
-}
-
 /* --- misuse
  * --------------------------------------------------------------------------------------- */
 
@@ -382,8 +323,6 @@ int main(void)
         TEST_OPEN(a_prefix_of_the_highest_bytes_has_no_upper_bound),
         TEST_OPEN(keys_only_has_no_values),
         TEST_OPEN(it_sees_the_moment_it_was_opened),
-        TEST_OPEN(fills_visit_each_entry_once),
-        TEST_OPEN(a_fill_after_a_seek_begins_with_that_entry),
         TEST_OPEN(null_iterators_are_invalid),
         TEST_OPEN(nonsense_arguments_are_invalid),
         TEST_OPEN(an_iterator_outlives_its_store_and_says_so),
