@@ -92,11 +92,17 @@ static peat_rc import_from(const char *dir, const peat_options *options, peat_re
     return rc;
 }
 
+static peat_rc refuse(peat_error *ret_error, const char *why)
+{
+    pt_say(ret_error, PEAT_INVALID, why);
+    return PEAT_INVALID;
+}
+
 peat_rc peat_import(const char *dir, const peat_options *options, peat_read_fn fn, void *ctx,
                     peat_error *ret_error)
 {
     if (dir == NULL || fn == NULL || !pt_options_valid(options, sizeof *options, sizeof *options))
-        return PEAT_INVALID;
+        return refuse(ret_error, "peat_import: dir or fn is NULL, or options make no sense");
     return import_from(dir, options, fn, ctx, NULL, ret_error);
 }
 
@@ -104,6 +110,7 @@ peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd, pea
 {
     fd_stream f = {.fd = fd};
     if (dir == NULL || fd < 0 || !pt_options_valid(options, sizeof *options, sizeof *options))
-        return PEAT_INVALID;
+        return refuse(ret_error,
+                      "peat_import_fd: dir is NULL, fd below 0, or options make no sense");
     return import_from(dir, options, read_fd, &f, &f.os_errno, ret_error);
 }

@@ -56,8 +56,9 @@ peat_rc pt_range_buf_init(pt_range_buf *r, const pt_env *env, uint32_t keyspace,
     peat_rc rc = pt_key_buf_init(&r->lower, env, keyspace, lower);
     if (rc != PEAT_OK)
         return rc;
-    rc = upper.data != NULL ? pt_key_buf_init(&r->upper, env, keyspace, upper)
-                            : pt_key_buf_init(&r->upper, env, keyspace + 1, peat_unbounded());
+    bool bounded = upper.data != NULL || upper.size != 0; /* no data, but a size: that is refused */
+    rc = bounded ? pt_key_buf_init(&r->upper, env, keyspace, upper)
+                 : pt_key_buf_init(&r->upper, env, keyspace + 1, peat_unbounded());
     if (rc != PEAT_OK)
         pt_key_buf_done(&r->lower);
     return rc;

@@ -185,7 +185,9 @@ static void the_callbacks_result_is_returned(void **state)
     expect_no_store(k, "copy");
     assert_int_equal(peat_export(k->db, NULL, NULL, NULL), PEAT_INVALID);
     assert_int_equal(peat_export(NULL, NULL, take, &cut), PEAT_INVALID);
-    assert_int_equal(peat_import("copy", NULL, NULL, NULL, NULL), PEAT_INVALID);
+    assert_int_equal(peat_import("copy", NULL, NULL, NULL, &k->error), PEAT_INVALID);
+    assert_int_equal(k->error.rc, PEAT_INVALID);
+    assert_non_null(strstr(k->error.message, "fn is NULL"));
     assert_int_equal(peat_import(NULL, NULL, give, &whole, NULL), PEAT_INVALID);
     free(cut.bytes.data);
     free(whole.bytes.data);
@@ -242,7 +244,9 @@ static void a_pipe_between_two_stores(void **state)
     assert_ok(peat_open(to, NULL, &db, NULL));
     assert_int_equal(count_all(db), 1000);
     assert_ok(peat_close(db));
-    assert_int_equal(peat_import_fd(to, NULL, -1, &error) < 0, true);
+    assert_int_equal(peat_import_fd(to, NULL, -1, &error), PEAT_INVALID);
+    assert_int_equal(error.rc, PEAT_INVALID);
+    assert_non_null(strstr(error.message, "fd below 0"));
     assert_ok(peat_destroy(from, NULL));
     assert_ok(peat_destroy(to, NULL));
     assert_int_equal(close(fd), 0);

@@ -249,6 +249,9 @@ static void nonsense_arguments_are_invalid(void **state)
     assert_int_equal(peat_iter_open(k->db, &o, &it), PEAT_INVALID);
     o = (peat_iter_options){.size = sizeof o, .prefix = peat_bytes(NULL, 2)};
     assert_int_equal(peat_iter_open(k->db, &o, &it), PEAT_INVALID);
+    o = (peat_iter_options){.size = sizeof o, .upper = peat_bytes(NULL, 2)};
+    assert_int_equal(peat_iter_open(k->db, &o, &it), PEAT_INVALID);
+    assert_int_equal(peat_compact(k->db, peat_str("b"), o.upper, NULL), PEAT_INVALID);
     o = (peat_iter_options){.size = sizeof o, .lower = peat_bytes(key, PEAT_KEY_SIZE_MAX + 1)};
     assert_int_equal(peat_iter_open(k->db, &o, &it), PEAT_TOO_BIG);
     it = open_iter(k, NULL);
