@@ -1020,7 +1020,7 @@ typedef struct peat_test_options {
     size_t memtable_bytes;
     size_t block_bytes;
     size_t partition_bytes;
-    size_t table_bytes;
+    size_t table_bytes; /* a manifest is short with it, too */
     size_t segment_bytes;
 } peat_test_options;
 

@@ -12,6 +12,7 @@
 #define MEMTABLE_BYTES_MAX ((size_t)64 << 20)
 #define SEGMENT_BYTES_MIN  ((uint64_t)256 << 10)
 #define SEGMENT_BYTES_MAX  ((uint64_t)64 << 20)
+#define MANIFEST_BYTES_MIN ((uint64_t)64 << 10)
 /* A merge: read-ahead, the table being written, its filter. More than this it does not need. */
 #define WORK_BYTES_MAX ((size_t)24 << 20)
 /* Slices in a partition from which on a merge is due: with filters a missing slice costs a get
@@ -57,6 +58,7 @@ static void divide_memory(pt_settings *s)
     s->cache_bytes = rest > s->memory_bytes / 4 ? rest : s->memory_bytes / 4;
     s->segment_bytes_max = pt_min_u64(SEGMENT_BYTES_MAX, s->memtable_bytes);
     s->segment_bytes_min = pt_min_u64(SEGMENT_BYTES_MIN, s->segment_bytes_max);
+    s->manifest_bytes_min = MANIFEST_BYTES_MIN;
 }
 
 /* Tests make sizes tiny; the result never changes. */
@@ -69,6 +71,8 @@ static void apply_test_options(const peat_test_options *t, pt_settings *s)
     s->partition_bytes =
         t->partition_bytes != 0 && t->partition_bytes < 4096 ? 4096 : t->partition_bytes;
     s->table_bytes = t->table_bytes != 0 && t->table_bytes < 4096 ? 4096 : t->table_bytes;
+    if (t->table_bytes != 0) /* the manifest is about tables */
+        s->manifest_bytes_min = pt_min_u64(MANIFEST_BYTES_MIN, s->table_bytes / 4);
     if (t->segment_bytes != 0) {
         s->segment_bytes_min = clamp_size(t->segment_bytes, 8192, (size_t)64 << 20);
         s->segment_bytes_max = pt_max_u64(s->segment_bytes_min, 2 * s->segment_bytes_min);

@@ -39,7 +39,7 @@ static peat_rc install(pt_store *s, pt_bytes *io_edit, pt_state *state, const pt
     swap_view(s, next, flushed);
     /* a manifest that could not be rewritten is only longer than it need be; if its disk is to
      * blame, the sink is fenced */
-    rc = pt_catalog_tidy(&s->catalog);
+    rc = pt_catalog_tidy(&s->catalog, s->settings.manifest_bytes_min);
     return rc == PEAT_NOMEM || rc == PEAT_FULL || rc == PEAT_IO ? PEAT_OK : rc;
 }
 

@@ -42,6 +42,7 @@ typedef struct pt_settings {
     uint64_t partition_bytes;                        /* 0: by the size of the store */
     uint64_t table_bytes;                            /* 0: by the partition target */
     uint64_t segment_bytes_min, segment_bytes_max;
+    uint64_t manifest_bytes_min; /* a shorter one is not rewritten */
     size_t slices_max;
 } pt_settings;
 

@@ -137,11 +137,11 @@ out:
     return rc;
 }
 
-peat_rc pt_catalog_tidy(pt_catalog *c)
+peat_rc pt_catalog_tidy(pt_catalog *c, uint64_t manifest_bytes_min)
 {
     peat_rc rc = PEAT_OK;
     pt_bytes b;
-    if (!pt_manifest_wants_rewrite(c->manifest, c->live_bytes))
+    if (!pt_manifest_wants_rewrite(c->manifest, c->live_bytes, manifest_bytes_min))
         return PEAT_OK;
     pt_bytes_init(&b, c->env);
     TRY(snapshot(c, &b));

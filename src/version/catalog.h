@@ -44,8 +44,8 @@ void pt_catalog_done(pt_catalog *c);
 
 /* Edit under construction: the items without the state, which commit adds. */
 peat_rc pt_catalog_commit(pt_catalog *c, pt_bytes *io_edit, const pt_state *state) PT_MUST_USE;
-/* Rewrites the manifest when it has grown; harmless to fail. */
-peat_rc pt_catalog_tidy(pt_catalog *c) PT_MUST_USE;
+/* Rewrites the manifest when it has grown beyond that and what is live; harmless to fail. */
+peat_rc pt_catalog_tidy(pt_catalog *c, uint64_t manifest_bytes_min) PT_MUST_USE;
 
 pt_tref *pt_catalog_table(const pt_catalog *c, uint64_t file_number); /* NULL: none */
 

@@ -12,8 +12,7 @@
 
 /* Space is taken ahead of the records: a full disk is met before anything is written, and a sync
  * seldom has to record a new size. */
-#define ALLOCATE_BYTES    ((uint64_t)32 << 10)
-#define REWRITE_BYTES_MIN ((uint64_t)64 << 10)
+#define ALLOCATE_BYTES ((uint64_t)32 << 10)
 
 struct pt_manifest {
     const pt_env *env;
@@ -361,9 +360,9 @@ out:
     return rc;
 }
 
-bool pt_manifest_wants_rewrite(const pt_manifest *m, uint64_t live_bytes)
+bool pt_manifest_wants_rewrite(const pt_manifest *m, uint64_t live_bytes, uint64_t bytes_min)
 {
-    return m->place.end > REWRITE_BYTES_MIN && m->place.end / 4 > live_bytes;
+    return m->place.end > bytes_min && m->place.end / 4 > live_bytes;
 }
 
 peat_rc pt_manifest_rewrite(pt_manifest *m, pt_slice snapshot)

@@ -44,8 +44,8 @@ peat_rc pt_manifest_begin(pt_manifest *m, pt_slice snapshot) PT_MUST_USE;
 /* Appends; durable and promised on return. A failure after the first byte was written fences the
  * sink (never retried on that file); space and memory are taken before. */
 peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload) PT_MUST_USE;
-/* True when the file is over 4x `live_bytes` (and 64 KiB): time for pt_manifest_rewrite. */
-bool pt_manifest_wants_rewrite(const pt_manifest *m, uint64_t live_bytes);
+/* True when the file is over 4x `live_bytes` (and bytes_min): time for pt_manifest_rewrite. */
+bool pt_manifest_wants_rewrite(const pt_manifest *m, uint64_t live_bytes, uint64_t bytes_min);
 /* A new file with one record, then the superblock points to it, then the old one goes. A failure
  * before the superblock is touched leaves everything as it was. */
 peat_rc pt_manifest_rewrite(pt_manifest *m, pt_slice snapshot) PT_MUST_USE;

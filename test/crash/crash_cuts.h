@@ -24,6 +24,7 @@ typedef struct crash_tally {
     uint64_t images; /* distinct */
     uint64_t cuts;   /* made, the same image again included */
     uint64_t boundaries, commits, plans;
+    uint64_t rewrites; /* of the manifest, by plans alone */
     uint64_t at_depth[CRASH_DEPTH + 1]; /* images verified */
     uint64_t twice, read_only, copies, killed;
     uint64_t broken; /* images with garbage that did not come back whole */

@@ -42,7 +42,7 @@ static const crash_load loads[] = {
      .option = {OPT(compression) = 1, OPT(keys) = 1, OPT(partition) = 4096, OPT(threads) = -1}},
     {"recycling",     WRITES(25, 10, 50, 30, 8, 1500, 10, 3000), AFTER(0, 18, 10, 0, 0, 0, 0, 0),
      .option = {OPT(threads) = -1}},
-    {"manifest",      WRITES(10, 10, 30, 20, 3, 100, 0, 0),    AFTER(0, 60, 25, 0, 8, 0, 0, 0),
+    {"manifest",      WRITES(10, 10, 30, 20, 3, 100, 0, 0),    AFTER(0, 60, 5, 25, 0, 5, 0, 0),
      .option = {OPT(threads) = -1}},
     {"copies",        WRITES(10, 10, 0, 60, 20, 600, 0, 0),    AFTER(0, 6, 0, 0, 0, 0, 0, 12),
      .option = {OPT(keys) = 1, OPT(threads) = -1}},

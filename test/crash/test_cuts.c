@@ -19,10 +19,11 @@
 #include <time.h>
 #include <cmocka.h>
 
-#define COMMITS       40
-#define FAILURES_MAX  5
-#define SAMPLE_IN     25 /* boundaries, in the ordinary test */
-#define SAMPLE_LENGTH 24 /* commits */
+#define COMMITS         40
+#define FAILURES_MAX    5
+#define SAMPLE_IN       25  /* boundaries, in the ordinary test */
+#define SAMPLE_LENGTH   24  /* commits */
+#define REWRITES_LENGTH 120 /* commits */
 
 static bool run_job(crash_job *j)
 {
@@ -48,8 +49,25 @@ static void every_kind_of_work_comes_back_from_its_cuts(void **state)
                        .tally = t};
         assert_true(run_job(&j));
     }
-    print_message("%" PRIu64 " distinct images\n", t->images);
+    print_message("%" PRIu64 " distinct images, %" PRIu64 " rewrites of the manifest\n", t->images,
+                  t->rewrites);
     assert_true(t->images > 500 && t->at_depth[2] > 20 && t->at_depth[3] > 5);
+    crash_tally_free(t);
+}
+
+/* The cuts are those while it is being rewritten, and next to no others. */
+static void a_manifest_that_is_rewritten_again_and_again_comes_back(void **state)
+{
+    (void)state;
+    crash_tally *t = crash_tally_new(100000);
+    crash_job j = {.load = crash_load_of("manifest"),
+                   .seed = model_seed(1),
+                   .commits = REWRITES_LENGTH,
+                   .one_in = 1000,
+                   .tally = t};
+    assert_true(run_job(&j));
+    print_message("%" PRIu64 " distinct images, %" PRIu64 " rewrites\n", t->images, t->rewrites);
+    assert_true(t->rewrites >= 8 && t->images > 40 * t->rewrites);
     crash_tally_free(t);
 }
 
@@ -59,12 +77,13 @@ static void every_kind_of_work_comes_back_from_its_cuts(void **state)
 static void print_line(const crash_tally *t, unsigned failed, size_t loads)
 {
     (void)printf("%" PRIu64 " trials, %u violations; distinct images of %zu workloads, %" PRIu64
-                 " plans, %" PRIu64 " commits, %" PRIu64
-                 " boundaries; opened after one cut %" PRIu64 ", two %" PRIu64 ", three %" PRIu64
-                 "; recovered twice %" PRIu64 ", read-only first %" PRIu64 ", killed %" PRIu64
-                 ", copies %" PRIu64 "\n",
-                 t->images, failed, loads, t->plans, t->commits, t->boundaries, t->at_depth[1],
-                 t->at_depth[2], t->at_depth[3], t->twice, t->read_only, t->killed, t->copies);
+                 " plans, %" PRIu64 " commits, %" PRIu64 " boundaries, %" PRIu64
+                 " rewrites of the manifest; opened after one cut %" PRIu64 ", two %" PRIu64
+                 ", three %" PRIu64 "; recovered twice %" PRIu64 ", read-only first %" PRIu64
+                 ", killed %" PRIu64 ", copies %" PRIu64 "\n",
+                 t->images, failed, loads, t->plans, t->commits, t->boundaries, t->rewrites,
+                 t->at_depth[1], t->at_depth[2], t->at_depth[3], t->twice, t->read_only, t->killed,
+                 t->copies);
     (void)fflush(stdout);
 }
 
@@ -111,6 +130,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_work_comes_back_from_its_cuts),
+        cmocka_unit_test(a_manifest_that_is_rewritten_again_and_again_comes_back),
     };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return campaign();

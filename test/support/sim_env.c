@@ -195,6 +195,11 @@ void sim_stores(sim_env *sim, bool on)
     sim->stores = on;
 }
 
+void sim_fix_random(sim_env *sim)
+{
+    sim->fixed_random = true;
+}
+
 uint64_t sim_disk_bytes(sim_env *sim)
 {
     sim_lock(sim);
@@ -249,6 +254,7 @@ static sim_env *clone_bare(sim_env *sim, uint64_t seed)
     to->file_limit = sim->file_limit;
     to->split_bytes = sim->split_bytes;
     to->stores = sim->stores;
+    to->fixed_random = sim->fixed_random;
     to->read_only = sim->read_only;
     to->pid = sim->pid + 1;
     atomic_store(&to->now_ns, atomic_load(&sim->now_ns));

@@ -116,6 +116,8 @@ void sim_split_writes(sim_env *sim, size_t bytes);
 /* file_store: refused always, or one time in four; what it stores may be cut at any byte. At first
  * on for odd seeds. */
 void sim_stores(sim_env *sim, bool on);
+/* `random` gives the same bytes for ever, in the clones too. */
+void sim_fix_random(sim_env *sim);
 uint64_t sim_disk_bytes(sim_env *sim);
 
 /* --- time ----------------------------------------------------------------------------------- */

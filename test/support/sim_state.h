@@ -27,7 +27,7 @@ struct sim_env {
     uint64_t disk_limit, file_limit;
     size_t split_bytes;
     bool read_only;
-    bool stores;
+    bool stores, fixed_random;
     int64_t pid;
     char story[512];
     /* guarded by mu, which the hook's own calls take again */

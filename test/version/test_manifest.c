@@ -161,10 +161,10 @@ static void a_grown_manifest_is_rewritten(void **state)
     store_init(&s, sim);
     must(&s, store_open(&s));
     must(&s, store_begin(&s));
-    while (!pt_manifest_wants_rewrite(s.m, 1000))
+    while (!pt_manifest_wants_rewrite(s.m, 1000, 64 << 10))
         must(&s, store_append(&s));
     assert_true(pt_manifest_bytes(s.m) >= 64 << 10);
-    assert_false(pt_manifest_wants_rewrite(s.m, 1 << 20));
+    assert_false(pt_manifest_wants_rewrite(s.m, 1 << 20, 64 << 10));
     must(&s, store_rewrite(&s));
     assert_true(pt_manifest_bytes(s.m) <= 32 << 10);
     assert_int_equal(names_in(sim), 2);
