@@ -8,7 +8,6 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,48 +19,6 @@
 #define COLLECT_MAX   24  /* cuts during one recovery */
 #define VISITED_BITS  19
 #define KILLED        SIM_CUT_MODE_COUNT
-
-/* --- what was seen ---------------------------------------------------------------------------- */
-
-/* False when it was there, or there is no room. */
-static bool set_add(uint64_t *set, size_t capacity, uint64_t hash)
-{
-    hash += hash == 0;
-    for (size_t i = 0; i < 64; i++) {
-        uint64_t *slot = &set[(hash + i) & (capacity - 1)];
-        if (*slot == hash)
-            return false;
-        if (*slot == 0) {
-            *slot = hash;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void *map_shared(size_t size)
-{
-    void *p =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
-        abort();
-    return p;
-}
-
-crash_tally *crash_tally_new(size_t images)
-{
-    crash_tally *t = map_shared(sizeof *t);
-    for (t->capacity = 1024; t->capacity < 4 * images;)
-        t->capacity *= 2;
-    t->seen = map_shared(t->capacity * sizeof *t->seen);
-    return t;
-}
-
-void crash_tally_free(crash_tally *t)
-{
-    (void)munmap(t->seen, t->capacity * sizeof *t->seen); /* fails for bad arguments only */
-    (void)munmap(t, sizeof *t);
-}
 
 /* --- images ----------------------------------------------------------------------------------- */
 
@@ -128,10 +85,10 @@ static bool is_new(cuts *c, const image *im)
     uint64_t hash = sim_image_hash(im->sim);
     crash_tally *t = c->tally;
     t->cuts++;
-    if (set_add(t->seen, t->capacity, hash))
+    if (crash_set_add(t->seen, t->capacity, hash))
         t->images++;
     hash = pt_mix(hash ^ pt_mix(im->plan->hash[im->low]) ^ pt_mix(pt_mix(im->high)));
-    return set_add(c->visited, (size_t)1 << VISITED_BITS, pt_mix(hash ^ im->depth));
+    return crash_set_add(c->visited, (size_t)1 << VISITED_BITS, pt_mix(hash ^ im->depth));
 }
 
 /* In a process of its own, whose failure is counted and told and no more. */

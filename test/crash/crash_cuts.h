@@ -24,7 +24,7 @@ typedef struct crash_tally {
     uint64_t images; /* distinct */
     uint64_t cuts;   /* made, the same image again included */
     uint64_t boundaries, commits, plans;
-    uint64_t rewrites; /* of the manifest, by plans alone */
+    uint64_t rewrites;                  /* of the manifest, by plans alone */
     uint64_t at_depth[CRASH_DEPTH + 1]; /* images verified */
     uint64_t twice, read_only, copies, killed;
     uint64_t broken; /* images with garbage that did not come back whole */
@@ -35,6 +35,8 @@ typedef struct crash_tally {
 /* `images` is about how many there is room for; more are counted no longer. */
 crash_tally *crash_tally_new(size_t images);
 void crash_tally_free(crash_tally *t);
+/* Of hashes; `capacity` is a power of two. False when it was there, or there is no room. */
+bool crash_set_add(uint64_t *set, size_t capacity, uint64_t hash);
 
 typedef struct crash_job {
     const crash_load *load;

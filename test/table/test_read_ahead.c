@@ -52,6 +52,9 @@ static void set_scene(scene *s, const pt_table_writer_options *o, size_t value_s
 
 static void clear_scene(scene *s)
 {
+    pt_cache_stats stats;
+    pt_cache_get_stats(s->cache, &stats);
+    assert_int_equal(stats.pinned, 0);
     assert_int_equal(s->files.ahead_bytes, 0);
     pt_cache_detach(s->cache, s->source);
     pt_table_free(s->k.table);
@@ -190,6 +193,28 @@ static void test_no_room_for_a_window(void **state)
     clear_scene(&s);
 }
 
+/* The room of one window is not given twice, and comes back. */
+static void test_two_scans(void **state)
+{
+    (void)state;
+    scene s;
+    pt_iter *it;
+    pt_table_iter_options o = {.hint = PT_FETCH_SCAN};
+    set_scene(&s, &aligned, 100, PT_STREAM_SCAN_BYTES);
+    assert_int_equal(pt_table_iter_new(&s.k.mem.env, s.k.table, s.source, &o, &it), PEAT_OK);
+    peat_rc rc = pt_iter_first(it);
+    while (rc == PEAT_OK && s.files.ahead_read == 0)
+        rc = pt_iter_next(it);
+    assert_int_equal(rc, PEAT_OK);
+    assert_int_equal(s.files.ahead_bytes, PT_STREAM_SCAN_BYTES);
+    uint64_t read = s.files.ahead_read;
+    walk_all(&s, true);
+    assert_int_equal(s.files.ahead_read, read);
+    pt_iter_done(it);
+    assert_int_equal(s.files.ahead_bytes, 0);
+    clear_scene(&s);
+}
+
 /* What is larger than a window is read as it always was. */
 static void test_large_blocks(void **state)
 {
@@ -258,7 +283,8 @@ int main(void)
         cmocka_unit_test(test_first_scan),       cmocka_unit_test(test_short_scan),
         cmocka_unit_test(test_what_is_resident), cmocka_unit_test(test_once),
         cmocka_unit_test(test_large_blocks),     cmocka_unit_test(test_no_room_for_a_window),
-        cmocka_unit_test(test_damage),           cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_two_scans),        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests_name("table/read_ahead", tests, NULL, NULL);
 }

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* test_catalog.c - what a rewritten manifest says is what the edits before it said. */
+#include "support/catalog_site.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define TABLES 6u
+
+static void add_table(catalog_site *s, uint64_t number)
+{
+    const char key[2] = {(char)('a' + (int)number), '\0'};
+    pt_table_meta meta = {.store_id = 7,
+                          .file_number = number,
+                          .file_bytes = 1000 + number,
+                          .entries = 2,
+                          .block_count = 1,
+                          .block_bytes = 4096,
+                          .run_kind = PT_RUN_FRESH,
+                          .key_min = pt_slice_of(key, 1),
+                          .key_max = pt_slice_of(key, 1)};
+    meta.section[PT_SECTION_INDEX].offset = 500;
+    meta.section[PT_SECTION_INDEX].size = 100;
+    pt_tref tref = {.meta = &meta};
+    pt_layer layer = {.tref = &tref, .bytes = 500, .entries = 2, .tombstones = number % 2};
+    pt_state state = s->catalog.state;
+    pt_bytes edit;
+    uint8_t *zeros = calloc(1, meta.file_bytes);
+    char name[16];
+    (void)snprintf(name, sizeof name, "t-%06u", (unsigned)number);
+    sim_file_put(s->sim, "db", name, zeros, meta.file_bytes);
+    free(zeros);
+    state.file_next = number + 1;
+    state.seq_flushed = number * 10;
+    state.seq_promised = number * 11;
+    state.log_serial_min = 3;
+    pt_bytes_init(&edit, s->env);
+    assert_int_equal(pt_edit_add_table(&edit, &meta), PEAT_OK);
+    assert_int_equal(pt_edit_push(&edit, s->catalog.version->partitions[0]->id, &layer), PEAT_OK);
+    assert_int_equal(pt_catalog_commit(&s->catalog, &edit, &state), PEAT_OK);
+    pt_bytes_done(&edit);
+}
+
+static const pt_log_end ends[] = {{1, 3, 500, 8192}, {4, 4, 700, 8192}};
+
+static void add_ends(catalog_site *s)
+{
+    pt_bytes edit;
+    pt_state state = s->catalog.state;
+    pt_bytes_init(&edit, s->env);
+    assert_int_equal(pt_edit_log_ends(&edit, ends, PT_COUNT_OF(ends)), PEAT_OK);
+    assert_int_equal(pt_catalog_commit(&s->catalog, &edit, &state), PEAT_OK);
+    pt_bytes_done(&edit);
+}
+
+static void expect_all(const pt_catalog *c)
+{
+    assert_int_equal(c->state.file_next, TABLES + 1);
+    assert_int_equal(c->state.seq_flushed, TABLES * 10);
+    assert_int_equal(c->state.seq_promised, TABLES * 11);
+    assert_int_equal(c->state.log_serial_min, 3);
+    assert_int_equal(c->state.edit_number, TABLES + 2);
+    assert_int_equal(c->log_end_count, PT_COUNT_OF(ends));
+    for (size_t i = 0; i < PT_COUNT_OF(ends); i++) {
+        assert_int_equal(c->log_ends[i].slot, ends[i].slot);
+        assert_int_equal(c->log_ends[i].serial, ends[i].serial);
+        assert_int_equal(c->log_ends[i].end, ends[i].end);
+        assert_int_equal(c->log_ends[i].file_bytes, ends[i].file_bytes);
+    }
+    assert_int_equal(c->table_count, TABLES);
+    assert_int_equal(c->version->count, 1);
+    const pt_partition *p = c->version->partitions[0];
+    assert_int_equal(p->slice_count, TABLES);
+    for (size_t i = 0; i < TABLES; i++) {
+        const pt_layer *l = &p->slices[i];
+        assert_int_equal(l->tref->meta->file_number, TABLES - i); /* newest first */
+        assert_int_equal(l->tombstones, (TABLES - i) % 2);
+    }
+}
+
+static void make(sim_env *sim)
+{
+    catalog_site s;
+    assert_true(catalog_site_open(&s, sim, "db"));
+    assert_int_equal(pt_catalog_create(&s.catalog, &s.shelf, 7, 0, false), PEAT_OK);
+    for (uint64_t number = 1; number <= TABLES; number++)
+        add_table(&s, number);
+    add_ends(&s);
+    expect_all(&s.catalog);
+    catalog_site_close(&s);
+}
+
+static uint64_t manifest_number(const catalog_site *s)
+{
+    return pt_manifest_superblock(s->catalog.manifest)->manifest_number;
+}
+
+static void a_rewritten_manifest_says_what_the_edits_said(void **state)
+{
+    (void)state;
+    catalog_site s;
+    sim_env *sim = sim_new(1);
+    make(sim);
+    for (uint64_t number = 1; number <= 3; number++) {
+        assert_true(catalog_site_open(&s, sim, "db"));
+        assert_int_equal(pt_catalog_open(&s.catalog, &s.shelf), PEAT_OK);
+        assert_int_equal(manifest_number(&s), number);
+        expect_all(&s.catalog);
+        assert_int_equal(pt_catalog_begin(&s.catalog), PEAT_OK);
+        s.catalog.live_bytes = 1; /* by itself it is rewritten when it has grown to four times it */
+        assert_int_equal(pt_catalog_tidy(&s.catalog, (uint64_t)1 << 20), PEAT_OK);
+        assert_int_equal(manifest_number(&s), number);
+        assert_int_equal(pt_catalog_tidy(&s.catalog, 0), PEAT_OK);
+        assert_int_equal(manifest_number(&s), number + 1);
+        catalog_site_close(&s);
+    }
+    assert_true(sim_is_clean(sim));
+    sim_free(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rewritten_manifest_says_what_the_edits_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
