@@ -159,7 +159,8 @@ static int sim_thread_start(void *ctx, void (*run)(void *arg), void *arg,
         free(thread);
         return e;
     }
-    sim_count_up(&sim->threads, 1);
+    if (atomic_fetch_add(&sim->threads, 1) == 0)
+        atomic_store(&sim->real_ns, 0);
     *ret_thread = thread;
     return 0;
 }
@@ -175,10 +176,21 @@ static void sim_thread_join(void *ctx, peat_env_thread *thread)
     free(thread);
 }
 
+/* What passed in reality since the last look. */
+static uint64_t really_passed(sim_env *sim)
+{
+    const peat_env *real = peat_env_default();
+    if (atomic_load_explicit(&sim->threads, memory_order_relaxed) == 0)
+        return 0;
+    uint64_t now = real->now_ns(real->ctx), last = atomic_exchange(&sim->real_ns, now);
+    return last != 0 && now > last ? now - last : 0;
+}
+
 static uint64_t sim_now_ns(void *ctx)
 {
     sim_env *sim = ctx;
     uint64_t step = atomic_load_explicit(&sim->clock_step_ns, memory_order_relaxed);
+    step += really_passed(sim);
     return atomic_fetch_add_explicit(&sim->now_ns, step, memory_order_relaxed) + step;
 }
 

@@ -38,6 +38,7 @@ struct sim_env {
     /* any thread */
     _Atomic uint64_t calls[SIM_KIND_COUNT];
     _Atomic uint64_t now_ns, wall_ahead_ms, clock_step_ns;
+    _Atomic uint64_t real_ns; /* the real clock at the last look with threads; 0: none yet */
     _Atomic uint64_t allocations, maps, dirs, files, locks, threads, bytes, bytes_peak;
 };
 
