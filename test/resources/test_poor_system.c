@@ -5,7 +5,7 @@
  *
  *   test_poor_system --campaign      five times
  *
- * ctest: timeout=240
+ * ctest: timeout=1000
  */
 #include "resources/poor_kit.h"
 

@@ -227,8 +227,10 @@ void sim_wall_set(sim_env *sim, uint64_t ms)
 
 void sim_hook_set(sim_env *sim, sim_hook_fn hook, void *arg)
 {
+    sim_lock(sim); /* a thread may be at a boundary */
     sim->hook = hook;
     sim->hook_arg = arg;
+    sim_unlock(sim);
 }
 
 uint64_t sim_boundaries(sim_env *sim)
