@@ -786,9 +786,9 @@ typedef struct peat_repair_report {
 } peat_repair_report;
 
 /*
- * Makes a new store in to_dir of everything that can still be read of the damaged store in dir,
- * which is not changed: when peat_open answers PEAT_CORRUPT, or peat_check finds damage and there
- * is no better copy. Needs room for the new store. Nobody may have dir open for writing.
+ * Makes a new store in to_dir, which does not lie in dir, of everything that can still be read of
+ * the damaged store in dir, which is not changed: when peat_open answers PEAT_CORRUPT, or
+ * peat_check finds damage and there is no better copy. Nobody may have dir open for writing.
  *
  * An entry is recovered when its bytes verify, and nothing that could hold a newer version or the
  * deletion of its key is lost. When something is (a block of a newer table, or the manifest that
@@ -802,8 +802,8 @@ typedef struct peat_repair_report {
  *
  * Returns PEAT_OK when the new store is complete and durable, however much was lost: look at the
  * report; or PEAT_NOT_FOUND, PEAT_NOT_STORE (dir), PEAT_EXISTS, PEAT_NOT_STORE (to_dir),
- * PEAT_VERSION, PEAT_UNSUPPORTED, PEAT_BUSY, PEAT_CANCELLED, PEAT_IO, a write error. After an error
- * there is no store in to_dir.
+ * PEAT_VERSION, PEAT_UNSUPPORTED, PEAT_BUSY, PEAT_CANCELLED, PEAT_INVALID, PEAT_IO, a write error.
+ * After an error there is no store in to_dir.
  */
 PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
                              const peat_repair_options *options, peat_repair_report *ret_report,

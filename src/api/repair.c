@@ -22,6 +22,15 @@ static bool valid(const char *dir, const char *to_dir, const peat_repair_options
            (report == NULL || report->size >= sizeof(size_t));
 }
 
+/* By their names alone: what links lead to is found by the lock, or by what lies in it. */
+static bool lies_in(const char *to_dir, const char *dir)
+{
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/')
+        n--;
+    return strncmp(to_dir, dir, n) == 0 && (to_dir[n] == '\0' || to_dir[n] == '/');
+}
+
 peat_rc peat_repair(const char *dir, const char *to_dir, const peat_repair_options *options,
                     peat_repair_report *ret_report, peat_error *ret_error)
 {
@@ -33,6 +42,11 @@ peat_rc peat_repair(const char *dir, const char *to_dir, const peat_repair_optio
     pt_say(ret_error, PEAT_OK, NULL);
     if (!valid(dir, to_dir, options, ret_report)) {
         pt_say(ret_error, PEAT_INVALID, "peat_repair: a directory or the options make no sense");
+        return PEAT_INVALID;
+    }
+    if (lies_in(to_dir, dir)) {
+        pt_say(ret_error, PEAT_INVALID,
+               "peat_repair: the new store is not made in the directory of the damaged one");
         return PEAT_INVALID;
     }
     pt_options_copy(options, &o, sizeof o);

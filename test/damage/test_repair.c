@@ -291,6 +291,23 @@ static bool repair_with_fault(const damage_world *w, uint32_t kinds, uint64_t at
     return reached;
 }
 
+static void a_store_is_not_repaired_into_itself(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dir, *to_dir;
+        bool refused;
+    } cases[] = {{"no", "no", true},     {"no/", "no", true},        {"no", "no/", true},
+                 {"no", "no/in", true},  {"no//", "no/in/it", true}, {"/no", "/no/in", true},
+                 {"no", "north", false}, {"no/in", "no", false},     {"no", "./no", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        peat_error e;
+        peat_rc rc = peat_repair(cases[i].dir, cases[i].to_dir, NULL, NULL, &e);
+        assert_int_equal(rc == PEAT_INVALID, cases[i].refused);
+        assert_true(rc != PEAT_OK && e.message[0] != '\0');
+    }
+}
+
 static void a_repair_that_fails_leaves_both_as_they_were(void **state)
 {
     (void)state;
@@ -350,6 +367,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(exchanged_pieces),
         cmocka_unit_test(missing_older_and_other_files),
         cmocka_unit_test(a_repair_that_fails_leaves_both_as_they_were),
+        cmocka_unit_test(a_store_is_not_repaired_into_itself),
     };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return campaign();
