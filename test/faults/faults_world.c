@@ -148,10 +148,10 @@ static void judge_write(faults_world *w, peat_rc rc, bool sync, const char *call
     if (done && w->must_refuse)
         faults_wrong(w, "%s was accepted after a sync of log or manifest had failed", call);
     bool syncs = sync && !w->open.options.no_log;
-    faults_note(w);
     w->book.acked[w->book.commits] = done;
     if (done && syncs)
         w->book.durable = w->book.commits;
+    faults_note(w); /* a thread's sync may have failed with this write in it */
     if (!done && syncs && w->struck_log)
         w->must_refuse = true;
 }
