@@ -14,8 +14,9 @@
 
 #include <cmocka.h>
 
-#define WRITERS 3
-#define READERS 2
+#define WRITERS  3
+#define READERS  2
+#define WATCHERS 8
 
 /* gcc says it one way, clang the other */
 #if defined(__has_feature)
@@ -36,6 +37,7 @@ typedef struct arena_war {
     pt_memtable *m;
     key_shape shape;
     uint64_t key_count; /* keys are shared by all writers; fewer keys, more versions */
+    bool downwards;     /* every key before all others: the whole leaf moves for each of them */
     atomic_ulong next_seq;
     atomic_ulong written[WRITERS]; /* entries this writer has added */
     uint64_t *seqs[WRITERS];       /* of its i-th entry, valid below `written` */
@@ -51,7 +53,9 @@ typedef struct soldier {
 static size_t key_of(const arena_war *w, unsigned writer, uint64_t i, uint8_t *key)
 {
     uint64_t id = pt_mix(i * WRITERS + writer) % w->key_count;
-    if (w->shape == KEYS_DECIMAL && w->key_count > ROUNDS)
+    if (w->downwards)
+        id = w->key_count - (i * WRITERS + writer);
+    else if (w->shape == KEYS_DECIMAL && w->key_count > ROUNDS)
         id = i * WRITERS + writer; /* ascending: everyone at the right edge */
     rng r = {.state = id};
     return key_make(w->shape, &r, id, key);
@@ -124,6 +128,21 @@ static void demand(arena_war *w, rng *r, pt_iter *it)
     check(w, pt_iter_seek_for_prev(it, key) == PEAT_OK && pt_slice_equal(it->at.key, key), 7);
 }
 
+/* The newest entry stays where it is while its leaf moves, is divided and left behind. It is asked
+ * for again and again by more threads than there are cores, so that some are stopped on their way
+ * to it: 15 to 40 in a fight on two busy cores. */
+static void watch(arena_war *w, unsigned writer)
+{
+    uint64_t written = atomic_load_explicit(&w->written[writer], memory_order_acquire);
+    if (written == 0)
+        return;
+    uint8_t bytes[MODEL_KEY_MAX];
+    pt_slice key = pt_slice_of(bytes, key_of(w, writer, written - 1, bytes));
+    pt_entry found;
+    for (int i = 0; i < 100; i++)
+        check(w, pt_memtable_get(w->m, key, PT_SEQ_MAX, &found), 14);
+}
+
 /* A walk never goes back, never sees a torn entry. */
 static void walk(arena_war *w, rng *r, pt_iter *it)
 {
@@ -171,6 +190,14 @@ static void *read_side(void *arg)
     return NULL;
 }
 
+static void *watch_side(void *arg)
+{
+    const soldier *s = arg;
+    while (still_writing(s->war))
+        watch(s->war, s->number % WRITERS);
+    return NULL;
+}
+
 static void everything_is_there(arena_war *w)
 {
     pt_iter *it = NULL;
@@ -186,25 +213,27 @@ static void everything_is_there(arena_war *w)
     assert_int_equal(backward, forward);
 }
 
-static void fight(key_shape shape, uint64_t key_count)
+static void fight_for(key_shape shape, uint64_t key_count, bool downwards)
 {
-    arena_war w = {.shape = shape, .key_count = key_count};
+    arena_war w = {.shape = shape, .key_count = key_count, .downwards = downwards};
     mem_env_init(&w.env);
     atomic_init(&w.next_seq, 1);
     assert_int_equal(pt_memtable_new(&w.env.env, (size_t)WRITERS * ROUNDS * 320, &w.m), PEAT_OK);
-    pthread_t threads[WRITERS + READERS];
-    soldier soldiers[WRITERS + READERS];
+    unsigned count = WRITERS + READERS + (downwards ? WATCHERS : 0);
+    pthread_t threads[WRITERS + READERS + WATCHERS];
+    soldier soldiers[WRITERS + READERS + WATCHERS];
     for (unsigned i = 0; i < WRITERS; i++) {
         w.seqs[i] = calloc(ROUNDS, sizeof(uint64_t));
         assert_non_null(w.seqs[i]);
     }
-    for (unsigned i = 0; i < WRITERS + READERS; i++) {
+    for (unsigned i = 0; i < count; i++) {
         soldiers[i] = (soldier){.war = &w, .number = i};
-        assert_int_equal(
-            pthread_create(&threads[i], NULL, i < WRITERS ? write_side : read_side, &soldiers[i]),
-            0);
+        void *(*side)(void *) = i < WRITERS             ? write_side
+                                : i < WRITERS + READERS ? read_side
+                                                        : watch_side;
+        assert_int_equal(pthread_create(&threads[i], NULL, side, &soldiers[i]), 0);
     }
-    for (unsigned i = 0; i < WRITERS + READERS; i++)
+    for (unsigned i = 0; i < count; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     everything_is_there(&w);
     if (atomic_load(&w.wrong) != 0)
@@ -214,6 +243,11 @@ static void fight(key_shape shape, uint64_t key_count)
     for (unsigned i = 0; i < WRITERS; i++)
         free(w.seqs[i]);
     assert_int_equal(atomic_load(&w.env.live), 0);
+}
+
+static void fight(key_shape shape, uint64_t key_count)
+{
+    fight_for(shape, key_count, false);
 }
 
 static void random_keys_survive_writers_and_readers(void **state)
@@ -232,6 +266,13 @@ static void ascending_keys_survive_writers_and_readers(void **state)
 {
     (void)state;
     fight(KEYS_DECIMAL, UINT64_C(1) << 40);
+}
+
+static void descending_keys_survive_writers_and_readers(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        fight_for(KEYS_DECIMAL, UINT64_C(1) << 40, true);
 }
 
 static void a_few_hot_keys_survive_writers_and_readers(void **state)
@@ -254,6 +295,7 @@ int main(void)
         cmocka_unit_test(random_keys_survive_writers_and_readers),
         cmocka_unit_test(decimal_keys_survive_writers_and_readers),
         cmocka_unit_test(ascending_keys_survive_writers_and_readers),
+        cmocka_unit_test(descending_keys_survive_writers_and_readers),
         cmocka_unit_test(a_few_hot_keys_survive_writers_and_readers),
         cmocka_unit_test(shrinking_prefixes_survive_writers_and_readers),
     };
