@@ -15,6 +15,13 @@ static uint64_t now_ns(pt_store *s)
     return s->env->now_ns(s->env->ctx);
 }
 
+/* What no caller waits for is told as an event when it fails. */
+static void tell(pt_store *s, peat_rc rc)
+{
+    if (rc != PEAT_OK)
+        pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
+}
+
 /* Syncs what is due. Returns the time until the next sync is due, UINT64_MAX when nothing waits. */
 static uint64_t sync_due(pt_store *s)
 {
@@ -26,9 +33,8 @@ static uint64_t sync_due(pt_store *s)
     if (now < since + s->settings.sync_interval_ns)
         return since + s->settings.sync_interval_ns - now;
     atomic_store(&s->unsynced_since_ns, 0);
-    /* a failure was sent as an event, and has fenced the store */
-    if (pt_store_sync(s) == PEAT_OK)
-        (void)!pt_install_promise(s, false); /* the next one comes after the next segment */
+    if (pt_store_sync(s) == PEAT_OK) /* tells of its failure itself */
+        tell(s, pt_install_promise(s, false));
     return UINT64_MAX;
 }
 
@@ -40,10 +46,9 @@ static void promise_when_quiet(pt_store *s)
     pt_mutex_lock(&s->commit_mu);
     peat_rc rc = pt_log_idle(s->log);
     pt_mutex_unlock(&s->commit_mu);
-    if (rc != PEAT_OK)
-        pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
-    else
-        (void)!pt_install_promise(s, false);
+    if (rc == PEAT_OK)
+        rc = pt_install_promise(s, false);
+    tell(s, rc);
     pt_memtable_pool_trim(&s->memtables);
 }
 
@@ -153,7 +158,7 @@ static uint64_t round_of_work(pt_worker *w)
     if (outcome != PT_WORKER_NOTHING || busy)
         return 0;
     if (idle == 0 && w->first)
-        (void)!pt_install_empty_log(s); /* only costs space when it fails */
+        tell(s, pt_install_empty_log(s));
     /* nothing is due now; more may be when the store becomes idle */
     return pt_min_u64(idle == 0 ? UINT64_MAX : idle, sync_in);
 }

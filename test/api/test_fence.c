@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_fence.c - after a failed sync of the manifest every write is refused at once, with and
- * without a log, until the store is opened again; reads go on.
+ * without a log, until the store is opened again; reads go on. When it was a thread of the store
+ * that failed, an event tells of it.
  */
 #include "peat.h"
 #include "support/sim_env.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -94,9 +98,91 @@ static void without_a_log_too(void **state)
     site_close(&s);
 }
 
+/* --- in a thread --- */
+
+typedef struct errors_seen {
+    atomic_int count;
+    peat_rc rc;
+    char message[160]; /* of the first; read when no thread runs */
+} errors_seen;
+
+static void see_error(void *ctx, const peat_event *e)
+{
+    errors_seen *seen = ctx;
+    if (e->kind != PEAT_EVENT_ERROR || atomic_fetch_add(&seen->count, 1) != 0)
+        return;
+    seen->rc = e->rc;
+    (void)snprintf(seen->message, sizeof seen->message, "%s", e->message);
+}
+
+static void site_open_with_thread(site *s, const peat_test_options *test, errors_seen *seen)
+{
+    *s = (site){.sim = sim_new(sim_seed(1))};
+    s->host = (peat_host){
+        .size = sizeof s->host, .env = sim_peat(s->sim), .event_fn = see_error, .event_ctx = seen};
+    s->options = (peat_options){.size = sizeof s->options,
+                                .threads = 1,
+                                .sync_interval_ms = 1,
+                                .host = &s->host,
+                                .test = test};
+    assert_int_equal(peat_open("db", &s->options, &s->db, NULL), PEAT_OK);
+}
+
+/* The next sync of the manifest fails; a thread comes to it, as nobody else does. */
+static unsigned break_manifest(site *s)
+{
+    return sim_fault_add(
+        s->sim,
+        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO, .name_prefix = "m-"});
+}
+
+static void expect_told(site *s, unsigned fault, const errors_seen *seen)
+{
+    while (sim_fault_hits(s->sim, fault) == 0)
+        (void)sched_yield();
+    assert_int_equal(peat_close(s->db), PEAT_IO); /* no thread runs any more */
+    assert_int_equal(sim_fault_hits(s->sim, fault), 1);
+    assert_true(atomic_load(&seen->count) >= 1);
+    assert_int_equal(seen->rc, PEAT_IO);
+    assert_non_null(strstr(seen->message, "m-000001 cannot be synced"));
+    assert_true(sim_is_clean(s->sim));
+    sim_free(s->sim);
+}
+
+static void a_promise_that_fails_after_the_interval_is_told(void **state)
+{
+    (void)state;
+    site s;
+    errors_seen seen = {0};
+    site_open_with_thread(&s, NULL, &seen);
+    unsigned fault = break_manifest(&s);
+    assert_int_equal(peat_put(s.db, NULL, peat_str("a"), peat_str("1")), PEAT_OK);
+    expect_told(&s, fault, &seen);
+}
+
+/* All is in tables: an idle store lets go of the log. */
+static void an_emptied_log_that_fails_is_told(void **state)
+{
+    (void)state;
+    site s;
+    errors_seen seen = {0};
+    peat_test_options test = {.size = sizeof test, .segment_bytes = 8192};
+    peat_write_options sync = {.size = sizeof sync, .sync = true};
+    static char value[3000];
+    site_open_with_thread(&s, &test, &seen);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(peat_put(s.db, &sync, peat_str("a"), peat_bytes(value, sizeof value)),
+                         PEAT_OK);
+    assert_int_equal(peat_flush(s.db), PEAT_OK);
+    unsigned fault = break_manifest(&s);
+    expect_told(&s, fault, &seen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_promise_that_fails_after_the_interval_is_told),
+        cmocka_unit_test(an_emptied_log_that_fails_is_told),
         cmocka_unit_test(a_failed_manifest_refuses_writes_until_reopen),
         cmocka_unit_test(without_a_log_too),
     };

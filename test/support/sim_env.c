@@ -157,7 +157,8 @@ int sim_admit(sim_env *sim, sim_kind kind, const char *name, sim_keep *ret_keep)
 {
     /* relaxed: a count orders nothing, and must not hide the program's races */
     atomic_fetch_add_explicit(&sim->calls[kind], 1, memory_order_relaxed);
-    unsigned n = atomic_load_explicit(&sim->fault_count, memory_order_relaxed);
+    /* pairs with sim_fault_add, while threads run: orders nothing that comes after it */
+    unsigned n = atomic_load_explicit(&sim->fault_count, memory_order_acquire);
     int error = 0;
     for (unsigned i = 0; i < n; i++)
         if (strikes(&sim->faults[i], kind, name) && error == 0) {

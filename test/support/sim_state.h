@@ -19,9 +19,9 @@ typedef struct sim_fault_state {
 
 struct sim_env {
     peat_env env;
-    /* set while no other thread runs */
-    sim_fault_state faults[SIM_FAULTS_MAX];
+    sim_fault_state faults[SIM_FAULTS_MAX]; /* set before the count says so */
     atomic_uint fault_count;
+    /* set while no other thread runs */
     sim_hook_fn hook;
     void *hook_arg;
     uint64_t disk_limit, file_limit;
