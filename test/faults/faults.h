@@ -48,14 +48,14 @@ typedef struct faults_world {
     uint32_t snapshot_commits; /* of the book when it was taken */
     uint32_t copy_commits;     /* likewise, when the copy began */
     peat_rc only;              /* no other error is right; PEAT_OK: any that a disk may cause */
-    bool must_refuse;          /* a sync of the log or the manifest failed: no write until reopen */
+    bool must_refuse;          /* a vital sync failed: no write until reopen */
     bool copy_made;            /* the import returned PEAT_OK */
     /* Set by whoever makes calls fail, before they do; the first is not set for the real disk,
      * which loses nothing. */
     _Atomic bool disk_full;    /* no call of its own fails */
     _Atomic bool struck_sync;  /* of a file's contents: what was not durable may be lost */
-    _Atomic bool struck_log;   /* the same, of a log segment */
-    _Atomic bool struck_vital; /* the same, of the manifest or PEAT, while the store was open */
+    _Atomic bool struck_vital; /* the same, of the log, the manifest or PEAT, since `opens` */
+    _Atomic uint32_t opens;    /* counted before each: segments in use are others from then on */
     model_random random;
     uint64_t (*hits)(const struct faults_world *w); /* calls that failed so far */
     unsigned fault;                                 /* of the sim */
@@ -75,6 +75,7 @@ void faults_delete(faults_world *w, unsigned key, bool sync);
 /* Puts of `count` keys from `key` on and deletes of every fifth, as one. */
 void faults_batch(faults_world *w, unsigned key, unsigned count, uint32_t size, bool sync);
 void faults_sync(faults_world *w);
+void faults_await_sync(faults_world *w); /* that of the interval, by a thread of the store */
 void faults_flush(faults_world *w);
 void faults_compact(faults_world *w);
 void faults_settle(faults_world *w);

@@ -108,7 +108,7 @@ void faults_copy(faults_world *w)
         if (!faults_judge(w, rc, "peat_import") && error.message[0] == '\0')
             faults_wrong(w, "peat_import failed without a word");
         w->copy_made = rc == PEAT_OK;
-        w->struck_sync = w->struck_log = w->struck_vital = false; /* the copy's files */
+        w->struck_sync = w->struck_vital = false; /* the copy's files */
     }
     free(s.data);
     faults_note(w);

@@ -2,6 +2,7 @@
 /* faults_strike.c - see faults_strike.h. */
 #include "faults/faults_strike.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static char *find_fresh(faults_point *p, const char *name)
@@ -12,22 +13,43 @@ static char *find_fresh(faults_point *p, const char *name)
     return NULL;
 }
 
-/* A segment counts from its header on, a manifest when PEAT speaks of it. */
+static bool *find_slot(faults_point *p, const char *name)
+{
+    unsigned long n = strtoul(name + 2, NULL, 10); /* "w-000001" */
+    if (n >= FAULTS_SLOTS_MAX)
+        abort();
+    return &p->in_use[n];
+}
+
+/* A segment counts from the header on that this open store wrote: a new or a spare one whose sync
+ * fails is not used. A manifest counts when PEAT speaks of it. */
 static void follow_files(faults_point *p, const sim_boundary *b)
 {
-    if (b->kind == SIM_FILE_CREATE && (b->name[0] == 'w' || b->name[0] == 'm')) {
+    uint32_t opens = p->world.opens;
+    if (p->opens != opens)
+        memset(p->in_use, 0, sizeof p->in_use);
+    p->opens = opens;
+    if (b->kind != SIM_FILE_CREATE && b->kind != SIM_FILE_WRITE)
+        return;
+    bool created = b->kind == SIM_FILE_CREATE;
+    if (b->name[0] == 'w') {
+        *find_slot(p, b->name) = !created;
+    } else if (b->name[0] == 'm' && created) {
         char *slot = find_fresh(p, "");
-        if (slot != NULL)
-            (void)snprintf(slot, 16, "%s", b->name);
-    } else if (b->kind == SIM_FILE_WRITE && b->name[0] == 'w') {
-        char *slot = find_fresh(p, b->name);
-        if (slot != NULL)
-            slot[0] = '\0';
-    } else if (b->kind == SIM_FILE_WRITE && strcmp(b->name, "PEAT") == 0) {
-        for (size_t i = 0; i < FAULTS_FRESH_MAX; i++)
-            if (p->fresh[i][0] == 'm')
-                p->fresh[i][0] = '\0';
+        if (slot == NULL)
+            abort();
+        (void)snprintf(slot, sizeof p->fresh[0], "%s", b->name);
+    } else if (strcmp(b->name, "PEAT") == 0 && !created) {
+        memset(p->fresh, 0, sizeof p->fresh);
     }
+}
+
+/* Writes are refused after it has failed. */
+static bool is_vital(faults_point *p, const char *name)
+{
+    if (name[0] == 'w')
+        return *find_slot(p, name);
+    return strcmp(name, "PEAT") == 0 || (name[0] == 'm' && find_fresh(p, name) == NULL);
 }
 
 /* Before a sync that is going to fail: tells the world which. */
@@ -38,13 +60,9 @@ static void foresee(faults_point *p, sim_env *sim, const sim_boundary *b)
     if (b->kind != SIM_FILE_SYNC || !(p->fault.kinds & SIM_BIT(SIM_FILE_SYNC)) ||
         !(nth == p->fault.at || (p->fault.sticky && nth > p->fault.at)))
         return;
-    p->world.struck_sync = true;
-    if (find_fresh(p, b->name) != NULL)
-        return;
-    if (b->name[0] == 'w')
-        p->world.struck_log = true;
-    else if (b->name[0] == 'm' || strcmp(b->name, "PEAT") == 0)
+    if (is_vital(p, b->name))
         p->world.struck_vital = true;
+    p->world.struck_sync = true; /* last: whoever sees it sees both */
 }
 
 static void each_boundary(void *arg, sim_env *sim, const sim_boundary *b)

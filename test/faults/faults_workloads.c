@@ -20,6 +20,18 @@
         }                                                                                          \
     }
 
+/* One thread, which syncs what has waited for a millisecond. */
+#define INTERVAL                                                                                   \
+    {                                                                                              \
+        .field = {                                                                                 \
+            [MODEL_OPTION_threads] = 1,                                                            \
+            [MODEL_OPTION_interval] = 1,                                                           \
+            [MODEL_OPTION_memory] = 1 << 20,                                                       \
+            [MODEL_OPTION_memtable] = 65536,                                                       \
+            [MODEL_OPTION_segment] = 8192,                                                         \
+        }                                                                                          \
+    }
+
 static unsigned some_key(faults_world *w)
 {
     return (unsigned)model_below(&w->random, FAULTS_KEYS);
@@ -225,6 +237,20 @@ static void background(faults_world *w)
     faults_close(w);
 }
 
+/* The log is synced, and its promise written to the manifest, by a thread alone. */
+static void intervals(faults_world *w)
+{
+    faults_open(w);
+    for (unsigned i = 0; i < 4; i++) {
+        for (unsigned put = 0; put < 5; put++)
+            faults_put(w, some_key(w), 1500, false);
+        faults_await_sync(w);
+    }
+    faults_put(w, some_key(w), 100, false);
+    faults_read(w);
+    faults_close(w);
+}
+
 static void make_edits(faults_world *w, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -267,6 +293,7 @@ static const faults_workload workloads[] = {
     {"no-log", SIZES(-1, 1), NULL, without_log},
     {"manifest", SIZES(-1, 0), many_edits, new_manifest},
     {"background", SIZES(2, 0), NULL, background},
+    {"interval", INTERVAL, NULL, intervals},
 };
 
 size_t faults_workload_count(void)

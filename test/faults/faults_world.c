@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* faults_world.c - the operations of a workload under faults, and the book; see faults.h. */
+#include "api/handle.h"
 #include "faults/faults.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define VALUE_MAX ((uint32_t)200000)
+/* For what a thread does without waiting for anything: when that takes so long it does not do it.
+ * Less than the child has (model_child.c), so that the report has a reason. */
+#define PATIENCE_NS (UINT64_C(15) * 1000 * 1000 * 1000)
 
 void faults_wrong(const faults_world *w, const char *format, ...)
 {
@@ -128,18 +133,38 @@ bool faults_judge(const faults_world *w, peat_rc rc, const char *call)
     return false;
 }
 
+static uint64_t really_now(void)
+{
+    const peat_env *real = peat_env_default();
+    return real->now_ns(real->ctx);
+}
+
+/* A vital sync is failing or has failed: the store refuses writes as soon as the call has returned
+ * to the thread that made it. Whoever is that thread has it done when its operation returns. */
+static void expect_fence(const faults_world *w)
+{
+    bool threads = w->options.field[MODEL_OPTION_threads] >= 0;
+    uint64_t end = really_now() + PATIENCE_NS;
+    while (pt_sink_fenced(&w->db->store->sink) == PEAT_OK) {
+        if (!threads || really_now() > end)
+            faults_wrong(w, "a sync of log or manifest failed, and the store takes writes");
+        (void)sched_yield();
+    }
+}
+
 /* After every operation. A failed sync may have dropped what the system held in memory: what was
- * not durable by then is there or not from the next open on. */
+ * not durable by then is there or not from the next open on, and so are writes that got through
+ * beside it, before the fence. */
 void faults_note(faults_world *w)
 {
-    if (atomic_exchange(&w->struck_sync, false))
-        for (uint32_t i = w->book.durable + 1; i <= w->book.commits; i++)
-            w->book.acked[i] = false;
-    /* another thread sets the fence when the failed call has returned to it: a write may get
-     * through beside it, and from when on none does is not known here */
-    bool threads = w->options.field[MODEL_OPTION_threads] >= 0;
-    if (w->struck_vital && !threads)
+    bool lost = atomic_exchange(&w->struck_sync, false);
+    if (w->db != NULL && w->struck_vital && !w->must_refuse) {
+        expect_fence(w);
         w->must_refuse = true;
+        lost = true;
+    }
+    for (uint32_t i = w->book.durable + 1; lost && i <= w->book.commits; i++)
+        w->book.acked[i] = false;
 }
 
 /* What was handed to the store as commit `commits` of the book has returned. */
@@ -155,15 +180,13 @@ static void judge_write(faults_world *w, peat_rc rc, bool sync, const char *call
     if (done && syncs)
         w->book.durable = w->book.commits;
     faults_note(w); /* a thread's sync may have failed with this write in it */
-    if (!done && syncs && w->struck_log)
-        w->must_refuse = true;
 }
 
 /* An operation that makes everything durable has returned. */
 static void judge_durable(faults_world *w, peat_rc rc, const char *call)
 {
     bool done = faults_judge(w, rc, call);
-    if (done && w->must_refuse && w->db != NULL && !w->open.options.read_only)
+    if (done && w->must_refuse)
         faults_wrong(w, "%s succeeded after a sync of log or manifest had failed", call);
     faults_note(w);
     if (done)
@@ -180,10 +203,12 @@ static void open_store(faults_world *w, bool read_only)
         return;
     model_open_make(&w->options, w->sim ? sim_peat(w->sim) : NULL, &w->open);
     w->open.options.read_only = read_only;
-    peat_rc rc = peat_open(w->dir, &w->open.options, &w->db, &error);
     w->must_refuse = false;
-    w->struck_vital = false; /* atomic: no chain of assignments */
-    w->struck_log = false;
+    w->struck_vital = false;
+    w->opens++;
+    peat_rc rc = peat_open(w->dir, &w->open.options, &w->db, &error);
+    if (rc != PEAT_OK)
+        w->db = NULL;
     if (rc == PEAT_NOT_FOUND && read_only && w->book.durable == 0)
         return;
     if (!faults_judge(w, rc, "peat_open") && error.message[0] == '\0')
@@ -191,9 +216,7 @@ static void open_store(faults_world *w, bool read_only)
     if (rc > 0)
         faults_wrong(w, "peat_open: %s, %s", peat_rc_name(rc), error.message);
     faults_note(w);
-    if (rc != PEAT_OK)
-        w->db = NULL;
-    else if (!read_only)
+    if (rc == PEAT_OK && !read_only)
         w->book.durable = w->book.commits;
 }
 
@@ -216,8 +239,8 @@ void faults_close(faults_world *w)
     bool read_only = w->open.options.read_only;
     uint32_t durable = w->book.durable;
     peat_rc rc = peat_close(w->db);
-    judge_durable(w, rc, "peat_close");
     w->db = NULL;
+    judge_durable(w, rc, "peat_close");
     for (uint32_t i = durable; rc != PEAT_OK && w->open.options.no_log && i < w->book.commits; i++)
         w->book.acked[i + 1] = false; /* what was in memory only is gone */
     if (read_only)
@@ -231,7 +254,6 @@ static void write_one(faults_world *w, unsigned key, uint32_t size, bool deleted
     if (w->db == NULL)
         return;
     w->book.commits++;
-    w->struck_log = false;
     uint32_t number = note_write(&w->book, key, size, deleted);
     peat_rc rc;
     if (deleted) {
@@ -263,7 +285,6 @@ void faults_batch(faults_world *w, unsigned key, unsigned count, uint32_t size, 
     if (w->db == NULL)
         return;
     w->book.commits++;
-    w->struck_log = false;
     peat_rc rc = peat_batch_new(&batch);
     for (unsigned i = 0; rc == PEAT_OK && i < count; i++) {
         unsigned k = (key + i) % FAULTS_KEYS;
@@ -285,13 +306,25 @@ void faults_batch(faults_world *w, unsigned key, unsigned count, uint32_t size, 
 
 void faults_sync(faults_world *w)
 {
-    if (w->db == NULL)
+    if (w->db != NULL)
+        judge_durable(w, peat_sync(w->db), "peat_sync");
+}
+
+/* An acknowledged write has begun the interval. */
+void faults_await_sync(faults_world *w)
+{
+    if (w->db == NULL || !w->book.acked[w->book.commits])
         return;
-    w->struck_log = false;
-    peat_rc rc = peat_sync(w->db);
-    judge_durable(w, rc, "peat_sync");
-    if (rc < 0 && w->struck_log)
-        w->must_refuse = true;
+    pt_store *s = w->db->store;
+    uint64_t end = really_now() + PATIENCE_NS, position = pt_log_position(s->log);
+    while (pt_log_synced_position(s->log) < position && pt_sink_fenced(&s->sink) == PEAT_OK) {
+        if (really_now() > end)
+            faults_wrong(w, "the sync of the interval does not come");
+        (void)sched_yield();
+    }
+    if (pt_log_synced_position(s->log) >= position)
+        w->book.durable = w->book.commits;
+    faults_note(w);
 }
 
 void faults_flush(faults_world *w)

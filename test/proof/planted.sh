@@ -14,7 +14,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD only=${ONLY:-} limit=${N:-1000} bound=${BOUND:-100000}
 test_seconds=${TEST_SECONDS:-120} # a test that takes longer hangs: that finds it too
-unset N SEED BOUND # of the proof, not of the tests: an empty N is none of their rounds
+unset ONLY N SEED BOUND # of the proof, not of the tests: an empty N is none of their rounds
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
