@@ -16,7 +16,9 @@ if [[ -z $name || ! -f $script ]]; then
     echo "proof: no proof '$name'; there are: $(cd test/proof && echo *.sh | sed 's/\.sh//g')" >&2
     exit 2
 fi
-export BUILD=${BUILD:-build} SEED=${SEED:-1} N=${N:-} BOUND=${BOUND:-}
+BUILD=${BUILD:-build}
+[[ $BUILD == /* ]] || BUILD=$PWD/$BUILD # proofs change their folder
+export BUILD SEED=${SEED:-1} N=${N:-} BOUND=${BOUND:-}
 started=$SECONDS
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
