@@ -55,6 +55,13 @@ static inline void make_store(scene *s)
     assert_ok(peat_close(db));
 }
 
+/* Removes the file; where it was. */
+static inline void scene_unlink(const scene *s, const char *name, char ret_path[400])
+{
+    (void)snprintf(ret_path, 400, "%s/%s", s->dir, name);
+    assert_int_equal(unlink(ret_path), 0);
+}
+
 /* The file of the store whose name begins so. */
 static inline void scene_find(const scene *s, const char *prefix, char ret_name[64],
                               char ret_path[400])
@@ -81,6 +88,19 @@ static inline void expect_refused(scene *s, peat_rc expected, const char *cause)
     assert_null(strchr(s->error.message, '\n'));
     files_expect_same(s->dir, &before);
     files_forget(&before);
+}
+
+/* The open fails in whatever way, and nothing has changed. */
+static inline peat_rc refused_unchanged(scene *s)
+{
+    peat_db *db = NULL;
+    picture before = files_look(s->dir);
+    peat_rc rc = peat_open(s->dir, &s->options, &db, &s->error);
+    assert_true(rc < 0);
+    assert_null(db);
+    files_expect_same(s->dir, &before);
+    files_forget(&before);
+    return rc;
 }
 
 /* Both ways of opening. */

@@ -46,6 +46,55 @@ static inline pt_slice row_key(const row *r)
     return pt_slice_of(r->key, r->key_size);
 }
 
+/* Rows in the order of their keys, of which [low, high) count: the answers to expect. */
+typedef struct row_range {
+    const row *rows;
+    size_t low, high;
+} row_range;
+
+static inline size_t first_at_or_after(row_range r, pt_slice key)
+{
+    size_t i = r.low;
+    while (i < r.high && pt_slice_compare(row_key(&r.rows[i]), key) < 0)
+        i++;
+    return i;
+}
+
+static inline size_t last_at_or_before(row_range r, pt_slice key)
+{
+    size_t i = r.high;
+    while (i > r.low && pt_slice_compare(row_key(&r.rows[i - 1]), key) > 0)
+        i--;
+    return i - 1; /* SIZE_MAX, or the one before low, for none */
+}
+
+/* One of the four absolute moves; `die` has six sides. */
+static inline peat_rc jump(pt_iter *it, row_range r, uint64_t die, pt_slice target, size_t *ret_at)
+{
+    switch (die) {
+    case 0:
+        *ret_at = r.low;
+        return pt_iter_first(it);
+    case 1:
+        *ret_at = r.high - 1;
+        return pt_iter_last(it);
+    case 2:
+    case 3:
+        *ret_at = first_at_or_after(r, target);
+        return pt_iter_seek(it, target);
+    default:
+        *ret_at = last_at_or_before(r, target);
+        return pt_iter_seek_for_prev(it, target);
+    }
+}
+
+/* To the row beside *io_at, on which the iterator stands. */
+static inline peat_rc step(pt_iter *it, bool forward, size_t *io_at)
+{
+    *io_at += forward ? 1 : SIZE_MAX;
+    return forward ? pt_iter_next(it) : pt_iter_prev(it);
+}
+
 /* Moves to row `i` (count: behind the end; SIZE_MAX: before the first). */
 static inline peat_rc run_stand(run_iter *r, size_t i)
 {
@@ -81,19 +130,13 @@ static inline peat_rc run_last(pt_iter *it)
 static inline peat_rc run_seek(pt_iter *it, pt_slice key)
 {
     run_iter *r = (run_iter *)it;
-    size_t i = 0;
-    while (i < r->count && pt_slice_compare(row_key(&r->rows[i]), key) < 0)
-        i++;
-    return run_stand(r, i);
+    return run_stand(r, first_at_or_after((row_range){r->rows, 0, r->count}, key));
 }
 
 static inline peat_rc run_seek_for_prev(pt_iter *it, pt_slice key)
 {
     run_iter *r = (run_iter *)it;
-    size_t i = r->count;
-    while (i > 0 && pt_slice_compare(row_key(&r->rows[i - 1]), key) > 0)
-        i--;
-    return run_stand(r, i - 1);
+    return run_stand(r, last_at_or_before((row_range){r->rows, 0, r->count}, key));
 }
 
 static inline peat_rc run_next(pt_iter *it)

@@ -116,20 +116,9 @@ static void assert_stands_on(const world *w, peat_rc rc, size_t at)
         assert_true(pt_slice_equal(e->key, row_key(&w->rows[at])));
 }
 
-static size_t first_at_or_after(const world *w, pt_slice key)
+static row_range rows_of(const world *w)
 {
-    size_t i = w->low;
-    while (i < w->high && pt_slice_compare(row_key(&w->rows[i]), key) < 0)
-        i++;
-    return i;
-}
-
-static size_t last_at_or_before(const world *w, pt_slice key)
-{
-    size_t i = w->high;
-    while (i > w->low && pt_slice_compare(row_key(&w->rows[i - 1]), key) > 0)
-        i--;
-    return i - 1; /* perhaps that before the first */
+    return (row_range){w->rows, w->low, w->high};
 }
 
 /* One random move; *io_at is the row it must stand on, or one out of bounds. */
@@ -137,28 +126,11 @@ static peat_rc random_move(world *w, size_t *io_at)
 {
     pt_iter *it = &w->chain.base;
     uint8_t key[4];
-    if (in_bounds(w, *io_at) && roll(w, 6) != 0) {
-        bool forward = roll(w, 2) != 0;
-        *io_at += forward ? 1 : SIZE_MAX;
-        return forward ? pt_iter_next(it) : pt_iter_prev(it);
-    }
+    if (in_bounds(w, *io_at) && roll(w, 6) != 0)
+        return step(it, roll(w, 2) != 0, io_at);
     pt_put_be32(key, (uint32_t)roll(w, LINKS * SPAN + 50));
     pt_slice target = pt_slice_of(key, sizeof key);
-    switch (roll(w, 6)) {
-    case 0:
-        *io_at = w->low;
-        return pt_iter_first(it);
-    case 1:
-        *io_at = w->high - 1;
-        return pt_iter_last(it);
-    case 2:
-    case 3:
-        *io_at = first_at_or_after(w, target);
-        return pt_iter_seek(it, target);
-    default:
-        *io_at = last_at_or_before(w, target);
-        return pt_iter_seek_for_prev(it, target);
-    }
+    return jump(it, rows_of(w), roll(w, 6), target, io_at);
 }
 
 static void walks_in_both_directions_give_every_row(void **state)
@@ -187,9 +159,10 @@ static void every_key_is_sought_both_ways(void **state)
             uint8_t bytes[4];
             pt_put_be32(bytes, k);
             pt_slice key = pt_slice_of(bytes, sizeof bytes);
-            assert_stands_on(w, pt_iter_seek(&w->chain.base, key), first_at_or_after(w, key));
+            assert_stands_on(w, pt_iter_seek(&w->chain.base, key),
+                             first_at_or_after(rows_of(w), key));
             assert_stands_on(w, pt_iter_seek_for_prev(&w->chain.base, key),
-                             last_at_or_before(w, key));
+                             last_at_or_before(rows_of(w), key));
         }
         free_world(w);
     }

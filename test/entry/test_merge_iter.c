@@ -124,50 +124,22 @@ static void assert_stands_on(world *w, peat_rc rc, size_t i)
     assert_int_equal(w->it->at.kind, r->place % 3 ? PT_KIND_PUT : PT_KIND_DELETE);
 }
 
-static size_t first_at_or_after(const world *w, pt_slice key)
+static row_range rows_of(const world *w)
 {
-    size_t i = 0;
-    while (i < w->all_count && pt_slice_compare(row_key(&w->all[i]), key) < 0)
-        i++;
-    return i;
-}
-
-static size_t last_at_or_before(const world *w, pt_slice key)
-{
-    size_t i = w->all_count;
-    while (i > 0 && pt_slice_compare(row_key(&w->all[i - 1]), key) > 0)
-        i--;
-    return i - 1; /* SIZE_MAX: before the first */
+    return (row_range){w->all, 0, w->all_count};
 }
 
 /* One random move of the iterator; *io_at is the row it must stand on, or nonsense for none. */
 static peat_rc random_move(world *w, size_t *io_at)
 {
     row target = {.key_size = 0};
-    if (*io_at < w->all_count && roll(w, 8) != 0) {
-        bool forward = roll(w, 2) != 0;
-        *io_at += forward ? 1 : SIZE_MAX;
-        return forward ? pt_iter_next(w->it) : pt_iter_prev(w->it);
-    }
+    if (*io_at < w->all_count && roll(w, 8) != 0)
+        return step(w->it, roll(w, 2) != 0, io_at);
     if (w->all_count > 0 && roll(w, 2))
         target = w->all[roll(w, w->all_count)];
     else
         random_key(w, &target);
-    switch (roll(w, 6)) {
-    case 0:
-        *io_at = 0;
-        return pt_iter_first(w->it);
-    case 1:
-        *io_at = w->all_count - 1;
-        return pt_iter_last(w->it);
-    case 2:
-    case 3:
-        *io_at = first_at_or_after(w, row_key(&target));
-        return pt_iter_seek(w->it, row_key(&target));
-    default:
-        *io_at = last_at_or_before(w, row_key(&target));
-        return pt_iter_seek_for_prev(w->it, row_key(&target));
-    }
+    return jump(w->it, rows_of(w), roll(w, 6), row_key(&target), io_at);
 }
 
 static void walks_in_both_directions_give_every_row_in_order(void **state)
@@ -208,7 +180,7 @@ static void turning_at_every_row_gives_its_neighbours(void **state)
         world *w = make_world(seed, seed % (RUNS + 1));
         for (size_t i = 1; i + 1 < w->all_count; i++) {
             pt_slice key = row_key(&w->all[i]);
-            size_t first = first_at_or_after(w, key);
+            size_t first = first_at_or_after(rows_of(w), key);
             peat_rc rc = pt_iter_seek(w->it, key);
             for (size_t j = first; j < i; j++)
                 rc = pt_iter_next(w->it);
