@@ -76,6 +76,18 @@ class Repair(Cli):
         self.assertEqual(self.dump("other"), self.good)
         self.peat("repair", "-q", "--doubtful", "d.tsv", "s", "third", code=2)
 
+    def test_a_store_is_not_repaired_into_itself_through_links_either(self):
+        os.symlink("s", self.path("link"))
+        os.symlink(".", self.path("here"))
+        before = self.state()
+        for dir, new in (("s", "s"), ("s", "s/in"), ("s", "./s"), ("s", "link"), ("link", "s"),
+                         ("s", "link/"), ("s", "link/in"), ("link", "here/s/in/"), ("s", self.path("s"))):
+            self.peat("repair", dir, new, code=3)
+            self.assertIn("not made in the directory of the damaged one", self.err)
+            self.assertEqual(self.state(), before)
+        self.peat("repair", "-q", "link", "here/new")
+        self.assertEqual(self.dump("new"), self.good)
+
     def test_what_is_no_store_is_not_repaired(self):
         os.mkdir(self.path("other"))
         self.write("other/notes.txt", b"mine")

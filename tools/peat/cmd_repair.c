@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -132,6 +134,39 @@ static int fail(repair *r, peat_rc rc, const peat_error *error, const char *to)
                     *error->message ? error->message : peat_rc_text(rc));
 }
 
+/* Where a new store lies in truth; it and the last part of its path may still have to be made. Free
+ * it; NULL: not found, which peat_repair says better. */
+static char *real_place(const char *to)
+{
+    char *real = realpath(to, NULL);
+    if (real != NULL || errno != ENOENT)
+        return real;
+    size_t n = strlen(to);
+    while (n > 1 && to[n - 1] == '/')
+        n--;
+    while (n > 0 && to[n - 1] != '/')
+        n--;
+    char *parent = malloc(n + 2);
+    if (parent == NULL)
+        return NULL;
+    (void)snprintf(parent, n + 2, "%.*s.", (int)n, to);
+    real = realpath(parent, NULL);
+    free(parent);
+    return real;
+}
+
+/* Also through links, of which peat_repair, which compares the names, knows nothing. */
+static bool lies_in_store(const char *to, const char *dir)
+{
+    char *inner = real_place(to), *outer = realpath(dir, NULL);
+    size_t n = outer == NULL ? 0 : strlen(outer);
+    bool inside = inner != NULL && outer != NULL && strncmp(inner, outer, n) == 0 &&
+                  (inner[n] == '\0' || inner[n] == '/');
+    free(inner);
+    free(outer);
+    return inside;
+}
+
 static int run_repair(repair *r, const char *to)
 {
     peat_error error = {0};
@@ -151,7 +186,12 @@ static int run_repair(repair *r, const char *to)
     if (r->args->json)
         cli_bytes_add_text(&r->out.bytes, "{\"damages\":[");
     cli_progress_begin(&r->progress, r->args, "repair");
-    peat_rc rc = peat_repair(r->args->dir, to, &options, &report, &error);
+    peat_rc rc = PEAT_INVALID;
+    if (lies_in_store(to, r->args->dir))
+        (void)snprintf(error.message, sizeof error.message,
+                       "the new store is not made in the directory of the damaged one");
+    else
+        rc = peat_repair(r->args->dir, to, &options, &report, &error);
     (void)cli_progress_end(&r->progress);
     int code = rc == PEAT_OK ? tell(r, &report, to) : fail(r, rc, &error, to);
     add_report(r, &report, code);
