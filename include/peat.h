@@ -14,7 +14,6 @@
 #define PEAT_H
 
 /* ---- 1  Tutorial --------------------------------------------------------------------------------
- *
  * A store is a directory. It maps keys to values, both any bytes, and keeps the keys in the order
  * of memcmp. One process has it open for writing at a time, and any number of its threads may use
  * the one handle. The programs below are complete: the test suite takes them out of this comment,
@@ -31,7 +30,6 @@
  *     peat_db *db = NULL;
  *     peat_error error;
  *     peat_buf value = PEAT_BUF_INIT;
- *
  *     if (peat_open("fruit.peat", NULL, &db, &error) != PEAT_OK) {
  *         fprintf(stderr, "%s\n", error.message); // names the path and the cause
  *         return 1;
@@ -107,15 +105,12 @@
  *     if (rc == PEAT_OK)
  *         rc = count_prefix(db, "user/00", &count);
  *     printf("%s, %d entries\n", peat_rc_name(rc), count);
- *     if (peat_close(db) != PEAT_OK)
- *         return 1;
- *     return rc == PEAT_OK && count == 99 ? 0 : 1;
+ *     return peat_close(db) == PEAT_OK && rc == PEAT_OK && count == 99 ? 0 : 1;
  * }
  * @end
  *
- * What survives what is the table of section 9: by default the death of the process takes nothing,
- * a power cut at most the writes of the last 100 ms, and none that asked for sync or that peat_sync
- * was called after.
+ * What survives what is the table of section 9. Writes that no power cut may take ask for sync, or
+ * peat_sync is called after them.
  *
  * @example durable
  * #include <peat.h>
@@ -127,8 +122,7 @@
  *     peat_db *db = NULL;
  *     if (peat_open("bank.peat", NULL, &db, NULL) != PEAT_OK)
  *         return 1;
- *     // on disk before the call returns
- *     peat_rc rc = peat_put(db, &durable, peat_str("balance"), peat_str("12"));
+ *     peat_rc rc = peat_put(db, &durable, peat_str("balance"), peat_str("12")); // now on disk
  *     // many cheap writes, then one sync for all of them
  *     if (rc == PEAT_OK)
  *         rc = peat_put(db, NULL, peat_str("note/1"), peat_str("rent"));
@@ -158,8 +152,7 @@
  *     peat_db *db = NULL;
  *     peat_snapshot *before = NULL;
  *     peat_iter *it = NULL;
- *     size_t seen = 0;
- *
+ *     size_t seen = 0, n = 0;
  *     if (peat_open("words.peat", NULL, &db, NULL) != PEAT_OK)
  *         return 1;
  *     peat_rc rc = peat_put(db, NULL, peat_str("bog"), peat_str("wet ground"));
@@ -181,7 +174,6 @@
  *         rc = peat_iter_open(db, &options, &it);
  *     if (rc == PEAT_OK) {
  *         peat_row rows[64];
- *         size_t n = 0;
  *         while ((rc = peat_iter_fill_back(it, rows, 64, &n)) == PEAT_OK)
  *             seen += n; // rows[0 .. n-1] are good until the next call on it
  *     }
@@ -192,28 +184,30 @@
  * }
  * @end
  *
- * What holds for every call:
+ * What holds for every call, and is not said again below:
  *
  * - Threads. Any call may come from any thread, and calls on one peat_db may run at the same time.
  *   One iterator, batch, buffer or pinned value is used by one thread at a time. No handle belongs
  *   to the thread that made it.
  * - Visibility. A write that returned is seen by every read that starts afterwards.
- * - Outputs come last and are named ret_...; unless a call says otherwise they are set only when
- *   it returns PEAT_OK. An output that may be NULL says so.
  * - Inputs are copied or used up before the call returns; the caller keeps what it passed.
- * - Options. A NULL options pointer means all defaults, and so does a field that is zero. The first
- *   field, size, must be sizeof the struct, so that programs built against an older header keep
- *   working; a size the library cannot know is PEAT_INVALID.
+ * - Outputs come last and are named ret_...; unless a call says otherwise they are set only when
+ *   it returns PEAT_OK. A ret_error or ret_report may be NULL, and the error is filled whatever the
+ *   outcome; another output that may be NULL says so.
+ * - Structs. NULL options mean all defaults, and so does a field that is zero or NULL. In options
+ *   and in what a call fills, the first field, size, is set by the caller to sizeof the struct, so
+ *   that programs built against an older header keep working; a size the library cannot know is
+ *   PEAT_INVALID. What a callback is given is valid during the call only.
  * - NULL handles, and slices with data NULL and size > 0, are PEAT_INVALID, never a crash. All
  *   _close and _free calls accept NULL.
  * - Errors. After a call that failed nothing is half done. PEAT_NOMEM and PEAT_FULL leave the store
  *   usable. After a failed sync of the log or the manifest (PEAT_IO) reads go on and further writes
  *   are refused with that first cause until the store is closed and opened again.
- *   Any call that reads may return PEAT_IO, PEAT_CORRUPT (file and offset: peat_db_error), and
- *   PEAT_NOMEM; below these three are called "a read error". Any call that writes may return
- *   PEAT_IO, PEAT_FULL, PEAT_NOMEM and, on a store opened read-only, PEAT_READ_ONLY: "a write
- *   error". Every call may return PEAT_INVALID for arguments that make no sense, and PEAT_CLOSED
- *   where it says so.
+ *   Any call that reads may return "a read error": PEAT_IO, PEAT_CORRUPT (file and offset:
+ *   peat_db_error), PEAT_NOMEM. Any call that writes may return "a write error": PEAT_IO,
+ *   PEAT_FULL, PEAT_NOMEM and, on a store opened read-only, PEAT_READ_ONLY. Every call may return
+ *   PEAT_INVALID for arguments that make no sense, PEAT_TOO_BIG for keys and values beyond their
+ *   limits, and PEAT_CLOSED for a handle, iterator or snapshot whose store is closed.
  * - Fork. In a child of fork() every handle is dead: calls return PEAT_CLOSED and touch nothing.
  *   The lock on the store lives until the parent and all such children have exited or exec'ed.
  */
@@ -226,12 +220,10 @@
 extern "C" {
 #endif
 
-#ifndef PEAT_API
-#if defined(__GNUC__)
+#if !defined(PEAT_API) && defined(__GNUC__)
 #define PEAT_API __attribute__((visibility("default")))
-#else
+#elif !defined(PEAT_API)
 #define PEAT_API
-#endif
 #endif
 
 /* The environment: the operating system and the allocator behind one struct. Most programs never
@@ -242,6 +234,7 @@ typedef struct peat_db peat_db;
 typedef struct peat_batch peat_batch;
 typedef struct peat_iter peat_iter;
 typedef struct peat_snapshot peat_snapshot;
+typedef struct peat_options peat_options; /* section 10 */
 
 /* ---- 2  Version and limits ------------------------------------------------------------------- */
 
@@ -250,7 +243,7 @@ typedef struct peat_snapshot peat_snapshot;
 #define PEAT_VERSION_PATCH  0
 #define PEAT_VERSION_STRING "0.1.0"
 
-/* The version of the library in use, like "0.1.0"; a static string. Any thread, at any time. */
+/* The version of the library in use, like "0.1.0"; a static string. */
 PEAT_API const char *peat_version(void);
 
 /* Beyond these a call returns PEAT_TOO_BIG and changes nothing. The empty key and the empty value
@@ -260,10 +253,8 @@ PEAT_API const char *peat_version(void);
 #define PEAT_BATCH_SIZE_MAX ((size_t)1 << 30) /* peat_batch_bytes */
 
 /* ---- 3  Result codes and errors -----------------------------------------------------------------
- *
  * Zero is success, positive is an outcome a program expects, negative is an error: `rc < 0`.
- * One list gives the enum, the names and the texts. Numbers never change meaning.
- */
+ * One list gives the enum, the names and the texts. Numbers never change meaning. */
 
 #define PEAT_RC_LIST(X)                                                                            \
     X(PEAT_OK, 0, "done")                                                                          \
@@ -316,9 +307,7 @@ typedef struct peat_slice {
 
 static inline peat_slice peat_bytes(const void *data, size_t size)
 {
-    peat_slice s;
-    s.data = data;
-    s.size = size;
+    peat_slice s = {data, size};
     return s;
 }
 
@@ -349,8 +338,16 @@ typedef struct peat_buf {
     const struct peat_env *env; /* private: whose allocator data came from */
 } peat_buf;
 
+/* A value read without a copy (peat_get_pinned): data points into the store's own memory. */
+typedef struct peat_pinned {
+    const void *data;
+    size_t size;
+    void *reserved[2]; /* private: what keeps the bytes in place */
+} peat_pinned;
+
 /* clang-format off */
-#define PEAT_BUF_INIT {NULL, 0, 0, NULL}
+#define PEAT_BUF_INIT    {NULL, 0, 0, NULL}
+#define PEAT_PINNED_INIT {NULL, 0, {NULL, NULL}}
 /* clang-format on */
 
 /* Frees the memory and sets buf to PEAT_BUF_INIT. buf may be NULL. */
@@ -358,17 +355,11 @@ PEAT_API void peat_buf_free(peat_buf *buf);
 
 /* ---- 5  Open, put, get, delete, close -------------------------------------------------------- */
 
-typedef struct peat_options peat_options;             /* section 10 */
-typedef struct peat_read_options peat_read_options;   /* below */
-typedef struct peat_write_options peat_write_options; /* below */
-
-/*
- * Opens the store in the directory dir, creating it (and the last component of dir) when there is
- * none, and recovers whatever an earlier process left behind. options may be NULL: the defaults
- * are close to the best configuration. ret_error may be NULL; otherwise it is filled whatever the
- * outcome.
- *
- * Returns PEAT_OK and the handle, which is closed with peat_close; or
+/* Opens the store in the directory dir, creating it (and the last component of dir) when there is
+ * none, and recovers whatever an earlier process left behind. The defaults are close to the best
+ * configuration. Every byte of the store that an answer depends on is verified before it is used.
+ * Returns PEAT_OK and the handle, which is closed with peat_close: all that was recovered is
+ * durable; or
  *   PEAT_BUSY         another process, or this one, has it open: the message names the pid
  *   PEAT_NOT_FOUND    there is no store and options say PEAT_CREATE_NEVER or read_only
  *   PEAT_EXISTS       there is one and options say error_if_exists
@@ -379,105 +370,66 @@ typedef struct peat_write_options peat_write_options; /* below */
  *   PEAT_CORRUPT      damage, at the file and offset that the message names; see peat_repair
  *   PEAT_READ_ONLY    the file system is read-only and options do not say read_only
  *   PEAT_IO           no permission, or any other failure of the system: the message says which
- *   PEAT_INVALID, PEAT_NOMEM, PEAT_FULL
- *
- * Every byte of the store that an answer depends on is verified before it is used. When this
- * returns PEAT_OK all that was recovered is durable.
- */
+ *   PEAT_NOMEM, PEAT_FULL */
 PEAT_API peat_rc peat_open(const char *dir, const peat_options *options, peat_db **ret_db,
                            peat_error *ret_error);
 
-/*
- * Waits for calls in flight, makes everything durable, closes the store and frees the handle, which
+/* Waits for calls in flight, makes everything durable, closes the store and frees the handle, which
  * must not be used again. Iterators, snapshots and pinned values still open stay valid to close:
  * their calls return PEAT_CLOSED, pinned bytes stay readable until unpinned. NULL is PEAT_OK.
- *
  * Returns PEAT_OK when all writes are on disk, PEAT_CLOSED in a forked child, or a write error: the
- * handle is gone then too, and the next open recovers what had reached the log.
- */
+ * handle is gone then too, and the next open recovers what had reached the log. */
 PEAT_API peat_rc peat_close(peat_db *db);
 
-/*
- * Removes the store in dir, and dir itself when nothing else is in it. Files that are not the
- * store's are left alone. It cannot be undone. ret_error may be NULL.
- *
- * Returns PEAT_OK, PEAT_NOT_FOUND (nothing there), PEAT_NOT_STORE, PEAT_BUSY, PEAT_IO.
- */
+/* Removes the store in dir, and dir itself when nothing else is in it. Files that are not the
+ * store's are left alone. It cannot be undone. Returns PEAT_OK, PEAT_NOT_FOUND (nothing there),
+ * PEAT_NOT_STORE, PEAT_BUSY, PEAT_IO. */
 PEAT_API peat_rc peat_destroy(const char *dir, peat_error *ret_error);
 
-struct peat_write_options {
+typedef struct peat_write_options {
     size_t size;
     bool sync; /* the write is on disk before the call returns (group sync: waiters share one) */
-};
+} peat_write_options;
 
-struct peat_read_options {
+typedef struct peat_read_options {
     size_t size;
     const peat_snapshot *snapshot; /* read that state instead of the latest */
     bool no_cache_fill;            /* leave the cache as it is: for reads made only once */
-};
+} peat_read_options;
 
-/*
- * Sets key to value, whether or not the key was there.
- *
- * Returns PEAT_OK (visible to every later read; durability: section 9), PEAT_TOO_BIG, or a write
- * error. After an error of a write with sync the entry may be readable in this process, and after
- * the next open it is there or it is not, for good.
- */
+/* peat_put sets key to value, whether or not the key was there; peat_delete removes key, and that
+ * is PEAT_OK when it was not there. Return PEAT_OK (durability: section 9) or a write error. After
+ * an error of a write with sync the write may be seen in this process, and after the next open it
+ * is there or it is not, for good. */
 PEAT_API peat_rc peat_put(peat_db *db, const peat_write_options *options, peat_slice key,
                           peat_slice value);
-
-/* Removes key. Removing a key that is not there is PEAT_OK. Otherwise as peat_put. */
 PEAT_API peat_rc peat_delete(peat_db *db, const peat_write_options *options, peat_slice key);
 
-/*
- * Copies the value of key into ret_value (section 4), which keeps its old content unless the
- * result is PEAT_OK.
- *
- * Returns PEAT_OK, PEAT_NOT_FOUND, PEAT_TOO_BIG, PEAT_CLOSED (the snapshot's store is closed) or a
- * read error. Damage never reads as PEAT_NOT_FOUND.
- */
+/* Copies the value of key into ret_value (section 4), which keeps its old content unless the result
+ * is PEAT_OK; peat_exists only tells whether key is there. Return PEAT_OK, PEAT_NOT_FOUND or a read
+ * error. Damage never reads as PEAT_NOT_FOUND. */
 PEAT_API peat_rc peat_get(peat_db *db, const peat_read_options *options, peat_slice key,
                           peat_buf *ret_value);
-
-/* Whether key is there: PEAT_OK or PEAT_NOT_FOUND, otherwise as peat_get. */
 PEAT_API peat_rc peat_exists(peat_db *db, const peat_read_options *options, peat_slice key);
 
-/* A value read without a copy: data points into the store's own memory. */
-typedef struct peat_pinned {
-    const void *data;
-    size_t size;
-    void *reserved[2]; /* private: what keeps the bytes in place */
-} peat_pinned;
-
-/* clang-format off */
-#define PEAT_PINNED_INIT {NULL, 0, {NULL, NULL}}
-/* clang-format on */
-
-/*
- * As peat_get, but without copying the value. ret_value must be PEAT_PINNED_INIT or unpinned. The
+/* As peat_get, but without copying the value. ret_value must be PEAT_PINNED_INIT or unpinned. The
  * bytes stay as they are until peat_unpin, whatever happens to the store meanwhile. A pin holds
- * memory (a block, or a memtable): keep few, and not for long.
- */
+ * memory (a block, or a memtable): keep few, and not for long. peat_unpin lets go of the bytes and
+ * sets pinned to PEAT_PINNED_INIT; NULL and PEAT_PINNED_INIT are fine. */
 PEAT_API peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options, peat_slice key,
                                  peat_pinned *ret_value);
-
-/* Lets go of the bytes and sets pinned to PEAT_PINNED_INIT. NULL and PEAT_PINNED_INIT are fine. */
 PEAT_API void peat_unpin(peat_pinned *pinned);
 
-/*
- * The first cause of trouble the store has met since it was opened: what stopped its writes, or
- * the first damage or failed read it came across. Fills ret_error (PEAT_OK and an empty message
- * when there was none) and returns its rc; PEAT_INVALID when an argument is NULL.
- */
+/* The first cause of trouble the store has met since it was opened: what stopped its writes, or the
+ * first damage or failed read it came across. Fills ret_error (PEAT_OK and an empty message when
+ * there was none) and returns its rc; PEAT_INVALID when an argument is NULL. */
 PEAT_API peat_rc peat_db_error(peat_db *db, peat_error *ret_error);
 
 /* ---- 6  Batches: many writes as one -------------------------------------------------------------
- *
  * A batch collects puts and deletes in memory, in order: the last one of a key counts. It belongs
- * to no store and may be written to several, or several times, or cleared and filled anew.
- */
+ * to no store and may be written to several, or several times, or cleared and filled anew. */
 
-/* Makes an empty batch, freed with peat_batch_free. Returns PEAT_OK, PEAT_NOMEM, PEAT_INVALID. */
+/* Makes an empty batch, freed with peat_batch_free. Returns PEAT_OK or PEAT_NOMEM. */
 PEAT_API peat_rc peat_batch_new(peat_batch **ret_batch);
 PEAT_API void peat_batch_free(peat_batch *batch);
 
@@ -489,35 +441,29 @@ PEAT_API size_t peat_batch_count(const peat_batch *batch);
 PEAT_API size_t peat_batch_bytes(const peat_batch *batch);
 
 /* Add an operation; key and value are copied. Return PEAT_OK, PEAT_TOO_BIG (the entry, or the batch
- * with it), PEAT_NOMEM, PEAT_INVALID; on an error the batch is as it was. */
+ * with it) or PEAT_NOMEM; on an error the batch is as it was. */
 PEAT_API peat_rc peat_batch_put(peat_batch *batch, peat_slice key, peat_slice value);
 PEAT_API peat_rc peat_batch_delete(peat_batch *batch, peat_slice key);
 
-/*
- * As peat_batch_put, but returns the room for the value inside the batch instead of copying one:
- * write value_size bytes there before the next call on this batch. The room starts zeroed.
- */
+/* As peat_batch_put, but returns the room for the value inside the batch instead of copying one:
+ * write value_size bytes there before the next call on this batch. The room starts zeroed. */
 PEAT_API peat_rc peat_batch_put_reserve(peat_batch *batch, peat_slice key, size_t value_size,
                                         void **ret_value);
 
-/*
- * Applies the batch to the store as one write: readers, snapshots and recovery see all of it or
+/* Applies the batch to the store as one write: readers, snapshots and recovery see all of it or
  * nothing. The batch is unchanged; free or clear it yourself. An empty batch is PEAT_OK. Returns as
- * peat_put.
- */
+ * peat_put. */
 PEAT_API peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *batch);
 
 /* ---- 7  Iterators: entries in order -------------------------------------------------------------
- *
  * An iterator sees one point of the order of writing, fixed when it is opened (or the snapshot's).
  * It holds resources of the store (old versions, files) until closed.
  *
- * A movement returns PEAT_OK (it stands on an entry), PEAT_END (there is none: it stands nowhere),
- * PEAT_CLOSED, or a read error (it stands nowhere). A new iterator stands before everything: its
- * first peat_iter_next is peat_iter_first, its first peat_iter_prev is peat_iter_last. After
- * PEAT_END or an error, peat_iter_next and peat_iter_prev return the same again until one of
- * first, last, seek and seek_for_prev places it anew.
- */
+ * A movement returns PEAT_OK (it stands on an entry), PEAT_END (there is none: it stands nowhere)
+ * or a read error (it stands nowhere). A new iterator stands before everything: its first
+ * peat_iter_next is peat_iter_first, its first peat_iter_prev is peat_iter_last. After PEAT_END or
+ * an error, peat_iter_next and peat_iter_prev return the same again until one of first, last, seek
+ * and seek_for_prev places it anew. */
 
 typedef struct peat_iter_options {
     size_t size;
@@ -528,12 +474,10 @@ typedef struct peat_iter_options {
     bool keys_only;                /* values are not read: peat_iter_value is empty */
 } peat_iter_options;
 
-/* Opens an iterator, closed with peat_iter_close; without options it sees every entry. Returns
- * PEAT_OK, PEAT_TOO_BIG, PEAT_CLOSED or a read error. */
+/* Opens an iterator; without options it sees every entry. It is closed with peat_iter_close, before
+ * or after its store. Returns PEAT_OK or a read error. */
 PEAT_API peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options,
                                 peat_iter **ret_iter);
-
-/* Before or after its store is closed. */
 PEAT_API void peat_iter_close(peat_iter *iter);
 
 /* To the first entry, the last, the next, the one before. */
@@ -560,60 +504,44 @@ typedef struct peat_row {
     peat_slice value; /* empty with keys_only */
 } peat_row;
 
-/*
- * Many entries per call, forward in order of keys (peat_iter_fill) or backward (_back). They begin
+/* Many entries per call, forward in order of keys (peat_iter_fill) or backward (_back). They begin
  * with the entry the iterator stands on, unless an earlier fill returned that one: then with the
  * one after it in the direction of the call. On a new iterator, with the first or the last entry.
  * Afterwards the iterator stands on the last row returned. So a loop of fills visits each entry
- * once, also after a seek.
- *
- * The rows are zero-copy: good until the next call on the iterator other than peat_iter_valid,
- * _key and _value.
- *
+ * once, also after a seek. The rows are zero-copy: good until the next call on the iterator other
+ * than peat_iter_valid, _key and _value.
  * Returns PEAT_OK with 1 to n rows: fewer than n does not mean the end is near; PEAT_END when there
- * are no more, or another result of a movement. *ret_n is set in every case, 0 unless PEAT_OK.
- */
+ * are no more, or another result of a movement. *ret_n is set in every case, 0 unless PEAT_OK. */
 PEAT_API peat_rc peat_iter_fill(peat_iter *iter, peat_row *rows, size_t n, size_t *ret_n);
 PEAT_API peat_rc peat_iter_fill_back(peat_iter *iter, peat_row *rows, size_t n, size_t *ret_n);
 
 /* ---- 8  Snapshots -------------------------------------------------------------------------------
- *
  * A snapshot is the state after all writes that had returned when it was opened: use it in
  * peat_read_options and peat_iter_options. It costs nothing to open; while it is open the store
  * keeps the versions it sees, so old ones take space. It may be shared by threads and does not
- * survive the process.
- */
+ * survive the process. */
 
-/* Opens one, closed with peat_snapshot_close. Returns PEAT_OK, PEAT_NOMEM, PEAT_CLOSED,
- * PEAT_INVALID. */
+/* Opens one. It is closed with peat_snapshot_close, before or after its store, when no call uses it
+ * any more; iterators opened at it stay good. Returns PEAT_OK or PEAT_NOMEM. */
 PEAT_API peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot);
-
-/* Before or after its store is closed, when no call uses it any more. Iterators opened at it stay
- * good. */
 PEAT_API void peat_snapshot_close(peat_snapshot *snapshot);
 
 /* ---- 9  Durability ------------------------------------------------------------------------------
- *
  *                         killed process     power cut, crashed kernel
  *   default               nothing is lost    may lose the last sync_interval_ms of writes
  *   write with sync       nothing is lost    nothing is lost
  *   options.no_log        all since the last peat_flush, for both
  *
  * What is lost is always the end of the order of writing, never a piece out of the middle, and
- * batches are whole.
- */
+ * batches are whole. */
 
-/*
- * Makes every write that had returned before this call durable. Returns PEAT_OK, PEAT_CLOSED, or a
- * write error, after which those writes may or may not survive and no more are accepted. With
- * no_log it is peat_flush.
- */
+/* Makes every write that had returned before this call durable. Returns PEAT_OK or a write error,
+ * after which those writes may or may not survive and no more are accepted. With no_log it is
+ * peat_flush. */
 PEAT_API peat_rc peat_sync(peat_db *db);
 
 /* ---- 10  Options and progress -------------------------------------------------------------------
- *
- * No option changes the answer of any read. All may differ from one open to the next.
- */
+ * No option changes the answer of any read. All may differ from one open to the next. */
 
 typedef enum peat_create {
     PEAT_CREATE_IF_MISSING = 0, /* the default */
@@ -639,45 +567,35 @@ typedef enum peat_compression {
 
 struct peat_options {
     size_t size;
-
     /* Memory for everything: memtables, cache, filters, indexes, buffers of background work. */
     size_t memory_bytes;
-
     /* How much larger than its live data the settled store may be; less costs more rewriting. */
     double space_target;
-
     /* A write without sync is on disk at most this much later. */
     uint32_t sync_interval_ms;
-
     /* Background threads. PEAT_THREADS_NONE: none; puts and peat_work do the work in the caller's
      * thread, and a run is deterministic. */
     int threads;
-
     /* Of the settled part of the store; what does not shrink is stored as it is. Applies to what is
      * written from now on; a store may hold all kinds. */
     peat_compression compression;
-
     peat_create create;
-
     /* Opens with a shared lock and writes nothing, not even a recovered log: that is read into
      * memory. Any number of readers, but PEAT_BUSY while a writer has the store, and the reverse.
      * Calls that write return PEAT_READ_ONLY. */
     bool read_only;
-
     bool error_if_exists; /* PEAT_EXISTS when there is a store already */
-
     /* Writes go to memory only and become durable with peat_flush or peat_close: for loads that can
      * be repeated. */
     bool no_log;
-
     const struct peat_host *host;         /* section 14; NULL: the operating system, no events */
-    const struct peat_test_options *test; /* section 14; NULL: derived sizes */
+    const struct peat_test_options *test; /* peat_env.h; NULL: derived sizes */
 };
 
 /* Long calls report their progress here, from the calling thread, at most a few times per second
  * or megabyte. phase is a static word, total is 0 while unknown. Returning false cancels: the call
  * returns PEAT_CANCELLED and the store is as valid as before. Calls on the same store are allowed
- * inside, except peat_close. A NULL progress, or fn NULL, reports nothing. */
+ * inside, except peat_close. A NULL peat_progress, or fn NULL, reports nothing. */
 typedef struct peat_progress {
     size_t size;
     bool (*fn)(void *ctx, const char *phase, uint64_t done, uint64_t total);
@@ -685,48 +603,33 @@ typedef struct peat_progress {
 } peat_progress;
 
 /* ---- 11  Keeping the store in shape -------------------------------------------------------------
- *
- * None of these is needed: the store looks after itself.
- */
+ * None of these is needed: the store looks after itself. */
 
-/*
- * Moves all that is in memory into tables. When it returns PEAT_OK every write that had returned
- * before is durable, with or without a log. Otherwise PEAT_CLOSED or a write error.
- */
+/* Moves all that is in memory into tables. Returns PEAT_OK when every write that had returned
+ * before is durable, with or without a log, or a write error. */
 PEAT_API peat_rc peat_flush(peat_db *db);
 
-/*
- * Rewrites the range [lower, upper) into its densest form: one run, no deleted or overwritten
- * entries except those a snapshot needs. peat_unbounded() for both is the whole store. progress may
- * be NULL. Reads and writes go on meanwhile.
- *
- * Returns PEAT_OK, PEAT_CANCELLED (what was done so far stays), PEAT_CLOSED, a read or write error.
- */
+/* Rewrites the range [lower, upper) into its densest form: one run, no deleted or overwritten
+ * entries except those a snapshot needs. peat_unbounded() for both is the whole store. Reads and
+ * writes go on meanwhile. Returns PEAT_OK, PEAT_CANCELLED (what was done so far stays), a read or
+ * write error. */
 PEAT_API peat_rc peat_compact(peat_db *db, peat_slice lower, peat_slice upper,
                               const peat_progress *progress);
 
 #define PEAT_WAIT_FOREVER UINT64_MAX
 
-/*
- * Waits until the background has nothing left to do: everything flushed and merged down to one run
+/* Waits until the background has nothing left to do: everything flushed and merged down to one run
  * per partition. Without threads it does that work itself. Writers that keep writing can keep it
- * waiting.
- *
- * Returns PEAT_OK, PEAT_TIMEOUT after timeout_ms (0: only asks), PEAT_CLOSED, a read or write
- * error.
- */
+ * waiting. Returns PEAT_OK, PEAT_TIMEOUT after timeout_ms (0: only asks), a read or write error. */
 PEAT_API peat_rc peat_settle(peat_db *db, uint64_t timeout_ms);
 
-/*
- * Runs up to units_max units of background work in the calling thread; a unit is a flush, a merge,
- * a removal of files. Meant for PEAT_THREADS_NONE, allowed always. *ret_units_done (may be NULL)
- * is set in every case; fewer than units_max means there is nothing left to do now.
- *
- * Returns PEAT_OK, PEAT_CLOSED, a read or write error.
- */
+/* Runs up to units_max units of background work in the calling thread; a unit is a flush, a merge,
+ * a removal of files. Meant for PEAT_THREADS_NONE, allowed always. *ret_units_done (may be NULL) is
+ * set in every case; fewer than units_max means there is nothing left to do now. Returns PEAT_OK, a
+ * read or write error. */
 PEAT_API peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done);
 
-/* One damaged place, handed to the callback of peat_check; valid during the call only. */
+/* One damaged place, handed to the callbacks of peat_check and peat_repair. */
 typedef struct peat_damage {
     size_t size;
     const char *file;    /* name inside the directory of the store */
@@ -739,11 +642,11 @@ typedef struct peat_check_options {
     /* Called for each damaged place; NULL: they are only counted. Returning false cancels. */
     bool (*damage_fn)(void *ctx, const peat_damage *damage);
     void *damage_ctx;
-    const peat_progress *progress; /* may be NULL */
+    const peat_progress *progress;
 } peat_check_options;
 
 typedef struct peat_check_report {
-    size_t size; /* set by the caller to sizeof, as in options */
+    size_t size;
     uint64_t files;
     uint64_t bytes;
     uint64_t blocks;
@@ -751,32 +654,29 @@ typedef struct peat_check_report {
     uint64_t damages;
 } peat_check_report;
 
-/*
- * Reads every byte of the store again, past the cache, and verifies all of it: checksums, order,
+/* Reads every byte of the store again, past the cache, and verifies all of it: checksums, order,
  * counts, filters, what the manifest says against what the files hold. Reads and writes go on
- * meanwhile. Works on a read-only store. ret_report may be NULL; it is filled also with
- * PEAT_CORRUPT and PEAT_CANCELLED.
- *
+ * meanwhile. Works on a read-only store. ret_report is filled also with PEAT_CORRUPT and
+ * PEAT_CANCELLED.
  * Returns PEAT_OK (no damage), PEAT_CORRUPT (damage was found and reported), PEAT_CANCELLED,
- * PEAT_CLOSED, PEAT_IO, PEAT_NOMEM. What keeps a store from opening is told by peat_open.
- */
+ * PEAT_IO, PEAT_NOMEM. What keeps a store from opening is told by peat_open. */
 PEAT_API peat_rc peat_check(peat_db *db, const peat_check_options *options,
                             peat_check_report *ret_report);
 
 typedef struct peat_repair_options {
     size_t size;
-    const peat_options *open; /* of the new store: memory, compression, host; may be NULL */
+    const peat_options *open; /* of the new store: memory, compression, host */
     bool accept_doubtful;     /* puts doubtful entries (below) into the new store as well */
-    /* Called for each damaged place; may be NULL. Returning false cancels. */
+    /* Called for each damaged place, and each doubtful entry in order of keys; returning false
+     * cancels. NULL: they are only counted. */
     bool (*damage_fn)(void *ctx, const peat_damage *damage);
-    /* Called for each doubtful entry, in order of keys; may be NULL. Returning false cancels. */
     bool (*doubtful_fn)(void *ctx, peat_slice key, peat_slice value);
     void *ctx;
-    const peat_progress *progress; /* may be NULL */
+    const peat_progress *progress;
 } peat_repair_options;
 
 typedef struct peat_repair_report {
-    size_t size;                  /* set by the caller to sizeof, as in options */
+    size_t size;
     uint64_t entries;             /* in the new store */
     uint64_t doubtful;            /* that were found */
     uint64_t damages;             /* damaged places */
@@ -785,8 +685,7 @@ typedef struct peat_repair_report {
     bool manifest_lost;           /* nobody knows which table is newer: all entries are doubtful */
 } peat_repair_report;
 
-/*
- * Makes a new store in to_dir, which does not lie in dir, of everything that can still be read of
+/* Makes a new store in to_dir, which does not lie in dir, of everything that can still be read of
  * the damaged store in dir, which is not changed: when peat_open answers PEAT_CORRUPT, or
  * peat_check finds damage and there is no better copy. Nobody may have dir open for writing.
  *
@@ -796,15 +695,12 @@ typedef struct peat_repair_report {
  * overwritten or deleted since. Doubtful entries are handed to doubtful_fn and left out of the new
  * store, unless accept_doubtful. Of a damaged log every record that verifies is recovered; the
  * writes of the others are lost, and older values of their keys stand, which the report can only
- * count. No entry is ever made up. Open snapshots, old versions and statistics are not kept.
- *
- * ret_report and ret_error may be NULL; the report is filled whatever the outcome.
- *
+ * count. No entry is ever made up. Snapshots, old versions and statistics are not kept.
+ * The report is filled whatever the outcome.
  * Returns PEAT_OK when the new store is complete and durable, however much was lost: look at the
  * report; or PEAT_NOT_FOUND, PEAT_NOT_STORE (dir), PEAT_EXISTS, PEAT_NOT_STORE (to_dir),
- * PEAT_VERSION, PEAT_UNSUPPORTED, PEAT_BUSY, PEAT_CANCELLED, PEAT_INVALID, PEAT_IO, a write error.
- * After an error there is no store in to_dir.
- */
+ * PEAT_VERSION, PEAT_UNSUPPORTED, PEAT_BUSY, PEAT_CANCELLED, PEAT_INVALID (to_dir lies in dir, by
+ * their names), PEAT_IO, a write error. After an error there is no store in to_dir. */
 PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
                              const peat_repair_options *options, peat_repair_report *ret_report,
                              peat_error *ret_error);
@@ -813,7 +709,7 @@ PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
 
 /* About how many bytes on disk, and how many entries, the range [lower, upper) has: from indexes,
  * without reading data. Overwritten and deleted entries count until merged away; what is in memory
- * counts as its size there. Return PEAT_OK, PEAT_TOO_BIG, PEAT_CLOSED or a read error. */
+ * counts as its size there. Return PEAT_OK or a read error. */
 PEAT_API peat_rc peat_approximate_size(peat_db *db, peat_slice lower, peat_slice upper,
                                        uint64_t *ret_bytes);
 PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lower, peat_slice upper,
@@ -882,21 +778,21 @@ PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lower, peat_slic
     X(iterators)               /* = open */
 
 typedef struct peat_statistics {
-    size_t size; /* set by the caller to sizeof, as in options */
+    size_t size;
 #define PEAT_STATISTICS_FIELD(name) uint64_t name;
     PEAT_STATISTICS_LIST(PEAT_STATISTICS_FIELD)
 #undef PEAT_STATISTICS_FIELD
 } peat_statistics;
 
-/* Fills ret_stats as far as its size says. The figures are read one by one, without stopping the
- * store. Returns PEAT_OK, PEAT_CLOSED, PEAT_INVALID. */
+/* Fills ret_stats as far as its size says: the figures are read one by one, without stopping the
+ * store. Returns PEAT_OK. */
 PEAT_API peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats);
 
 /* The same as one JSON object in ret_json (not terminated; section 4): {"puts":0,...}. Returns
- * PEAT_OK, PEAT_CLOSED, PEAT_NOMEM, PEAT_INVALID. */
+ * PEAT_OK or PEAT_NOMEM. */
 PEAT_API peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json);
 
-/* One partition: a range of keys and the layers in it, newest on top. Valid during the call. */
+/* One partition: a range of keys and the layers in it, newest on top. */
 typedef struct peat_partition_info {
     size_t size;
     uint64_t index; /* 0 .. count-1, in order of keys */
@@ -915,49 +811,38 @@ typedef struct peat_partition_info {
 } peat_partition_info;
 
 /* Calls fn for each partition of one state of the store, in order of keys. Anything but PEAT_OK
- * from fn stops and is returned. Otherwise PEAT_OK, PEAT_CLOSED, PEAT_NOMEM, PEAT_INVALID. */
+ * from fn stops and is returned. Otherwise PEAT_OK or PEAT_NOMEM. */
 PEAT_API peat_rc peat_shape(peat_db *db,
                             peat_rc (*fn)(void *ctx, const peat_partition_info *partition),
                             void *ctx);
 
 /* ---- 13  Streaming copies -----------------------------------------------------------------------
- *
  * An export is one state of the store, that of the moment it began, as a stream of checksummed
- * bytes for a file, pipe or socket. Reads and writes go on meanwhile.
- */
+ * bytes for a file, pipe or socket. Reads and writes go on meanwhile. */
 
-/* Takes size bytes; anything but PEAT_OK stops the export and is returned by it. */
+/* The other end of a stream takes size bytes, or gives up to size bytes: PEAT_OK with *ret_n >= 1,
+ * or PEAT_END. Anything else stops the export or import and is returned by it. */
 typedef peat_rc (*peat_write_fn)(void *ctx, const void *data, size_t size);
-
-/* Gives up to size bytes: PEAT_OK with *ret_n >= 1, or PEAT_END; anything else stops the import and
- * is returned by it. */
 typedef peat_rc (*peat_read_fn)(void *ctx, void *buf, size_t size, size_t *ret_n);
 
 typedef struct peat_export_options {
     size_t size;
-    const peat_progress *progress; /* may be NULL; done and total are bytes of keys and values */
+    const peat_progress *progress; /* done and total are bytes of keys and values */
 } peat_export_options;
 
-/*
- * Streams the store to fn, or to fd, which stays open and is not synced.
- *
- * Returns PEAT_OK when the last byte was taken, the result of fn, PEAT_CANCELLED, PEAT_CLOSED,
- * PEAT_IO or PEAT_FULL (writing to fd failed), or a read error. A stream that was cut short is
- * refused by the import.
- */
+/* Streams the store to fn, or to fd, which stays open and is not synced. Returns PEAT_OK when the
+ * last byte was taken, the result of fn, PEAT_CANCELLED, PEAT_IO or PEAT_FULL (writing to fd
+ * failed), or a read error. A stream that was cut short is refused by the import. */
 PEAT_API peat_rc peat_export(peat_db *db, const peat_export_options *options, peat_write_fn fn,
                              void *ctx);
 PEAT_API peat_rc peat_export_fd(peat_db *db, const peat_export_options *options, int fd);
 
-/*
- * Makes a new store in dir from a stream. options are those of peat_open, as far as they concern
- * writing (memory, compression, host); NULL is fine, and so is a NULL ret_error. The store is not
- * open afterwards. Bytes behind the end of the stream are not read by peat_import_fd.
- *
+/* Makes a new store in dir from a stream. options are those of peat_open, as far as they concern
+ * writing (memory, compression, host). The store is not open afterwards. Bytes behind the end of
+ * the stream are not read by peat_import_fd.
  * Returns PEAT_OK when the copy is complete, verified and durable, or PEAT_EXISTS, PEAT_NOT_STORE
  * (dir holds other things), PEAT_CORRUPT (a torn or damaged stream, or none), PEAT_VERSION, the
- * result of fn, PEAT_IO, a write error. After an error there is no store in dir.
- */
+ * result of fn, PEAT_IO, a write error. After an error there is no store in dir. */
 PEAT_API peat_rc peat_import(const char *dir, const peat_options *options, peat_read_fn fn,
                              void *ctx, peat_error *ret_error);
 PEAT_API peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd,
@@ -983,7 +868,7 @@ typedef enum peat_event_kind {
 /* "flush" for PEAT_EVENT_FLUSH; a static string for any value. Any thread, at any time. */
 PEAT_API const char *peat_event_name(peat_event_kind kind);
 
-/* Something that has just ended. Valid during the call only. */
+/* Something that has just ended. */
 typedef struct peat_event {
     size_t size;
     peat_event_kind kind;
@@ -997,32 +882,16 @@ typedef struct peat_event {
 /* The struct is copied at open; what it points to must outlive the store. */
 typedef struct peat_host {
     size_t size;
-
     /* Files, clock, memory, threads (peat_env.h); NULL is the operating system. */
     const struct peat_env *env;
-
     /* Called after each event, from the thread where it happened, possibly from several at once, in
-     * no lock of the store. It may read and write the store but not close it; it should be quick.
-     */
+     * no lock of the store. It may use the store but not close it, and should be quick. */
     void (*event_fn)(void *ctx, const peat_event *event);
     void *event_ctx;
-
     /* Stored when the store is created; opening with another one that is not 0 is PEAT_NOT_STORE.
      * 0 does not ask. */
     uint32_t app_id;
 } peat_host;
-
-/* Sizes that are normally derived from memory_bytes and the size of the store. Test builds make
- * them tiny so that a few thousand entries meet every shape. They never change a result. Zero is
- * the derived size; values too small to work are raised silently. */
-typedef struct peat_test_options {
-    size_t size;
-    size_t memtable_bytes;
-    size_t block_bytes;
-    size_t partition_bytes;
-    size_t table_bytes; /* a manifest is short with it, too */
-    size_t segment_bytes;
-} peat_test_options;
 
 #ifdef __cplusplus
 }

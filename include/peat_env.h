@@ -116,6 +116,18 @@ __attribute__((visibility("default")))
 const peat_env *
 peat_env_default(void);
 
+/* For peat_options.test: sizes that are normally derived from memory_bytes and the size of the
+ * store. Test builds make them tiny so that a few thousand entries meet every shape. They never
+ * change a result. Zero is the derived size; values too small to work are raised silently. */
+typedef struct peat_test_options {
+    size_t size;
+    size_t memtable_bytes;
+    size_t block_bytes;
+    size_t partition_bytes;
+    size_t table_bytes; /* a manifest is short with it, too */
+    size_t segment_bytes;
+} peat_test_options;
+
 #ifdef __cplusplus
 }
 #endif

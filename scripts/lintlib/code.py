@@ -167,10 +167,8 @@ def check_file_size(tree):
     sized.update({p: tree.text(p).count("\n") for p in tree.paths if p.endswith((".py", ".sh"))})
     for path, lines in sized.items():
         allowed, number = listed.get(path, (LINES_SOFT, 0))
-        # The public header is one file by intent: it is the manual.
-        hard = LINES_HARD * 3 if path == "include/peat.h" else LINES_HARD
-        if lines > hard:
-            problems.append(Problem(path, lines, f"{lines} lines, the limit is {hard}", "split it"))
+        if lines > LINES_HARD:
+            problems.append(Problem(path, lines, f"{lines} lines, the limit is {LINES_HARD}", "split it"))
         elif lines > allowed:
             problems.append(Problem(path, lines, f"{lines} lines, {allowed} are allowed",
                                     f"split it by idea (limits of large files: {RATCHET})"))

@@ -10,6 +10,8 @@
  *
  * ctest: timeout=120 label=races
  */
+#include "peat_env.h"
+
 #include "stress/stress_actors.h"
 
 #include <errno.h>

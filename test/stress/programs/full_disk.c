@@ -11,6 +11,7 @@
  * Exit code 0, or 1 with a line that says what was expected and found.
  */
 #include "peat.h"
+#include "peat_env.h"
 
 #include <errno.h>
 #include <fcntl.h>
