@@ -83,16 +83,22 @@ static peat_rc read_options(const peat_db *db, const peat_read_options *options,
     return PEAT_OK;
 }
 
+/* Of every read of one key; after PEAT_OK ret_key is to be done. */
+static peat_rc begin_read(peat_db *db, const peat_read_options *options, peat_slice key,
+                          pt_get_options *ret_options, pt_key_buf *ret_key)
+{
+    peat_rc rc = read_options(db, options, ret_options);
+    return rc == PEAT_OK ? pt_key_buf_init(ret_key, db->store->env, db->keyspace, key) : rc;
+}
+
 peat_rc peat_get(peat_db *db, const peat_read_options *options, peat_slice key, peat_buf *ret_value)
 {
     pt_get_options o;
     pt_key_buf k;
-    peat_rc rc = ret_value == NULL ? PEAT_INVALID : read_options(db, options, &o);
+    peat_rc rc = ret_value == NULL ? PEAT_INVALID : begin_read(db, options, key, &o, &k);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_key_buf_init(&k, db->store->env, db->keyspace, key);
-    if (rc == PEAT_OK)
-        rc = pt_store_get(db->store, &o, pt_key_buf_slice(&k), ret_value);
+    rc = pt_store_get(db->store, &o, pt_key_buf_slice(&k), ret_value);
     pt_key_buf_done(&k);
     return rc;
 }
@@ -101,12 +107,10 @@ peat_rc peat_exists(peat_db *db, const peat_read_options *options, peat_slice ke
 {
     pt_get_options o;
     pt_key_buf k;
-    peat_rc rc = read_options(db, options, &o);
+    peat_rc rc = begin_read(db, options, key, &o, &k);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_key_buf_init(&k, db->store->env, db->keyspace, key);
-    if (rc == PEAT_OK)
-        rc = pt_store_exists(db->store, &o, pt_key_buf_slice(&k));
+    rc = pt_store_exists(db->store, &o, pt_key_buf_slice(&k));
     pt_key_buf_done(&k);
     return rc;
 }
@@ -116,12 +120,10 @@ peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options, peat_slic
 {
     pt_get_options o;
     pt_key_buf k;
-    peat_rc rc = ret_value == NULL ? PEAT_INVALID : read_options(db, options, &o);
+    peat_rc rc = ret_value == NULL ? PEAT_INVALID : begin_read(db, options, key, &o, &k);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_key_buf_init(&k, db->store->env, db->keyspace, key);
-    if (rc == PEAT_OK)
-        rc = pt_store_get_pinned(db->store, &o, pt_key_buf_slice(&k), ret_value);
+    rc = pt_store_get_pinned(db->store, &o, pt_key_buf_slice(&k), ret_value);
     pt_key_buf_done(&k);
     return rc;
 }

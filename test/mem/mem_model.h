@@ -9,23 +9,10 @@
 #include "base/coding.h"
 #include "base/hash.h"
 #include "mem/memtable.h"
+#include "support/rng.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-typedef struct rng {
-    uint64_t state;
-} rng;
-
-static inline uint64_t rng_next(rng *r)
-{
-    return pt_mix(r->state += 0x9e3779b97f4a7c15ULL);
-}
-
-static inline uint64_t rng_below(rng *r, uint64_t n)
-{
-    return rng_next(r) % n;
-}
 
 /* Shapes of keys; each stresses another part of the order. */
 typedef enum key_shape {

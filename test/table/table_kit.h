@@ -8,28 +8,13 @@
 
 #include "base/hash.h"
 #include "memory_env.h"
+#include "support/rng.h"
 #include "table/table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <cmocka.h>
-
-/* ---- chance ---- */
-
-typedef struct rng {
-    uint64_t state;
-} rng;
-
-static inline uint64_t rng_next(rng *r)
-{
-    return pt_mix(r->state += 0x9e3779b97f4a7c15ULL);
-}
-
-static inline uint64_t rng_below(rng *r, uint64_t n)
-{
-    return rng_next(r) % n;
-}
 
 /* ---- the oracle ---- */
 
