@@ -20,14 +20,15 @@
         }                                                                                          \
     }
 
-/* One thread, which syncs what has waited for a millisecond. */
+/* One thread, which syncs what has waited for a millisecond. The memtable is too large to be
+ * flushed for idleness: on a busy machine half a second passes anywhere. */
 #define INTERVAL                                                                                   \
     {                                                                                              \
         .field = {                                                                                 \
             [MODEL_OPTION_threads] = 1,                                                            \
             [MODEL_OPTION_interval] = 1,                                                           \
-            [MODEL_OPTION_memory] = 1 << 20,                                                       \
-            [MODEL_OPTION_memtable] = 65536,                                                       \
+            [MODEL_OPTION_memory] = 1 << 26,                                                       \
+            [MODEL_OPTION_memtable] = 1 << 22,                                                     \
             [MODEL_OPTION_segment] = 8192,                                                         \
         }                                                                                          \
     }
