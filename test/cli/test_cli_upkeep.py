@@ -111,8 +111,8 @@ class Refusals(Cli):
             self.peat(*words, code=3)
             self.assertIn(str(holder.pid), self.err)
         holder.stdin.close()
-        holder.stdout.close()
         self.assertEqual(holder.wait(60), 0)
+        holder.stdout.close()  # only now: the last acknowledgement goes there
         self.assertEqual(self.peat("get", "s", "b"), b"2\n")
 
     def test_usage_errors(self):
