@@ -96,9 +96,9 @@ out:
     return rc;
 }
 
-static peat_rc replay(recovery *r, pt_log_replay *io)
+peat_rc pt_replay(pt_store *s, pt_sink *sink, bool read_only, pt_log_visit_fn visit, void *ctx,
+                  pt_log_replay *ret_replay)
 {
-    pt_store *s = r->s;
     peat_rc rc = PEAT_OK;
     size_t n = s->catalog.log_end_count;
     pt_log_segment *ends = (pt_log_segment *)pt_alloc(s->env, n * sizeof *ends);
@@ -109,15 +109,15 @@ static peat_rc replay(recovery *r, pt_log_replay *io)
         ends[i] = (pt_log_segment){
             .slot = e->slot, .serial = e->serial, .end = e->end, .file_bytes = e->file_bytes};
     }
-    *io = (pt_log_replay){.store_id = s->store_id,
-                          .serial_min = s->catalog.state.log_serial_min,
-                          .seq_min = s->catalog.state.seq_flushed,
-                          .seq_promised = s->catalog.state.seq_promised,
-                          .ends = ends,
-                          .end_count = n,
-                          .read_only = s->settings.read_only};
-    rc = pt_log_replay_run(s->env, s->dir, &s->sink, io, visit_record, r);
-    io->ends = NULL;
+    *ret_replay = (pt_log_replay){.store_id = s->store_id,
+                                  .serial_min = s->catalog.state.log_serial_min,
+                                  .seq_min = s->catalog.state.seq_flushed,
+                                  .seq_promised = s->catalog.state.seq_promised,
+                                  .ends = ends,
+                                  .end_count = n,
+                                  .read_only = read_only};
+    rc = pt_log_replay_run(s->env, s->dir, sink, ret_replay, visit, ctx);
+    ret_replay->ends = NULL;
     pt_free(s->env, ends);
     return rc;
 }
@@ -199,12 +199,22 @@ out:
     return rc;
 }
 
+static uint64_t log_file_bytes(const pt_log_replay *replayed)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < replayed->live_count; i++)
+        bytes += replayed->live[i].file_bytes;
+    for (size_t i = 0; i < replayed->dead_count; i++)
+        bytes += replayed->dead[i].file_bytes;
+    return bytes;
+}
+
 peat_rc pt_recover(pt_store *s)
 {
     peat_rc rc = PEAT_OK;
     recovery r = {.s = s};
     pt_log_replay replayed = {0};
-    TRY(replay(&r, &replayed)); /* 1 */
+    TRY(pt_replay(s, &s->sink, s->settings.read_only, visit_record, &r, &replayed)); /* 1 */
     s->recovered_records = r.records;
     s->recovered_bytes = r.bytes;
     s->seq_next = pt_max_u64(s->catalog.state.seq_flushed, replayed.seq_last) + 1;
@@ -212,6 +222,8 @@ peat_rc pt_recover(pt_store *s)
     atomic_store(&s->file_next, s->catalog.state.file_next);
     if (!s->settings.read_only)
         TRY(begin_writing(s, &replayed));
+    else
+        s->log_file_bytes = log_file_bytes(&replayed);
     if (s->log != NULL && r.count == 0) /* the first memtable needs nothing of the old segments */
         TRY(add_mem(&r, s->settings.memtable_bytes, s->seq_next, pt_log_serial(s->log)));
     TRY(set_view(&r));

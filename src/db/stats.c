@@ -32,6 +32,7 @@ static void add_commits(pt_store *s, peat_statistics *r)
 
 static void add_log(pt_store *s, peat_statistics *r)
 {
+    r->log_bytes = s->log_file_bytes;
     if (s->log == NULL)
         return;
     pt_log_stats l;

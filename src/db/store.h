@@ -101,6 +101,7 @@ struct pt_store {
     uint64_t store_id;
     pt_cache *cache;
     uint64_t open_ns, recovered_records, recovered_bytes;
+    uint64_t log_file_bytes; /* of a store that is only read, and has no log */
 
     pt_sink sink;
     pt_epoch epoch;

@@ -19,12 +19,23 @@ class Upkeep(Cli):
         self.store([(b"%06d" % i, b"v" * 50) for i in range(5000)])
         self.peat("compact", "s")
         text = self.peat("stats", "s").decode()
-        for word in ("Layers", "Partitions", "bottom", "entries"):
+        for word in ("Layers", "Partitions", "bottom", "entries", "Settled"):
             self.assertIn(word, text)
+        self.assertNotIn("read from the log", text)
         told = json.loads(self.peat("stats", "--json", "s"))
         self.assertEqual(told["stats"]["partitions"], len(told["partitions"]))
         self.assertEqual(sum(p["entries"] for p in told["partitions"]), 5000)
         self.assertGreater(told["stats"]["bottom_bytes"], 0)
+
+    def test_stats_tell_of_the_log(self):
+        self.peat("put", "s", "key", "value")
+        text = self.peat("stats", "s").decode()
+        self.assertIn("read from the log", text)
+        self.assertNotIn("Settled", text)
+        told = json.loads(self.peat("stats", "--json", "s"))["stats"]
+        files = {n: os.path.getsize(self.path("s/" + n)) for n in os.listdir(self.path("s"))}
+        self.assertEqual(told["log_bytes"], sum(size for n, size in files.items() if n[:2] == "w-"))
+        self.assertEqual(told["disk_bytes"], sum(files.values()) - files["LOCK"])
 
     def test_compact_changes_no_answer(self):
         self.store([(b"%06d" % i, b"v" * 50) for i in range(3000)])

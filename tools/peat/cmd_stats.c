@@ -182,7 +182,7 @@ static void draw_partitions(picture *p, const peat_statistics *stats)
             largest = band_bytes(&p->bands[i]);
     for (size_t i = 0; i < p->band_count; i++)
         draw_band(p, &p->bands[i], largest);
-    bool settled = stats->slices == 0 && stats->memtable_bytes == 0;
+    bool settled = stats->slices == 0 && stats->recovered_records == 0;
     cli_bytes_add_text(p->out, settled ? "\nSettled: one run per partition.\n" : "");
 }
 
@@ -195,9 +195,9 @@ static void draw_head(picture *p, const peat_statistics *stats)
         p->args->dir, cli_human(stats->disk_bytes, a), cli_group(stats->entries, b),
         cli_group(stats->tombstones, c), cli_group(stats->partitions, d),
         cli_group(stats->tables, e));
-    if (stats->memtable_bytes > 0 || stats->recovered_records > 0)
+    if (stats->recovered_records > 0)
         cli_bytes_format(p->out, "%s in memory, read from the log (%s records)\n",
-                         cli_human(stats->memtable_bytes, a),
+                         cli_human(stats->recovered_bytes, a),
                          cli_group(stats->recovered_records, b));
     if (stats->obsolete_bytes > 0)
         cli_bytes_format(p->out, "about %s overwritten or deleted, to be merged away\n",
