@@ -4,6 +4,9 @@
  * open would, so are the log's segments, and every table is verified block by block past the cache.
  */
 #include "db/check.h"
+#include "db/recover.h"
+
+#include <stdio.h>
 
 typedef struct checking {
     pt_store *s;
@@ -93,28 +96,10 @@ static peat_rc check_manifest(checking *c)
 /* One reading of the log. Caller holds install_mu, so no segment is let go meanwhile. */
 static peat_rc read_log(checking *c, pt_sink *sink, uint64_t *ret_files)
 {
-    pt_store *s = c->s;
-    pt_log_replay replay = {.store_id = s->store_id,
-                            .serial_min = s->catalog.state.log_serial_min,
-                            .seq_min = s->catalog.state.seq_flushed,
-                            .seq_promised = s->catalog.state.seq_promised,
-                            .read_only = true};
-    pt_log_segment *ends =
-        (pt_log_segment *)pt_alloc_zero(s->env, (s->catalog.log_end_count + 1) * sizeof *ends);
-    if (ends == NULL)
-        return PEAT_NOMEM;
-    for (size_t i = 0; i < s->catalog.log_end_count; i++) {
-        ends[i].slot = s->catalog.log_ends[i].slot;
-        ends[i].serial = s->catalog.log_ends[i].serial;
-        ends[i].end = s->catalog.log_ends[i].end;
-        ends[i].file_bytes = s->catalog.log_ends[i].file_bytes;
-    }
-    replay.ends = ends;
-    replay.end_count = s->catalog.log_end_count;
-    peat_rc rc = pt_log_replay_run(s->env, s->dir, sink, &replay, ignore_record, c);
+    pt_log_replay replay = {0};
+    peat_rc rc = pt_replay(c->s, sink, true, ignore_record, c, &replay);
     *ret_files = replay.live_count;
-    pt_log_replay_done(s->env, &replay);
-    pt_free(s->env, ends);
+    pt_log_replay_done(c->s->env, &replay);
     return rc;
 }
 
@@ -172,6 +157,18 @@ static peat_rc collect_tables(pt_store *s, pt_tref ***ret_tables, size_t *ret_co
     return tables != NULL ? PEAT_OK : PEAT_NOMEM;
 }
 
+/* The newest error says why; another thread's may have come in between, and is as true. */
+static void unreadable(checking *c, const char *file)
+{
+    peat_error e;
+    pt_spot place;
+    char text[sizeof e.message + 20];
+    pt_sink_place(&c->s->sink, &place, &e);
+    (void)snprintf(text, sizeof text, "cannot be read%s%s", e.rc == PEAT_IO ? ": " : "",
+                   e.rc == PEAT_IO ? e.message : "");
+    damage(c, file, 0, text);
+}
+
 static peat_rc check_table(checking *c, pt_tref *t)
 {
     uint64_t bytes = 0, before = c->report.damages;
@@ -179,7 +176,7 @@ static peat_rc check_table(checking *c, pt_tref *t)
     peat_rc rc = pt_table_check(t->table, table_damage, c, &bytes);
     pt_table_name(t->meta->file_number, name);
     if (rc == PEAT_IO) {
-        damage(c, name, 0, "cannot be read");
+        unreadable(c, name);
         rc = PEAT_OK;
     }
     c->report.files++;

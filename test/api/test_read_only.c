@@ -74,6 +74,60 @@ static void with_threads_nothing_is_written_either(void **state)
     assert_int_equal(sim_count(k->sim, SIM_CHANGES), changes);
 }
 
+typedef struct file_sums {
+    uint64_t log, all;
+} file_sums;
+
+static int add_file(void *arg, const char *name, bool regular_file, uint64_t size)
+{
+    file_sums *sums = arg;
+    if (regular_file && strcmp(name, "LOCK") != 0)
+        sums->all += size;
+    if (strncmp(name, "w-", 2) == 0)
+        sums->log += size;
+    return 0;
+}
+
+/* What a reader says is on disk is what the folder holds; the lock's few bytes count nowhere. */
+static void statistics_count_the_log_on_a_reader(void **state)
+{
+    kit *k = *state;
+    make_unclean_store(k);
+    kit_must_open(k);
+    peat_statistics st = stats_of(k->db);
+    file_sums sums = {0};
+    assert_int_equal(sim_file_list(k->sim, "store", add_file, &sums), 0);
+    assert_true(sums.log > 0);
+    assert_int_equal(st.log_bytes, sums.log);
+    assert_int_equal(st.disk_bytes, sums.all);
+}
+
+static bool keep_message(void *ctx, const peat_damage *damage)
+{
+    (void)snprintf(ctx, 256, "%s: %s", damage->file, damage->message);
+    return true;
+}
+
+static void check_tells_why_a_table_cannot_be_read(void **state)
+{
+    kit *k = *state;
+    char message[256] = "";
+    peat_check_options options = {
+        .size = sizeof options, .damage_fn = keep_message, .damage_ctx = message};
+    make_unclean_store(k);
+    kit_must_open(k);
+    sim_fault_add(k->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN),
+                                      .at = 1,
+                                      .error = EACCES,
+                                      .sticky = true,
+                                      .name_prefix = "t-"});
+    assert_int_equal(peat_check(k->db, &options, NULL), PEAT_CORRUPT);
+    assert_non_null(strstr(message, "t-"));
+    assert_non_null(strstr(message, "cannot be read: "));
+    assert_non_null(strstr(message, strerror(EACCES)));
+    sim_faults_clear(k->sim);
+}
+
 static void estimates_work_on_a_reader(void **state)
 {
     kit *k = *state;
@@ -90,6 +144,8 @@ int main(void)
         TEST_NEW(nothing_is_written_not_even_a_recovered_log),
         TEST_NEW(calls_that_write_say_so),
         TEST_NEW(with_threads_nothing_is_written_either),
+        TEST_NEW(statistics_count_the_log_on_a_reader),
+        TEST_NEW(check_tells_why_a_table_cannot_be_read),
         TEST_NEW(estimates_work_on_a_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
