@@ -153,6 +153,62 @@ static void json_lines_with_a_key_field_keep_the_line(void **state)
     close_source(&s);
 }
 
+static void values_of_every_kind_keep_their_text(void **state)
+{
+    static const char *const good[] = {"true",
+                                       "false",
+                                       "null",
+                                       "0",
+                                       "-0",
+                                       "10",
+                                       "-1.5",
+                                       "1.25e+10",
+                                       "2E-3",
+                                       "[]",
+                                       "{}",
+                                       "[ ]",
+                                       "{ }",
+                                       "[[],{},[{}]]",
+                                       "[1, -2.5, \"]\", true]",
+                                       "{\"a\":{\"b\":[null]},\"c\":0}",
+                                       "[ { \"a\" : [ ] } , 1 ]"};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        char line[200];
+        int size = snprintf(line, sizeof line, "{\"value\": %s ,\"key\":\"k\",\"other\":%s}\n",
+                            good[i], good[i]);
+        source s = {0};
+        open_source(&s, CLI_JSONL, line, (size_t)size);
+        expect_record(&s, "k", good[i]);
+        expect_end(&s);
+        close_source(&s);
+    }
+}
+
+/* 64 levels are enough for anybody's records; the 65th is told, and costs no stack. */
+static void nesting_has_a_limit(void **state)
+{
+    (void)state;
+    for (size_t depth = 64; depth <= 65; depth++) {
+        char line[200] = "{\"key\":\"k\",\"value\":";
+        size_t size = strlen(line);
+        memset(line + size, '[', depth);
+        memset(line + size + depth, ']', depth);
+        (void)strcpy(line + size + 2 * depth, "}");
+        if (depth == 65) {
+            expect_bad(CLI_JSONL, line);
+            continue;
+        }
+        char value[2 * 64 + 1] = "";
+        memcpy(value, line + size, sizeof value - 1);
+        source s = {0};
+        open_source(&s, CLI_JSONL, line, strlen(line));
+        expect_record(&s, "k", value);
+        expect_end(&s);
+        close_source(&s);
+    }
+}
+
 static void malformed_json_is_refused(void **state)
 {
     static const char *const bad[] = {"{}",
@@ -165,6 +221,20 @@ static void malformed_json_is_refused(void **state)
                                       "{\"key\":\"a\",\"value\":\"b\"} x",
                                       "{\"key\":\"a\",\"value\":}",
                                       "{\"key\":\"a\",\"value\":[1}",
+                                      "{\"key\":\"a\",\"value\":hello}",
+                                      "{\"key\":\"a\",\"value\":nul}",
+                                      "{\"key\":\"a\",\"value\":true x}",
+                                      "{\"key\":\"a\",\"value\":01}",
+                                      "{\"key\":\"a\",\"value\":-}",
+                                      "{\"key\":\"a\",\"value\":1.}",
+                                      "{\"key\":\"a\",\"value\":1e}",
+                                      "{\"key\":\"a\",\"value\":[1,]}",
+                                      "{\"key\":\"a\",\"value\":[1 2]}",
+                                      "{\"key\":\"a\",\"value\":[{]}}",
+                                      "{\"key\":\"a\",\"value\":{1:2}}",
+                                      "{\"key\":\"a\",\"value\":{\"b\"}}",
+                                      "{\"key\":\"a\",\"value\":{\"b\":1,}}",
+                                      "{\"key\":\"a\",\"value\":1,\"other\":x}",
                                       "{\"key\":\"a\",\"value\":\"\\ud800\"}",
                                       "{\"key\":\"a\",\"value\":\"\\q\"}",
                                       "{\"key\":\"a\",\"key\":\"b\",\"value\":\"c\"}",
@@ -226,6 +296,8 @@ int main(void)
         cmocka_unit_test(nul_records_come_in_pairs),
         cmocka_unit_test(json_lines_take_every_spelling),
         cmocka_unit_test(json_lines_with_a_key_field_keep_the_line),
+        cmocka_unit_test(values_of_every_kind_keep_their_text),
+        cmocka_unit_test(nesting_has_a_limit),
         cmocka_unit_test(malformed_json_is_refused),
         cmocka_unit_test(random_input_never_breaks_a_reader),
         cmocka_unit_test(records_longer_than_a_read_stay_whole),

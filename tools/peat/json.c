@@ -53,30 +53,109 @@ static bool span_string(cli_json *json, cli_json_value *ret_value)
     return fail(json, "a JSON string without its end");
 }
 
-/* A number, word, array or object: up to the comma or brace that ends it at depth 0. */
+static size_t skip_digits(cli_json *json)
+{
+    const char *start = json->at;
+    while (json->at < json->end && *json->at >= '0' && *json->at <= '9')
+        json->at++;
+    return (size_t)(json->at - start);
+}
+
+static bool skip_char(cli_json *json, char a, char b)
+{
+    if (json->at >= json->end || (*json->at != a && *json->at != b))
+        return false;
+    json->at++;
+    return true;
+}
+
+static bool skip_number(cli_json *json)
+{
+    (void)skip_char(json, '-', '-');
+    bool zero = json->at < json->end && *json->at == '0';
+    size_t digits = skip_digits(json);
+    if (digits == 0 || (zero && digits > 1))
+        return false;
+    if (skip_char(json, '.', '.') && skip_digits(json) == 0)
+        return false;
+    if (!skip_char(json, 'e', 'E'))
+        return true;
+    (void)skip_char(json, '+', '-');
+    return skip_digits(json) > 0;
+}
+
+static bool skip_scalar(cli_json *json)
+{
+    static const char *const words[] = {"true", "false", "null"};
+    cli_json_value ignored;
+    if (json->at < json->end && *json->at == '"')
+        return span_string(json, &ignored);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        size_t size = strlen(words[i]);
+        if ((size_t)(json->end - json->at) >= size && memcmp(json->at, words[i], size) == 0) {
+            json->at += size;
+            return true;
+        }
+    }
+    return skip_number(json);
+}
+
+/* Deeper values are refused: one bit for each level, set for an object. */
+enum { DEPTH_MAX = 64 };
+
+/* Behind a value: closes what ends here, and steps over a comma. False: nothing is open, or what
+ * comes is neither. */
+static bool close_levels(cli_json *json, uint64_t kinds, size_t *io_depth)
+{
+    while (*io_depth > 0) {
+        if (take(json, ','))
+            return true;
+        if (!take(json, kinds >> (*io_depth - 1) & 1 ? '}' : ']'))
+            return false;
+        --*io_depth;
+    }
+    return false;
+}
+
+/* One value of any kind, however deep, by the grammar. */
+static bool skip_value(cli_json *json)
+{
+    uint64_t kinds = 0;
+    size_t depth = 0;
+    cli_json_value ignored;
+    for (;;) {
+        bool member = depth > 0 && (kinds >> (depth - 1) & 1) != 0;
+        skip_space(json);
+        if (member && (json->at >= json->end || *json->at != '"' || !span_string(json, &ignored) ||
+                       !take(json, ':')))
+            return false;
+        skip_space(json);
+        bool object = skip_char(json, '{', '{');
+        if (object || skip_char(json, '[', '[')) {
+            if (depth == DEPTH_MAX)
+                return fail(json, "JSON that is nested too deep");
+            kinds = (kinds & ~(UINT64_C(1) << depth)) | (uint64_t)object << depth;
+            if (!take(json, object ? '}' : ']')) {
+                depth++;
+                continue; /* to its first member */
+            }
+        } else if (!skip_scalar(json)) {
+            return false;
+        }
+        if (!close_levels(json, kinds, &depth))
+            return depth == 0;
+    }
+}
+
+/* A number, word, array or object. */
 static bool span_other(cli_json *json, cli_json_value *ret_value)
 {
     const char *start = json->at;
-    size_t depth = 0;
-    cli_json_value ignored;
-    while (json->at < json->end) {
-        char c = *json->at;
-        if (depth == 0 && (c == ',' || c == '}' || c == ']'))
-            break;
-        if (c == '"') {
-            if (!span_string(json, &ignored))
-                return false;
-            continue;
-        }
-        depth += c == '{' || c == '[';
-        depth -= c == '}' || c == ']';
-        json->at++;
-    }
+    if (!skip_value(json))
+        return fail(json, "a JSON member without a whole value");
     const char *end = json->at;
     while (end > start && strchr(" \t\r\n", end[-1]) != NULL)
         end--;
-    if (depth != 0 || end == start)
-        return fail(json, "a JSON member without a whole value");
     *ret_value = (cli_json_value){false, peat_bytes(start, (size_t)(end - start))};
     return true;
 }
