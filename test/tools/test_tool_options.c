@@ -79,6 +79,8 @@ static void bad_command_lines_are_usage_errors(void **state)
     assert_int_equal(PARSE(&args, "--limit", "2K", "dir", "a"), CLI_USAGE);
     assert_int_equal(PARSE(&args, "--limit", "99999999999999999999", "dir", "a"), CLI_USAGE);
     assert_int_equal(PARSE(&args, "--memory", "17000000T", "dir", "a"), CLI_USAGE);
+    assert_int_equal(PARSE(&args, "--memory", "1023K", "dir", "a"), CLI_USAGE);
+    assert_non_null(strstr(last_error, "at least 1M"));
     assert_int_equal(PARSE(&args, "", "a"), CLI_USAGE);
 }
 

@@ -89,7 +89,8 @@ const cli_command cli_commands[] = {
      "json memory quiet help"},
     {"compact", "", "rewrite the store into its densest form",
      "Rewrites the records between bounds, or all, into one run without overwritten and deleted "
-     "ones. The store does this by itself when it pays; this does it now. SIGINT stops it and "
+     "ones. What is such a run already stays as it is, its compression too. The store does this by "
+     "itself when it pays; this does it now. SIGINT stops it and "
      "keeps "
      "what was done.",
      "peat compact words.peat", CLI_TAKES_STORE, 0, 0, cli_run_compact,

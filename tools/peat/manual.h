@@ -21,7 +21,7 @@
     "stands for itself, so any bytes survive a dump and a load.\n\n"                               \
     "jsonl: one object per line with the members key and value. Bytes that are not UTF-8 stand "   \
     "as key_base64, value_base64; key_hex and value_hex are read too, and written for hex. "       \
-    "Other members are ignored. A value that is not a string is stored as its JSON text.\n\n"      \
+    "Other members are ignored. What is not a string is stored as its JSON text.\n\n"              \
     "nul: key, NUL, value, NUL. Bytes that contain NUL need hex or base64."
 
 #define MANUAL_PEAT_DB "The store to use when DIR is left out."
@@ -33,7 +33,7 @@ typedef struct manual_exit {
 
 static const manual_exit manual_exits[] = {
     {"0", "done; found"},
-    {"1", "the key, or any record, is not there"},
+    {"1", "the key, or any record, is not there; a repair is not complete"},
     {"2", "the command line or the input makes no sense"},
     {"3", "the store, or the output, failed; a damaged store"},
     {"130", "interrupted; the store is closed properly"},

@@ -63,7 +63,7 @@ static const cli_option options[] = {
     {"settle", 'S', CLI_FLAG, FIELD(settle), NULL, NULL,
      "at the end, wait until the store has merged all it wants to merge"},
     {"memory", 'm', CLI_SIZE, FIELD(memory), "SIZE", NULL,
-     "memory for the store, like 64M or 2G (default 256M)"},
+     "memory for the store, like 64M or 2G (default 256M, at least 1M)"},
     {"compression", 'c', CLI_CHOICE, FIELD(compression), "NAME", compressions,
      "of what is written from now on: default, none, lz4 or zstd"},
     {"json", 'j', CLI_FLAG, FIELD(json), NULL, NULL, "print JSON"},
@@ -258,6 +258,8 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *ret_a
                         "--separator must be one byte, not a newline or backslash");
     if (ret_args->batch == 0)
         return cli_fail(ret_args, CLI_USAGE, "--batch must be at least 1");
+    if (ret_args->memory != 0 && ret_args->memory < PEAT_MEMORY_BYTES_MIN)
+        return cli_fail(ret_args, CLI_USAGE, "--memory must be at least 1M");
     if (ret_args->keys_only && ret_args->values_only)
         return cli_fail(ret_args, CLI_USAGE, "--keys-only and --values-only exclude each other");
     return 0;
