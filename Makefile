@@ -1,5 +1,5 @@
 # Short front for CMake. BUILD is the build folder, CMAKE_FLAGS goes to the configure step.
-#   make            the library and the command          make demo      real data, see scripts/demo.sh
+#   make            library, command and tests           make demo      real data, see scripts/demo.sh
 #   make test       build and run all tests              make lint      house rules, seconds
 #   make bench      the benchmark with its peers         make install   PREFIX=/usr/local DESTDIR=
 #   make proof-NAME one proof of test/proof: SEED= N= BOUND=seconds, see scripts/proof.sh
@@ -39,7 +39,8 @@ lint:
 
 bench:
 	@scripts/install-deps.sh build bench
-	@$(MAKE) --no-print-directory all CMAKE_FLAGS="-DPEAT_BENCH=ON $(CMAKE_FLAGS)"
+	@$(MAKE) --no-print-directory configure CMAKE_FLAGS="-DPEAT_BENCH=ON $(CMAKE_FLAGS)"
+	@cmake --build $(BUILD) -j $(JOBS) --target peat-bench
 	@$(BUILD)/bench/peat-bench $(BENCH_ARGS)
 
 proof-%:
@@ -48,7 +49,8 @@ proof-%:
 	@BUILD=$(BUILD) scripts/proof.sh $*
 
 install:
-	@$(MAKE) --no-print-directory all CMAKE_FLAGS="-DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)"
+	@$(MAKE) --no-print-directory configure CMAKE_FLAGS="-DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)"
+	@cmake --build $(BUILD) -j $(JOBS) --target peat peat_static peat_command peat_manual
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD)
 
 clean:
