@@ -91,7 +91,7 @@ peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *b
         return PEAT_INVALID;
     if (!pt_call_begin(db->store))
         return PEAT_CLOSED;
-    pt_commit c = {.payload = pt_slice_of(batch->ops.bytes.data, batch->ops.bytes.size),
+    pt_commit c = {.payload = pt_bytes_slice(&batch->ops.bytes),
                    .count = batch->ops.count,
                    .deletes = batch->deletes,
                    .key_bytes = batch->ops.key_bytes,

@@ -44,16 +44,6 @@ static void increment(pt_key_buf *b)
         b->data[b->size - 1]++;
 }
 
-static pt_slice later(pt_slice a, pt_slice b)
-{
-    return pt_slice_compare(a, b) > 0 ? a : b;
-}
-
-static pt_slice earlier(pt_slice a, pt_slice b)
-{
-    return pt_slice_compare(a, b) < 0 ? a : b;
-}
-
 /* Bounds and prefix together. */
 static peat_rc open_scan(peat_db *db, const peat_iter_options *o, pt_scan **ret_scan)
 {
@@ -70,8 +60,8 @@ static peat_rc open_scan(peat_db *db, const peat_iter_options *o, pt_scan **ret_
         TRY(pt_key_buf_init(&prefix.lower, env, db->keyspace, o->prefix));
         TRY(pt_key_buf_init(&prefix.upper, env, db->keyspace, o->prefix));
         increment(&prefix.upper);
-        so.lower = later(so.lower, pt_key_buf_slice(&prefix.lower));
-        so.upper = earlier(so.upper, pt_key_buf_slice(&prefix.upper));
+        so.lower = pt_lower_tighter(so.lower, pt_key_buf_slice(&prefix.lower));
+        so.upper = pt_upper_tighter(so.upper, pt_key_buf_slice(&prefix.upper));
     }
     if (pt_slice_compare(so.upper, so.lower) < 0)
         so.upper = so.lower; /* an empty range */

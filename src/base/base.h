@@ -66,6 +66,17 @@ static inline bool pt_slice_equal(pt_slice a, pt_slice b)
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
+/* The tighter of two bounds; no data: none. */
+static inline pt_slice pt_lower_tighter(pt_slice a, pt_slice b)
+{
+    return a.data == NULL || (b.data != NULL && pt_slice_compare(b, a) > 0) ? b : a;
+}
+
+static inline pt_slice pt_upper_tighter(pt_slice a, pt_slice b)
+{
+    return a.data == NULL || (b.data != NULL && pt_slice_compare(b, a) < 0) ? b : a;
+}
+
 static inline uint64_t pt_min_u64(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;

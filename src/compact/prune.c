@@ -36,7 +36,7 @@ peat_rc pt_prune_entry(pt_prune *p, pt_entry *io_entry, bool *ret_keep)
     peat_rc rc = PEAT_OK;
     uint64_t seq = io_entry->seq;
     size_t stripe = stripe_of(p, seq);
-    bool same = p->has_key && pt_slice_equal(pt_slice_of(p->key.data, p->key.size), io_entry->key);
+    bool same = p->has_key && pt_slice_equal(pt_bytes_slice(&p->key), io_entry->key);
     p->same_key = same;
     bool hidden = same && stripe == p->stripe;
     p->seq_min = pt_min_u64(p->seq_min, seq);

@@ -117,8 +117,7 @@ static bool pins_too_much_log(pt_store *s, const pt_mem *m)
 {
     if (s->log == NULL || pt_log_serial(s->log) - m->log_serial < 8)
         return false;
-    pt_memtable_stats stats;
-    pt_memtable_get_stats(m->table, &stats);
+    pt_memtable_stats stats = pt_memtable_get_stats(m->table);
     return stats.entries != 0;
 }
 
@@ -344,12 +343,11 @@ peat_rc pt_store_commit(pt_store *s, const pt_commit *c)
 peat_rc pt_store_rotate(pt_store *s, bool may_wait)
 {
     peat_rc rc = PEAT_OK;
-    pt_memtable_stats stats;
     pt_mutex_lock(&s->commit_mu);
-    pt_memtable_get_stats(s->active->table, &stats);
+    pt_memtable_stats stats = pt_memtable_get_stats(s->active->table);
     while (rc == PEAT_OK && stats.entries != 0 && immutable_count(s) >= 2) {
         rc = may_wait ? wait_for_flush(s, 1) : PEAT_TIMEOUT;
-        pt_memtable_get_stats(s->active->table, &stats);
+        stats = pt_memtable_get_stats(s->active->table);
     }
     if (rc == PEAT_OK && stats.entries != 0)
         rc = switch_memtable(s);

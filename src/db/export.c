@@ -35,7 +35,7 @@ static peat_rc send_header(exporting *x)
 static peat_rc send_frame(exporting *x)
 {
     uint8_t head[PT_COPY_FRAME_HEAD_BYTES];
-    pt_slice ops = pt_slice_of(x->frame.bytes.data, x->frame.bytes.size);
+    pt_slice ops = pt_bytes_slice(&x->frame.bytes);
     if (x->frame.count == 0)
         return PEAT_OK;
     pt_put_u32(head, (uint32_t)ops.size);

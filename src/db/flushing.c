@@ -28,7 +28,7 @@ static peat_rc run_flush(pt_store *s, const pt_view *v, pt_mem *m, pt_flush *ret
     TRY(pt_snapshot_list(s, ret_snapshots, &count));
     pt_work_context_init(s, v->version, *ret_snapshots, count, ctx);
     TRY(pt_memtable_iter_new(m->table, &entries));
-    pt_memtable_get_stats(m->table, &stats);
+    stats = pt_memtable_get_stats(m->table);
     pt_flush_input input = {.entries = entries,
                             .seq_first = m->seq_first,
                             .seq_last = m->seq_last,
@@ -51,8 +51,7 @@ static void count_flush(pt_store *s, const pt_flush *f)
 
 static uint64_t mem_bytes(const pt_mem *m)
 {
-    pt_memtable_stats stats;
-    pt_memtable_get_stats(m->table, &stats);
+    pt_memtable_stats stats = pt_memtable_get_stats(m->table);
     return stats.key_bytes + stats.value_bytes;
 }
 

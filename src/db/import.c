@@ -83,7 +83,7 @@ static peat_rc verify_ops(importing *x, uint32_t count, pt_commit *ret_commit)
     peat_rc rc;
     uint32_t n = 0;
     while ((rc = pt_op_next(&ops, &e)) == PEAT_OK) {
-        pt_slice last = pt_slice_of(x->last_key.data, x->last_key.size);
+        pt_slice last = pt_bytes_slice(&x->last_key);
         if (e.kind != PT_KIND_PUT || (x->has_key && pt_slice_compare(last, e.key) >= 0))
             return bad(x, "the keys of a frame are out of order");
         x->last_key.size = 0;
@@ -106,7 +106,7 @@ static peat_rc take_frame(importing *x, const uint8_t *head, uint64_t offset)
     if (size > PT_COPY_FRAME_BYTES_MAX)
         return bad(x, "a frame's length is impossible");
     TRY(receive_body(x, size));
-    pt_slice ops = pt_slice_of(x->frame.data, x->frame.size);
+    pt_slice ops = pt_bytes_slice(&x->frame);
     if (pt_copy_check(head, ops, x->stream_id, offset) != check)
         return bad(x, "the frame before this is damaged");
     pt_commit c = {.payload = ops, .count = count};

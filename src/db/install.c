@@ -257,10 +257,9 @@ peat_rc pt_install_finished(pt_store *s)
  * can go. False when there are unflushed entries. */
 static bool end_segment(pt_store *s, uint64_t *ret_serial)
 {
-    pt_memtable_stats stats;
     pt_mutex_lock(&s->commit_mu);
     pt_mem *active = s->active;
-    pt_memtable_get_stats(active->table, &stats);
+    pt_memtable_stats stats = pt_memtable_get_stats(active->table);
     bool empty = stats.entries == 0 && s->seq_next == active->seq_first;
     pt_mutex_lock(&s->view_mu); /* only a switch adds immutable ones, and commit_mu is held */
     empty = empty && atomic_load_explicit(&s->view, memory_order_relaxed)->immutable_count == 0;

@@ -272,9 +272,8 @@ static void wait_for_calls(pt_store *s)
 
 static bool worth_flushing(pt_store *s)
 {
-    pt_memtable_stats stats;
     pt_view *v = pt_store_view(s);
-    pt_memtable_get_stats(v->active->table, &stats);
+    pt_memtable_stats stats = pt_memtable_get_stats(v->active->table);
     bool worth = v->immutable_count != 0 || stats.key_bytes + stats.value_bytes > CLOSE_LOG_BYTES;
     pt_view_unref(v);
     return worth;

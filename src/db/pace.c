@@ -22,10 +22,10 @@ static double memory_debt(pt_store *s, const pt_view *v)
     double used = 0;
     pt_memtable_stats stats;
     for (size_t i = 0; i < v->immutable_count; i++) {
-        pt_memtable_get_stats(v->immutables[i]->table, &stats);
+        stats = pt_memtable_get_stats(v->immutables[i]->table);
         used += (double)stats.used_bytes;
     }
-    pt_memtable_get_stats(v->active->table, &stats);
+    stats = pt_memtable_get_stats(v->active->table);
     used += (double)stats.used_bytes;
     double x = used / (double)s->settings.memtable_bytes - 1.5;
     return x < 0 ? 0 : x > 2 ? 2 : x;

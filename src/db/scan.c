@@ -7,20 +7,19 @@
  *
  * Invariant 1. At FORWARD `below` stands on the entry shown; key and value are its own.
  * Invariant 2. At BACKWARD `below` stands before all versions of the key shown, or at the end of
- * its way; the key is a copy, the value a copy or in a block that `below` still holds.
+ * its way; key and value are copies, or in memory that `below` still holds.
  */
 #include "db/scan_state.h"
 
+#include "base/coding.h"
 #include "entry/merge_iter.h"
 #include "version/version_iter.h"
 
-static peat_rc open_memory(pt_scan *c, pt_mem *m, pt_iter **children, size_t *io_count)
+static peat_rc open_memory(pt_mem *m, pt_iter **children, size_t *io_count)
 {
-    pt_memtable_stats stats;
-    pt_memtable_get_stats(m->table, &stats);
+    pt_memtable_stats stats = pt_memtable_get_stats(m->table);
     if (stats.entries == 0)
         return PEAT_OK; /* what comes later is newer than this scan */
-    (void)c;
     peat_rc rc = pt_memtable_iter_new(m->table, &children[*io_count]);
     *io_count += rc == PEAT_OK;
     return rc;
@@ -33,9 +32,9 @@ static peat_rc open_below(pt_scan *c, bool whole_table)
     size_t n = 0;
     pt_version_iter_options o = {
         .lower = c->lower, .upper = c->upper, .hint = whole_table ? PT_FETCH_ONCE : PT_FETCH_SCAN};
-    TRY(open_memory(c, c->view->active, children, &n));
+    TRY(open_memory(c->view->active, children, &n));
     for (size_t i = 0; i < c->view->immutable_count; i++)
-        TRY(open_memory(c, c->view->immutables[i], children, &n));
+        TRY(open_memory(c->view->immutables[i], children, &n));
     TRY(pt_version_iter_new(c->store->env, c->view->version, &o, &children[n]));
     n++;
     TRY(pt_merge_iter_new(c->store->env, children, n, &c->below));
@@ -120,25 +119,18 @@ static peat_rc save_key(pt_scan *c, pt_slice key)
     return pt_bytes_append(&c->saved_key, key.data, key.size);
 }
 
-static pt_slice saved_key(const pt_scan *c)
+static void show(pt_scan *c, const pt_entry *e, pt_scan_place place)
 {
-    return pt_slice_of(c->saved_key.data, c->saved_key.size);
-}
-
-static peat_rc show_below(pt_scan *c)
-{
-    const pt_entry *e = &c->below->at;
     pt_slice_copy(&c->key, &e->key);
     if (PT_LIKELY(!c->keys_only))
         pt_slice_copy(&c->value, &e->value);
-    c->place = PT_SCAN_AT_FORWARD;
-    return PEAT_OK;
+    c->place = place;
 }
 
 /* Moves `below` on; with `stay` the last key of its block is as good as the end. */
 static peat_rc next_below(pt_scan *c)
 {
-    if (PT_UNLIKELY(c->stay) && pt_slice_equal(c->below->at.key, c->below->stable_until))
+    if (PT_UNLIKELY(c->stay) && !pt_iter_value_stays(c->below, false))
         return PEAT_END;
     return pt_iter_next(c->below);
 }
@@ -151,12 +143,14 @@ static peat_rc settle_forward(pt_scan *c, peat_rc rc, bool skip)
         const pt_entry *e = &c->below->at;
         if (e->seq > c->link.seq)
             continue;
-        if (skip && pt_slice_equal(e->key, saved_key(c)))
+        if (skip && pt_slice_equal(e->key, pt_bytes_slice(&c->saved_key)))
             continue;
         if (pt_slice_compare(e->key, c->upper) >= 0)
             return end(c, PEAT_END);
-        if (PT_LIKELY(e->kind == PT_KIND_PUT))
-            return show_below(c);
+        if (PT_LIKELY(e->kind == PT_KIND_PUT)) {
+            show(c, e, PT_SCAN_AT_FORWARD);
+            return PEAT_OK;
+        }
         rc = save_key(c, e->key); /* a tombstone hides what is older */
         if (rc != PEAT_OK)
             break;
@@ -170,7 +164,7 @@ static peat_rc save_value(pt_scan *c)
 {
     c->saved_value.size = 0;
     peat_rc rc = pt_bytes_append(&c->saved_value, c->value.data, c->value.size);
-    c->value = pt_slice_of(c->saved_value.data, c->saved_value.size);
+    c->value = pt_bytes_slice(&c->saved_value);
     return rc;
 }
 
@@ -183,19 +177,19 @@ static peat_rc walk_versions(pt_scan *c, bool *ret_put)
     bool referenced = false;
     *ret_put = false;
     do {
-        const pt_entry *e = &c->below->at;
+        const pt_entry *e = pt_iter_entry(c->below);
         if (e->seq <= c->link.seq) {
             *ret_put = e->kind == PT_KIND_PUT;
             referenced = *ret_put && !c->keys_only;
             pt_slice_copy(&c->value, &e->value);
         }
-        if (referenced && !c->below->value_stays_back) {
+        if (referenced && !pt_iter_value_stays(c->below, true)) {
             rc = save_value(c);
             referenced = false;
         }
         if (rc == PEAT_OK)
             rc = pt_iter_prev(c->below);
-    } while (rc == PEAT_OK && pt_slice_equal(c->below->at.key, saved_key(c)));
+    } while (rc == PEAT_OK && pt_slice_equal(c->below->at.key, pt_bytes_slice(&c->saved_key)));
     return rc;
 }
 
@@ -205,13 +199,14 @@ static peat_rc settle_backward(pt_scan *c, peat_rc rc)
 {
     while (rc == PEAT_OK) {
         bool put = false;
-        if (pt_slice_compare(c->below->at.key, c->lower) < 0)
+        pt_slice key = pt_iter_entry(c->below)->key;
+        if (pt_slice_compare(key, c->lower) < 0)
             return end(c, PEAT_END);
-        rc = save_key(c, c->below->at.key);
+        rc = save_key(c, key);
         if (rc == PEAT_OK)
             rc = walk_versions(c, &put);
         if (put && (rc == PEAT_OK || rc == PEAT_END)) {
-            c->key = saved_key(c);
+            c->key = pt_bytes_slice(&c->saved_key);
             if (c->keys_only)
                 c->value = (pt_slice){0};
             c->place = PT_SCAN_AT_BACKWARD;
@@ -222,10 +217,10 @@ static peat_rc settle_backward(pt_scan *c, peat_rc rc)
     return end(c, rc);
 }
 
-static peat_rc go_first(pt_scan *c)
+static peat_rc go_to(pt_scan *c, pt_slice key)
 {
     atomic_fetch_add_explicit(&c->store->seeks, 1, memory_order_relaxed);
-    return settle_forward(c, pt_iter_seek(c->below, c->lower), false);
+    return settle_forward(c, pt_iter_seek(c->below, key), false);
 }
 
 static peat_rc go_last(pt_scan *c)
@@ -238,23 +233,77 @@ static peat_rc go_last(pt_scan *c)
     return settle_backward(c, rc);
 }
 
+/* Keys that follow one another differ at their ends, if at all. */
+static inline bool differ(pt_slice a, pt_slice b)
+{
+    if (PT_LIKELY(a.size == b.size && a.size >= 8) &&
+        pt_get_u64(a.data + a.size - 8) != pt_get_u64(b.data + a.size - 8))
+        return true;
+    return !pt_slice_equal(a, b);
+}
+
+/* Mostly a step ends on a visible put, and of another key than its neighbour in the group. Then it
+ * is all in these; the bounds are those of the tables, too. False: the long way is to be gone. */
+static inline bool show_in_group(pt_scan *c, const pt_entry *e, pt_slice neighbour,
+                                 pt_scan_place place)
+{
+    bool plain =
+        e->seq <= c->link.seq && e->kind == PT_KIND_PUT && PT_LIKELY(differ(e->key, neighbour));
+    if (plain)
+        show(c, e, place);
+    return plain;
+}
+
+static inline bool next_in_group(pt_scan *c)
+{
+    pt_iter_group *g = c->below->group;
+    bool done = g != NULL && g->at + 1 < g->count &&
+                show_in_group(c, &g->entries[g->at + 1], c->key, PT_SCAN_AT_FORWARD);
+    if (PT_LIKELY(done))
+        g->at++;
+    return done;
+}
+
+/* `below` stands on the entry to be shown, and goes one further. */
+static inline bool prev_in_group(pt_scan *c)
+{
+    pt_iter_group *g = c->below->group;
+    bool done =
+        g != NULL && g->at > 0 &&
+        show_in_group(c, &g->entries[g->at], g->entries[g->at - 1].key, PT_SCAN_AT_BACKWARD);
+    if (PT_LIKELY(done))
+        g->at--;
+    return done;
+}
+
+/* The key shown, where `below` may move without changing it. */
+static peat_rc keep_key(pt_scan *c)
+{
+    return c->key.data == c->saved_key.data ? PEAT_OK : save_key(c, c->key);
+}
+
 static peat_rc go_next(pt_scan *c)
 {
-    peat_rc rc = PEAT_OK;
-    if (PT_LIKELY(c->place == PT_SCAN_AT_FORWARD)) {
-        rc = save_key(c, c->key);
-        return settle_forward(c, rc == PEAT_OK ? next_below(c) : rc, true);
-    }
-    /* backward: the shown key is saved already, and must not lie in below's memory */
-    return settle_forward(c, pt_iter_seek(c->below, saved_key(c)), true);
+    if (c->place == PT_SCAN_AT_FORWARD && next_in_group(c))
+        return PEAT_OK;
+    peat_rc rc = keep_key(c);
+    if (rc != PEAT_OK)
+        return end(c, rc);
+    rc = c->place == PT_SCAN_AT_FORWARD ? next_below(c)
+                                        : pt_iter_seek(c->below, pt_bytes_slice(&c->saved_key));
+    return settle_forward(c, rc, true);
 }
 
 static peat_rc go_prev(pt_scan *c)
 {
-    if (c->place == PT_SCAN_AT_BACKWARD)
-        return c->below_ended ? end(c, PEAT_END) : settle_backward(c, PEAT_OK);
-    peat_rc rc = save_key(c, c->key);
-    while (rc == PEAT_OK && pt_slice_equal(c->below->at.key, saved_key(c)))
+    if (c->place == PT_SCAN_AT_BACKWARD) {
+        if (c->below_ended)
+            return end(c, PEAT_END);
+        return prev_in_group(c) ? PEAT_OK : settle_backward(c, PEAT_OK);
+    }
+    peat_rc rc = keep_key(c);
+    while (rc == PEAT_OK &&
+           pt_slice_equal(pt_iter_entry(c->below)->key, pt_bytes_slice(&c->saved_key)))
         rc = pt_iter_prev(c->below);
     return settle_backward(c, rc);
 }
@@ -269,33 +318,21 @@ peat_rc pt_scan_enter(pt_scan *c)
 
 peat_rc pt_scan_step(pt_scan *c, pt_scan_move move)
 {
-    switch (move) {
-    case PT_SCAN_FIRST:
-        return go_first(c);
-    case PT_SCAN_LAST:
+    bool next = move == PT_SCAN_NEXT, prev = move == PT_SCAN_PREV;
+    if (c->place == PT_SCAN_AT_ENDED && (next || prev))
+        return c->ended;
+    if (move == PT_SCAN_FIRST || (next && c->place == PT_SCAN_AT_NEW))
+        return go_to(c, c->lower);
+    if (move == PT_SCAN_LAST || (prev && c->place == PT_SCAN_AT_NEW))
         return go_last(c);
-    case PT_SCAN_NEXT:
-        return go_next(c);
-    case PT_SCAN_PREV:
-        return go_prev(c);
-    }
-    return PEAT_INVALID;
+    return next ? go_next(c) : go_prev(c);
 }
 
 peat_rc pt_scan_go(pt_scan *c, pt_scan_move move)
 {
     peat_rc rc = pt_scan_enter(c);
-    if (rc != PEAT_OK)
-        return rc;
     c->filled = false;
-    bool next = move == PT_SCAN_NEXT, prev = move == PT_SCAN_PREV;
-    if (c->place == PT_SCAN_AT_ENDED && (next || prev))
-        return c->ended;
-    if (move == PT_SCAN_FIRST || (next && c->place == PT_SCAN_AT_NEW))
-        return go_first(c);
-    if (move == PT_SCAN_LAST || (prev && c->place == PT_SCAN_AT_NEW))
-        return go_last(c);
-    return next ? go_next(c) : go_prev(c);
+    return rc == PEAT_OK ? pt_scan_step(c, move) : rc;
 }
 
 peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev)
@@ -304,17 +341,16 @@ peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev)
     if (rc != PEAT_OK)
         return rc;
     c->filled = false;
-    if (!for_prev && pt_slice_compare(key, c->lower) <= 0)
-        return go_first(c);
     if (for_prev && pt_slice_compare(key, c->upper) >= 0)
         return go_last(c);
-    atomic_fetch_add_explicit(&c->store->seeks, 1, memory_order_relaxed);
     /* the caller's key may be the one that is shown */
-    rc = save_key(c, key);
+    rc = save_key(c, for_prev ? key : pt_lower_tighter(key, c->lower));
     if (rc != PEAT_OK)
         return end(c, rc);
-    return for_prev ? settle_backward(c, pt_iter_seek_for_prev(c->below, saved_key(c)))
-                    : settle_forward(c, pt_iter_seek(c->below, saved_key(c)), false);
+    if (!for_prev)
+        return go_to(c, pt_bytes_slice(&c->saved_key));
+    atomic_fetch_add_explicit(&c->store->seeks, 1, memory_order_relaxed);
+    return settle_backward(c, pt_iter_seek_for_prev(c->below, pt_bytes_slice(&c->saved_key)));
 }
 
 bool pt_scan_forked(const pt_scan *c)

@@ -10,12 +10,6 @@
 #define ROW_BYTES     ((size_t)64 << 10)
 #define ROW_BYTES_MAX ((size_t)1 << 20)
 
-/* Until its block is left the value stays where it is, and only a way forward sees that coming. */
-static bool value_stays(const pt_scan *c, bool back)
-{
-    return !back && c->place == PT_SCAN_AT_FORWARD && c->below->stable_until.size != 0;
-}
-
 /* A new piece of memory for rows; those before it stay until the next fill. */
 static peat_rc add_chunk(pt_scan *c, size_t needed)
 {
@@ -63,13 +57,9 @@ static peat_rc add_row(pt_scan *c, bool by_reference, peat_row *row)
 
 static peat_rc step_fill(pt_scan *c, bool back)
 {
-    if (c->place == PT_SCAN_AT_ENDED)
-        return c->ended;
-    if (c->place == PT_SCAN_AT_NEW)
-        return back ? pt_scan_step(c, PT_SCAN_LAST) : pt_scan_step(c, PT_SCAN_FIRST);
-    if (!c->filled)
+    if (pt_scan_valid(c) && !c->filled)
         return PEAT_OK;
-    return back ? pt_scan_step(c, PT_SCAN_PREV) : pt_scan_step(c, PT_SCAN_NEXT);
+    return pt_scan_step(c, back ? PT_SCAN_PREV : PT_SCAN_NEXT);
 }
 
 /* It went on from the last row and met the end, an error, or the end of its block: back to that
@@ -91,8 +81,9 @@ peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *re
         rc = step_fill(c, back);
     clear_rows(c);
     while (rc == PEAT_OK && count < n) {
-        bool stays = value_stays(c, back);
-        bool last_of_block = stays && pt_slice_equal(c->key, c->below->stable_until);
+        /* until its block is left, and only a way forward sees that coming */
+        bool stays = !back && c->place == PT_SCAN_AT_FORWARD && c->below->group != NULL;
+        bool last_of_block = stays && !pt_iter_value_stays(c->below, false);
         rc = add_row(c, stays, &rows[count]);
         if (rc != PEAT_OK)
             break;
@@ -101,7 +92,7 @@ peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *re
         if (last_of_block || count == n || c->row_bytes >= ROW_BYTES_MAX)
             break;
         c->stay = c->stay || stays;
-        rc = back ? pt_scan_step(c, PT_SCAN_PREV) : pt_scan_step(c, PT_SCAN_NEXT);
+        rc = pt_scan_step(c, back ? PT_SCAN_PREV : PT_SCAN_NEXT);
         c->filled = false;
     }
     c->stay = false;

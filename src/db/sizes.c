@@ -42,11 +42,6 @@ static uint64_t store_bytes(const pt_version *v)
  * than these would be so many that they themselves fill it. */
 #define ENTRIES_MAX_MIN ((uint64_t)8192)
 
-static uint64_t entries_max(const pt_store *s)
-{
-    return pt_max_u64(s->settings.memory_bytes / 8 / PT_TABLE_KEY_MEMORY, ENTRIES_MAX_MIN);
-}
-
 /* Partitions: a 64th of the store, 8 to 128 MiB, larger only when there would be more than 512. */
 void pt_pick_options_init(pt_store *s, const pt_version *v, pt_pick_options *ret_options)
 {
@@ -58,10 +53,12 @@ void pt_pick_options_init(pt_store *s, const pt_version *v, pt_pick_options *ret
     uint64_t table = pt_max_u64(target / 8, (uint64_t)8 << 20);
     if (s->settings.table_bytes != 0)
         table = s->settings.table_bytes;
-    *ret_options = (pt_pick_options){.partition_bytes = target,
-                                     .table_bytes = pt_min_u64(table, target),
-                                     .entries_max = entries_max(s),
-                                     .space_target = s->settings.space_target,
-                                     .slices_max = s->settings.slices_max,
-                                     .held_bytes_max = s->settings.memory_bytes / 8};
+    *ret_options =
+        (pt_pick_options){.partition_bytes = target,
+                          .table_bytes = pt_min_u64(table, target),
+                          .entries_max = pt_max_u64(
+                              s->settings.memory_bytes / 8 / PT_TABLE_KEY_MEMORY, ENTRIES_MAX_MIN),
+                          .space_target = s->settings.space_target,
+                          .slices_max = s->settings.slices_max,
+                          .held_bytes_max = s->settings.memory_bytes / 8};
 }

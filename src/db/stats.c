@@ -123,14 +123,13 @@ static void add_shape(pt_store *s, const pt_version *v, peat_statistics *r)
 
 static void add_memory(pt_store *s, const pt_view *v, peat_statistics *r)
 {
-    pt_memtable_stats m;
     pt_cache_stats c;
     uint64_t immutable = 0;
-    pt_memtable_get_stats(v->active->table, &m);
+    pt_memtable_stats m = pt_memtable_get_stats(v->active->table);
     r->memtable_bytes = m.used_bytes;
     r->immutable_memtables = v->immutable_count;
     for (size_t i = 0; i < v->immutable_count; i++) {
-        pt_memtable_get_stats(v->immutables[i]->table, &m);
+        m = pt_memtable_get_stats(v->immutables[i]->table);
         immutable += m.used_bytes;
     }
     pt_cache_get_stats(s->cache, &c);
@@ -206,16 +205,6 @@ static peat_rc rank_between(const pt_layer *l, pt_slice lower, pt_slice upper, u
     return rc;
 }
 
-static pt_slice later(pt_slice a, pt_slice b)
-{
-    return pt_slice_compare(a, b) > 0 ? a : b;
-}
-
-static pt_slice earlier(pt_slice a, pt_slice b)
-{
-    return b.data == NULL || pt_slice_compare(a, b) < 0 ? a : b;
-}
-
 static peat_rc approximate_partition(const pt_version *v, size_t i, pt_slice lower, pt_slice upper,
                                      uint64_t *io_entries, uint64_t *io_bytes)
 {
@@ -224,7 +213,7 @@ static peat_rc approximate_partition(const pt_version *v, size_t i, pt_slice low
     if (pt_slice_compare(p->lower, upper) >= 0 ||
         (end.data != NULL && pt_slice_compare(end, lower) <= 0))
         return PEAT_OK;
-    pt_slice from = later(lower, p->lower), to = earlier(upper, end);
+    pt_slice from = pt_lower_tighter(lower, p->lower), to = pt_upper_tighter(upper, end);
     peat_rc rc = PEAT_OK;
     for (size_t j = 0; j < p->slice_count && rc == PEAT_OK; j++)
         rc = rank_between(&p->slices[j], from, to, io_entries, io_bytes);
@@ -240,10 +229,9 @@ static peat_rc approximate_partition(const pt_version *v, size_t i, pt_slice low
 static peat_rc approximate_memory(pt_mem *m, pt_slice lower, pt_slice upper, uint64_t *io_entries,
                                   uint64_t *io_bytes)
 {
-    pt_memtable_stats st;
     pt_iter *it;
     uint64_t n = 0;
-    pt_memtable_get_stats(m->table, &st);
+    pt_memtable_stats st = pt_memtable_get_stats(m->table);
     if (st.entries == 0)
         return PEAT_OK;
     peat_rc rc = pt_memtable_iter_new(m->table, &it);

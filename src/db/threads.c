@@ -77,20 +77,21 @@ static uint64_t idle_in(pt_worker *w)
  * a handful of records stays in the log. */
 static void flush_when_idle(pt_store *s)
 {
-    pt_memtable_stats stats;
     pt_view *v = pt_store_view(s);
-    pt_memtable_get_stats(v->active->table, &stats);
+    pt_memtable_stats stats = pt_memtable_get_stats(v->active->table);
     pt_view_unref(v);
     if (stats.key_bytes + stats.value_bytes >= s->settings.memtable_bytes / 64)
         (void)!pt_store_rotate(s, false); /* no memory, or others wait: then it stays where it is */
 }
 
-static bool stopping(pt_store *s)
+/* False: the worker is to end. */
+static bool goes_on(pt_store *s, uint64_t *ret_signals)
 {
     pt_mutex_lock(&s->work_mu);
-    bool stop = s->work.stopping;
+    bool on = !s->work.stopping;
+    *ret_signals = s->work.signals;
     pt_mutex_unlock(&s->work_mu);
-    return stop;
+    return on;
 }
 
 /* Time to wait after a failed unit; 0 when there was none. */
@@ -127,14 +128,6 @@ static void wait_for_work(pt_worker *w, uint64_t signals, uint64_t timeout_ns)
     pt_mutex_unlock(&s->work_mu);
 }
 
-static uint64_t read_signals(pt_store *s)
-{
-    pt_mutex_lock(&s->work_mu);
-    uint64_t n = s->work.signals;
-    pt_mutex_unlock(&s->work_mu);
-    return n;
-}
-
 /* One round; returns how long to wait before the next. */
 static uint64_t round_of_work(pt_worker *w)
 {
@@ -167,8 +160,8 @@ static void worker_main(void *arg)
 {
     pt_worker *w = (pt_worker *)arg;
     pt_store *s = w->store;
-    while (!stopping(s)) {
-        uint64_t signals = read_signals(s);
+    uint64_t signals;
+    while (goes_on(s, &signals)) {
         uint64_t wait = round_of_work(w);
         if (wait != 0)
             wait_for_work(w, signals, wait);

@@ -7,10 +7,13 @@ static pt_chain *of(pt_iter *it)
     return PT_CONTAINER(it, pt_chain, base);
 }
 
+/* Passes on what the open link shows. */
 static peat_rc mirror(pt_chain *c, peat_rc rc)
 {
-    if (PT_LIKELY(rc == PEAT_OK))
-        pt_iter_mirror(&c->base, c->open);
+    if (PT_LIKELY(rc == PEAT_OK)) {
+        pt_entry_copy(&c->base.at, &c->open->at);
+        c->base.group = c->open->group;
+    }
     return rc;
 }
 
@@ -52,11 +55,6 @@ static peat_rc last_below(pt_chain *c, size_t i)
             rc = pt_iter_last(c->open);
     }
     return mirror(c, rc);
-}
-
-peat_rc pt_chain_first(pt_iter *it)
-{
-    return first_from(of(it), of(it)->begin);
 }
 
 peat_rc pt_chain_last(pt_iter *it)

@@ -26,7 +26,6 @@ struct pt_chain {
     size_t at;     /* the open link */
 };
 
-peat_rc pt_chain_first(pt_iter *it);
 peat_rc pt_chain_last(pt_iter *it);
 peat_rc pt_chain_seek(pt_iter *it, pt_slice key);
 peat_rc pt_chain_seek_for_prev(pt_iter *it, pt_slice key);
@@ -35,7 +34,7 @@ peat_rc pt_chain_prev(pt_iter *it);
 void pt_chain_close(pt_chain *c);
 
 #define PT_CHAIN_MOVES                                                                             \
-    .first = pt_chain_first, .last = pt_chain_last, .seek = pt_chain_seek,                         \
-    .seek_for_prev = pt_chain_seek_for_prev, .next = pt_chain_next, .prev = pt_chain_prev
+    .last = pt_chain_last, .seek = pt_chain_seek, .seek_for_prev = pt_chain_seek_for_prev,         \
+    .next = pt_chain_next, .prev = pt_chain_prev
 
 #endif

@@ -17,7 +17,6 @@
 typedef struct pt_iter pt_iter;
 
 typedef struct pt_iter_ops {
-    peat_rc (*first)(pt_iter *it);
     peat_rc (*last)(pt_iter *it);
     peat_rc (*seek)(pt_iter *it, pt_slice key);          /* first entry whose key is >= key */
     peat_rc (*seek_for_prev)(pt_iter *it, pt_slice key); /* last entry whose key is <= key */
@@ -26,15 +25,22 @@ typedef struct pt_iter_ops {
     void (*done)(pt_iter *it); /* frees the iterator itself where it came from a _new */
 } pt_iter_ops;
 
+#define PT_ITER_GROUP 8u
+
+/* Neighbours of one block that were made together; `entries[at]` is the current entry. Their memory
+ * stays until a move that leaves the group, that of the values until one that leaves the block. */
+typedef struct pt_iter_group {
+    uint32_t at, count;
+    bool more_before, more_behind; /* the block goes on, and moves there do no I/O */
+    pt_entry entries[PT_ITER_GROUP];
+} pt_iter_group;
+
 struct pt_iter {
     const pt_iter_ops *ops;
     pt_entry at;
-    /* Upper part of the fast path of merges and scans. A table iterator sets `stable_until` to the
-     * last key of the block it stands in (empty: unknown): until then `next` does no I/O and value
-     * memory stays in place. */
-    pt_slice stable_until;
-    /* `prev` leaves at.value's memory in place. False where that is not known. */
-    bool value_stays_back;
+    /* NULL, or: whoever owns the iterator may move inside the group by setting group->at, which
+     * costs no call. `at` then lags behind until the next move. */
+    pt_iter_group *group;
 };
 
 /* Copies word by word. The one below has just written these words one by one; a wider load of two
@@ -58,17 +64,23 @@ static inline void pt_entry_copy(pt_entry *to, const pt_entry *from)
     to->kind = from->kind;
 }
 
-/* An iterator that only passes on what the one below it shows. */
-static inline void pt_iter_mirror(pt_iter *to, const pt_iter *from)
+/* The current entry, also after moves inside the group. */
+static inline const pt_entry *pt_iter_entry(const pt_iter *it)
 {
-    pt_entry_copy(&to->at, &from->at);
-    pt_slice_copy(&to->stable_until, &from->stable_until);
-    to->value_stays_back = from->value_stays_back;
+    return it->group != NULL ? &it->group->entries[it->group->at] : &it->at;
+}
+
+/* A step leaves the current value's memory in place, as far as that is known. */
+static inline bool pt_iter_value_stays(const pt_iter *it, bool back)
+{
+    const pt_iter_group *g = it->group;
+    return g != NULL &&
+           (back ? g->at > 0 || g->more_before : g->at + 1 < g->count || g->more_behind);
 }
 
 static inline peat_rc pt_iter_first(pt_iter *it)
 {
-    return it->ops->first(it);
+    return it->ops->seek(it, pt_slice_of("", 0));
 }
 
 static inline peat_rc pt_iter_last(pt_iter *it)

@@ -153,21 +153,13 @@ static peat_rc build(merge_iter *m)
     return show(m);
 }
 
-typedef enum place { FIRST, LAST, SEEK, SEEK_FOR_PREV } place;
+typedef enum place { LAST, SEEK, SEEK_FOR_PREV } place;
 
 static peat_rc put_child(pt_iter *child, place where, pt_slice key)
 {
-    switch (where) {
-    case FIRST:
-        return pt_iter_first(child);
-    case LAST:
+    if (where == LAST)
         return pt_iter_last(child);
-    case SEEK:
-        return pt_iter_seek(child, key);
-    case SEEK_FOR_PREV:
-        break;
-    }
-    return pt_iter_seek_for_prev(child, key);
+    return where == SEEK ? pt_iter_seek(child, key) : pt_iter_seek_for_prev(child, key);
 }
 
 static peat_rc put_all(merge_iter *m, place where, pt_slice key)
@@ -237,11 +229,6 @@ static inline peat_rc advance(merge_iter *m, bool backward)
     return PEAT_OK;
 }
 
-static peat_rc merge_first(pt_iter *it)
-{
-    return put_all(of(it), FIRST, (pt_slice){0});
-}
-
 static peat_rc merge_last(pt_iter *it)
 {
     return put_all(of(it), LAST, (pt_slice){0});
@@ -276,7 +263,6 @@ static void merge_done(pt_iter *it)
 }
 
 static const pt_iter_ops merge_ops = {
-    .first = merge_first,
     .last = merge_last,
     .seek = merge_seek,
     .seek_for_prev = merge_seek_for_prev,

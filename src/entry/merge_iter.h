@@ -13,7 +13,7 @@
 /* Takes ownership of the children (on success only); the array itself is copied. n may be 0; for
  * n = 1 the iterator is the child itself, so that a settled store pays nothing. An error of any
  * child is the answer of the move; next and prev repeat it until the merge is positioned anew.
- * stable_until is not set for n >= 2. */
+ * It has no group for n >= 2. */
 peat_rc pt_merge_iter_new(const pt_env *env, pt_iter **children, size_t n,
                           pt_iter **ret_iter) PT_MUST_USE;
 /* Index of the child the current entry comes from. */

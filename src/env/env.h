@@ -50,6 +50,11 @@ typedef struct pt_bytes {
     size_t capacity;
 } pt_bytes;
 
+static inline pt_slice pt_bytes_slice(const pt_bytes *b)
+{
+    return pt_slice_of(b->data, b->size);
+}
+
 void pt_bytes_init(pt_bytes *b, const pt_env *env);
 void pt_bytes_done(pt_bytes *b);
 /* Room for n more bytes at data + size, without changing size. PEAT_NOMEM: unchanged. */

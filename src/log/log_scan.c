@@ -103,7 +103,7 @@ static peat_rc take_record(pt_log_scan *s, const pt_log_record_header *r, bool *
     if (r->kind == PT_LOG_FIRST || r->kind == PT_LOG_NEXT || r->kind == PT_LOG_LAST)
         TRY(keep_fragment(s, r, payload));
     if (r->kind == PT_LOG_LAST)
-        payload = pt_slice_of(s->parts.data, s->parts.size);
+        payload = pt_bytes_slice(&s->parts);
     if (r->kind != PT_LOG_FIRST && r->kind != PT_LOG_NEXT) {
         uint64_t hash = pt_hash(payload.data, payload.size);
         if (r->payload_check != pt_log_payload_check(hash, r->first_seq, s->epoch, s->at))

@@ -106,10 +106,10 @@ bool pt_memtable_get(const pt_memtable *m, pt_slice key, uint64_t seq_max, pt_en
     return true;
 }
 
-void pt_memtable_get_stats(const pt_memtable *m, pt_memtable_stats *ret_stats)
+pt_memtable_stats pt_memtable_get_stats(const pt_memtable *m)
 {
     pt_arena_sums sums = pt_arena_sum(&m->arena);
-    *ret_stats = (pt_memtable_stats){
+    return (pt_memtable_stats){
         .used_bytes = pt_arena_used(&m->arena),
         .capacity_bytes = m->arena.capacity,
         .entries = sums.entries,

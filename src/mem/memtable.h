@@ -47,7 +47,7 @@ typedef struct pt_memtable_stats {
     uint64_t tombstones;
     uint64_t key_bytes, value_bytes;
 } pt_memtable_stats;
-void pt_memtable_get_stats(const pt_memtable *m, pt_memtable_stats *ret_stats);
+pt_memtable_stats pt_memtable_get_stats(const pt_memtable *m);
 
 /* Holds a reference. Sees entries added while it walks, or not; never a torn one. */
 peat_rc pt_memtable_iter_new(pt_memtable *m, pt_iter **ret_iter) PT_MUST_USE;

@@ -286,7 +286,6 @@ static void iter_done(pt_iter *base)
 }
 
 static const pt_iter_ops mem_iter_ops = {
-    .first = iter_first,
     .last = iter_last,
     .seek = iter_seek,
     .seek_for_prev = iter_seek_for_prev,

@@ -38,7 +38,7 @@ static peat_rc write_batch(writing *w)
     peat_rc rc = PEAT_OK;
     if (w->batch.count == 0)
         return PEAT_OK;
-    pt_commit c = {.payload = pt_slice_of(w->batch.bytes.data, w->batch.bytes.size),
+    pt_commit c = {.payload = pt_bytes_slice(&w->batch.bytes),
                    .count = w->batch.count,
                    .key_bytes = w->batch.key_bytes,
                    .value_bytes = w->batch.value_bytes,
@@ -90,8 +90,10 @@ static peat_rc clip_show(clip *c, peat_rc rc)
     return rc;
 }
 
-static peat_rc clip_first(pt_iter *it)
+/* Forward only, and always from the beginning. */
+static peat_rc clip_seek(pt_iter *it, pt_slice key)
 {
+    (void)key;
     clip *c = PT_CONTAINER(it, clip, base);
     return clip_show(c, c->lower.size != 0 ? pt_iter_seek(c->inner, c->lower)
                                            : pt_iter_first(c->inner));
@@ -110,7 +112,7 @@ static void clip_done(pt_iter *it)
     pt_free(c->env, c);
 }
 
-static const pt_iter_ops clip_ops = {.first = clip_first, .next = clip_next, .done = clip_done};
+static const pt_iter_ops clip_ops = {.seek = clip_seek, .next = clip_next, .done = clip_done};
 
 static peat_rc clip_new(writing *w, pt_iter **ret_iter)
 {
@@ -144,7 +146,7 @@ static bool is_doubtful(const writing *w, size_t child, pt_slice key)
 /* The newest version of its key that can be read, or an older one. */
 static peat_rc decide(writing *w, const pt_iter *it, size_t child)
 {
-    pt_slice last = pt_slice_of(w->last.data, w->last.size);
+    pt_slice last = pt_bytes_slice(&w->last);
     if ((w->has_last && pt_slice_equal(last, it->at.key)) || it->at.key.size < PT_KEYSPACE_BYTES)
         return PEAT_OK;
     w->last.size = 0;

@@ -43,7 +43,7 @@ static peat_rc show(salvage_iter *t)
         rc = pt_salvage_put_key(&t->key, &t->b.view, t->slot);
     if (rc != PEAT_OK)
         return rc;
-    pt_slice key = pt_slice_of(t->key.data, t->key.size);
+    pt_slice key = pt_bytes_slice(&t->key);
     if (t->upper.data != NULL && pt_slice_compare(key, t->upper) >= 0)
         return PEAT_END;
     t->base.at = (pt_entry){.key = key,
@@ -60,8 +60,9 @@ static peat_rc salvage_next(pt_iter *it)
     return show(t);
 }
 
-static peat_rc salvage_first(pt_iter *it)
+static peat_rc salvage_seek(pt_iter *it, pt_slice key)
 {
+    (void)key;
     salvage_iter *t = PT_CONTAINER(it, salvage_iter, base);
     const pt_section_data *d = t->s->index;
     t->block = d != NULL && t->lower.data != NULL ? pt_index_search(&d->view.index, t->lower) : 0;
@@ -80,9 +81,9 @@ static void salvage_done(pt_iter *it)
     pt_free(t->s->env, t);
 }
 
-/* Forward only: the other moves are nobody's. */
+/* Forward only, and always from the beginning. */
 static const pt_iter_ops salvage_ops = {
-    .first = salvage_first, .next = salvage_next, .done = salvage_done};
+    .seek = salvage_seek, .next = salvage_next, .done = salvage_done};
 
 peat_rc pt_salvage_iter_new(pt_salvage *s, pt_slice lower, pt_slice upper, pt_iter **ret_iter)
 {

@@ -132,8 +132,8 @@ static const char *check_ways(const checker *c, uint32_t block, uint32_t slot, p
 
 static const char *check_entry(checker *c, const pt_block *v, uint32_t block, uint32_t slot)
 {
-    pt_slice key = pt_slice_of(c->key.data, c->key.size);
-    pt_slice last = pt_slice_of(c->last.data, c->last.size);
+    pt_slice key = pt_bytes_slice(&c->key);
+    pt_slice last = pt_bytes_slice(&c->last);
     uint64_t hash = pt_hash(key.data, key.size), seq = pt_block_seq(v, slot);
     bool same = c->has_last && pt_slice_equal(last, key);
     if (v->tags[slot] != pt_block_tag(hash))
@@ -178,7 +178,7 @@ static peat_rc check_entries(checker *c, uint32_t block, uint64_t offset)
         if (wrong != NULL)
             report_entry(c, offset, block, slot, wrong);
         if (c->complete && c->entries == 0 &&
-            !pt_slice_equal(pt_slice_of(c->key.data, c->key.size), c->t->meta.key_min))
+            !pt_slice_equal(pt_bytes_slice(&c->key), c->t->meta.key_min))
             report_entry(c, offset, block, slot, "it is not the least key of the footer");
         pt_bytes swap = c->last;
         c->last = c->key;
@@ -225,7 +225,7 @@ static void check_sums(checker *c)
     if (c->entries != m->entries || c->tombstones != m->tombstones ||
         c->key_bytes != m->key_bytes || c->value_bytes != m->value_bytes)
         damage(c, c->t->blocks_end, "the footer counts other entries than the blocks hold");
-    if (c->has_last && !pt_slice_equal(pt_slice_of(c->last.data, c->last.size), m->key_max))
+    if (c->has_last && !pt_slice_equal(pt_bytes_slice(&c->last), m->key_max))
         damage(c, c->t->blocks_end, "the last key is not the greatest of the footer");
     if (c->continues)
         damage(c, c->t->blocks_end, "the last block says that it goes on");

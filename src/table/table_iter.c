@@ -3,14 +3,16 @@
  * table_iter.c - walking a table both ways (pt_iter).
  *
  * The index, held by reference, tells once which blocks the bounds allow; inside a block the bounds
- * are slot numbers, so that a step compares integers. One block is pinned at a time. Keys are put
- * together in a buffer: the block's common prefix once per block, the suffix at every step.
+ * are slot numbers, so that a step compares integers. One block is pinned at a time. Entries are
+ * made a few at a time (pt_iter_group): their keys are put together from the block's prefix and the
+ * entry's suffix, and who reads such a key at once would wait for the pieces to reach the cache.
  */
 #include "table/layout_hint.h"
 #include "table/read_ahead.h"
 
 #define NO_BLOCK    UINT32_MAX
-#define AHEAD_BYTES (8 * PT_LINE_BYTES) /* what memory serves at once */
+#define AHEAD_BYTES (12 * PT_LINE_BYTES) /* what memory serves at once */
+#define PREFIX_MAX  256u                 /* of keys that are made several at a time */
 
 typedef struct table_iter {
     pt_iter base;
@@ -27,9 +29,11 @@ typedef struct table_iter {
     pt_block_source *pinned_from;
     uint32_t block; /* NO_BLOCK: nothing pinned */
     pt_block view;
-    uint32_t slot, slot_lo, slot_hi; /* entries in bounds: [lo, hi) */
-    pt_bytes key;                    /* prefix of the block, then the suffix of the entry */
-    pt_bytes last;                   /* the key at slot_hi - 1 */
+    uint32_t slot_lo, slot_hi; /* entries in bounds: [lo, hi) */
+    uint32_t group_lo;         /* the slot of the group's first entry */
+    uint32_t group_max;
+    pt_iter_group group;
+    pt_bytes keys; /* of the group */
 } table_iter;
 
 static table_iter *of(pt_iter *it)
@@ -45,16 +49,14 @@ static void unpin(table_iter *t)
     t->block = NO_BLOCK;
 }
 
-static pt_slice slice_of(const pt_bytes *b)
+/* memcpy for a few bytes, not known before, where a call would be most of the cost. */
+static inline void copy_short(uint8_t *dst, const uint8_t *src, size_t n)
 {
-    return pt_slice_of(b->data, b->size);
-}
-
-/* memcpy for suffixes: a few bytes, not known before, where a call would be most of the cost. */
-static inline void copy_suffix(uint8_t *dst, const uint8_t *src, size_t n)
-{
-    if (PT_UNLIKELY(n > 16)) {
+    if (PT_UNLIKELY(n > 32)) {
         memcpy(dst, src, n);
+    } else if (n >= 16) {
+        memcpy(dst, src, 16);
+        memcpy(dst + n - 16, src + n - 16, 16);
     } else if (n >= 8) {
         memcpy(dst, src, 8);
         memcpy(dst + n - 8, src + n - 8, 8);
@@ -67,39 +69,72 @@ static inline void copy_suffix(uint8_t *dst, const uint8_t *src, size_t n)
     }
 }
 
-/* Entry `slot` becomes the current one. */
-static peat_rc stand(table_iter *t, uint32_t slot)
+/* Entry `at` of the group becomes the current one. */
+static inline peat_rc stand(table_iter *t, uint32_t at)
 {
-    const pt_block *b = &t->view;
-    pt_slice suffix = pt_block_suffix(b, slot);
-    copy_suffix(t->key.data + b->prefix_size, suffix.data, suffix.size);
-    t->slot = slot;
-    t->base.at.key = pt_slice_of(t->key.data, b->prefix_size + suffix.size);
-    t->base.at.value = pt_block_value(b, slot);
-    t->base.at.seq = pt_block_seq(b, slot);
-    t->base.at.kind = pt_block_kind(b, slot);
-    t->base.value_stays_back = slot > t->slot_lo;
+    t->group.at = at;
+    pt_entry_copy(&t->base.at, &t->group.entries[at]);
     return PEAT_OK;
 }
 
-/* The suffixes' room: any is at most as long as all together. */
+/* Makes the entries [from, to). */
+static void make_group(table_iter *t, uint32_t from, uint32_t to)
+{
+    const pt_block b = t->view; /* a copy, which the bytes written below cannot be part of */
+    uint8_t *at = t->keys.data;
+    pt_entry *e = t->group.entries;
+    for (uint32_t i = from; i < to; i++, e++) {
+        pt_slice suffix = pt_block_suffix(&b, i);
+        copy_short(at, b.prefix, b.prefix_size);
+        copy_short(at + b.prefix_size, suffix.data, suffix.size);
+        e->key = pt_slice_of(at, b.prefix_size + suffix.size);
+        e->value = pt_block_value(&b, i);
+        e->seq = pt_block_seq(&b, i);
+        e->kind = pt_block_kind(&b, i);
+        at += e->key.size;
+    }
+    t->group_lo = from;
+    t->group.count = to - from;
+    t->group.more_before = from > t->slot_lo;
+    t->group.more_behind = to < t->slot_hi;
+}
+
+/* The values of a scan lie one behind the other, but the processor notices that only after a few
+ * waits, and forgets it at every page. */
+static inline void prefetch_values(const table_iter *t, uint32_t slot)
+{
+    if (slot >= t->slot_hi)
+        return;
+    const uint8_t *value = pt_block_value(&t->view, slot).data;
+    for (size_t at = 0; at < AHEAD_BYTES; at += PT_LINE_BYTES)
+        PT_PREFETCH(value + at);
+}
+
+/* On a walk: stands on `slot` with a whole group behind it ... */
+static peat_rc walk_on(table_iter *t, uint32_t slot)
+{
+    uint32_t to = slot + (uint32_t)pt_min_u64(t->group_max, t->slot_hi - slot);
+    prefetch_values(t, to);
+    make_group(t, slot, to);
+    return stand(t, 0);
+}
+
+/* ... or before it. */
+static peat_rc walk_back(table_iter *t, uint32_t slot)
+{
+    uint32_t count = (uint32_t)pt_min_u64(t->group_max, slot - t->slot_lo + 1);
+    make_group(t, slot + 1 - count, slot + 1);
+    return stand(t, count - 1);
+}
+
+/* The room of a group's keys: suffixes are at most as long as all of the block together. */
 static peat_rc prepare_keys(table_iter *t)
 {
-    peat_rc rc = PEAT_OK;
     const pt_block *b = &t->view;
-    t->key.size = t->last.size = 0;
-    TRY(pt_bytes_reserve(&t->key, b->prefix_size + (size_t)(b->values - b->keys) + 1));
-    if (b->prefix_size != 0)
-        memcpy(t->key.data, b->prefix, b->prefix_size);
-    t->base.stable_until = (pt_slice){0};
-    if (t->slot_hi > t->slot_lo) {
-        pt_slice suffix = pt_block_suffix(b, t->slot_hi - 1);
-        TRY(pt_bytes_append(&t->last, b->prefix, b->prefix_size));
-        TRY(pt_bytes_append(&t->last, suffix.data, suffix.size));
-        t->base.stable_until = slice_of(&t->last);
-    }
-out:
-    return rc;
+    t->group_max = b->prefix_size <= PREFIX_MAX ? PT_ITER_GROUP : 1;
+    size_t prefixes = (size_t)t->group_max * b->prefix_size;
+    t->keys.size = 0;
+    return pt_bytes_reserve(&t->keys, prefixes + (size_t)(b->values - b->keys) + 1);
 }
 
 /* Pins a block and finds its part in bounds. */
@@ -118,9 +153,9 @@ static peat_rc enter(table_iter *t, uint32_t block)
     t->slot_lo = 0;
     t->slot_hi = t->view.count;
     if (t->has_lower && block == t->block_lo)
-        t->slot_lo = pt_block_lower(&t->view, slice_of(&t->lower));
+        t->slot_lo = pt_block_lower(&t->view, pt_bytes_slice(&t->lower));
     if (t->has_upper && block == t->block_hi - 1)
-        t->slot_hi = pt_block_lower(&t->view, slice_of(&t->upper));
+        t->slot_hi = pt_block_lower(&t->view, pt_bytes_slice(&t->upper));
     rc = prepare_keys(t);
     if (rc != PEAT_OK) {
         unpin(t);
@@ -136,15 +171,6 @@ static void prefetch_block(const table_iter *t, uint32_t block)
         t->source->prefetch(t->source, block);
 }
 
-/* The values of a scan lie one behind the other, but the processor notices that only after a few
- * waits, and forgets it at every page. */
-static inline void prefetch_values(const table_iter *t, uint32_t slot, size_t from, size_t to)
-{
-    const uint8_t *value = pt_block_value(&t->view, slot).data;
-    for (size_t at = from; at < to; at += PT_LINE_BYTES)
-        PT_PREFETCH(value + at);
-}
-
 /* The first entry at or behind (block, slot). */
 static peat_rc forward(table_iter *t, uint32_t block, uint32_t slot)
 {
@@ -155,9 +181,9 @@ static peat_rc forward(table_iter *t, uint32_t block, uint32_t slot)
         if (slot < t->slot_lo)
             slot = t->slot_lo;
         if (slot < t->slot_hi) {
-            prefetch_values(t, slot, 0, AHEAD_BYTES);
+            prefetch_values(t, slot);
             prefetch_block(t, block + 1);
-            return stand(t, slot);
+            return walk_on(t, slot);
         }
     }
     return PEAT_END;
@@ -173,17 +199,11 @@ static peat_rc backward(table_iter *t, uint32_t block)
         if (t->slot_lo < t->slot_hi) {
             if (block != 0)
                 prefetch_block(t, block - 1);
-            return stand(t, t->slot_hi - 1);
+            return walk_back(t, t->slot_hi - 1);
         }
         if (block == t->block_lo)
             return PEAT_END;
     }
-}
-
-static peat_rc table_first(pt_iter *it)
-{
-    table_iter *t = of(it);
-    return forward(t, t->block_lo, 0);
 }
 
 static peat_rc table_last(pt_iter *it)
@@ -195,18 +215,21 @@ static peat_rc table_last(pt_iter *it)
 static peat_rc table_next(pt_iter *it)
 {
     table_iter *t = of(it);
-    if (PT_LIKELY(t->slot + 1 < t->slot_hi)) {
-        prefetch_values(t, t->slot + 1, AHEAD_BYTES, AHEAD_BYTES + 2 * PT_LINE_BYTES);
-        return stand(t, t->slot + 1);
-    }
+    if (PT_LIKELY(t->group.at + 1 < t->group.count))
+        return stand(t, t->group.at + 1);
+    uint32_t slot = t->group_lo + t->group.count;
+    if (PT_LIKELY(slot < t->slot_hi))
+        return walk_on(t, slot);
     return forward(t, t->block + 1, 0);
 }
 
 static peat_rc table_prev(pt_iter *it)
 {
     table_iter *t = of(it);
-    if (PT_LIKELY(t->slot > t->slot_lo))
-        return stand(t, t->slot - 1);
+    if (PT_LIKELY(t->group.at > 0))
+        return stand(t, t->group.at - 1);
+    if (PT_LIKELY(t->group_lo > t->slot_lo))
+        return walk_back(t, t->group_lo - 1);
     return t->block > t->block_lo ? backward(t, t->block - 1) : PEAT_END;
 }
 
@@ -239,7 +262,7 @@ static peat_rc table_seek_for_prev(pt_iter *it, pt_slice key)
         if (slot > t->slot_hi)
             slot = t->slot_hi;
         if (slot > t->slot_lo)
-            return stand(t, slot - 1);
+            return walk_back(t, slot - 1);
         return block > t->block_lo ? backward(t, block - 1) : PEAT_END;
     }
     return backward(t, t->block_hi - 1);
@@ -253,13 +276,11 @@ static void table_done(pt_iter *it)
     pt_section_unref(t->index);
     pt_bytes_done(&t->lower);
     pt_bytes_done(&t->upper);
-    pt_bytes_done(&t->key);
-    pt_bytes_done(&t->last);
+    pt_bytes_done(&t->keys);
     pt_free(t->env, t);
 }
 
 static const pt_iter_ops table_iter_ops = {
-    .first = table_first,
     .last = table_last,
     .seek = table_seek,
     .seek_for_prev = table_seek_for_prev,
@@ -298,6 +319,7 @@ peat_rc pt_table_iter_new(const pt_env *env, pt_table *table, pt_block_source *s
     if (t == NULL)
         return pt_fail(table->sink, PEAT_NOMEM, "no memory to iterate table %s", table->name);
     t->base.ops = &table_iter_ops;
+    t->base.group = &t->group;
     t->env = env;
     t->table = table;
     t->source = source;
@@ -306,8 +328,7 @@ peat_rc pt_table_iter_new(const pt_env *env, pt_table *table, pt_block_source *s
     t->block_hi = table->block_count;
     pt_bytes_init(&t->lower, env);
     pt_bytes_init(&t->upper, env);
-    pt_bytes_init(&t->key, env);
-    pt_bytes_init(&t->last, env);
+    pt_bytes_init(&t->keys, env);
     TRY(pt_table_section_hold(table, PT_SECTION_INDEX, &t->index));
     if (options != NULL) {
         rc = set_bounds(t, options);

@@ -72,7 +72,7 @@ static peat_rc encode_block(pt_table_writer *w, bool continues, pt_slice *ret_bl
     if (w->large.size != 0) {
         if (continues)
             w->large.data[2] |= PT_BLOCK_CONTINUES;
-        *ret_block = pt_slice_of(w->large.data, w->large.size);
+        *ret_block = pt_bytes_slice(&w->large);
         return PEAT_OK;
     }
     w->scratch.size = 0;
@@ -130,7 +130,7 @@ static bool block_open(const pt_table_writer *w)
 static peat_rc close_block(pt_table_writer *w, const pt_slice *next)
 {
     peat_rc rc = PEAT_OK;
-    pt_slice last = pt_slice_of(w->last_key.data, w->last_key.size), block;
+    pt_slice last = pt_bytes_slice(&w->last_key), block;
     size_t start = w->out.size;
     uint32_t large = (uint32_t)w->large.size;
 
@@ -200,7 +200,7 @@ peat_rc pt_writer_add_entry(pt_table_writer *w, const pt_entry *entry, uint64_t 
     peat_rc rc = PEAT_OK;
     bool first = w->meta.entries == 0, same = false;
     if (!first) {
-        int c = pt_slice_compare(pt_slice_of(w->last_key.data, w->last_key.size), entry->key);
+        int c = pt_slice_compare(pt_bytes_slice(&w->last_key), entry->key);
         same = c == 0;
         PT_ASSERT(c < 0 || (same && w->last_seq >= entry->seq)); /* order is the caller's duty */
     } else {
@@ -352,8 +352,8 @@ static peat_rc finish(pt_table_writer *w)
     m->block_bytes = w->block_bytes;
     m->block_count = w->index.count;
     m->flags = w->aligned ? PT_TABLE_ALIGNED : 0;
-    m->key_min = pt_slice_of(w->key_min.data, w->key_min.size);
-    m->key_max = pt_slice_of(w->last_key.data, w->last_key.size);
+    m->key_min = pt_bytes_slice(&w->key_min);
+    m->key_max = pt_bytes_slice(&w->last_key);
     TRY(pt_writer_put_sections(w));
     TRY(out_write(w));
     int e = w->env->file_sync(w->env->ctx, w->file);

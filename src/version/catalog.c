@@ -145,7 +145,7 @@ peat_rc pt_catalog_tidy(pt_catalog *c, uint64_t manifest_bytes_min)
         return PEAT_OK;
     pt_bytes_init(&b, c->env);
     TRY(snapshot(c, &b));
-    TRY(pt_manifest_rewrite(c->manifest, pt_slice_of(b.data, b.size)));
+    TRY(pt_manifest_rewrite(c->manifest, pt_bytes_slice(&b)));
 out:
     pt_bytes_done(&b);
     return rc;
@@ -199,7 +199,7 @@ peat_rc pt_catalog_create(pt_catalog *c, pt_shelf *shelf, uint64_t store_id, uin
     pt_bytes_init(&first, c->env);
     TRY(pt_edit_add_partition(&first, 1, (pt_slice){0}, NULL, 0, NULL, 0));
     TRY(pt_edit_state(&first, &begin));
-    pt_slice payload = pt_slice_of(first.data, first.size);
+    pt_slice payload = pt_bytes_slice(&first);
     TRY(visit_edit(&o, payload));
     TRY(adopt(&o));
     TRY(pt_manifest_create(c->env, c->dir, c->sink, store_id, app_id, payload, &c->manifest));
@@ -300,7 +300,7 @@ peat_rc pt_catalog_begin(pt_catalog *c)
     listing l = {.c = c, .collect = true};
     pt_bytes_init(&b, c->env);
     TRY(snapshot(c, &b));
-    TRY(pt_manifest_begin(c->manifest, pt_slice_of(b.data, b.size)));
+    TRY(pt_manifest_begin(c->manifest, pt_bytes_slice(&b)));
     TRY(list_tables(&l));
     for (size_t i = 0; i < l.orphan_count; i++) {
         char name[PT_TABLE_NAME_SIZE];

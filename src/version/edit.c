@@ -28,7 +28,7 @@ peat_rc pt_edit_add_table(pt_bytes *io_edit, const pt_table_meta *meta)
     pt_bytes_init(&footer, io_edit->env);
     TRY(pt_table_meta_encode(meta, &footer));
     TRY(pt_bytes_append_varint(io_edit, PT_EDIT_TABLE));
-    TRY(pt_bytes_append_sized(io_edit, pt_slice_of(footer.data, footer.size)));
+    TRY(pt_bytes_append_sized(io_edit, pt_bytes_slice(&footer)));
 out:
     pt_bytes_done(&footer);
     return rc;

@@ -16,29 +16,14 @@ typedef struct version_iter {
     pt_iter **children; /* scratch */
 } version_iter;
 
-static version_iter *of(pt_chain *c)
-{
-    return PT_CONTAINER(c, version_iter, chain);
-}
-
-static pt_slice tighter_lower(pt_slice a, pt_slice b)
-{
-    return a.data == NULL || (b.data != NULL && pt_slice_compare(b, a) > 0) ? b : a;
-}
-
-static pt_slice tighter_upper(pt_slice a, pt_slice b)
-{
-    return a.data == NULL || (b.data != NULL && pt_slice_compare(b, a) < 0) ? b : a;
-}
-
 /* Clipped to the partition: its files may hold entries of its neighbours. */
 static pt_table_iter_options clip(const version_iter *v, size_t i)
 {
     const pt_partition *p = v->version->partitions[i];
     pt_slice lower = p->lower.size != 0 ? p->lower : (pt_slice){0};
-    return (pt_table_iter_options){.lower = tighter_lower(lower, v->lower),
+    return (pt_table_iter_options){.lower = pt_lower_tighter(lower, v->lower),
                                    .upper =
-                                       tighter_upper(pt_version_upper(v->version, i), v->upper),
+                                       pt_upper_tighter(pt_version_upper(v->version, i), v->upper),
                                    .hint = v->hint};
 }
 
@@ -62,7 +47,7 @@ static peat_rc open_children(version_iter *v, const pt_partition *p, const pt_ta
 
 static peat_rc open_partition(pt_chain *c, size_t i)
 {
-    version_iter *v = of(c);
+    version_iter *v = PT_CONTAINER(c, version_iter, chain);
     const pt_partition *p = v->version->partitions[i];
     pt_table_iter_options o = clip(v, i);
     size_t count = 0;

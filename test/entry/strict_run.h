@@ -116,11 +116,6 @@ static inline peat_rc run_stand(run_iter *r, size_t i)
     return PEAT_OK;
 }
 
-static inline peat_rc run_first(pt_iter *it)
-{
-    return run_stand((run_iter *)it, 0);
-}
-
 static inline peat_rc run_last(pt_iter *it)
 {
     run_iter *r = (run_iter *)it;
@@ -158,8 +153,7 @@ static inline void run_done(pt_iter *it)
     ++*((run_iter *)it)->done_count;
 }
 
-static const pt_iter_ops run_ops = {.first = run_first,
-                                    .last = run_last,
+static const pt_iter_ops run_ops = {.last = run_last,
                                     .seek = run_seek,
                                     .seek_for_prev = run_seek_for_prev,
                                     .next = run_next,

@@ -56,7 +56,7 @@ static void close_link(pt_chain *c)
 static size_t link_of(const pt_chain *c, pt_slice key)
 {
     (void)c;
-    return pt_get_be32(key.data) / SPAN;
+    return key.size == 0 ? 0 : pt_get_be32(key.data) / SPAN;
 }
 
 static const pt_iter_ops ops = {PT_CHAIN_MOVES};

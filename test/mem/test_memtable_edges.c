@@ -91,8 +91,7 @@ static void stats_count_what_was_added(void **state)
         key_bytes += f.model.items[i].key.size;
         value_bytes += f.model.items[i].value.size;
     }
-    pt_memtable_stats s;
-    pt_memtable_get_stats(f.m, &s);
+    pt_memtable_stats s = pt_memtable_get_stats(f.m);
     assert_int_equal(s.entries, 500);
     assert_int_equal(s.tombstones, tombstones);
     assert_int_equal(s.key_bytes, key_bytes);

@@ -60,8 +60,7 @@ static double payload_share(size_t capacity, key_order o, uint64_t batch)
 {
     pt_memtable *m = memtable_of(capacity);
     uint64_t n = fill(m, o, batch, PT_KEYSPACE_BYTES + 16, 100);
-    pt_memtable_stats s;
-    pt_memtable_get_stats(m, &s);
+    pt_memtable_stats s = pt_memtable_get_stats(m);
     assert_int_equal(s.entries, n);
     assert_true(s.used_bytes <= capacity);
     pt_memtable_unref(m);
@@ -159,16 +158,16 @@ static void a_refused_reservation_changes_nothing(void **state)
     (void)state;
     pt_memtable *m = memtable_of(CAPACITY_MIN);
     pt_memtable_stats before, after;
-    pt_memtable_get_stats(m, &before);
+    before = pt_memtable_get_stats(m);
     assert_false(pt_memtable_reserve(m, UINT64_MAX, 4, 4));
     assert_false(pt_memtable_reserve(m, 1, UINT64_MAX, 4));
     assert_false(pt_memtable_reserve(m, 1, 4, UINT64_MAX));
     assert_false(pt_memtable_reserve(m, 1, 4, CAPACITY_MIN));
     assert_false(pt_memtable_reserve(m, CAPACITY_MIN, 0, 0));
-    pt_memtable_get_stats(m, &after);
+    after = pt_memtable_get_stats(m);
     assert_int_equal(after.used_bytes, before.used_bytes);
     assert_true(pt_memtable_reserve(m, 1, 12, 100));
-    pt_memtable_get_stats(m, &after);
+    after = pt_memtable_get_stats(m);
     assert_true(after.used_bytes >= before.used_bytes + 112);
     pt_memtable_unref(m);
 }
@@ -210,8 +209,7 @@ static void writers_side_by_side_fill_up_without_a_trap(void **state)
             assert_int_equal(pthread_join(threads[i], NULL), 0);
             added += fillers[i].added;
         }
-        pt_memtable_stats s;
-        pt_memtable_get_stats(m, &s);
+        pt_memtable_stats s = pt_memtable_get_stats(m);
         assert_int_equal(s.entries, added);
         pt_memtable_unref(m);
     }

@@ -182,8 +182,7 @@ static void *read_side(void *arg)
         for (int i = 0; i < 20; i++)
             demand(w, &r, it);
         walk(w, &r, it);
-        pt_memtable_stats stats;
-        pt_memtable_get_stats(w->m, &stats);
+        pt_memtable_stats stats = pt_memtable_get_stats(w->m);
         check(w, stats.entries <= (uint64_t)WRITERS * ROUNDS, 11);
     }
     pt_iter_done(it);

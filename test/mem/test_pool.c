@@ -40,7 +40,7 @@ static void must_hold_exactly(pt_memtable *m, uint64_t round)
     numbered n;
     uint64_t count = 0;
     assert_int_equal(pt_memtable_iter_new(m, &it), PEAT_OK);
-    for (peat_rc rc = it->ops->first(it); rc == PEAT_OK; rc = it->ops->next(it), count++) {
+    for (peat_rc rc = pt_iter_first(it); rc == PEAT_OK; rc = it->ops->next(it), count++) {
         pt_entry want = numbered_entry(&n, round, count);
         assert_true(entry_equal(&it->at, &want));
     }

@@ -313,12 +313,6 @@ static peat_rc iter_stand_on_offset(list_iter *it, uint32_t offset)
     return iter_stand_on(it, offset ? node_at(it->m, offset) : NULL);
 }
 
-static peat_rc iter_first(pt_iter *base)
-{
-    list_iter *it = list_iter_of(base);
-    return iter_stand_on_offset(it, next_of(list_head(it->m), 0));
-}
-
 static peat_rc iter_last(pt_iter *base)
 {
     list_iter *it = list_iter_of(base);
@@ -368,7 +362,6 @@ static void iter_done(pt_iter *base)
 }
 
 static const pt_iter_ops list_iter_ops = {
-    .first = iter_first,
     .last = iter_last,
     .seek = iter_seek,
     .seek_for_prev = iter_seek_for_prev,
