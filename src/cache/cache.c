@@ -287,19 +287,18 @@ static peat_rc source_fetch(pt_block_source *base, uint32_t block, pt_fetch_hint
 }
 
 /* What is looked at may be another block's by then: then it was for nothing. */
-static void source_prefetch(pt_block_source *base, uint32_t block)
+static const uint8_t *source_prefetch(pt_block_source *base, uint32_t block)
 {
     source *s = PT_CONTAINER(base, source, base);
     const pt_frames *fs = &s->cache->frames;
-    if (block >= base->block_count)
-        return;
-    uint32_t f = atomic_load_explicit(&s->frame[block], memory_order_relaxed);
+    uint32_t f = 0;
+    if (block < base->block_count)
+        f = atomic_load_explicit(&s->frame[block], memory_order_relaxed);
     if (f == 0)
-        return;
+        return NULL;
     PT_PREFETCH(&fs->frame[f]);
     PT_PREFETCH(&fs->used[f]);
-    PT_PREFETCH(base->slab + (size_t)f * PT_FRAME_UNIT);
-    PT_PREFETCH(base->slab + (size_t)f * PT_FRAME_UNIT + 64);
+    return base->slab + (size_t)f * PT_FRAME_UNIT;
 }
 
 /* ---- tables come and go ---- */

@@ -37,9 +37,10 @@ struct pt_block_source {
     peat_rc (*fetch)(pt_block_source *source, uint32_t block, pt_fetch_hint hint,
                      pt_block_ref *ret_block);
     void (*release)(pt_block_source *source, pt_block_ref *block);
-    /* The block will be fetched soon: asks the processor for what the fetch and the block's head
-     * take. NULL where nothing is ever resident. */
-    void (*prefetch)(pt_block_source *source, uint32_t block);
+    /* The block will be fetched soon: asks the processor for what the fetch takes, and says where
+     * the block lies, for no more than a prefetch. NULL: it is not resident. No such call: nothing
+     * is. */
+    const uint8_t *(*prefetch)(pt_block_source *source, uint32_t block);
 };
 
 /* The block's bytes if they are in memory. Only inside an epoch, valid until it is left. */

@@ -14,6 +14,14 @@
 
 #define PT_LINE_BYTES 64u
 
+#define PT_AHEAD_BYTES ((size_t)12 * PT_LINE_BYTES) /* what memory serves at once */
+
+static inline void pt_prefetch_lines(const uint8_t *from, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += PT_LINE_BYTES)
+        PT_PREFETCH(from + at);
+}
+
 /* Once per table: the line it is in stays shared. */
 static inline void pt_layout_note(_Atomic uint64_t *hint, const uint8_t *data, const pt_block *b)
 {
@@ -38,16 +46,20 @@ static inline void pt_layout_prefetch_entry(const _Atomic uint64_t *hint, const 
     PT_PREFETCH(value + PT_LINE_BYTES);
 }
 
-/* What a search for a key goes through: head and suffixes, up to what memory serves at once. */
+/* What a search for a key goes through: head and suffixes. */
 static inline void pt_layout_prefetch_keys(const _Atomic uint64_t *hint, const uint8_t *data)
 {
     uint64_t layout = atomic_load_explicit(hint, memory_order_relaxed);
     size_t at = layout & 0xffff, end = layout >> 32 & 0xffff;
     PT_PREFETCH(data);
-    if (end > at + 8 * PT_LINE_BYTES)
-        end = at + 8 * PT_LINE_BYTES;
-    for (; at < end; at += PT_LINE_BYTES)
-        PT_PREFETCH(data + at);
+    pt_prefetch_lines(data + at, pt_min_u64(end - at, PT_AHEAD_BYTES));
+}
+
+/* The first values. */
+static inline void pt_layout_prefetch_values(const _Atomic uint64_t *hint, const uint8_t *data)
+{
+    uint64_t layout = atomic_load_explicit(hint, memory_order_relaxed);
+    pt_prefetch_lines(data + (layout >> 32 & 0xffff), PT_AHEAD_BYTES);
 }
 
 #endif

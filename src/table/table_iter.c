@@ -10,9 +10,8 @@
 #include "table/layout_hint.h"
 #include "table/read_ahead.h"
 
-#define NO_BLOCK    UINT32_MAX
-#define AHEAD_BYTES (12 * PT_LINE_BYTES) /* what memory serves at once */
-#define PREFIX_MAX  256u                 /* of keys that are made several at a time */
+#define NO_BLOCK   UINT32_MAX
+#define PREFIX_MAX 256u /* of keys that are made several at a time */
 
 typedef struct table_iter {
     pt_iter base;
@@ -32,6 +31,7 @@ typedef struct table_iter {
     uint32_t slot_lo, slot_hi; /* entries in bounds: [lo, hi) */
     uint32_t group_lo;         /* the slot of the group's first entry */
     uint32_t group_max;
+    const uint8_t *next; /* the next block where it is resident; a hint */
     pt_iter_group group;
     pt_bytes keys; /* of the group */
 } table_iter;
@@ -99,22 +99,16 @@ static void make_group(table_iter *t, uint32_t from, uint32_t to)
     t->group.more_behind = to < t->slot_hi;
 }
 
-/* The values of a scan lie one behind the other, but the processor notices that only after a few
- * waits, and forgets it at every page. */
-static inline void prefetch_values(const table_iter *t, uint32_t slot)
-{
-    if (slot >= t->slot_hi)
-        return;
-    const uint8_t *value = pt_block_value(&t->view, slot).data;
-    for (size_t at = 0; at < AHEAD_BYTES; at += PT_LINE_BYTES)
-        PT_PREFETCH(value + at);
-}
-
-/* On a walk: stands on `slot` with a whole group behind it ... */
+/* On a walk: stands on `slot` with a whole group behind it ... The values of a scan lie one behind
+ * the other, but the processor notices that only after a few waits, and forgets it at every page.
+ * They are asked for two groups before they are needed, those of the next block, too. */
 static peat_rc walk_on(table_iter *t, uint32_t slot)
 {
     uint32_t to = slot + (uint32_t)pt_min_u64(t->group_max, t->slot_hi - slot);
-    prefetch_values(t, to);
+    if (to + PT_ITER_GROUP < t->slot_hi)
+        pt_prefetch_lines(pt_block_value(&t->view, to + PT_ITER_GROUP).data, PT_AHEAD_BYTES);
+    else if (t->next != NULL)
+        pt_layout_prefetch_values(&t->table->layout, t->next);
     make_group(t, slot, to);
     return stand(t, 0);
 }
@@ -150,12 +144,10 @@ static peat_rc enter(table_iter *t, uint32_t block)
     pt_layout_prefetch_keys(&t->table->layout, t->pinned.data);
     pt_block_view(&t->view, t->pinned.data);
     pt_layout_note(&t->table->layout, t->pinned.data, &t->view);
-    t->slot_lo = 0;
-    t->slot_hi = t->view.count;
-    if (t->has_lower && block == t->block_lo)
-        t->slot_lo = pt_block_lower(&t->view, pt_bytes_slice(&t->lower));
-    if (t->has_upper && block == t->block_hi - 1)
-        t->slot_hi = pt_block_lower(&t->view, pt_bytes_slice(&t->upper));
+    bool cut_lo = t->has_lower && block == t->block_lo;
+    bool cut_hi = t->has_upper && block == t->block_hi - 1;
+    t->slot_lo = cut_lo ? pt_block_lower(&t->view, pt_bytes_slice(&t->lower)) : 0;
+    t->slot_hi = cut_hi ? pt_block_lower(&t->view, pt_bytes_slice(&t->upper)) : t->view.count;
     rc = prepare_keys(t);
     if (rc != PEAT_OK) {
         unpin(t);
@@ -165,10 +157,11 @@ static peat_rc enter(table_iter *t, uint32_t block)
 }
 
 /* A scan meets the next block within a microsecond or two: its first lines are asked for now. */
-static void prefetch_block(const table_iter *t, uint32_t block)
+static void prefetch_block(table_iter *t, uint32_t block)
 {
-    if (t->source->prefetch != NULL)
-        t->source->prefetch(t->source, block);
+    t->next = t->source->prefetch != NULL ? t->source->prefetch(t->source, block) : NULL;
+    if (t->next != NULL)
+        pt_layout_prefetch_keys(&t->table->layout, t->next);
 }
 
 /* The first entry at or behind (block, slot). */
@@ -181,7 +174,7 @@ static peat_rc forward(table_iter *t, uint32_t block, uint32_t slot)
         if (slot < t->slot_lo)
             slot = t->slot_lo;
         if (slot < t->slot_hi) {
-            prefetch_values(t, slot);
+            pt_prefetch_lines(pt_block_value(&t->view, slot).data, 2 * PT_AHEAD_BYTES);
             prefetch_block(t, block + 1);
             return walk_on(t, slot);
         }
