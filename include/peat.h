@@ -696,11 +696,11 @@ typedef struct peat_repair_report {
  * store, unless accept_doubtful. Of a damaged log every record that verifies is recovered; the
  * writes of the others are lost, and older values of their keys stand, which the report can only
  * count. No entry is ever made up. Snapshots, old versions and statistics are not kept.
- * The report is filled whatever the outcome.
+ * The report is filled whatever the outcome, but with PEAT_INVALID.
  * Returns PEAT_OK when the new store is complete and durable, however much was lost: look at the
  * report; or PEAT_NOT_FOUND, PEAT_NOT_STORE (dir), PEAT_EXISTS, PEAT_NOT_STORE (to_dir),
- * PEAT_VERSION, PEAT_UNSUPPORTED, PEAT_BUSY, PEAT_CANCELLED, PEAT_INVALID (to_dir lies in dir, by
- * their names), PEAT_IO, a write error. After an error there is no store in to_dir. */
+ * PEAT_VERSION, PEAT_UNSUPPORTED, PEAT_BUSY, PEAT_CANCELLED, PEAT_INVALID (to_dir is dir or in it,
+ * by name or by contents), PEAT_IO, a write error. After an error there is no store in to_dir. */
 PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
                              const peat_repair_options *options, peat_repair_report *ret_report,
                              peat_error *ret_error);

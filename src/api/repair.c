@@ -22,7 +22,7 @@ static bool valid(const char *dir, const char *to_dir, const peat_repair_options
            (report == NULL || report->size >= sizeof(size_t));
 }
 
-/* By their names alone: what links lead to is found by the lock, or by what lies in it. */
+/* By their names alone; what links lead to is found by what lies in it (pt_store_repair). */
 static bool lies_in(const char *to_dir, const char *dir)
 {
     size_t n = strlen(dir);
@@ -39,18 +39,16 @@ peat_rc peat_repair(const char *dir, const char *to_dir, const peat_repair_optio
     pt_settings settings;
     const pt_env *env;
     const char *why = NULL;
+    peat_rc rc = PEAT_INVALID;
     pt_say(ret_error, PEAT_OK, NULL);
     if (!valid(dir, to_dir, options, ret_report)) {
-        pt_say(ret_error, PEAT_INVALID, "peat_repair: a directory or the options make no sense");
-        return PEAT_INVALID;
+        why = "peat_repair: a directory or the options make no sense";
+    } else if (lies_in(to_dir, dir)) {
+        why = "peat_repair: the new store is not made in the directory of the damaged one";
+    } else {
+        pt_options_copy(options, &o, sizeof o);
+        rc = pt_settings_resolve(o.open, &settings, &env, &why);
     }
-    if (lies_in(to_dir, dir)) {
-        pt_say(ret_error, PEAT_INVALID,
-               "peat_repair: the new store is not made in the directory of the damaged one");
-        return PEAT_INVALID;
-    }
-    pt_options_copy(options, &o, sizeof o);
-    peat_rc rc = pt_settings_resolve(o.open, &settings, &env, &why);
     if (rc != PEAT_OK) {
         pt_say(ret_error, rc, why);
         return rc;

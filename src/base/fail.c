@@ -142,3 +142,31 @@ void pt_sink_clear(pt_sink *sink)
     memset(&sink->first, 0, sizeof sink->first);
     pt_mutex_unlock(&sink->mu);
 }
+
+/* Appends; what does not fit is cut. `io_room` is what is left before the terminator. */
+static void put_text(char *io_text, size_t *io_room, const char *more)
+{
+    size_t n = strlen(more);
+    if (n > *io_room)
+        n = *io_room;
+    memcpy(io_text + strlen(io_text), more, n);
+    *io_room -= n;
+}
+
+void pt_sink_describe(pt_sink *sink, peat_rc rc, const char *path, peat_error *ret_error)
+{
+    peat_error e;
+    if (ret_error == NULL)
+        return;
+    memset(ret_error, 0, sizeof *ret_error);
+    if (rc == PEAT_OK)
+        return;
+    pt_sink_get(sink, &e);
+    bool told = e.rc == rc && e.message[0] != '\0';
+    ret_error->rc = rc;
+    ret_error->os_errno = told ? e.os_errno : 0;
+    size_t room = sizeof ret_error->message - 1;
+    put_text(ret_error->message, &room, path);
+    put_text(ret_error->message, &room, ": ");
+    put_text(ret_error->message, &room, told ? e.message : peat_rc_text(rc));
+}

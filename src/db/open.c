@@ -182,35 +182,6 @@ out:
     return rc;
 }
 
-/* Appends; what does not fit is cut. `io_room` is what is left before the terminator. */
-static void put_text(char *io_text, size_t *io_room, const char *more)
-{
-    size_t n = strlen(more);
-    if (n > *io_room)
-        n = *io_room;
-    memcpy(io_text + strlen(io_text), more, n);
-    *io_room -= n;
-}
-
-/* The newest error with the path in front; a code without a text gets its general one. */
-static void describe(pt_store *s, peat_rc rc, peat_error *ret_error)
-{
-    peat_error e;
-    if (ret_error == NULL)
-        return;
-    memset(ret_error, 0, sizeof *ret_error);
-    if (rc == PEAT_OK)
-        return;
-    pt_sink_get(&s->sink, &e);
-    bool told = e.rc == rc && e.message[0] != '\0';
-    ret_error->rc = rc;
-    ret_error->os_errno = told ? e.os_errno : 0;
-    size_t room = sizeof ret_error->message - 1;
-    put_text(ret_error->message, &room, s->path);
-    put_text(ret_error->message, &room, ": ");
-    put_text(ret_error->message, &room, told ? e.message : peat_rc_text(rc));
-}
-
 static void unlock(pt_store *s)
 {
     if (s->lock != NULL)
@@ -236,7 +207,7 @@ peat_rc pt_store_open(const char *dir, const pt_env *env, const pt_settings *set
     s->fork_mark = env->fork_mark != NULL ? env->fork_mark(env->ctx) : NULL;
     init_parts(s);
     peat_rc rc = open_parts(s);
-    describe(s, rc, ret_error);
+    pt_sink_describe(&s->sink, rc, s->path, ret_error);
     if (rc != PEAT_OK) {
         pt_workers_stop(s);
         pt_log_free(s->log);

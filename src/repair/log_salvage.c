@@ -43,7 +43,6 @@ static void damage(salvage *s, uint64_t slot, uint64_t offset, const char *text)
 {
     char name[PT_FILE_NAME_SIZE];
     pt_file_name('w', slot, name);
-    s->io->damages++;
     if (s->report != NULL)
         s->report(s->ctx, name, offset, text);
 }
@@ -121,7 +120,7 @@ static peat_rc find_files(salvage *s)
     return PEAT_OK;
 }
 
-static const pt_log_segment *recorded(const salvage *s, uint64_t serial)
+static const pt_log_end *recorded(const salvage *s, uint64_t serial)
 {
     for (size_t i = 0; i < s->io->end_count; i++)
         if (s->io->ends[i].serial == serial)
@@ -149,7 +148,7 @@ static void choose_live(salvage *s)
     const found *before = NULL;
     for (size_t i = 0; i < s->count; i++) {
         found *f = &s->files[i];
-        const pt_log_segment *end = recorded(s, f->h.serial);
+        const pt_log_end *end = recorded(s, f->h.serial);
         f->live = end != NULL || f->h.open_count == s->io->open_count || continues(s, f, before);
         if (end != NULL)
             end_at(f, end->end);
@@ -231,7 +230,6 @@ static peat_rc visit_record(void *ctx, const pt_log_record *record)
         count_lost(s, record->first_seq);
     s->gap = false;
     s->shown_to = record->first_seq + record->count - 1;
-    s->io->records++;
     return s->io->visit(s->io->visit_ctx, record);
 }
 
@@ -290,7 +288,7 @@ static peat_rc read_file(salvage *s, const found *f, const found *before)
 static void report_missing(salvage *s)
 {
     for (size_t i = 0; i < s->io->end_count; i++) {
-        const pt_log_segment *end = &s->io->ends[i];
+        const pt_log_end *end = &s->io->ends[i];
         bool here = end->serial < s->io->serial_min;
         for (size_t k = 0; k < s->count && !here; k++)
             here = s->files[k].h.serial == end->serial;
@@ -303,7 +301,6 @@ static void judge_end(salvage *s)
 {
     uint64_t promise = pt_max_u64(s->scan.promise, s->io->seq_promised);
     char text[120];
-    s->io->seq_last = s->scan.seq_last;
     if (promise <= pt_max_u64(s->scan.seq_last, s->io->seq_min))
         return;
     count_lost(s, promise + 1);
@@ -320,7 +317,7 @@ peat_rc pt_log_salvage_run(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_log
     peat_rc rc = PEAT_OK;
     const found *before = NULL;
     salvage s = {.env = env, .dir = dir, .sink = sink, .io = io, .report = report, .ctx = ctx};
-    io->records = io->seq_last = io->lost = io->damages = 0;
+    io->lost = 0;
     pt_log_scan_init(&s.scan, env, sink, visit_record, &s);
     TRY(find_files(&s));
     choose_live(&s);

@@ -4,18 +4,18 @@
 #define PT_REPAIR_LOG_SALVAGE_H
 
 #include "log/log.h"
+#include "version/edit.h"
 
 typedef struct pt_log_salvage {
     /* in */
     uint64_t store_id;                          /* 0: of any store */
     uint64_t open_count;                        /* the last open for writing; 0: not known */
     uint64_t serial_min, seq_min, seq_promised; /* as in pt_log_replay */
-    const pt_log_segment *ends;
+    const pt_log_end *ends;
     size_t end_count;
     pt_log_visit_fn visit;
     void *visit_ctx;
     /* out */
-    uint64_t records, seq_last, damages;
     uint64_t lost; /* sequences above seq_min that are known to have been there */
 } pt_log_salvage;
 

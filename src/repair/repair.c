@@ -9,8 +9,6 @@
  */
 #include "repair/repair.h"
 
-#include <stdio.h>
-
 #include "db/destroy.h"
 #include "entry/batch.h"
 #include "entry/merge_iter.h"
@@ -28,7 +26,6 @@ typedef struct writing {
     pt_iter **children; /* the log's, then the layers' */
     size_t child_capacity;
     pt_bytes last; /* the key that was decided last */
-    bool has_last;
 } writing;
 
 /* ---- the new store ---- */
@@ -73,65 +70,6 @@ static peat_rc doubt(writing *w, const pt_entry *e)
 
 /* ---- one range ---- */
 
-/* A memtable within bounds. */
-typedef struct clip {
-    pt_iter base;
-    const pt_env *env;
-    pt_iter *inner;
-    pt_slice lower, upper;
-} clip;
-
-static peat_rc clip_show(clip *c, peat_rc rc)
-{
-    if (rc == PEAT_OK && c->upper.data != NULL && pt_slice_compare(c->inner->at.key, c->upper) >= 0)
-        return PEAT_END;
-    if (rc == PEAT_OK)
-        pt_entry_copy(&c->base.at, &c->inner->at);
-    return rc;
-}
-
-/* Forward only, and always from the beginning. */
-static peat_rc clip_seek(pt_iter *it, pt_slice key)
-{
-    (void)key;
-    clip *c = PT_CONTAINER(it, clip, base);
-    return clip_show(c, c->lower.size != 0 ? pt_iter_seek(c->inner, c->lower)
-                                           : pt_iter_first(c->inner));
-}
-
-static peat_rc clip_next(pt_iter *it)
-{
-    clip *c = PT_CONTAINER(it, clip, base);
-    return clip_show(c, pt_iter_next(c->inner));
-}
-
-static void clip_done(pt_iter *it)
-{
-    clip *c = PT_CONTAINER(it, clip, base);
-    pt_iter_done(c->inner);
-    pt_free(c->env, c);
-}
-
-static const pt_iter_ops clip_ops = {.seek = clip_seek, .next = clip_next, .done = clip_done};
-
-static peat_rc clip_new(writing *w, pt_iter **ret_iter)
-{
-    clip *c = (clip *)pt_alloc_zero(w->r->env, sizeof *c);
-    if (c == NULL)
-        return PEAT_NOMEM;
-    peat_rc rc = pt_memtable_iter_new(w->r->log, &c->inner);
-    if (rc != PEAT_OK) {
-        pt_free(w->r->env, c);
-        return rc;
-    }
-    c->base.ops = &clip_ops;
-    c->env = w->r->env;
-    c->lower = w->lower;
-    c->upper = w->upper;
-    *ret_iter = &c->base;
-    return PEAT_OK;
-}
-
 /* child 0 is the log; 1 is the newest layer. */
 static bool is_doubtful(const writing *w, size_t child, pt_slice key)
 {
@@ -147,11 +85,10 @@ static bool is_doubtful(const writing *w, size_t child, pt_slice key)
 static peat_rc decide(writing *w, const pt_iter *it, size_t child)
 {
     pt_slice last = pt_bytes_slice(&w->last);
-    if ((w->has_last && pt_slice_equal(last, it->at.key)) || it->at.key.size < PT_KEYSPACE_BYTES)
+    if (it->at.key.size < PT_KEYSPACE_BYTES || pt_slice_equal(last, it->at.key))
         return PEAT_OK;
     w->last.size = 0;
     peat_rc rc = pt_bytes_append(&w->last, it->at.key.data, it->at.key.size);
-    w->has_last = true;
     if (rc != PEAT_OK || it->at.kind != PT_KIND_PUT)
         return rc;
     return is_doubtful(w, child, it->at.key) ? doubt(w, &it->at) : keep(w, &it->at);
@@ -161,14 +98,13 @@ static peat_rc open_children(writing *w, pt_iter **ret_iter)
 {
     peat_rc rc = PEAT_OK;
     size_t n = 0;
-    pt_slice lower = w->lower.size != 0 ? w->lower : (pt_slice){0};
     if (!pt_grow(w->r->env, &w->children, &w->child_capacity, w->layer_count + 2,
                  sizeof(pt_iter *)))
         return PEAT_NOMEM;
-    TRY(clip_new(w, &w->children[n]));
+    TRY(pt_memtable_iter_new(w->r->log, &w->children[n]));
     n++;
     for (size_t i = 0; i < w->layer_count; i++, n++)
-        TRY(pt_salvage_iter_new(w->layers[i]->salvage, lower, w->upper, &w->children[n]));
+        TRY(pt_salvage_iter_new(w->layers[i]->salvage, &w->children[n]));
     rc = pt_merge_iter_new(w->r->env, w->children, n, ret_iter);
 out:
     if (rc != PEAT_OK)
@@ -182,22 +118,18 @@ static peat_rc merge_range(writing *w)
     pt_iter *it = NULL;
     peat_rc rc = PEAT_OK;
     for (size_t i = 0; i < w->layer_count; i++) {
-        rc = pt_repair_look(w->r, w->layers[i]);
-        if (rc != PEAT_OK)
-            return rc;
-        if (!pt_repair_go_on(w->r, "recovering"))
-            return PEAT_CANCELLED;
+        TRY(pt_repair_look(w->r, w->layers[i]));
+        TRY(pt_repair_go_on(w->r, "recovering") ? PEAT_OK : PEAT_CANCELLED);
     }
-    rc = open_children(w, &it);
-    if (rc != PEAT_OK)
-        return rc;
-    rc = pt_iter_first(it);
-    while (rc == PEAT_OK) {
+    TRY(open_children(w, &it));
+    rc = w->lower.size != 0 ? pt_iter_seek(it, w->lower) : pt_iter_first(it);
+    while (rc == PEAT_OK && (w->upper.data == NULL || pt_slice_compare(it->at.key, w->upper) < 0)) {
         /* alone, the log is the iterator itself */
         rc = decide(w, it, w->layer_count == 0 ? 0 : pt_merge_iter_child(it));
         if (rc == PEAT_OK)
             rc = w->r->cancelled ? PEAT_CANCELLED : pt_iter_next(it);
     }
+out:
     pt_iter_done(it);
     return rc == PEAT_END ? PEAT_OK : rc;
 }
@@ -272,15 +204,13 @@ static peat_rc write_all(pt_repair *r, pt_store *to)
     writing w = {.r = r, .to = to};
     pt_batch_init(&w.batch, r->env);
     pt_bytes_init(&w.last, r->env);
-    peat_rc rc = r->trusted ? merge_partitions(&w) : merge_everything(&w);
-    if (rc == PEAT_OK)
-        rc = write_batch(&w);
-    if (rc == PEAT_OK)
-        rc = pt_store_flush(to);
-    if (rc == PEAT_OK && r->cancelled)
-        rc = PEAT_CANCELLED;
-    if (rc == PEAT_OK)
-        rc = pt_install_finished(to);
+    peat_rc rc = PEAT_OK;
+    TRY(r->trusted ? merge_partitions(&w) : merge_everything(&w));
+    TRY(write_batch(&w));
+    TRY(pt_store_flush(to));
+    TRY(r->cancelled ? PEAT_CANCELLED : PEAT_OK);
+    TRY(pt_install_finished(to));
+out:
     pt_batch_done(&w.batch);
     pt_bytes_done(&w.last);
     pt_free(r->env, w.layers);
@@ -290,19 +220,26 @@ static peat_rc write_all(pt_repair *r, pt_store *to)
 
 /* ---- the call ---- */
 
-static void say(peat_error *ret_error, peat_rc rc, const char *dir, pt_sink *sink)
+/* Through links the new store may still lie in the damaged one. The environment does not tell which
+ * directories are the same, so that one with the same files counts as it. */
+static peat_rc check_place(pt_repair *r, const char *to_dir)
 {
-    peat_error e;
-    pt_sink_get(sink, &e);
-    if (ret_error == NULL || rc == PEAT_OK)
-        return;
-    memset(ret_error, 0, sizeof *ret_error);
-    ret_error->rc = rc;
-    bool told = e.rc == rc && e.message[0] != '\0';
-    ret_error->os_errno = told ? e.os_errno : 0;
-    /* cut when too long */
-    (void)snprintf(ret_error->message, sizeof ret_error->message, "%.200s: %.300s", dir,
-                   told ? e.message : peat_rc_text(rc));
+    peat_rc rc = PEAT_OK;
+    pt_bytes parent;
+    size_t n = strlen(to_dir);
+    pt_bytes_init(&parent, r->env);
+    while (n > 0 && to_dir[n - 1] == '/')
+        n--;
+    while (n > 0 && to_dir[n - 1] != '/')
+        n--;
+    TRY(pt_bytes_append(&parent, to_dir, n));
+    TRY(pt_bytes_append(&parent, ".", sizeof "."));
+    if (pt_repair_files(r->env, to_dir) == r->files ||
+        pt_repair_files(r->env, (const char *)parent.data) == r->files)
+        rc = pt_fail(&r->sink, PEAT_INVALID, "the new store would lie in this one");
+out:
+    pt_bytes_done(&parent);
+    return rc;
 }
 
 static peat_rc repair_to(pt_repair *r, const char *to_dir, const pt_env *env,
@@ -313,14 +250,11 @@ static peat_rc repair_to(pt_repair *r, const char *to_dir, const pt_env *env,
     if (rc != PEAT_OK)
         return rc;
     rc = write_all(r, to);
-    if (rc != PEAT_OK) {
-        say(ret_error, rc, to_dir, &r->sink);
-        say(ret_error, rc, to_dir, &to->sink);
-    }
+    pt_sink_describe(&to->sink, rc, to_dir, ret_error);
     peat_rc closed = pt_store_close(to);
     if (rc == PEAT_OK && closed != PEAT_OK) {
         rc = closed;
-        say(ret_error, rc, to_dir, &r->sink);
+        pt_sink_describe(&r->sink, rc, to_dir, ret_error);
     }
     if (rc != PEAT_OK)
         (void)pt_store_destroy(to_dir, env, NULL); /* what stays is marked as unfinished */
@@ -333,8 +267,10 @@ peat_rc pt_store_repair(const char *dir, const char *to_dir, const pt_env *env,
 {
     pt_repair r;
     peat_rc rc = pt_repair_open(&r, dir, env, options);
+    if (rc == PEAT_OK)
+        rc = check_place(&r, to_dir);
     if (rc != PEAT_OK)
-        say(ret_error, rc, dir, &r.sink);
+        pt_sink_describe(&r.sink, rc, dir, ret_error);
     else if (r.cancelled)
         rc = PEAT_CANCELLED;
     else

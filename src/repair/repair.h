@@ -37,6 +37,7 @@ typedef struct pt_repair {
     size_t table_count, table_capacity;
     pt_memtable *log; /* what the log has above seq_flushed */
 
+    uint64_t files; /* pt_repair_files */
     uint64_t bytes_done, bytes_total;
     peat_repair_report report;
     bool cancelled;
@@ -48,6 +49,8 @@ peat_rc pt_repair_open(pt_repair *r, const char *dir, const pt_env *env,
 void pt_repair_close(pt_repair *r);
 /* Reads the table once and reports what is wrong; the second time does nothing. */
 peat_rc pt_repair_look(pt_repair *r, pt_repair_table *t) PT_MUST_USE;
+/* Of the names and sizes of the store's files in this directory; 0: there are none. */
+uint64_t pt_repair_files(const pt_env *env, const char *path);
 void pt_repair_let_go(pt_repair_table *t);
 /* False: cancelled. */
 bool pt_repair_go_on(pt_repair *r, const char *phase);

@@ -69,7 +69,7 @@ peat_rc pt_repair_look(pt_repair *r, pt_repair_table *t)
     rc = pt_salvage_new(r->env, t->table, &t->salvage);
     if (rc != PEAT_OK)
         return rc;
-    uint64_t readable = pt_salvage_entries(t->salvage);
+    uint64_t readable = t->salvage->entries;
     r->report.lost_table_entries += t->meta->entries > readable ? t->meta->entries - readable : 0;
     r->bytes_done += t->meta->file_bytes;
     return PEAT_OK;
@@ -85,6 +85,7 @@ void pt_repair_let_go(pt_repair_table *t)
 
 typedef struct listing {
     pt_repair *r;
+    bool guessed; /* the manifest is there */
     peat_rc rc;
 } listing;
 
@@ -115,32 +116,46 @@ static peat_rc read_footer(pt_repair *r, const char *name, pt_bytes *bytes, pt_t
     return rc;
 }
 
+static peat_rc take_table(pt_repair *r, const char *name, uint64_t number, peat_rc rc,
+                          const pt_table_meta *meta)
+{
+    if (rc == PEAT_OK && r->superblock.store_id == 0)
+        r->superblock.store_id = meta->store_id; /* of the first: all else is lost */
+    if (rc == PEAT_OK && (meta->file_number != number || meta->store_id != r->superblock.store_id))
+        rc = PEAT_CORRUPT;
+    if (rc == PEAT_CORRUPT || rc == PEAT_IO || rc == PEAT_VERSION) {
+        report_damage(r, name, 0, "without a manifest nothing is known of this table");
+        return PEAT_OK;
+    }
+    if (rc == PEAT_OK)
+        rc = add_table(r, meta);
+    if (rc == PEAT_OK)
+        sort_last(r);
+    return rc;
+}
+
+/* A table that is newer than the manifest that was guessed shows that it is not the last one. */
+static peat_rc refute_guess(pt_repair *r, uint64_t number, peat_rc rc, const pt_table_meta *meta)
+{
+    bool newer = rc == PEAT_OK && pt_catalog_table(&r->catalog, number) == NULL &&
+                 meta->store_id == r->superblock.store_id &&
+                 meta->created_edit > r->catalog.state.edit_number;
+    return newer ? PEAT_CORRUPT : PEAT_OK;
+}
+
 static int visit_table(void *arg, const char *name, bool regular_file, uint64_t size)
 {
     listing *l = (listing *)arg;
-    pt_repair *r = l->r;
     uint64_t number;
     pt_table_meta meta;
     pt_bytes bytes;
     (void)size;
     if (!regular_file || !pt_file_name_parse(name, 't', &number) || l->rc != PEAT_OK)
         return 0;
-    pt_bytes_init(&bytes, r->env);
-    peat_rc rc = read_footer(r, name, &bytes, &meta);
-    if (rc == PEAT_OK && r->superblock.store_id == 0)
-        r->superblock.store_id = meta.store_id; /* of the first: all else is lost */
-    if (rc == PEAT_OK && (meta.file_number != number || meta.store_id != r->superblock.store_id))
-        rc = PEAT_CORRUPT;
-    if (rc == PEAT_CORRUPT || rc == PEAT_IO || rc == PEAT_VERSION) {
-        report_damage(r, name, 0, "without a manifest nothing is known of this table");
-    } else if (rc == PEAT_OK) {
-        rc = add_table(r, &meta);
-        if (rc == PEAT_OK)
-            sort_last(r);
-        l->rc = rc;
-    } else {
-        l->rc = rc;
-    }
+    pt_bytes_init(&bytes, l->r->env);
+    peat_rc rc = read_footer(l->r, name, &bytes, &meta);
+    l->rc = l->guessed ? refute_guess(l->r, number, rc, &meta)
+                       : take_table(l->r, name, number, rc, &meta);
     pt_bytes_done(&bytes);
     return 0;
 }
@@ -156,35 +171,10 @@ static peat_rc tables_by_footers(pt_repair *r)
     return l.rc;
 }
 
-/* A table that is newer than the manifest that was guessed shows that it is not the last one. */
-static int visit_newer(void *arg, const char *name, bool regular_file, uint64_t size)
-{
-    listing *l = (listing *)arg;
-    uint64_t number;
-    pt_table_meta meta;
-    pt_bytes bytes;
-    (void)size;
-    if (!regular_file || !pt_file_name_parse(name, 't', &number))
-        return 0;
-    pt_bytes_init(&bytes, l->r->env);
-    if (pt_catalog_table(&l->r->catalog, number) == NULL &&
-        read_footer(l->r, name, &bytes, &meta) == PEAT_OK &&
-        meta.store_id == l->r->superblock.store_id &&
-        meta.created_edit > l->r->catalog.state.edit_number)
-        l->rc = PEAT_CORRUPT;
-    pt_bytes_done(&bytes);
-    return 0;
-}
-
-static bool guess_holds(pt_repair *r)
-{
-    listing l = {.r = r};
-    return pt_dir_list(r->env, r->dir, &r->sink, visit_newer, &l) == 0 && l.rc == PEAT_OK;
-}
-
 static peat_rc read_catalog(pt_repair *r)
 {
     bool guessed = false;
+    listing l = {.r = r, .guessed = true};
     peat_rc rc = pt_manifest_salvage(&r->catalog, &r->shelf, &r->superblock, &guessed);
     if (guessed)
         report_damage(r, PT_SUPERBLOCK_NAME, 0, "the superblock is missing or does not verify");
@@ -192,7 +182,9 @@ static peat_rc read_catalog(pt_repair *r)
         report_sink(r, "the manifest");
     else if (rc != PEAT_OK)
         return rc;
-    r->trusted = rc == PEAT_OK && (!guessed || guess_holds(r));
+    if (rc == PEAT_OK && guessed && pt_dir_list(r->env, r->dir, &r->sink, visit_table, &l) != 0)
+        l.rc = PEAT_IO;
+    r->trusted = rc == PEAT_OK && l.rc == PEAT_OK;
     r->report.manifest_lost = !r->trusted;
     if (!r->trusted)
         return tables_by_footers(r);
@@ -233,26 +225,17 @@ static peat_rc visit_record(void *ctx, const pt_log_record *record)
 static peat_rc scan_log(pt_repair *r, log_reader *l, bool report)
 {
     const pt_state *state = &r->catalog.state;
-    size_t n = r->trusted ? r->catalog.log_end_count : 0;
-    pt_log_segment *ends = (pt_log_segment *)pt_alloc_zero(r->env, (n + 1) * sizeof *ends);
-    if (ends == NULL)
-        return PEAT_NOMEM;
-    for (size_t i = 0; i < n; i++)
-        ends[i] = (pt_log_segment){.slot = r->catalog.log_ends[i].slot,
-                                   .serial = r->catalog.log_ends[i].serial,
-                                   .end = r->catalog.log_ends[i].end};
     pt_log_salvage s = {.store_id = r->superblock.store_id,
                         .open_count = r->superblock.open_count,
                         .serial_min = r->trusted ? state->log_serial_min : 0,
                         .seq_min = r->seq_flushed,
                         .seq_promised = r->trusted ? state->seq_promised : 0,
-                        .ends = ends,
-                        .end_count = n,
+                        .ends = r->catalog.log_ends,
+                        .end_count = r->trusted ? r->catalog.log_end_count : 0,
                         .visit = visit_record,
                         .visit_ctx = l};
     peat_rc rc = pt_log_salvage_run(r->env, r->dir, &r->sink, &s, report ? report_damage : NULL, r);
     r->report.lost_log_operations = s.lost;
-    pt_free(r->env, ends);
     return rc;
 }
 
@@ -291,11 +274,22 @@ static peat_rc open_directory(pt_repair *r, const char *dir)
     return pt_fail_os(&r->sink, e, "opening the directory");
 }
 
-static int count_files(void *arg, const char *name, bool regular_file, uint64_t size)
+static int add_file(void *arg, const char *name, bool regular_file, uint64_t size)
 {
-    (void)size;
-    *(uint64_t *)arg += regular_file && (pt_file_name_is_store(name) || strcmp(name, "PEAT") == 0);
+    if (regular_file && (pt_file_name_is_store(name) || strcmp(name, PT_SUPERBLOCK_NAME) == 0))
+        *(uint64_t *)arg += pt_hash(name, strlen(name)) ^ size;
     return 0;
+}
+
+uint64_t pt_repair_files(const pt_env *env, const char *path)
+{
+    pt_dir *dir = NULL;
+    uint64_t sum = 0;
+    if (env->dir_open(env->ctx, path, 0, &dir) != 0)
+        return 0;
+    (void)env->dir_list(env->ctx, dir, add_file, &sum); /* none, when it fails */
+    env->dir_close(env->ctx, dir);
+    return sum;
 }
 
 /* The cache is never filled; tables need one. */
@@ -305,7 +299,6 @@ peat_rc pt_repair_open(pt_repair *r, const char *dir, const pt_env *env,
                        const peat_repair_options *options)
 {
     peat_rc rc = PEAT_OK;
-    uint64_t files = 0;
     memset(r, 0, sizeof *r);
     r->env = env;
     r->options = options;
@@ -315,8 +308,8 @@ peat_rc pt_repair_open(pt_repair *r, const char *dir, const pt_env *env,
     TRY(pt_cache_new(env, &r->epoch, CACHE_BYTES, &r->cache));
     pt_shelf_init(&r->shelf, env, r->dir, &r->sink, &r->epoch, r->cache);
     pt_shelf_stop_removing(&r->shelf);
-    (void)env->dir_list(env->ctx, r->dir, count_files, &files); /* none, when it fails */
-    if (files == 0)
+    r->files = pt_repair_files(env, dir);
+    if (r->files == 0)
         TRY(pt_fail(&r->sink, PEAT_NOT_STORE, "there is no file of a store here"));
     TRY(read_catalog(r));
     TRY(read_log(r));

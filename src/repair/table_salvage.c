@@ -9,9 +9,10 @@
  */
 #include "repair/table_salvage.h"
 
-/* How far the end of a compressed extent is looked for when the index is lost. */
-#define SEARCH_BYTES_MAX ((size_t)1 << 20)
-#define DECODED_MAX      ((size_t)PT_BLOCK_HEAD_LARGE + PT_KEY_BYTES_MAX + PEAT_VALUE_SIZE_MAX)
+#define WINDOW_BYTES ((size_t)256 << 10) /* read at once: sixteen blocks of the larger kind */
+#define SECTOR_BYTES 512u                /* what a disk loses at the least */
+#define DECODED_MAX  ((size_t)PT_BLOCK_HEAD_LARGE + PT_KEY_BYTES_MAX + PEAT_VALUE_SIZE_MAX)
+#define EXTENT_MAX   (DECODED_MAX + PT_CODEC_HEAD + PT_BLOCK_CHECK_BYTES)
 
 void pt_salvage_buffer_init(pt_salvage_buffer *b, const pt_env *env)
 {
@@ -66,94 +67,132 @@ static peat_rc add_extent(pt_salvage *s, uint64_t offset, size_t size, bool lost
     return PEAT_OK;
 }
 
-static bool ends_at(const pt_salvage *s, const pt_bytes *raw, uint64_t offset, size_t size)
+/* What cannot be read is zeros, sector by sector: it takes those blocks with it that it is in. */
+static peat_rc read_around(pt_salvage *s, uint64_t at, uint8_t *dst, size_t n)
 {
-    size_t n = size - PT_BLOCK_CHECK_BYTES;
-    return size >= PT_BLOCK_CHECK_BYTES + PT_CODEC_HEAD && size <= raw->size &&
-           pt_checksum(raw->data, n, s->t->file_id, offset) == pt_get_u64(raw->data + n);
-}
-
-/* An uncompressed block says how long it is; padded ones fill their page. */
-static size_t plain_size(const pt_salvage *s, const pt_bytes *raw, uint64_t offset)
-{
-    uint64_t n = pt_get_u16(raw->data + 14);
-    if ((raw->data[2] & PT_BLOCK_LARGE) != 0)
-        n = (uint64_t)PT_BLOCK_HEAD_LARGE + pt_get_u32(raw->data + 4) + pt_get_u32(raw->data + 8);
-    if (n + PT_BLOCK_CHECK_BYTES <= raw->size &&
-        ends_at(s, raw, offset, (size_t)n + PT_BLOCK_CHECK_BYTES))
-        return (size_t)n + PT_BLOCK_CHECK_BYTES;
-    return ends_at(s, raw, offset, PT_BLOCK_PAGE) ? PT_BLOCK_PAGE : 0;
-}
-
-/* The first length whose checksum verifies: its 8 bytes are as good as a length. */
-static size_t packed_size(const pt_salvage *s, const pt_bytes *raw, uint64_t offset)
-{
-    size_t most = raw->size < SEARCH_BYTES_MAX ? raw->size : SEARCH_BYTES_MAX;
-    size_t decoded = pt_codec_decoded_size(pt_slice_of(raw->data, raw->size));
-    size_t above = decoded + PT_CODEC_HEAD + PT_BLOCK_CHECK_BYTES;
-    for (size_t n = PT_CODEC_HEAD + PT_BLOCK_CHECK_BYTES; n <= most && n <= above; n++)
-        if (ends_at(s, raw, offset, n))
-            return n;
-    return 0;
-}
-
-/* Reads what the next extent can be at most: a block's, or all there is for a large one. */
-static peat_rc read_ahead(pt_salvage *s, uint64_t offset, pt_salvage_buffer *b)
-{
-    uint64_t left = s->t->blocks_end - offset;
-    size_t n = (size_t)pt_min_u64(left, SEARCH_BYTES_MAX);
-    uint8_t head[PT_BLOCK_HEAD_LARGE];
-    peat_rc rc = PEAT_OK;
-    if (left < sizeof head)
-        return PEAT_CORRUPT;
-    TRY(pt_table_read(s->t, offset, head, sizeof head, "block"));
-    if (s->t->codec == PT_CODEC_NONE && (head[2] & PT_BLOCK_LARGE) != 0) {
-        uint64_t large = (uint64_t)PT_BLOCK_HEAD_LARGE + pt_get_u32(head + 4) +
-                         pt_get_u32(head + 8) + PT_BLOCK_CHECK_BYTES;
-        n = (size_t)pt_min_u64(left, large > n ? large : n);
+    peat_rc rc = pt_table_read(s->t, at, dst, n, "block");
+    if (!is_lost(rc))
+        return rc;
+    uint64_t mid = (at + n / 2) / SECTOR_BYTES * SECTOR_BYTES;
+    size_t half = (size_t)((mid > at ? mid : mid + SECTOR_BYTES) - at);
+    if (half >= n) {
+        memset(dst, 0, n);
+        return PEAT_OK;
     }
-    b->raw.size = 0;
-    TRY(pt_bytes_reserve(&b->raw, n)); /* no more than the file has */
-    TRY(pt_table_read(s->t, offset, b->raw.data, n, "block"));
-    b->raw.size = n;
+    rc = read_around(s, at, dst, half);
+    return rc == PEAT_OK ? read_around(s, at + half, dst + half, n - half) : rc;
+}
+
+/* At least n bytes, or all there are before the end. */
+static peat_rc look_at(pt_salvage *s, uint64_t at, size_t n, pt_slice *ret_bytes)
+{
+    peat_rc rc = PEAT_OK;
+    n = (size_t)pt_min_u64(n, s->end - at);
+    if (at < s->window_at || at + n > s->window_at + s->window.size) {
+        n = (size_t)pt_min_u64(n > WINDOW_BYTES ? n : WINDOW_BYTES, s->end - at);
+        s->window.size = 0;
+        TRY(pt_bytes_reserve(&s->window, n));
+        TRY(read_around(s, at, s->window.data, n));
+        s->window.size = n;
+        s->window_at = at;
+    }
+    *ret_bytes =
+        pt_slice_of(s->window.data + (at - s->window_at), s->window_at + s->window.size - at);
 out:
     return rc;
 }
 
+/* The size of a block without a codec that begins here; 0: none does. */
+static size_t block_size(pt_slice x)
+{
+    size_t used = 0, key = pt_get_u32(x.data + 4), value = pt_get_u32(x.data + 8);
+    if ((x.data[2] & PT_BLOCK_LARGE) == 0)
+        return pt_block_check(x.data, x.size, &used) == NULL ? used : 0;
+    bool odd = pt_get_u16(x.data) != 1 || (x.data[2] & ~PT_BLOCK_FLAGS) != 0 ||
+               !pt_kind_known(x.data[3]) || key > PT_KEY_BYTES_MAX || value > PEAT_VALUE_SIZE_MAX;
+    return odd ? 0 : PT_BLOCK_HEAD_LARGE + key + value;
+}
+
+/* How long an extent that begins here can be; 0: none does. */
+static size_t extent_max(const pt_salvage *s, pt_slice x)
+{
+    pt_codec codec = s->t->codec;
+    size_t size = x.size < PT_BLOCK_HEAD_LARGE ? 0
+                  : codec == PT_CODEC_NONE     ? block_size(x)
+                                               : pt_codec_decoded_size(x);
+    if (size == 0 || size > DECODED_MAX ||
+        (codec != PT_CODEC_NONE && size > s->t->block_bytes && !pt_salvage_begins_large(codec, x)))
+        return 0;
+    size += PT_CODEC_HEAD + PT_BLOCK_CHECK_BYTES;
+    return size < PT_BLOCK_PAGE ? PT_BLOCK_PAGE : size;
+}
+
+static bool is_extent(const pt_salvage *s, pt_slice x, uint64_t offset, size_t size)
+{
+    size_t n = size - PT_BLOCK_CHECK_BYTES;
+    return size > PT_BLOCK_CHECK_BYTES && size <= x.size &&
+           pt_checksum(x.data, n, s->t->file_id, offset) == pt_get_u64(x.data + n);
+}
+
+/* The size of the extent that begins here; 0: none does. */
+static peat_rc extent_at(pt_salvage *s, uint64_t at, size_t *ret_size)
+{
+    peat_rc rc = PEAT_OK;
+    pt_slice x;
+    *ret_size = 0;
+    TRY(look_at(s, at, s->t->block_bytes, &x));
+    uint64_t most = pt_min_u64(extent_max(s, x), s->end - at);
+    if (most == 0 || most > s->credit)
+        return PEAT_OK;
+    s->credit -= most;
+    TRY(look_at(s, at, (size_t)most, &x));
+    size_t n =
+        s->t->codec == PT_CODEC_NONE ? block_size(x) : pt_salvage_stored_size(s->t->codec, x);
+    n += PT_BLOCK_CHECK_BYTES;
+    if (is_extent(s, x, at, n))
+        *ret_size = n;
+    else if (is_extent(s, x, at, PT_BLOCK_PAGE)) /* filled up */
+        *ret_size = PT_BLOCK_PAGE;
+out:
+    return rc;
+}
+
+/* Behind a block whose end nobody knows goes on where the next one verifies. Each byte on the way
+ * costs a look at a head; what looks like one costs its size, but no more than a block per byte
+ * and one extent of the greatest size, so that hostile values do not make it quadratic: a block
+ * that would cost more, right behind so many false ones, is passed over. */
 static peat_rc walk_extents(pt_salvage *s)
 {
     peat_rc rc = PEAT_OK;
-    pt_salvage_buffer b;
-    pt_salvage_buffer_init(&b, s->env);
-    uint64_t at = 0, end = s->t->blocks_end;
-    while (at < end && rc == PEAT_OK) {
-        size_t n = 0;
-        rc = read_ahead(s, at, &b);
-        if (rc == PEAT_OK)
-            n = s->t->codec == PT_CODEC_NONE ? plain_size(s, &b.raw, at)
-                                             : packed_size(s, &b.raw, at);
-        if (is_lost(rc) || (rc == PEAT_OK && n == 0)) {
-            rc = add_extent(s, at, (size_t)(end - at), true); /* nobody knows where the next is */
-            break;
+    uint64_t at = 0, from = 0; /* from there on nothing was found */
+    pt_bytes_init(&s->window, s->env);
+    while (at < s->end) {
+        size_t n;
+        s->credit = at == from ? EXTENT_MAX : s->credit + s->t->block_bytes;
+        TRY(extent_at(s, at, &n));
+        if (n == 0) {
+            at++;
+            continue;
         }
-        if (rc == PEAT_OK)
-            rc = add_extent(s, at, n, false);
-        at += n;
+        if (at > from)
+            TRY(add_extent(s, from, (size_t)(at - from), true));
+        TRY(add_extent(s, at, n, false));
+        from = at += n;
     }
-    pt_salvage_buffer_done(&b);
+    if (from < s->t->blocks_end)
+        rc = add_extent(s, from, (size_t)(s->t->blocks_end - from), true);
+out:
+    pt_bytes_done(&s->window);
     return rc;
 }
 
 static peat_rc find_extents(pt_salvage *s)
 {
     peat_rc rc = pt_table_section_read(s->t, PT_SECTION_INDEX, &s->index);
-    if (rc != PEAT_OK && !is_lost(rc))
-        return rc;
-    if (rc != PEAT_OK)
-        s->index = NULL;
+    if (is_lost(rc))
+        rc = s->t->aligned ? PEAT_OK : walk_extents(s);
     if (s->index == NULL && !s->t->aligned)
-        return walk_extents(s);
-    rc = PEAT_OK;
+        return rc;
     for (uint32_t b = 0; b < s->t->block_count && rc == PEAT_OK; b++) {
         uint64_t offset;
         size_t size;
@@ -173,23 +212,14 @@ peat_rc pt_salvage_put_key(pt_bytes *key, const pt_block *v, uint32_t slot)
     return rc == PEAT_OK ? pt_bytes_append(key, suffix.data, suffix.size) : rc;
 }
 
-/* `last`: of the block before, NULL: none; `next`: first key of the block behind, NULL: none. */
-static peat_rc add_gap(pt_salvage *s, const pt_bytes *last, const pt_bytes *next)
+static peat_rc add_gap(pt_salvage *s, pt_slice after, pt_slice until)
 {
     peat_rc rc = PEAT_OK;
-    pt_gap g = {.from_start = last == NULL, .to_end = next == NULL};
+    pt_gap g = {.at = s->bounds.size, .after_size = after.size, .until_size = until.size};
     if (!pt_grow(s->env, &s->gaps, &s->gap_capacity, s->gap_count + 1, sizeof *s->gaps))
         return PEAT_NOMEM;
-    if (last != NULL) {
-        g.after_at = s->bounds.size;
-        g.after_size = last->size;
-        TRY(pt_bytes_append(&s->bounds, last->data, last->size));
-    }
-    if (next != NULL) {
-        g.until_at = s->bounds.size;
-        g.until_size = next->size;
-        TRY(pt_bytes_append(&s->bounds, next->data, next->size));
-    }
+    TRY(pt_bytes_append(&s->bounds, after.data, after.size));
+    TRY(pt_bytes_append(&s->bounds, until.data, until.size));
     s->gaps[s->gap_count++] = g;
 out:
     return rc;
@@ -201,7 +231,7 @@ static peat_rc find_losses(pt_salvage *s)
     peat_rc rc = PEAT_OK;
     pt_salvage_buffer b;
     pt_bytes last, next;
-    bool has_last = false, open = false;
+    bool open = false;
     pt_salvage_buffer_init(&b, s->env);
     pt_bytes_init(&last, s->env);
     pt_bytes_init(&next, s->env);
@@ -216,13 +246,12 @@ static peat_rc find_losses(pt_salvage *s)
         s->entries += b.view.count;
         if (open) {
             TRY(pt_salvage_put_key(&next, &b.view, 0));
-            TRY(add_gap(s, has_last ? &last : NULL, &next));
+            TRY(add_gap(s, pt_bytes_slice(&last), pt_bytes_slice(&next)));
         }
         open = false;
         TRY(pt_salvage_put_key(&last, &b.view, b.view.count - 1));
-        has_last = true;
     }
-    rc = open ? add_gap(s, has_last ? &last : NULL, NULL) : PEAT_OK;
+    rc = open ? add_gap(s, pt_bytes_slice(&last), s->t->meta.key_max) : PEAT_OK;
 out:
     pt_salvage_buffer_done(&b);
     pt_bytes_done(&last);
@@ -232,11 +261,9 @@ out:
 
 static bool in_gap(const pt_salvage *s, const pt_gap *g, pt_slice key)
 {
-    const uint8_t *p = s->bounds.data;
-    bool above =
-        g->from_start || pt_slice_compare(key, pt_slice_of(p + g->after_at, g->after_size)) > 0;
-    return above &&
-           (g->to_end || pt_slice_compare(key, pt_slice_of(p + g->until_at, g->until_size)) <= 0);
+    const uint8_t *after = s->bounds.data + g->at, *until = after + g->after_size;
+    return pt_slice_compare(key, pt_slice_of(after, g->after_size)) > 0 &&
+           pt_slice_compare(key, pt_slice_of(until, g->until_size)) <= 0;
 }
 
 bool pt_salvage_lost(const pt_salvage *s, pt_slice key)
@@ -256,11 +283,6 @@ bool pt_salvage_lost(const pt_salvage *s, pt_slice key)
     return false;
 }
 
-uint64_t pt_salvage_entries(const pt_salvage *s)
-{
-    return s->entries;
-}
-
 peat_rc pt_salvage_new(const pt_env *env, pt_table *t, pt_salvage **ret_salvage)
 {
     peat_rc rc = PEAT_OK;
@@ -272,16 +294,15 @@ peat_rc pt_salvage_new(const pt_env *env, pt_table *t, pt_salvage **ret_salvage)
     s->t = t;
     pt_bytes_init(&s->bounds, env);
     rc = pt_table_pin(t, &file);
-    if (rc == PEAT_OK)
-        pt_table_unpin(t);
     s->missing = is_lost(rc);
-    if (s->missing)
-        rc = PEAT_OK;
-    TRY(rc);
-    if (!s->missing) {
+    if (rc == PEAT_OK) {
+        if (env->file_size(env->ctx, file, &s->end) != 0 || s->end > t->blocks_end)
+            s->end = t->blocks_end;
+        pt_table_unpin(t);
         TRY(find_extents(s));
         TRY(find_losses(s));
     }
+    TRY(s->missing ? PEAT_OK : rc);
     *ret_salvage = s;
     s = NULL;
 out:

@@ -13,11 +13,8 @@ peat_rc pt_salvage_new(const pt_env *env, pt_table *t, pt_salvage **ret_salvage)
 void pt_salvage_free(pt_salvage *s);
 /* The newest version of this key that the table held may be among what is lost. */
 bool pt_salvage_lost(const pt_salvage *s, pt_slice key);
-uint64_t pt_salvage_entries(const pt_salvage *s); /* that can be read */
-/* The entries that can be read with keys in [lower, upper), in order: first and next only. The
- * bounds stay the caller's. */
-peat_rc pt_salvage_iter_new(pt_salvage *s, pt_slice lower, pt_slice upper,
-                            pt_iter **ret_iter) PT_MUST_USE;
+/* The entries that can be read, in order: seek, first and next only. */
+peat_rc pt_salvage_iter_new(pt_salvage *s, pt_iter **ret_iter) PT_MUST_USE;
 /* The meta in the file's own footer. Its keys lie in io_bytes. PEAT_CORRUPT: there is none. */
 peat_rc pt_table_footer_read(const pt_env *env, pt_file *file, pt_bytes *io_bytes,
                              pt_table_meta *ret_meta) PT_MUST_USE;
@@ -30,10 +27,9 @@ typedef struct pt_extent {
     bool lost;
 } pt_extent;
 
-/* Keys above the first and up to the second; as places in `bounds`. */
+/* Keys above the first and up to the second, which lie at `at` in `bounds` one after the other. */
 typedef struct pt_gap {
-    bool from_start, to_end;
-    size_t after_at, after_size, until_at, until_size;
+    size_t at, after_size, until_size;
 } pt_gap;
 
 /* A block that was read: bytes as in the file, and decoded. */
@@ -47,6 +43,10 @@ struct pt_salvage {
     pt_table *t;
     pt_section_data *index; /* NULL: lost */
     bool missing;           /* the whole file */
+    uint64_t end;           /* of the blocks that are there */
+    uint64_t credit;        /* without the index: bytes that may still be hashed for nothing */
+    uint64_t window_at;     /* and where this is from */
+    pt_bytes window;
     pt_extent *extents;
     size_t count, capacity;
     pt_gap *gaps; /* without the index */
@@ -60,6 +60,11 @@ void pt_salvage_buffer_done(pt_salvage_buffer *b);
 /* PEAT_CORRUPT or PEAT_IO: the block is lost. */
 peat_rc pt_salvage_read(pt_salvage *s, size_t block, const pt_extent *x,
                         pt_salvage_buffer *b) PT_MUST_USE;
+/* The size of head and payload, after what they say themselves, of a block that may go on behind
+ * `stored`, which has at least PT_BLOCK_HEAD_LARGE bytes. What verifies there is one. */
+size_t pt_salvage_stored_size(pt_codec codec, pt_slice stored);
+/* False: no large block does. The first three bytes of one are never part of a match. */
+bool pt_salvage_begins_large(pt_codec codec, pt_slice stored);
 /* The key of an entry, whole. */
 peat_rc pt_salvage_put_key(pt_bytes *key, const pt_block *v, uint32_t slot) PT_MUST_USE;
 

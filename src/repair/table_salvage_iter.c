@@ -8,7 +8,6 @@
 typedef struct salvage_iter {
     pt_iter base;
     pt_salvage *s;
-    pt_slice lower, upper; /* borrowed */
     size_t block;
     uint32_t slot;
     bool loaded; /* `block` is in the buffer */
@@ -43,10 +42,7 @@ static peat_rc show(salvage_iter *t)
         rc = pt_salvage_put_key(&t->key, &t->b.view, t->slot);
     if (rc != PEAT_OK)
         return rc;
-    pt_slice key = pt_bytes_slice(&t->key);
-    if (t->upper.data != NULL && pt_slice_compare(key, t->upper) >= 0)
-        return PEAT_END;
-    t->base.at = (pt_entry){.key = key,
+    t->base.at = (pt_entry){.key = pt_bytes_slice(&t->key),
                             .value = pt_block_value(&t->b.view, t->slot),
                             .seq = pt_block_seq(&t->b.view, t->slot),
                             .kind = pt_block_kind(&t->b.view, t->slot)};
@@ -62,13 +58,12 @@ static peat_rc salvage_next(pt_iter *it)
 
 static peat_rc salvage_seek(pt_iter *it, pt_slice key)
 {
-    (void)key;
     salvage_iter *t = PT_CONTAINER(it, salvage_iter, base);
     const pt_section_data *d = t->s->index;
-    t->block = d != NULL && t->lower.data != NULL ? pt_index_search(&d->view.index, t->lower) : 0;
+    t->block = d != NULL ? pt_index_search(&d->view.index, key) : 0;
     t->loaded = false;
     peat_rc rc = show(t);
-    while (rc == PEAT_OK && t->lower.data != NULL && pt_slice_compare(t->base.at.key, t->lower) < 0)
+    while (rc == PEAT_OK && pt_slice_compare(t->base.at.key, key) < 0)
         rc = salvage_next(it);
     return rc;
 }
@@ -81,19 +76,17 @@ static void salvage_done(pt_iter *it)
     pt_free(t->s->env, t);
 }
 
-/* Forward only, and always from the beginning. */
+/* Forward only. */
 static const pt_iter_ops salvage_ops = {
     .seek = salvage_seek, .next = salvage_next, .done = salvage_done};
 
-peat_rc pt_salvage_iter_new(pt_salvage *s, pt_slice lower, pt_slice upper, pt_iter **ret_iter)
+peat_rc pt_salvage_iter_new(pt_salvage *s, pt_iter **ret_iter)
 {
     salvage_iter *t = pt_alloc_zero(s->env, sizeof *t);
     if (t == NULL)
         return PEAT_NOMEM;
     t->base.ops = &salvage_ops;
     t->s = s;
-    t->lower = lower;
-    t->upper = upper;
     pt_salvage_buffer_init(&t->b, s->env);
     pt_bytes_init(&t->key, s->env);
     *ret_iter = &t->base;

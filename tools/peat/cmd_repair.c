@@ -155,7 +155,7 @@ static char *real_place(const char *to)
     return real;
 }
 
-/* Also through links, of which peat_repair, which compares the names, knows nothing. */
+/* Also deep inside through links, where peat_repair does not look. */
 static bool lies_in_store(const char *to, const char *dir)
 {
     char *inner = real_place(to), *outer = realpath(dir, NULL);

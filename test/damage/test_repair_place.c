@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_repair_place.c - peat_repair does not touch the damaged store when to_dir leads into it by
+ * another name, whatever the store has lost.
+ */
+#include "peat.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "api/files.h"
+
+#define MUST(x) assert_int_equal((x), PEAT_OK)
+
+/* In the directory at hand: a store `s`, links to it and to here. */
+static void make_store(void)
+{
+    peat_db *db = NULL;
+    char key[16];
+    MUST(peat_open("s", NULL, &db, NULL));
+    for (int i = 0; i < 1000; i++) {
+        (void)snprintf(key, sizeof key, "key%04d", i);
+        MUST(peat_put(db, NULL, peat_str(key), peat_str("value")));
+    }
+    MUST(peat_close(db));
+    assert_int_equal(symlink("s", "link"), 0);
+    assert_int_equal(symlink(".", "here"), 0);
+}
+
+static size_t count_keys(const char *dir)
+{
+    peat_db *db = NULL;
+    peat_iter *it = NULL;
+    size_t n = 0;
+    MUST(peat_open(dir, NULL, &db, NULL));
+    MUST(peat_iter_open(db, NULL, &it));
+    while (peat_iter_next(it) == PEAT_OK)
+        n++;
+    peat_iter_close(it);
+    MUST(peat_close(db));
+    return n;
+}
+
+static void refuse(const char *dir, const char *to_dir)
+{
+    peat_error e;
+    picture before = files_look("s");
+    peat_rc rc = peat_repair(dir, to_dir, NULL, NULL, &e);
+    if (rc != PEAT_INVALID)
+        fail_msg("%s to %s: %s", dir, to_dir, peat_rc_name(rc));
+    assert_true(strstr(e.message, "would lie in this one") != NULL);
+    files_expect_same("s", &before);
+    files_forget(&before);
+}
+
+/* What the store has lost: LOCK, by which it would be known to be in use, and what says that it is
+ * a store. */
+static void links_into_the_store_are_refused(void **state)
+{
+    (void)state;
+    static const char *const lost[] = {NULL, "s/LOCK", "s/PEAT"};
+    static const char *const places[] = {"link",    "link/",       "./s",   "here/s",
+                                         "link/in", "here/s/in//", "s/../s"};
+    char home[256], before[1024];
+    files_new_dir(home);
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(mkdir(home, 0700), 0);
+    assert_int_equal(chdir(home), 0);
+    make_store();
+    for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
+        if (lost[i] != NULL)
+            assert_int_equal(unlink(lost[i]), 0);
+        for (size_t k = 0; k < sizeof places / sizeof *places; k++) {
+            if (strncmp(places[k], "s/", 2) != 0) /* by its name */
+                refuse("s", places[k]);
+            if (strncmp(places[k], "link", 4) != 0)
+                refuse("link", places[k]);
+        }
+        assert_int_equal(chdir("s"), 0);
+        peat_error e;
+        assert_int_equal(peat_repair("../link", "in", NULL, NULL, &e), PEAT_INVALID);
+        assert_int_equal(chdir(".."), 0);
+    }
+    MUST(peat_repair("link", "here/new", NULL, NULL, NULL));
+    assert_int_equal(count_keys("new"), 1000);
+    MUST(peat_destroy("new", NULL));
+    assert_int_equal(unlink("link") | unlink("here"), 0);
+    files_remove_dir("s");
+    assert_int_equal(chdir(before), 0);
+    assert_int_equal(rmdir(home), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(links_into_the_store_are_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
