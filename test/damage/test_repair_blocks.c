@@ -96,7 +96,8 @@ static const peat_env *bad_disk(const peat_env *inner, const damage *d, const ch
 
 static damage choose(const blocks_world *w, rng *r)
 {
-    damage d = {.kind = (kind)(rng_next(r) % KINDS), .table = rng_next(r) % w->table_count};
+    damage d = {.kind = (kind)(rng_next(r) % KINDS)};
+    d.table = rng_next(r) % w->table_count;
     const pt_table_meta *m = &w->tables[d.table].meta;
     uint64_t end = m->section[PT_SECTION_INDEX].offset;
     d.from = rng_next(r) % end;
@@ -104,7 +105,8 @@ static damage choose(const blocks_world *w, rng *r)
     d.index_too = d.kind == CUT || rng_next(r) % 3 != 0;
     if (d.kind == ZEROS || d.kind == BAD) {
         d.from -= d.from % SECTOR;
-        d.to = d.from + SECTOR * (1 + rng_next(r) % (rng_next(r) % 4 == 0 ? 100 : 3));
+        uint64_t most = rng_next(r) % 4 == 0 ? 100 : 3;
+        d.to = d.from + SECTOR * (1 + rng_next(r) % most);
         d.to = d.to < end ? d.to : end; /* the index has its own damage */
     }
     return d;
