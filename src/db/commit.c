@@ -207,17 +207,21 @@ static peat_rc append(pt_store *s, const pt_commit *c, uint64_t hash, uint64_t *
     return pt_log_append(s->log, s->seq_next, c->count, c->payload, hash, ret_position);
 }
 
+/* And once per segment the manifest hears of it, so that nobody loses synced records with the file
+ * without noticing. They are safe meanwhile: when that fails, the fence or the next time tells. */
 static peat_rc log_sync(pt_store *s, uint64_t position)
 {
     bool told = s->settings.host.event_fn != NULL;
     uint64_t begin = told ? s->env->now_ns(s->env->ctx) : 0;
     uint64_t before = told ? pt_log_synced_position(s->log) : 0;
-    peat_rc rc = pt_log_sync(s->log, position);
+    peat_rc rc = pt_log_sync(s->log, position), heard = PEAT_OK;
+    if (rc == PEAT_OK && atomic_load(&s->promised_serial) != pt_log_serial(s->log))
+        heard = pt_install_promise(s, false);
     if (told)
         pt_event_send(s, PEAT_EVENT_SYNC, rc, s->env->now_ns(s->env->ctx) - begin, 0,
                       pt_log_synced_position(s->log) - before, NULL);
-    if (rc != PEAT_OK)
-        pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
+    if (rc != PEAT_OK || heard != PEAT_OK)
+        pt_event_send(s, PEAT_EVENT_ERROR, rc != PEAT_OK ? rc : heard, 0, 0, 0, NULL);
     return rc;
 }
 

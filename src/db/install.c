@@ -227,12 +227,12 @@ peat_rc pt_install_promise(pt_store *s, bool always)
     pt_state state = s->catalog.state;
     uint64_t serial = pt_log_serial(s->log), seq = pt_log_promised(s->log);
     bool news = seq > state.seq_flushed && seq > state.seq_promised;
-    if (news && (always || serial != s->promised_serial)) {
+    if (news && (always || serial != atomic_load(&s->promised_serial))) {
         state.seq_promised = seq;
         state.file_next = atomic_load(&s->file_next);
         rc = pt_catalog_commit(&s->catalog, &edit, &state);
         if (rc == PEAT_OK)
-            s->promised_serial = serial;
+            atomic_store(&s->promised_serial, serial);
     }
     pt_mutex_unlock(&s->install_mu);
     pt_bytes_done(&edit);

@@ -136,7 +136,7 @@ struct pt_store {
 
     pt_mutex install_mu;
     pt_catalog catalog;       /* guarded by install_mu */
-    uint64_t promised_serial; /* of the segment the manifest has last heard of; install_mu */
+    _Atomic uint64_t promised_serial; /* of the segment the manifest has last heard of */
     _Atomic uint64_t file_next;
 
     pt_mutex snapshot_mu;

@@ -33,12 +33,11 @@ static uint64_t sync_due(pt_store *s)
     if (now < since + s->settings.sync_interval_ns)
         return since + s->settings.sync_interval_ns - now;
     atomic_store(&s->unsynced_since_ns, 0);
-    if (pt_store_sync(s) == PEAT_OK) /* tells of its failure itself */
-        tell(s, pt_install_promise(s, false));
+    (void)!pt_store_sync(s); /* tells of its failure itself */
     return UINT64_MAX;
 }
 
-/* The log has gone quiet: its last record gets its promise. */
+/* The log has gone quiet: its last record gets its promise, in the log and in the manifest. */
 static void promise_when_quiet(pt_store *s)
 {
     if (s->log == NULL || pt_sink_fenced(&s->sink) != PEAT_OK)
@@ -47,7 +46,7 @@ static void promise_when_quiet(pt_store *s)
     peat_rc rc = pt_log_idle(s->log);
     pt_mutex_unlock(&s->commit_mu);
     if (rc == PEAT_OK)
-        rc = pt_install_promise(s, false);
+        rc = pt_install_promise(s, true);
     tell(s, rc);
     pt_memtable_pool_trim(&s->memtables);
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_recovered_end.c - what a recovery has shown is promised from then on: damage to it is told
- * by the next open, and not taken for a torn tail.
+ * test_recovered_end.c - what a recovery has shown, and what was synced, is promised from then on:
+ * damage to it is told by the next open, and not taken for a torn tail.
  */
 #include "peat.h"
 #include "support/sim_env.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -68,10 +69,51 @@ static void damage_to_what_recovery_showed_is_told(void **state)
     sim_free(sim);
 }
 
+/* After `flushes`, each of which ends a segment, the newest one holds synced records: the files
+ * of the log cannot go unnoticed. */
+static void lose_log(unsigned flushes, bool by_sync)
+{
+    peat_db *db = NULL;
+    peat_write_options synced = {.size = sizeof synced, .sync = true};
+    unsigned lost = 0;
+    sim_env *sim = sim_new(sim_seed(2));
+    assert_int_equal(open_store(sim, &db), PEAT_OK);
+    for (unsigned i = 0; i < flushes; i++) {
+        put(db, i);
+        assert_int_equal(peat_flush(db), PEAT_OK);
+    }
+    if (by_sync) {
+        put(db, 0);
+        assert_int_equal(peat_sync(db), PEAT_OK);
+    } else {
+        assert_int_equal(peat_put(db, &synced, peat_str("k"), peat_str("v")), PEAT_OK);
+    }
+    sim = kill_store(sim, db);
+    for (unsigned slot = 1; slot < 9; slot++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "w-%06u", slot);
+        lost += sim_file_delete(sim, "db", name);
+    }
+    assert_int_not_equal(lost, 0);
+    assert_int_equal(open_store(sim, &db), PEAT_CORRUPT);
+    assert_true(sim_is_clean(sim));
+    sim_free(sim);
+}
+
+static void a_synced_segment_that_is_lost_is_noticed(void **state)
+{
+    (void)state;
+    for (unsigned flushes = 0; flushes < 3; flushes++) {
+        lose_log(flushes, true);
+        lose_log(flushes, false);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damage_to_what_recovery_showed_is_told),
+        cmocka_unit_test(a_synced_segment_that_is_lost_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
