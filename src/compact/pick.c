@@ -109,10 +109,7 @@ static void part_size(const pt_partition *p, const pt_merge_part *part, uint64_t
 static bool pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
 {
     uint64_t entries_max = o->entries_max != 0 ? o->entries_max : UINT64_MAX, all_entries = 0;
-    pick->kind = PT_MERGE_MID;
-    pick->first = at;
-    pick->count = 0;
-    pick->bytes = 0;
+    *pick = (pt_merge_pick){.kind = PT_MERGE_MID, .first = at};
     for (size_t i = at; i < v->count && pick->count < PT_MERGE_PARTS_MAX; i++) {
         const pt_partition *p = v->partitions[i];
         /* a neighbour joins when it is nearly due itself */
@@ -138,10 +135,7 @@ static bool pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, p
 static void pick_bottom(const pt_version *v, const pt_pick_options *o, size_t at,
                         pt_merge_pick *pick)
 {
-    pick->kind = PT_MERGE_BOTTOM;
-    pick->first = at;
-    pick->count = 0;
-    pick->bytes = 0;
+    *pick = (pt_merge_pick){.kind = PT_MERGE_BOTTOM, .first = at};
     for (size_t i = at; i < v->count && pick->count < PT_MERGE_PARTS_MAX; i++) {
         const pt_partition *p = v->partitions[i];
         if (i != at && (claimed(o, p) || !in_range(v, o, i) ||

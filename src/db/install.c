@@ -218,38 +218,41 @@ out:
     return rc;
 }
 
+/* An edit of nothing but the state. Caller holds install_mu. */
+static peat_rc commit_state(pt_store *s, pt_state *state)
+{
+    pt_bytes edit;
+    pt_bytes_init(&edit, s->env);
+    state->file_next = atomic_load(&s->file_next);
+    peat_rc rc = pt_catalog_commit(&s->catalog, &edit, state);
+    pt_bytes_done(&edit);
+    return rc;
+}
+
 peat_rc pt_install_promise(pt_store *s, bool always)
 {
     peat_rc rc = PEAT_OK;
-    pt_bytes edit;
-    pt_bytes_init(&edit, s->env);
     pt_mutex_lock(&s->install_mu);
     pt_state state = s->catalog.state;
     uint64_t serial = pt_log_serial(s->log), seq = pt_log_promised(s->log);
     bool news = seq > state.seq_flushed && seq > state.seq_promised;
     if (news && (always || serial != atomic_load(&s->promised_serial))) {
         state.seq_promised = seq;
-        state.file_next = atomic_load(&s->file_next);
-        rc = pt_catalog_commit(&s->catalog, &edit, &state);
+        rc = commit_state(s, &state);
         if (rc == PEAT_OK)
             atomic_store(&s->promised_serial, serial);
     }
     pt_mutex_unlock(&s->install_mu);
-    pt_bytes_done(&edit);
     return rc;
 }
 
 peat_rc pt_install_finished(pt_store *s)
 {
-    pt_bytes edit;
-    pt_bytes_init(&edit, s->env);
     pt_mutex_lock(&s->install_mu);
     pt_state state = s->catalog.state;
-    state.file_next = atomic_load(&s->file_next);
     state.unfinished = false;
-    peat_rc rc = pt_catalog_commit(&s->catalog, &edit, &state);
+    peat_rc rc = commit_state(s, &state);
     pt_mutex_unlock(&s->install_mu);
-    pt_bytes_done(&edit);
     return rc;
 }
 
@@ -278,24 +281,20 @@ peat_rc pt_install_empty_log(pt_store *s)
     peat_rc rc = PEAT_OK;
     uint64_t serial;
     pt_log_stats l;
-    pt_bytes edit;
     if (s->log == NULL)
         return PEAT_OK;
     pt_log_get_stats(s->log, &l);
     if (l.disk_bytes <= s->settings.segment_bytes_min || !end_segment(s, &serial))
         return PEAT_OK;
-    pt_bytes_init(&edit, s->env);
     pt_mutex_lock(&s->install_mu);
     pt_state state = s->catalog.state;
     if (serial > state.log_serial_min) {
         state.log_serial_min = serial;
-        state.file_next = atomic_load(&s->file_next);
-        TRY(pt_catalog_commit(&s->catalog, &edit, &state));
+        rc = commit_state(s, &state);
     }
-    pt_log_release(s->log, serial);
-out:
+    if (rc == PEAT_OK)
+        pt_log_release(s->log, serial);
     pt_mutex_unlock(&s->install_mu);
-    pt_bytes_done(&edit);
     pt_mutex_lock(&s->commit_mu);
     if (rc == PEAT_OK)
         pt_log_trim(s->log);

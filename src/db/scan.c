@@ -8,6 +8,8 @@
  * Invariant 1. At FORWARD `below` stands on the entry shown; key and value are its own.
  * Invariant 2. At BACKWARD `below` stands before all versions of the key shown, or at the end of
  * its way; key and value are copies, or in memory that `below` still holds.
+ * Invariant 3. At BEYOND, after a fill, `below` stands in the block of the row shown, behind what
+ * is hidden after it; saved_key is the last key that it has passed.
  */
 #include "db/scan_state.h"
 
@@ -286,6 +288,8 @@ static peat_rc go_next(pt_scan *c)
 {
     if (c->place == PT_SCAN_AT_FORWARD && next_in_group(c))
         return PEAT_OK;
+    if (c->place == PT_SCAN_AT_BEYOND)
+        return settle_forward(c, next_below(c), true);
     peat_rc rc = keep_key(c);
     if (rc != PEAT_OK)
         return end(c, rc);
@@ -302,6 +306,8 @@ static peat_rc go_prev(pt_scan *c)
         return prev_in_group(c) ? PEAT_OK : settle_backward(c, PEAT_OK);
     }
     peat_rc rc = keep_key(c);
+    if (rc == PEAT_OK && c->place == PT_SCAN_AT_BEYOND)
+        rc = pt_iter_seek(c->below, pt_bytes_slice(&c->saved_key));
     while (rc == PEAT_OK &&
            pt_slice_equal(pt_iter_entry(c->below)->key, pt_bytes_slice(&c->saved_key)))
         rc = pt_iter_prev(c->below);
@@ -360,7 +366,7 @@ bool pt_scan_forked(const pt_scan *c)
 
 bool pt_scan_valid(const pt_scan *c)
 {
-    return c->place == PT_SCAN_AT_FORWARD || c->place == PT_SCAN_AT_BACKWARD;
+    return c->place != PT_SCAN_AT_NEW && c->place != PT_SCAN_AT_ENDED;
 }
 
 pt_slice pt_scan_key(const pt_scan *c)

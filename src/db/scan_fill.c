@@ -62,13 +62,20 @@ static peat_rc step_fill(pt_scan *c, bool back)
     return pt_scan_step(c, back ? PT_SCAN_PREV : PT_SCAN_NEXT);
 }
 
-/* It went on from the last row and met the end, an error, or the end of its block: back to that
- * row. */
-static void stand_on(pt_scan *c, const peat_row *row, bool back)
+/* It went on from the last row and met the end, an error, or the end of its block (rc): back to
+ * that row. Where rows are references nothing moves, because the block must be held. */
+static void stand_on(pt_scan *c, const peat_row *row, bool back, peat_rc rc)
 {
     const uint8_t *user_key = (const uint8_t *)row->key.data;
     pt_slice key = pt_slice_of(user_key - PT_KEYSPACE_BYTES, row->key.size + PT_KEYSPACE_BYTES);
-    (void)pt_scan_seek(c, key, back); /* a failure shows again in the next call */
+    if (c->stay) {
+        c->place = rc == PEAT_END ? PT_SCAN_AT_BEYOND : PT_SCAN_AT_ENDED;
+        c->ended = rc;
+        c->key = key;
+        c->value = pt_slice_of(row->value.data, row->value.size);
+    } else {
+        (void)pt_scan_seek(c, key, back); /* a failure shows again in the next call */
+    }
     c->filled = true;
 }
 
@@ -95,9 +102,9 @@ peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *re
         rc = pt_scan_step(c, back ? PT_SCAN_PREV : PT_SCAN_NEXT);
         c->filled = false;
     }
-    c->stay = false;
     if (rc != PEAT_OK && count != 0)
-        stand_on(c, &rows[count - 1], back);
+        stand_on(c, &rows[count - 1], back, rc);
+    c->stay = false;
     *ret_n = count;
     return count != 0 ? PEAT_OK : rc;
 }

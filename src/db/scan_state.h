@@ -11,6 +11,7 @@ typedef enum pt_scan_place {
     PT_SCAN_AT_NEW,
     PT_SCAN_AT_FORWARD,
     PT_SCAN_AT_BACKWARD,
+    PT_SCAN_AT_BEYOND,
     PT_SCAN_AT_ENDED
 } pt_scan_place;
 

@@ -90,12 +90,76 @@ static void a_fill_that_turns_back_keeps_its_first_value(void **state)
     peat_iter_close(it);
 }
 
+static void put_versions(kit *k, int count, int version)
+{
+    char key[32], value[128];
+    memset(value, '.', sizeof value);
+    for (int i = 0; i < count; i++) {
+        (void)snprintf(key, sizeof key, "key-%06d", i);
+        (void)snprintf(value, sizeof value, "%d of %d", version, i);
+        assert_ok(peat_put(k->db, NULL, peat_str(key), peat_bytes(value, 60 + (size_t)(i % 50))));
+    }
+}
+
+static void expect_row(const peat_row *row, int version, int i)
+{
+    char key[32], value[32];
+    (void)snprintf(key, sizeof key, "key-%06d", i);
+    int n = snprintf(value, sizeof value, "%d of %d", version, i);
+    expect_bytes(row->key.data, row->key.size, key);
+    assert_int_equal(row->value.size, 60 + i % 50);
+    assert_memory_equal(row->value.data, value, (size_t)n + 1);
+}
+
+/* Blocks end in versions that the snapshot does not see, and the next key's begin there, too. Rows
+ * refer to their block: a fill that ends with it goes nowhere else, and the walk goes on from there
+ * in both directions. */
+static void a_fill_does_not_leave_the_block_of_its_rows(void **state)
+{
+    enum { COUNT = 3000, ROWS = 64 };
+    kit *k = *state;
+    peat_snapshot *snapshots[3];
+    peat_row rows[ROWS], one;
+    size_t n = 0, m = 0;
+    k->test.block_bytes = 1 << 10;
+    kit_must_open(k);
+    for (int v = 0; v < 3; v++) {
+        put_versions(k, COUNT, v);
+        assert_ok(peat_snapshot_open(k->db, &snapshots[v]));
+    }
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    for (int v = 0; v < 3; v++) {
+        peat_iter_options o = {.size = sizeof o, .snapshot = snapshots[v]};
+        peat_iter *it = open_iter(k, &o);
+        uint64_t seeks = stats_of(k->db).seeks;
+        int fills = 0;
+        for (int i = 0; i < COUNT; i += (int)n, fills++) {
+            assert_ok(peat_iter_fill(it, rows, ROWS, &n));
+            for (size_t r = 0; r < n; r++)
+                expect_row(&rows[r], v, i + (int)r);
+            if (fills % 3 == 1 && i + (int)n >= 2) { /* back by one row, and on again */
+                assert_ok(peat_iter_prev(it));
+                assert_ok(peat_iter_fill(it, &one, 1, &m));
+                expect_row(&one, v, i + (int)n - 2);
+                assert_ok(peat_iter_next(it));
+                assert_ok(peat_iter_fill(it, &one, 1, &m));
+                expect_row(&one, v, i + (int)n - 1);
+            }
+        }
+        assert_int_equal(peat_iter_fill(it, rows, ROWS, &n), PEAT_END);
+        assert_int_equal(stats_of(k->db).seeks - seeks, 1);
+        peat_iter_close(it);
+        peat_snapshot_close(snapshots[v]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_OPEN(fills_visit_each_entry_once),
         TEST_OPEN(a_fill_after_a_seek_begins_with_that_entry),
         TEST_NEW(a_fill_that_turns_back_keeps_its_first_value),
+        TEST_NEW(a_fill_does_not_leave_the_block_of_its_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
