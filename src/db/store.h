@@ -135,7 +135,7 @@ struct pt_store {
     _Atomic(pt_view *) view;
 
     pt_mutex install_mu;
-    pt_catalog catalog;       /* guarded by install_mu */
+    pt_catalog catalog;               /* guarded by install_mu */
     _Atomic uint64_t promised_serial; /* of the segment the manifest has last heard of */
     _Atomic uint64_t file_next;
 
