@@ -175,17 +175,17 @@ static peat_rc check_table(checking *c, pt_tref *t)
     char name[PT_TABLE_NAME_SIZE];
     peat_rc rc = pt_table_check(t->table, table_damage, c, &bytes);
     pt_table_name(t->meta->file_number, name);
-    if (rc == PEAT_IO) {
+    if (rc == PEAT_IO)
         unreadable(c, name);
-        rc = PEAT_OK;
-    }
+    if (t->meta->seq_max > atomic_load(&c->s->seq_published))
+        damage(c, name, 0, "it holds sequences that the store has not given out");
     c->report.files++;
     c->report.bytes += bytes;
     c->report.blocks += t->meta->block_count;
     c->report.entries += t->meta->entries;
     if (c->report.damages != before)
         atomic_fetch_add(&t->damages, (unsigned)(c->report.damages - before));
-    return rc == PEAT_CORRUPT ? PEAT_OK : rc;
+    return rc == PEAT_CORRUPT || rc == PEAT_IO ? PEAT_OK : rc;
 }
 
 static peat_rc check_tables(checking *c)

@@ -82,7 +82,6 @@ static void stand_on(pt_scan *c, const peat_row *row, bool back, peat_rc rc)
 peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *ret_n)
 {
     size_t count = 0;
-    *ret_n = 0;
     peat_rc rc = pt_scan_enter(c);
     if (rc == PEAT_OK && n != 0)
         rc = step_fill(c, back);
