@@ -86,23 +86,18 @@ static peat_rc import_from(const char *dir, const peat_options *options, peat_re
     if (rc == PEAT_OK)
         return PEAT_OK;
     (void)pt_store_destroy(dir, env, NULL); /* what stays is no store that opens as complete */
-    pt_say(ret_error, rc, NULL);
+    (void)pt_say(ret_error, rc, NULL);
     if (cause.rc == rc && cause.message[0] != '\0')
         *ret_error = cause;
     return rc;
-}
-
-static peat_rc refuse(peat_error *ret_error, const char *why)
-{
-    pt_say(ret_error, PEAT_INVALID, why);
-    return PEAT_INVALID;
 }
 
 peat_rc peat_import(const char *dir, const peat_options *options, peat_read_fn fn, void *ctx,
                     peat_error *ret_error)
 {
     if (dir == NULL || fn == NULL || !pt_options_valid(options, sizeof *options, sizeof *options))
-        return refuse(ret_error, "peat_import: dir or fn is NULL, or options make no sense");
+        return pt_say(ret_error, PEAT_INVALID,
+                      "peat_import: dir or fn is NULL, or options make no sense");
     return import_from(dir, options, fn, ctx, NULL, ret_error);
 }
 
@@ -110,7 +105,7 @@ peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd, pea
 {
     fd_stream f = {.fd = fd};
     if (dir == NULL || fd < 0 || !pt_options_valid(options, sizeof *options, sizeof *options))
-        return refuse(ret_error,
+        return pt_say(ret_error, PEAT_INVALID,
                       "peat_import_fd: dir is NULL, fd below 0, or options make no sense");
     return import_from(dir, options, read_fd, &f, &f.os_errno, ret_error);
 }

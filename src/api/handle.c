@@ -4,6 +4,11 @@
 
 #include "base/coding.h"
 
+peat_rc pt_db_begin(peat_db *db)
+{
+    return db == NULL ? PEAT_INVALID : pt_call_begin(db->store) ? PEAT_OK : PEAT_CLOSED;
+}
+
 peat_rc pt_key_buf_init(pt_key_buf *b, const pt_env *env, uint32_t keyspace, peat_slice key)
 {
     b->data = NULL;
@@ -47,6 +52,16 @@ void pt_options_copy(const void *options, void *ret_copy, size_t known_size)
         return;
     memcpy(&size, options, sizeof size);
     memcpy(ret_copy, options, size < known_size ? size : known_size);
+}
+
+void pt_report_copy(const void *report, size_t known_size, void *ret_report)
+{
+    size_t size;
+    if (ret_report == NULL)
+        return;
+    memcpy(&size, ret_report, sizeof size);
+    memcpy(ret_report, report, size < known_size ? size : known_size);
+    memcpy(ret_report, &size, sizeof size);
 }
 
 peat_rc pt_range_buf_init(pt_range_buf *r, const pt_env *env, uint32_t keyspace, peat_slice lower,

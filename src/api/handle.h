@@ -36,6 +36,9 @@ struct peat_iter {
 peat_rc pt_db_open(const char *dir, const peat_options *options, bool unfinished, peat_db **ret_db,
                    peat_error *ret_error) PT_MUST_USE;
 
+/* pt_call_begin on its store; PEAT_OK, or PEAT_INVALID for NULL, or PEAT_CLOSED. */
+peat_rc pt_db_begin(peat_db *db) PT_MUST_USE;
+
 /* What using it with another store's handle means: it has outlived its own, or it is a mistake. */
 peat_rc pt_snapshot_mismatch(const peat_snapshot *snapshot);
 
@@ -61,13 +64,18 @@ static inline bool pt_slice_valid(peat_slice s)
     return s.data != NULL || s.size == 0;
 }
 
-/* Fills ret_error, which may be NULL; the code's own text where `why` is NULL. */
-void pt_say(peat_error *ret_error, peat_rc rc, const char *why);
+/* Fills ret_error, which may be NULL; the code's own text where `why` is NULL. Returns
+ * the code. */
+peat_rc pt_say(peat_error *ret_error, peat_rc rc, const char *why);
 
 /* Options structs begin with their size: between the first version's and this library's. */
 bool pt_options_valid(const void *options, size_t known_size, size_t first_size);
 /* A copy as large as this library knows it; what the caller's lacks is zero. */
 void pt_options_copy(const void *options, void *ret_copy, size_t known_size);
+
+/* Fills a caller's struct, which may be NULL, as far as its own size says; `report` is as large as
+ * this library knows it. */
+void pt_report_copy(const void *report, size_t known_size, void *ret_report);
 
 /* Lower and upper bound of a range of user keys, as internal keys: data NULL is unbounded. */
 typedef struct pt_range_buf {

@@ -6,10 +6,9 @@
 
 peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot)
 {
-    if (db == NULL || ret_snapshot == NULL)
-        return PEAT_INVALID;
-    if (!pt_call_begin(db->store))
-        return PEAT_CLOSED;
+    peat_rc rc = ret_snapshot != NULL ? pt_db_begin(db) : PEAT_INVALID;
+    if (rc != PEAT_OK)
+        return rc;
     peat_snapshot *snap = (peat_snapshot *)pt_alloc_zero(db->store->env, sizeof *snap);
     if (snap != NULL) {
         snap->store = pt_store_ref(db->store);

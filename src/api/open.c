@@ -4,16 +4,17 @@
 #include "api/settings.h"
 #include "db/destroy.h"
 
-void pt_say(peat_error *ret_error, peat_rc rc, const char *why)
+peat_rc pt_say(peat_error *ret_error, peat_rc rc, const char *why)
 {
     if (ret_error == NULL)
-        return;
+        return rc;
     memset(ret_error, 0, sizeof *ret_error);
     ret_error->rc = rc;
     const char *text = rc == PEAT_OK ? "" : why != NULL ? why : peat_rc_text(rc);
     size_t n = strlen(text);
     n = n < sizeof ret_error->message ? n : sizeof ret_error->message - 1;
     memcpy(ret_error->message, text, n);
+    return rc;
 }
 
 peat_rc pt_db_open(const char *dir, const peat_options *options, bool unfinished, peat_db **ret_db,
@@ -23,26 +24,20 @@ peat_rc pt_db_open(const char *dir, const peat_options *options, bool unfinished
     const pt_env *env;
     const char *why = NULL;
     pt_store *store = NULL;
-    pt_say(ret_error, PEAT_OK, NULL);
-    if (dir == NULL || dir[0] == '\0' || ret_db == NULL) {
-        pt_say(ret_error, PEAT_INVALID, "peat_open: dir or ret_db is NULL, or dir is empty");
-        return PEAT_INVALID;
-    }
+    (void)pt_say(ret_error, PEAT_OK, NULL);
+    if (dir == NULL || dir[0] == '\0' || ret_db == NULL)
+        return pt_say(ret_error, PEAT_INVALID, "peat_open: dir or ret_db is NULL, or dir is empty");
     peat_rc rc = pt_settings_resolve(options, &settings, &env, &why);
-    if (rc != PEAT_OK) {
-        pt_say(ret_error, rc, why);
-        return rc;
-    }
+    if (rc != PEAT_OK)
+        return pt_say(ret_error, rc, why);
     settings.unfinished = unfinished;
     peat_db *db = (peat_db *)pt_alloc(env, sizeof *db);
-    if (db == NULL) {
-        pt_say(ret_error, PEAT_NOMEM, NULL);
-        return PEAT_NOMEM;
-    }
+    if (db == NULL)
+        return pt_say(ret_error, PEAT_NOMEM, NULL);
     rc = pt_store_open(dir, env, &settings, &store, ret_error);
     if (rc != PEAT_OK) {
         if (ret_error != NULL && ret_error->rc == PEAT_OK)
-            pt_say(ret_error, rc, NULL);
+            (void)pt_say(ret_error, rc, NULL);
         pt_free(env, db);
         return rc;
     }
@@ -72,11 +67,9 @@ peat_rc peat_close(peat_db *db)
 
 peat_rc peat_destroy(const char *dir, peat_error *ret_error)
 {
-    pt_say(ret_error, PEAT_OK, NULL);
-    if (dir == NULL || dir[0] == '\0') {
-        pt_say(ret_error, PEAT_INVALID, "peat_destroy: dir is NULL or empty");
-        return PEAT_INVALID;
-    }
+    (void)pt_say(ret_error, PEAT_OK, NULL);
+    if (dir == NULL || dir[0] == '\0')
+        return pt_say(ret_error, PEAT_INVALID, "peat_destroy: dir is NULL or empty");
     return pt_store_destroy(dir, peat_env_default(), ret_error);
 }
 

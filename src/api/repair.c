@@ -5,15 +5,6 @@
 #include "api/handle.h"
 #include "api/settings.h"
 
-static void hand_over(const peat_repair_report *report, peat_repair_report *ret_report)
-{
-    if (ret_report == NULL)
-        return;
-    size_t size = ret_report->size, n = size < sizeof *report ? size : sizeof *report;
-    memcpy(ret_report, report, n);
-    ret_report->size = size;
-}
-
 static bool valid(const char *dir, const char *to_dir, const peat_repair_options *o,
                   const peat_repair_report *report)
 {
@@ -40,7 +31,7 @@ peat_rc peat_repair(const char *dir, const char *to_dir, const peat_repair_optio
     const pt_env *env;
     const char *why = NULL;
     peat_rc rc = PEAT_INVALID;
-    pt_say(ret_error, PEAT_OK, NULL);
+    (void)pt_say(ret_error, PEAT_OK, NULL);
     if (!valid(dir, to_dir, options, ret_report)) {
         why = "peat_repair: a directory or the options make no sense";
     } else if (lies_in(to_dir, dir)) {
@@ -49,16 +40,14 @@ peat_rc peat_repair(const char *dir, const char *to_dir, const peat_repair_optio
         pt_options_copy(options, &o, sizeof o);
         rc = pt_settings_resolve(o.open, &settings, &env, &why);
     }
-    if (rc != PEAT_OK) {
-        pt_say(ret_error, rc, why);
-        return rc;
-    }
+    if (rc != PEAT_OK)
+        return pt_say(ret_error, rc, why);
     settings.may_create = settings.error_if_exists = settings.unfinished = true;
     settings.no_log = true; /* one flush at the end makes all of it durable */
     settings.read_only = false;
     rc = pt_store_repair(dir, to_dir, env, &settings, &o, &report, ret_error);
     if (rc != PEAT_OK && ret_error != NULL && ret_error->rc == PEAT_OK)
-        pt_say(ret_error, rc, NULL);
-    hand_over(&report, ret_report);
+        (void)pt_say(ret_error, rc, NULL);
+    pt_report_copy(&report, sizeof report, ret_report);
     return rc;
 }

@@ -10,17 +10,15 @@
 peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats)
 {
     peat_statistics all;
-    if (db == NULL || ret_stats == NULL || ret_stats->size < sizeof(size_t))
+    if (ret_stats == NULL || ret_stats->size < sizeof(size_t))
         return PEAT_INVALID;
-    if (!pt_call_begin(db->store))
-        return PEAT_CLOSED;
-    peat_rc rc = pt_store_stats(db->store, &all);
+    peat_rc rc = pt_db_begin(db);
+    if (rc != PEAT_OK)
+        return rc;
+    rc = pt_store_stats(db->store, &all);
     pt_call_end(db->store);
-    if (rc == PEAT_OK) {
-        size_t size = ret_stats->size < sizeof all ? ret_stats->size : sizeof all;
-        all.size = ret_stats->size;
-        memcpy(ret_stats, &all, size);
-    }
+    if (rc == PEAT_OK)
+        pt_report_copy(&all, sizeof all, ret_stats);
     return rc;
 }
 
@@ -67,11 +65,10 @@ peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json)
 peat_rc peat_shape(peat_db *db, peat_rc (*fn)(void *ctx, const peat_partition_info *partition),
                    void *ctx)
 {
-    if (db == NULL || fn == NULL)
-        return PEAT_INVALID;
-    if (!pt_call_begin(db->store))
-        return PEAT_CLOSED;
-    peat_rc rc = pt_store_shape(db->store, fn, ctx);
+    peat_rc rc = fn != NULL ? pt_db_begin(db) : PEAT_INVALID;
+    if (rc != PEAT_OK)
+        return rc;
+    rc = pt_store_shape(db->store, fn, ctx);
     pt_call_end(db->store);
     return rc;
 }

@@ -5,11 +5,10 @@
 
 static peat_rc call_simple(peat_db *db, peat_rc (*fn)(pt_store *))
 {
-    if (db == NULL)
-        return PEAT_INVALID;
-    if (!pt_call_begin(db->store))
-        return PEAT_CLOSED;
-    peat_rc rc = fn(db->store);
+    peat_rc rc = pt_db_begin(db);
+    if (rc != PEAT_OK)
+        return rc;
+    rc = fn(db->store);
     pt_call_end(db->store);
     return rc;
 }
@@ -44,11 +43,10 @@ peat_rc peat_compact(peat_db *db, peat_slice lower, peat_slice upper, const peat
 
 peat_rc peat_settle(peat_db *db, uint64_t timeout_ms)
 {
-    if (db == NULL)
-        return PEAT_INVALID;
-    if (!pt_call_begin(db->store))
-        return PEAT_CLOSED;
-    peat_rc rc = pt_store_settle(db->store, timeout_ms);
+    peat_rc rc = pt_db_begin(db);
+    if (rc != PEAT_OK)
+        return rc;
+    rc = pt_store_settle(db->store, timeout_ms);
     pt_call_end(db->store);
     return rc;
 }
@@ -58,11 +56,9 @@ peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done)
     size_t done = 0;
     if (ret_units_done != NULL)
         *ret_units_done = 0;
-    if (db == NULL)
-        return PEAT_INVALID;
-    if (!pt_call_begin(db->store))
-        return PEAT_CLOSED;
-    peat_rc rc = PEAT_OK;
+    peat_rc rc = pt_db_begin(db);
+    if (rc != PEAT_OK)
+        return rc;
     bool did = true;
     while (rc == PEAT_OK && did && done < units_max) {
         rc = pt_work_unit(db->store, true, &did);
@@ -84,10 +80,6 @@ peat_rc peat_check(peat_db *db, const peat_check_options *options, peat_check_re
     pt_options_copy(options, &o, sizeof o);
     memset(&report, 0, sizeof report);
     peat_rc rc = pt_store_check(db->store, &o, &report);
-    if (ret_report != NULL) {
-        size_t size = ret_report->size < sizeof report ? ret_report->size : sizeof report;
-        report.size = ret_report->size;
-        memcpy(ret_report, &report, size);
-    }
+    pt_report_copy(&report, sizeof report, ret_report);
     return rc;
 }

@@ -141,11 +141,9 @@ peat_rc pt_output_begin_piece(pt_output *o, const pt_piece *piece)
         o->piece_count--; /* nothing was left of it */
     if (o->open)
         TRY(pt_table_writer_cut(last_table(o)->writer, &block));
-    if (!pt_grow(o->ctx->env, &o->pieces, &o->piece_capacity, o->piece_count + 1,
-                 sizeof *o->pieces)) {
-        rc = PEAT_NOMEM;
-        goto out;
-    }
+    bool room =
+        pt_grow(o->ctx->env, &o->pieces, &o->piece_capacity, o->piece_count + 1, sizeof *o->pieces);
+    TRY(room ? PEAT_OK : PEAT_NOMEM);
     o->pieces[o->piece_count++] = *piece;
 out:
     return note_result(o, rc);

@@ -92,8 +92,3 @@ void pt_budget_check(pt_store *s, const pt_table *keep)
     atomic_store_explicit(&s->shelf.letting_go, false, memory_order_release);
     pt_epoch_collect(&s->epoch);
 }
-
-uint64_t pt_budget_metadata(pt_store *s)
-{
-    return loaded_bytes(&s->shelf);
-}

@@ -105,7 +105,7 @@ static peat_rc wait_for_flush(pt_store *s, size_t immutables_max)
     return rc;
 }
 
-static peat_rc check_open(pt_store *s)
+peat_rc pt_store_writable(pt_store *s)
 {
     if (s->settings.read_only)
         return PEAT_READ_ONLY;
@@ -117,15 +117,14 @@ static bool pins_too_much_log(pt_store *s, const pt_mem *m)
 {
     if (s->log == NULL || pt_log_serial(s->log) - m->log_serial < 8)
         return false;
-    pt_memtable_stats stats = pt_memtable_get_stats(m->table);
-    return stats.entries != 0;
+    return pt_memtable_get_stats(m->table).entries != 0;
 }
 
 /* Step 1. Caller holds commit_mu, which may be given up and taken again. */
 static peat_rc reserve(pt_store *s, const pt_commit *c, pt_mem **ret_mem)
 {
     for (;;) {
-        peat_rc rc = check_open(s);
+        peat_rc rc = pt_store_writable(s);
         if (rc != PEAT_OK)
             return rc;
         pt_mem *m = s->active;
@@ -137,17 +136,6 @@ static peat_rc reserve(pt_store *s, const pt_commit *c, pt_mem **ret_mem)
         rc = immutable_count(s) < 2 ? switch_memtable(s) : wait_for_flush(s, 1);
         if (rc != PEAT_OK)
             return rc;
-    }
-}
-
-/* Step 3. The operations were made by this library or verified at recovery. */
-static void insert(pt_mem *m, pt_slice payload, uint64_t first_seq)
-{
-    pt_cursor ops = pt_cursor_of(payload.data, payload.size);
-    pt_entry e;
-    while (pt_op_next(&ops, &e) == PEAT_OK) {
-        e.seq = first_seq++;
-        pt_memtable_add(m->table, &e);
     }
 }
 
@@ -263,7 +251,7 @@ static peat_rc finish(pt_store *s, const pt_commit *c, pt_mem *m, uint64_t posit
     uint64_t delay_ns = pt_pace_owe(s, c->payload.size);
     pt_mutex_unlock(&s->commit_mu);
 
-    insert(m, c->payload, first); /* 3 */
+    pt_mem_insert(m, c->payload, first); /* 3 */
     if (s->log != NULL)
         rc = pt_log_write(s->log, position); /* 4 */
     publish(s, first, last);                 /* 5 */
@@ -287,20 +275,16 @@ static peat_rc commit_large(pt_store *s, const pt_commit *c, uint64_t hash, size
     switching w;
     pt_mem *side = NULL;
     uint64_t position;
+    peat_rc rc = PEAT_OK;
     /* one that is larger than a memtable does not wait for its flush beside others */
     size_t others_max = capacity > s->settings.memtable_bytes ? 0 : 1;
     pt_mutex_lock(&s->commit_mu);
-    peat_rc rc = check_open(s);
-    while (rc == PEAT_OK && immutable_count(s) > others_max)
-        rc = wait_for_flush(s, others_max);
-    if (rc == PEAT_OK)
-        rc = check_open(s);
-    if (rc == PEAT_OK)
-        rc = pt_mem_new(s, capacity, 0, 0, &side);
-    if (rc == PEAT_OK)
-        rc = switching_init(s, &w);
-    if (rc != PEAT_OK)
-        goto out;
+    TRY(pt_store_writable(s));
+    while (immutable_count(s) > others_max)
+        TRY(wait_for_flush(s, others_max));
+    TRY(pt_store_writable(s));
+    TRY(pt_mem_new(s, capacity, 0, 0, &side));
+    TRY(switching_init(s, &w));
     bool fits = pt_memtable_reserve(side->table, c->count, c->key_bytes, c->value_bytes);
     PT_ASSERT(fits); /* pt_memtable_capacity_for said so */
     side->log_serial = log_serial(s);
@@ -361,9 +345,7 @@ peat_rc pt_store_rotate(pt_store *s, bool may_wait)
 
 peat_rc pt_store_sync(pt_store *s)
 {
-    if (s->settings.read_only)
-        return PEAT_READ_ONLY;
-    peat_rc rc = pt_sink_fenced(&s->sink);
+    peat_rc rc = pt_store_writable(s);
     if (rc != PEAT_OK)
         return rc;
     if (s->log == NULL)

@@ -64,16 +64,12 @@ static peat_rc destroy(const char *path, const pt_env *env, pt_sink *sink, names
         return pt_fail(sink, PEAT_NOT_STORE, "%s: not a directory, so not a store", path);
     if (e == 0)
         e = env->dir_list(env->ctx, dir, visit, n);
-    if (e == 0 && !n->superblock) {
-        rc = pt_fail(sink, PEAT_NOT_STORE, "%s: not a store: there is no PEAT file", path);
-        goto out;
-    }
+    if (e == 0 && !n->superblock)
+        TRY(pt_fail(sink, PEAT_NOT_STORE, "%s: not a store: there is no PEAT file", path));
     if (e == 0)
         e = env->dir_lock(env->ctx, dir, "LOCK", false, &lock, &pid);
-    if (e == EWOULDBLOCK || e == EAGAIN) {
-        rc = pt_fail(sink, PEAT_BUSY, "%s: the store is open in process %" PRId64, path, pid);
-        goto out;
-    }
+    if (e == EWOULDBLOCK || e == EAGAIN)
+        TRY(pt_fail(sink, PEAT_BUSY, "%s: the store is open in process %" PRId64, path, pid));
     if (e == 0)
         e = remove_all(env, dir, n);
     if (e != 0)

@@ -64,12 +64,6 @@ static peat_rc send_end(exporting *x)
     return send(x, end, sizeof end);
 }
 
-static bool cancelled(const exporting *x, uint64_t total)
-{
-    const peat_progress *p = x->progress;
-    return p != NULL && p->fn != NULL && !p->fn(p->ctx, "exporting", x->totals.bytes, total);
-}
-
 static peat_rc add_entry(exporting *x, pt_slice key, pt_slice value)
 {
     peat_rc rc = PEAT_OK;
@@ -77,7 +71,8 @@ static peat_rc add_entry(exporting *x, pt_slice key, pt_slice value)
     pt_slice user = pt_slice_of(key.data + PT_KEYSPACE_BYTES, key.size - PT_KEYSPACE_BYTES);
     if (x->frame.bytes.size + key.size + value.size > PT_COPY_FRAME_BYTES) {
         TRY(send_frame(x));
-        if (cancelled(x, 0))
+        const peat_progress *p = x->progress;
+        if (p != NULL && p->fn != NULL && !p->fn(p->ctx, "exporting", x->totals.bytes, 0))
             return PEAT_CANCELLED;
     }
     rc = pt_batch_put(&x->frame, keyspace, user, value);

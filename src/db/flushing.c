@@ -125,9 +125,7 @@ peat_rc pt_work_wait_flush(pt_store *s, size_t immutables_max)
 
 peat_rc pt_store_flush(pt_store *s)
 {
-    if (s->settings.read_only)
-        return PEAT_READ_ONLY;
-    peat_rc rc = pt_sink_fenced(&s->sink);
+    peat_rc rc = pt_store_writable(s);
     if (rc == PEAT_OK)
         rc = pt_store_rotate(s, true);
     bool did = true;

@@ -19,14 +19,9 @@
 
 static double memory_debt(pt_store *s, const pt_view *v)
 {
-    double used = 0;
-    pt_memtable_stats stats;
-    for (size_t i = 0; i < v->immutable_count; i++) {
-        stats = pt_memtable_get_stats(v->immutables[i]->table);
-        used += (double)stats.used_bytes;
-    }
-    stats = pt_memtable_get_stats(v->active->table);
-    used += (double)stats.used_bytes;
+    double used = (double)pt_memtable_get_stats(v->active->table).used_bytes;
+    for (size_t i = 0; i < v->immutable_count; i++)
+        used += (double)pt_memtable_get_stats(v->immutables[i]->table).used_bytes;
     double x = used / (double)s->settings.memtable_bytes - 1.5;
     return x < 0 ? 0 : x > 2 ? 2 : x;
 }

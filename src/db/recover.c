@@ -60,17 +60,6 @@ static peat_rc measure(recovery *r, const pt_log_record *record, uint64_t *ret_c
                       record->first_seq, record->count);
 }
 
-static void insert(pt_mem *m, const pt_log_record *record)
-{
-    pt_cursor ops = pt_cursor_of(record->payload.data, record->payload.size);
-    pt_entry e;
-    uint64_t seq = record->first_seq;
-    while (pt_op_next(&ops, &e) == PEAT_OK) {
-        e.seq = seq++;
-        pt_memtable_add(m->table, &e);
-    }
-}
-
 static peat_rc visit_record(void *ctx, const pt_log_record *record)
 {
     recovery *r = (recovery *)ctx;
@@ -88,7 +77,7 @@ static peat_rc visit_record(void *ctx, const pt_log_record *record)
         bool fits = pt_memtable_reserve(m->table, count, key_bytes, value_bytes);
         PT_ASSERT(fits);
     }
-    insert(m, record);
+    pt_mem_insert(m, record->payload, record->first_seq);
     m->seq_last = last;
     r->records++;
     r->bytes += record->payload.size;
@@ -99,27 +88,14 @@ out:
 peat_rc pt_replay(pt_store *s, pt_sink *sink, bool read_only, pt_log_visit_fn visit, void *ctx,
                   pt_log_replay *ret_replay)
 {
-    peat_rc rc = PEAT_OK;
-    size_t n = s->catalog.log_end_count;
-    pt_log_segment *ends = (pt_log_segment *)pt_alloc(s->env, n * sizeof *ends);
-    if (ends == NULL)
-        return PEAT_NOMEM;
-    for (size_t i = 0; i < n; i++) {
-        const pt_log_end *e = &s->catalog.log_ends[i];
-        ends[i] = (pt_log_segment){
-            .slot = e->slot, .serial = e->serial, .end = e->end, .file_bytes = e->file_bytes};
-    }
     *ret_replay = (pt_log_replay){.store_id = s->store_id,
                                   .serial_min = s->catalog.state.log_serial_min,
                                   .seq_min = s->catalog.state.seq_flushed,
                                   .seq_promised = s->catalog.state.seq_promised,
-                                  .ends = ends,
-                                  .end_count = n,
+                                  .ends = s->catalog.log_ends,
+                                  .end_count = s->catalog.log_end_count,
                                   .read_only = read_only};
-    rc = pt_log_replay_run(s->env, s->dir, sink, ret_replay, visit, ctx);
-    ret_replay->ends = NULL;
-    pt_free(s->env, ends);
-    return rc;
+    return pt_log_replay_run(s->env, s->dir, sink, ret_replay, visit, ctx);
 }
 
 static peat_rc set_view(recovery *r)
@@ -149,19 +125,10 @@ static peat_rc record_ends(pt_store *s, const pt_log_replay *replayed)
     peat_rc rc = PEAT_OK;
     pt_bytes edit;
     pt_bytes_init(&edit, s->env);
-    pt_log_end *ends = (pt_log_end *)pt_alloc(s->env, replayed->live_count * sizeof *ends);
-    if (ends == NULL)
-        return PEAT_NOMEM;
-    for (size_t i = 0; i < replayed->live_count; i++) {
-        const pt_log_segment *l = &replayed->live[i];
-        ends[i] = (pt_log_end){
-            .slot = l->slot, .serial = l->serial, .end = l->end, .file_bytes = l->file_bytes};
-    }
     pt_state state = s->catalog.state;
-    TRY(pt_edit_log_ends(&edit, ends, replayed->live_count));
+    TRY(pt_edit_log_ends(&edit, replayed->live, replayed->live_count));
     TRY(pt_catalog_commit(&s->catalog, &edit, &state));
 out:
-    pt_free(s->env, ends);
     pt_bytes_done(&edit);
     return rc;
 }

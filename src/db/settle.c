@@ -81,8 +81,7 @@ static bool wait_for_others(pt_store *s, uint64_t deadline_ns)
 static bool is_settled(pt_store *s)
 {
     pt_view *v = pt_store_view(s);
-    pt_memtable_stats stats = pt_memtable_get_stats(v->active->table);
-    bool settled = v->immutable_count == 0 && stats.entries == 0;
+    bool settled = v->immutable_count == 0 && pt_memtable_get_stats(v->active->table).entries == 0;
     pt_view_unref(v);
     return settled;
 }

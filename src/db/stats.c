@@ -62,17 +62,20 @@ static void add_work(pt_store *s, peat_statistics *r)
     pt_mutex_unlock(&s->shelf.mu);
 }
 
+/* Caller holds install_mu. Entries as the files count them: a layer's are estimates. */
 static void add_catalog(pt_store *s, peat_statistics *r)
 {
     uint64_t files = 0;
-    pt_mutex_lock(&s->install_mu);
     const pt_catalog *c = &s->catalog;
     r->tables = c->table_count;
-    for (size_t i = 0; i < c->table_count; i++)
-        files += c->tables[i]->meta->file_bytes;
+    for (size_t i = 0; i < c->table_count; i++) {
+        const pt_table_meta *m = c->tables[i]->meta;
+        files += m->file_bytes;
+        r->entries += m->entries;
+        r->tombstones += m->tombstones;
+    }
     uint64_t manifest = pt_manifest_bytes(c->manifest);
     r->manifest_bytes_written = pt_manifest_written_bytes(c->manifest);
-    pt_mutex_unlock(&s->install_mu);
     uint64_t layers = r->bottom_bytes + r->mid_bytes + r->fresh_bytes;
     r->other_bytes = manifest + PT_SUPERBLOCK_FILE_BYTES + (files > layers ? files - layers : 0);
     r->disk_bytes = layers + r->log_bytes + r->other_bytes;
@@ -110,8 +113,6 @@ static void add_shape(pt_store *s, const pt_version *v, peat_statistics *r)
         peat_partition_info p;
         describe(v, i, &p);
         r->slices += p.fresh_slices + p.mid_slices;
-        r->entries += p.entries;
-        r->tombstones += p.tombstones;
         r->bottom_bytes += p.bottom_bytes;
         r->mid_bytes += p.mid_bytes;
         r->fresh_bytes += p.fresh_bytes;
@@ -121,23 +122,28 @@ static void add_shape(pt_store *s, const pt_version *v, peat_statistics *r)
     r->space_debt_bytes = pt_pick_space_debt(v, s->settings.space_target);
 }
 
+static uint64_t add_memtable(const pt_mem *mem, peat_statistics *r)
+{
+    pt_memtable_stats m = pt_memtable_get_stats(mem->table);
+    r->entries += m.entries;
+    r->tombstones += m.tombstones;
+    return m.used_bytes;
+}
+
 static void add_memory(pt_store *s, const pt_view *v, peat_statistics *r)
 {
     pt_cache_stats c;
     uint64_t immutable = 0;
-    pt_memtable_stats m = pt_memtable_get_stats(v->active->table);
-    r->memtable_bytes = m.used_bytes;
+    r->memtable_bytes = add_memtable(v->active, r);
     r->immutable_memtables = v->immutable_count;
-    for (size_t i = 0; i < v->immutable_count; i++) {
-        m = pt_memtable_get_stats(v->immutables[i]->table);
-        immutable += m.used_bytes;
-    }
+    for (size_t i = 0; i < v->immutable_count; i++)
+        immutable += add_memtable(v->immutables[i], r);
     pt_cache_get_stats(s->cache, &c);
     r->cache_bytes = c.frame_bytes;
     r->cache_hits = c.hits_fetch;
     r->cache_misses = c.misses;
     r->pinned_bytes = c.heap_bytes;
-    r->metadata_bytes = pt_budget_metadata(s);
+    r->metadata_bytes = atomic_load(&s->shelf.files.section_bytes);
     r->memory_bytes = r->memtable_bytes + immutable + pt_memtable_pool_bytes(&s->memtables) +
                       r->cache_bytes + r->metadata_bytes + r->pinned_bytes +
                       atomic_load(&s->shelf.files.ahead_bytes);
@@ -147,14 +153,16 @@ static void add_memory(pt_store *s, const pt_view *v, peat_statistics *r)
 peat_rc pt_store_stats(pt_store *s, peat_statistics *ret_stats)
 {
     peat_statistics r = {.size = sizeof r};
-    pt_view *v = pt_store_view(s);
     add_reads(s, &r);
     add_commits(s, &r);
     add_log(s, &r);
     add_work(s, &r);
+    pt_mutex_lock(&s->install_mu); /* what a flush moves is counted once */
+    pt_view *v = pt_store_view(s);
     add_shape(s, v->version, &r);
-    add_memory(s, v, &r);
     add_catalog(s, &r);
+    pt_mutex_unlock(&s->install_mu);
+    add_memory(s, v, &r);
     pt_view_unref(v);
     r.recovered_records = s->recovered_records;
     r.recovered_bytes = s->recovered_bytes;

@@ -205,6 +205,8 @@ peat_rc pt_store_commit(pt_store *s, const pt_commit *c) PT_MUST_USE;
 /* Switches to a new memtable when the active one holds anything. PEAT_TIMEOUT when that would have
  * to wait for a flush and may not: the thread that flushes must not wait for itself. */
 peat_rc pt_store_rotate(pt_store *s, bool may_wait) PT_MUST_USE;
+/* PEAT_OK, PEAT_READ_ONLY, or what the store is fenced with. */
+peat_rc pt_store_writable(pt_store *s) PT_MUST_USE;
 peat_rc pt_store_sync(pt_store *s) PT_MUST_USE;
 void pt_store_wait_published(pt_store *s, uint64_t seq);
 
@@ -239,8 +241,6 @@ void pt_pick_options_init(pt_store *s, const pt_version *v, pt_pick_options *ret
 /* ---- budget.c ---- */
 /* The locators of this version, and of what it may become, do not all fit the budget. */
 bool pt_locators_overflow(pt_store *s, const pt_version *v);
-/* Bytes of sections in memory. */
-uint64_t pt_budget_metadata(pt_store *s);
 /* Lets go of sections when there are too many, but of the index of `keep` (may be NULL). */
 void pt_budget_check(pt_store *s, const pt_table *keep);
 /* The same for who asks often: costs nothing while there is nothing to do. Not in an epoch. */

@@ -3,6 +3,7 @@
 #include "db/view.h"
 
 #include "db/store.h"
+#include "entry/batch.h"
 
 peat_rc pt_mem_new(pt_store *store, size_t capacity, uint64_t seq_first, uint64_t log_serial,
                    pt_mem **ret_mem)
@@ -29,6 +30,16 @@ void pt_mem_unref(pt_mem *m)
         return;
     pt_memtable_unref(m->table);
     pt_free(m->store->env, m);
+}
+
+void pt_mem_insert(pt_mem *m, pt_slice payload, uint64_t first_seq)
+{
+    pt_cursor ops = pt_cursor_of(payload.data, payload.size);
+    pt_entry e;
+    while (pt_op_next(&ops, &e) == PEAT_OK) {
+        e.seq = first_seq++;
+        pt_memtable_add(m->table, &e);
+    }
 }
 
 pt_view *pt_view_alloc(const pt_env *env)

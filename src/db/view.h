@@ -49,6 +49,8 @@ static inline pt_mem *pt_mem_ref(pt_mem *m)
     return m;
 }
 void pt_mem_unref(pt_mem *m);
+/* The operations were made by this library or verified at recovery; there is room for them. */
+void pt_mem_insert(pt_mem *m, pt_slice payload, uint64_t first_seq);
 
 /* Room for a view; filled by pt_view_fill, which cannot fail. */
 pt_view *pt_view_alloc(const pt_env *env);

@@ -25,15 +25,10 @@ static int open_file(pt_log *log, const char *name, unsigned flags, pt_file **re
     return e;
 }
 
-static void slot_name(uint64_t slot, char ret_name[PT_FILE_NAME_SIZE])
-{
-    pt_file_name('w', slot, ret_name);
-}
-
 void pt_log_remove_slot(pt_log *log, uint64_t slot, uint64_t file_bytes)
 {
     char name[PT_FILE_NAME_SIZE];
-    slot_name(slot, name);
+    pt_file_name('w', slot, name);
     /* what cannot be removed is found dead by the next recovery and used again */
     (void)log->env->dir_remove(log->env->ctx, log->dir, name);
     atomic_fetch_sub_explicit(&log->disk_bytes, file_bytes, memory_order_relaxed);
@@ -97,7 +92,7 @@ static peat_rc create_file(pt_log *log, pt_log_seg *seg)
     char name[PT_FILE_NAME_SIZE] = "";
     while (e == EEXIST) {
         seg->slot = log->slot_next++;
-        slot_name(seg->slot, name);
+        pt_file_name('w', seg->slot, name);
         e = open_file(log, name, PEAT_ENV_FILE_CREATE, &seg->file);
     }
     return e == 0 ? PEAT_OK : pt_fail_os(log->sink, e, "log %s cannot be made", name);
@@ -137,7 +132,7 @@ static peat_rc open_spare(pt_log *log, const pt_log_spare *spare, pt_log_seg **r
         return PEAT_NOMEM;
     seg->slot = spare->slot;
     seg->zeroed_to = spare->zeroed_to;
-    slot_name(seg->slot, name);
+    pt_file_name('w', seg->slot, name);
     int e = open_file(log, name, 0, &seg->file);
     if (e == 0)
         e = env->file_size(env->ctx, seg->file, &size);

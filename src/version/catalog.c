@@ -107,11 +107,9 @@ peat_rc pt_catalog_commit(pt_catalog *c, pt_bytes *io_edit, const pt_state *stat
     TRY(pt_draft_init(&d, c));
     TRY(pt_draft_apply(&d, c, payload));
     TRY(pt_draft_version(&d, c, &version)); /* 1 */
-    if (!pt_grow(c->env, &c->tables, &c->table_capacity, c->table_count + d.added_count,
-                 sizeof(pt_tref *))) {
-        rc = PEAT_NOMEM;
-        goto out;
-    }
+    bool room = pt_grow(c->env, &c->tables, &c->table_capacity, c->table_count + d.added_count,
+                        sizeof(pt_tref *));
+    TRY(room ? PEAT_OK : PEAT_NOMEM);
     TRY(pt_manifest_append(c->manifest, payload)); /* 2 */
     draft_install(&d, c, version);                 /* 3, 4 */
     version = NULL;

@@ -103,10 +103,8 @@ static peat_rc draft_partition(pt_draft *d, pt_catalog *c, pt_edit_item *item)
         TRY(resolve(d, c, &r, &layers[i]));
     }
     TRY(check_run(c, layers + item->slice_count, (size_t)item->bottom_count));
-    if (!pt_grow(c->env, &d->partitions, &d->capacity, d->count + 1, sizeof(pt_partition *))) {
-        rc = PEAT_NOMEM;
-        goto out;
-    }
+    bool room = pt_grow(c->env, &d->partitions, &d->capacity, d->count + 1, sizeof(pt_partition *));
+    TRY(room ? PEAT_OK : PEAT_NOMEM);
     TRY(pt_partition_new(c->env, item->partition_id, item->lower, layers, item->slice_count,
                          layers + item->slice_count, item->bottom_count, &p));
     size_t at = draft_find(d, item->partition_id);

@@ -102,7 +102,7 @@ pt_layer_record pt_layer_decode(pt_cursor *io_layers)
 
 pt_log_end pt_log_end_decode(pt_cursor *io_ends)
 {
-    pt_log_end e;
+    pt_log_end e = {0};
     e.slot = pt_cursor_varint(io_ends);
     e.serial = pt_cursor_varint(io_ends);
     e.end = pt_cursor_varint(io_ends);

@@ -9,6 +9,7 @@
 #define PT_VERSION_EDIT_H
 
 #include "base/coding.h"
+#include "log/log.h"
 #include "version/partition.h"
 
 /* On disk; never renumber. */
@@ -34,9 +35,7 @@ typedef struct pt_state {
     bool unfinished;       /* an import that has not ended: not to be opened */
 } pt_state;
 
-typedef struct pt_log_end {
-    uint64_t slot, serial, end, file_bytes;
-} pt_log_end;
+typedef pt_log_segment pt_log_end; /* its slot, serial, end and file_bytes are kept */
 
 /* A layer as the file says it. */
 typedef struct pt_layer_record {

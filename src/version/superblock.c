@@ -73,7 +73,6 @@ typedef struct dir_census {
 static int census_entry(void *arg, const char *name, bool regular_file, uint64_t size)
 {
     dir_census *c = arg;
-    uint64_t number;
     (void)size;
     if (name[0] == '.' || strcmp(name, "LOCK") == 0 || strcmp(name, "lost+found") == 0)
         return 0;
@@ -81,9 +80,7 @@ static int census_entry(void *arg, const char *name, bool regular_file, uint64_t
         c->has_superblock = true;
         return 0;
     }
-    bool ours = false;
-    for (const char *letter = "mtwb"; regular_file && *letter != '\0'; letter++)
-        ours = ours || pt_file_name_parse(name, *letter, &number);
+    bool ours = regular_file && pt_file_name_is_store(name);
     if (ours) {
         c->only_first = c->numbered == 0 && strcmp(name, "m-000001") == 0;
         c->numbered++;

@@ -65,6 +65,38 @@ static void a_flush_and_a_merge_show_up(void **state)
     assert_true(s.disk_bytes + 4096 * (s.tables + 2) >= sim_disk_bytes(k->sim));
 }
 
+static void expect_entries(kit *k, uint64_t in_memory)
+{
+    peat_check_report in_tables = {.size = sizeof in_tables};
+    assert_ok(peat_check(k->db, NULL, &in_tables));
+    assert_int_equal(stats_of(k->db).entries, in_tables.entries + in_memory);
+}
+
+/* Partitions split below slices, tables lie in several of them, records are still in memory. */
+static void entries_are_counted_exactly(void **state)
+{
+    kit *k = *state;
+    static const char value[100];
+    char key[32];
+    make_tiny(k);
+    k->options.compression = PEAT_COMPRESSION_NONE;
+    kit_reopen(k);
+    for (int i = 0; i < 6000; i++) {
+        (void)snprintf(key, sizeof key, "key-%06d", i * 4241 % 6000);
+        assert_ok(peat_put(k->db, NULL, peat_str(key), peat_bytes(value, sizeof value)));
+        if (i % 200 != 199)
+            continue;
+        assert_ok(peat_flush(k->db));
+        expect_entries(k, 0);
+        put(k, key, "again");
+        expect_entries(k, 1);
+        assert_ok(peat_delete(k->db, NULL, peat_str("absent")));
+        expect_entries(k, 2);
+        assert_true(stats_of(k->db).tombstones >= 1);
+    }
+    assert_true(stats_of(k->db).partitions > 4);
+}
+
 static void the_memory_stays_within_its_limit(void **state)
 {
     kit *k = *state;
@@ -332,6 +364,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_OPEN(counters_count_what_was_done),
         TEST_OPEN(a_flush_and_a_merge_show_up),
+        TEST_OPEN(entries_are_counted_exactly),
         TEST_OPEN(the_memory_stays_within_its_limit),
         TEST_OPEN(a_shorter_struct_gets_what_fits),
         TEST_OPEN(the_json_says_the_same_as_the_struct),

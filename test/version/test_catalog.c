@@ -45,7 +45,8 @@ static void add_table(catalog_site *s, uint64_t number)
     pt_bytes_done(&edit);
 }
 
-static const pt_log_end ends[] = {{1, 3, 500, 8192}, {4, 4, 700, 8192}};
+static const pt_log_end ends[] = {{.slot = 1, .serial = 3, .end = 500, .file_bytes = 8192},
+                                  {.slot = 4, .serial = 4, .end = 700, .file_bytes = 8192}};
 
 static void add_ends(catalog_site *s)
 {
