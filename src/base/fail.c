@@ -31,6 +31,16 @@ static peat_rc rc_of_errno(int os_errno)
 }
 
 /* `place` may be NULL. */
+static void keep(pt_sink *sink, const peat_error *e, const pt_spot *place)
+{
+    pt_mutex_lock(&sink->mu);
+    sink->newest = *e;
+    sink->place = place != NULL ? *place : (pt_spot){0};
+    if (sink->first.rc == PEAT_OK)
+        sink->first = *e;
+    pt_mutex_unlock(&sink->mu);
+}
+
 static void record(pt_sink *sink, peat_rc rc, int os_errno, const pt_spot *place,
                    const char *format, va_list args)
 {
@@ -49,12 +59,13 @@ static void record(pt_sink *sink, peat_rc rc, int os_errno, const pt_spot *place
         const char *why = strerror_r(os_errno, text, sizeof text);
         (void)snprintf(e.message + n, sizeof e.message - (size_t)n, ": %s", why);
     }
-    pt_mutex_lock(&sink->mu);
-    sink->newest = e;
-    sink->place = place != NULL ? *place : (pt_spot){0};
-    if (sink->first.rc == PEAT_OK)
-        sink->first = e;
-    pt_mutex_unlock(&sink->mu);
+    keep(sink, &e, place);
+}
+
+peat_rc pt_fail_again(pt_sink *sink, const peat_error *error)
+{
+    keep(sink, error, NULL);
+    return error->rc;
 }
 
 peat_rc pt_fail(pt_sink *sink, peat_rc rc, const char *format, ...)

@@ -45,6 +45,8 @@ peat_rc pt_fail_at(pt_sink *sink, peat_rc rc, const char *file, uint64_t offset,
  * ENOMEM: PEAT_NOMEM; EROFS, EACCES, EPERM: PEAT_READ_ONLY only where the caller says so, else
  * PEAT_IO). */
 peat_rc pt_fail_os(pt_sink *sink, int os_errno, const char *format, ...) PT_PRINTF(3, 4);
+/* What another sink was told; returns its code. */
+peat_rc pt_fail_again(pt_sink *sink, const peat_error *error);
 
 /* From now on writes are refused with the newest error as the cause; the first fence stays. */
 void pt_sink_fence(pt_sink *sink, peat_rc rc);

@@ -4,8 +4,10 @@
  * open would, so are the log's segments, and every table is verified block by block past the cache.
  */
 #include "db/check.h"
+#include "base/file_name.h"
 #include "db/recover.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 typedef struct checking {
@@ -93,52 +95,64 @@ static peat_rc check_manifest(checking *c)
     return rc;
 }
 
-/* One reading of the log. Caller holds install_mu, so no segment is let go meanwhile. */
-static peat_rc read_log(checking *c, pt_sink *sink, uint64_t *ret_files)
-{
-    pt_log_replay replay = {0};
-    peat_rc rc = pt_replay(c->s, sink, true, ignore_record, c, &replay);
-    *ret_files = replay.live_count;
-    pt_log_replay_done(c->s->env, &replay);
-    return rc;
-}
-
 /* The log while it is being written: what a reader takes for damage may be a record, or a header,
- * on its way to the file. */
-static peat_rc read_moving_log(checking *c, pt_sink *sink, uint64_t *ret_files)
+ * on its way to the file. No segment is let go meanwhile. */
+static peat_rc read_log(checking *c, pt_sink *sink, pt_log_replay *ret_replay)
 {
     pt_mutex_lock(&c->s->install_mu);
-    peat_rc rc = read_log(c, sink, ret_files);
+    peat_rc rc = pt_replay(c->s, sink, true, ignore_record, c, ret_replay);
     pt_mutex_unlock(&c->s->install_mu);
     return rc;
 }
 
 /* The same while nothing is appended and all that was is in the files: writers wait. */
-static peat_rc read_still_log(checking *c, pt_sink *sink, uint64_t *ret_files)
+static peat_rc read_still_log(checking *c, pt_sink *sink, pt_log_replay *ret_replay)
 {
     pt_store *s = c->s;
     pt_mutex_lock(&s->commit_mu);
     peat_rc rc = s->log != NULL ? pt_log_write(s->log, pt_log_position(s->log)) : PEAT_OK;
     if (rc == PEAT_OK)
-        rc = read_moving_log(c, sink, ret_files);
+        rc = read_log(c, sink, ret_replay);
     pt_mutex_unlock(&s->commit_mu);
     return rc;
+}
+
+/* As with the superblock: one damaged copy of a header costs nothing, yet. */
+static bool check_headers(checking *c, const pt_log_replay *replay, bool tell)
+{
+    bool damaged = false;
+    for (size_t i = 0; i < replay->live_count; i++) {
+        const pt_log_segment *l = &replay->live[i];
+        char name[PT_FILE_NAME_SIZE];
+        pt_file_name('w', l->slot, name);
+        bool here = l->header_damage != PT_LOG_NOWHERE;
+        damaged = damaged || here;
+        if (here && tell)
+            damage(c, name, l->header_damage,
+                   "this copy of the segment's header does not verify; the other one is used, and "
+                   "the next open for writing mends it");
+    }
+    return damaged;
 }
 
 static peat_rc check_log(checking *c)
 {
     pt_sink sink;
-    uint64_t files = 0, bytes = c->report.bytes;
+    pt_log_replay replay = {0};
+    uint64_t bytes = c->report.bytes;
     pt_sink_init(&sink);
     sink.relief = c->s->sink.relief;
-    peat_rc rc = read_moving_log(c, &sink, &files);
-    if (rc != PEAT_OK && rc != PEAT_NOMEM) {
+    peat_rc rc = read_log(c, &sink, &replay);
+    if ((rc != PEAT_OK && rc != PEAT_NOMEM) || check_headers(c, &replay, false)) {
         pt_sink_forget(&sink);
         c->report.bytes = bytes;
-        rc = read_still_log(c, &sink, &files);
+        pt_log_replay_done(c->s->env, &replay);
+        rc = read_still_log(c, &sink, &replay);
     }
-    c->report.files += files;
+    c->report.files += replay.live_count;
     rc = report_sink(c, rc, &sink, "log");
+    (void)check_headers(c, &replay, true);
+    pt_log_replay_done(c->s->env, &replay);
     pt_sink_done(&sink);
     return rc;
 }
@@ -157,16 +171,20 @@ static peat_rc collect_tables(pt_store *s, pt_tref ***ret_tables, size_t *ret_co
     return tables != NULL ? PEAT_OK : PEAT_NOMEM;
 }
 
-/* The newest error says why; another thread's may have come in between, and is as true. */
-static void unreadable(checking *c, const char *file)
+/* The newest error says why; another thread's may have come in between, and is as true. Whoever may
+ * not read a file has found nothing about it. */
+static peat_rc unreadable(checking *c, const char *file)
 {
     peat_error e;
     pt_spot place;
     char text[sizeof e.message + 20];
     pt_sink_place(&c->s->sink, &place, &e);
+    if (e.os_errno == EACCES || e.os_errno == EPERM)
+        return PEAT_IO;
     (void)snprintf(text, sizeof text, "cannot be read%s%s", e.rc == PEAT_IO ? ": " : "",
                    e.rc == PEAT_IO ? e.message : "");
     damage(c, file, 0, text);
+    return PEAT_OK;
 }
 
 static peat_rc check_table(checking *c, pt_tref *t)
@@ -176,7 +194,7 @@ static peat_rc check_table(checking *c, pt_tref *t)
     peat_rc rc = pt_table_check(t->table, table_damage, c, &bytes);
     pt_table_name(t->meta->file_number, name);
     if (rc == PEAT_IO)
-        unreadable(c, name);
+        rc = unreadable(c, name);
     if (t->meta->seq_max > atomic_load(&c->s->seq_published))
         damage(c, name, 0, "it holds sequences that the store has not given out");
     c->report.files++;
@@ -185,7 +203,7 @@ static peat_rc check_table(checking *c, pt_tref *t)
     c->report.entries += t->meta->entries;
     if (c->report.damages != before)
         atomic_fetch_add(&t->damages, (unsigned)(c->report.damages - before));
-    return rc == PEAT_CORRUPT || rc == PEAT_IO ? PEAT_OK : rc;
+    return rc == PEAT_CORRUPT ? PEAT_OK : rc;
 }
 
 static peat_rc check_tables(checking *c)

@@ -14,6 +14,8 @@
 
 typedef struct pt_log pt_log;
 
+#define PT_LOG_NOWHERE UINT64_MAX
+
 /* A segment as recovery and the manifest speak of it. Files are w-NNNNNN; the number is a slot that
  * is reused, the serial is never reused in the life of a store. */
 typedef struct pt_log_segment {
@@ -22,6 +24,10 @@ typedef struct pt_log_segment {
     uint64_t epoch; /* what its checksums are bound to; 0: not known */
     uint64_t end;   /* bytes of valid records, header included */
     uint64_t file_bytes;
+    /* of a live one that was replayed read-only: where a copy of its header, which was on disk
+     * once, is not what the other says; PT_LOG_NOWHERE */
+    uint64_t header_damage;
+    uint64_t headers_synced; /* both were on disk before the log was synced up to here */
 } pt_log_segment;
 
 /* What a replayed record says. */
@@ -58,7 +64,8 @@ typedef struct pt_log_replay {
 
 /* Reads all live segments in order and shows every record once. Damage before the highest promise
  * found is PEAT_CORRUPT with file and offset; after it, the log ends there. Unless read_only each
- * live segment is synced, dropped from the page cache and read again first. */
+ * live segment is synced, dropped from the page cache and read again first, and a copy of its
+ * header that differs from the newer one is mended. */
 peat_rc pt_log_replay_run(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_log_replay *io_replay,
                           pt_log_visit_fn visit, void *ctx) PT_MUST_USE;
 void pt_log_replay_done(const pt_env *env, pt_log_replay *replay);

@@ -23,7 +23,8 @@
 typedef struct candidate {
     pt_log_header h;
     uint64_t slot, epoch, size;
-    bool valid; /* has a header of this store */
+    bool valid;             /* has a header of this store */
+    uint64_t header_damage; /* offset of a copy of it that is another or none; PT_LOG_NOWHERE */
 } candidate;
 
 typedef struct replay_run {
@@ -68,7 +69,7 @@ static int list_segments(void *arg, const char *name, bool regular_file, uint64_
         return 0;
     if (!pt_grow(r->env, &r->files, &r->file_capacity, r->file_count + 1, sizeof *r->files))
         return ENOMEM;
-    r->files[r->file_count++] = (candidate){.slot = slot};
+    r->files[r->file_count++] = (candidate){.slot = slot, .header_damage = PT_LOG_NOWHERE};
     return 0;
 }
 
@@ -120,13 +121,37 @@ static peat_rc read_headers(replay_run *r, pt_file *file, candidate *c)
         c->epoch = pt_log_epoch(&h[i]);
         c->valid = true;
     }
+    for (int i = 0; i < 2; i++) {
+        if (valid[i] && h[i].serial == c->h.serial)
+            continue;
+        c->header_damage = i == 0 ? 0 : c->h.file_bytes - PT_LOG_SEGMENT_HEADER;
+    }
     return PEAT_OK;
+}
+
+/* A power cut may have left one copy, and damage to it must not go on waiting for the other. */
+static peat_rc mend_header(replay_run *r, pt_file *file, const candidate *c)
+{
+    const pt_env *env = r->env;
+    uint8_t bytes[PT_LOG_SEGMENT_HEADER];
+    pt_log_header_encode(&c->h, c->header_damage, bytes);
+    int e = env->file_write(env->ctx, file, c->header_damage, bytes, sizeof bytes);
+    if (e == 0)
+        e = env->file_sync(env->ctx, file);
+    return e == 0 ? PEAT_OK
+                  : pt_fail_os(r->sink, e, "a header of log w-%06" PRIu64 " cannot be mended",
+                               c->slot);
+}
+
+static bool is_live(const replay_run *r, const candidate *c)
+{
+    return c->valid && c->h.serial >= r->io->serial_min;
 }
 
 /* A header that verifies says what the file must be; see log_segment.c. */
 static peat_rc judge_header(replay_run *r, const candidate *c)
 {
-    if (!c->valid || c->h.serial < r->io->serial_min)
+    if (!is_live(r, c))
         return PEAT_OK;
     if (c->h.store_id != r->io->store_id)
         return damaged(r, c->slot, 0, "this segment belongs to another store");
@@ -151,17 +176,14 @@ static peat_rc examine(replay_run *r, candidate *c)
     TRY(settle(r, file, c));
     TRY(read_headers(r, file, c));
     TRY(judge_header(r, c));
+    if (is_live(r, c) && c->header_damage != PT_LOG_NOWHERE && !r->io->read_only)
+        TRY(mend_header(r, file, c));
     if (c->valid && c->h.store_id == r->io->store_id)
         r->io->serial_max = pt_max_u64(r->io->serial_max, c->h.serial);
 out:
     if (file != NULL)
         r->env->file_close(r->env->ctx, file);
     return rc;
-}
-
-static bool is_live(const replay_run *r, const candidate *c)
-{
-    return c->valid && c->h.serial >= r->io->serial_min;
 }
 
 /* Live ones first, by serial: insertion, because there are few. */
@@ -213,7 +235,8 @@ static peat_rc check_recorded(replay_run *r)
         for (size_t k = 0; k < r->live_count && !found; k++)
             found = r->files[k].h.serial == s->serial;
         if (!found)
-            return damaged(r, s->slot, 0, "segment %" PRIu64 " of the log is missing", s->serial);
+            return damaged(r, s->slot, 0, "no header of segment %" PRIu64 " of the log is here",
+                           s->serial);
     }
     return PEAT_OK;
 }
@@ -231,7 +254,7 @@ static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
 {
     pt_log_scan *s = &r->scan;
     const pt_log_segment *recorded = recorded_end(r, c->h.serial);
-    uint64_t limit = c->h.file_bytes - PT_LOG_SEGMENT_HEADER;
+    uint64_t limit = c->h.file_bytes - PT_LOG_SEGMENT_HEADER, seq_before = s->seq_last;
     if (recorded != NULL)
         limit = pt_min_u64(limit, recorded->end);
     if (!pt_grow(r->env, &r->chain, &r->chain_capacity, r->chain_count + 1, sizeof *r->chain))
@@ -246,11 +269,15 @@ static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
     if (recorded != NULL && s->at != recorded->end)
         return damaged(r, c->slot, s->at, "a record does not verify, @%" PRIu64 " was the end",
                        recorded->end);
-    r->chain[r->chain_count++] = (pt_log_segment){.slot = c->slot,
-                                                  .serial = c->h.serial,
-                                                  .epoch = c->epoch,
-                                                  .end = s->at,
-                                                  .file_bytes = c->h.file_bytes};
+    r->chain[r->chain_count++] =
+        (pt_log_segment){.slot = c->slot,
+                         .serial = c->h.serial,
+                         .epoch = c->epoch,
+                         .end = s->at,
+                         .file_bytes = c->h.file_bytes,
+                         .header_damage = c->header_damage,
+                         /* whoever recorded its end mended it */
+                         .headers_synced = recorded != NULL ? 0 : seq_before + 1};
     return PEAT_OK;
 }
 
@@ -327,11 +354,12 @@ static peat_rc judge_end(replay_run *r)
     }
     if (r->live_count != 0)
         return damaged(r, r->files[0].slot, 0,
-                       "segment %" PRIu64 " before this one is missing; up to sequence %" PRIu64
-                       " the log was synced",
+                       "no header of segment %" PRIu64 " before this one is here; up to sequence "
+                       "%" PRIu64 " the log was synced",
                        r->missing_serial, promise);
     return damaged(r, r->file_count != 0 ? r->files[0].slot : 1, 0,
-                   "no segment of the log is here, it was synced up to sequence %" PRIu64, promise);
+                   "no header of a segment is here, the log was synced up to sequence %" PRIu64,
+                   promise);
 }
 
 /* The chain is what lives, every other file is dead. */
@@ -342,6 +370,11 @@ static peat_rc hand_over(replay_run *r)
     io->live = r->chain;
     io->live_count = r->chain_count;
     r->chain = NULL;
+    /* what was never synced may lack a header after a power cut */
+    uint64_t promise = pt_max_u64(r->scan.promise, io->seq_promised);
+    for (size_t i = 0; i < io->live_count; i++)
+        if (promise < io->live[i].headers_synced)
+            io->live[i].header_damage = PT_LOG_NOWHERE;
     for (size_t i = 0; i < r->file_count; i++) {
         const candidate *c = &r->files[i];
         bool lives = false;

@@ -264,7 +264,8 @@ peat_rc pt_table_check(pt_table *t, pt_table_damage_fn report, void *ctx, uint64
     if (rc != PEAT_OK) {
         peat_error e;
         pt_sink_get(&c.sink, &e);
-        rc = pt_fail(t->sink, rc, "%s", e.message);
+        e.rc = rc;
+        (void)pt_fail_again(t->sink, &e);
     } else if (c.damages != 0) {
         rc = pt_fail(t->sink, PEAT_CORRUPT, "table %s: %" PRIu64 " damaged places", t->name,
                      c.damages);

@@ -118,14 +118,44 @@ static void check_tells_why_a_table_cannot_be_read(void **state)
     kit_must_open(k);
     sim_fault_add(k->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN),
                                       .at = 1,
-                                      .error = EACCES,
+                                      .error = EIO,
                                       .sticky = true,
                                       .name_prefix = "t-"});
     assert_int_equal(peat_check(k->db, &options, NULL), PEAT_CORRUPT);
     assert_non_null(strstr(message, "t-"));
     assert_non_null(strstr(message, "cannot be read: "));
-    assert_non_null(strstr(message, strerror(EACCES)));
+    assert_non_null(strstr(message, strerror(EIO)));
     sim_faults_clear(k->sim);
+}
+
+/* That is nothing found about the table, but a check that could not be made. */
+static void check_of_a_table_that_may_not_be_read_fails(void **state)
+{
+    kit *k = *state;
+    static const int errors[] = {EACCES, EPERM};
+    make_unclean_store(k);
+    for (size_t i = 0; i < 2; i++) {
+        char message[256] = "";
+        peat_check_options options = {
+            .size = sizeof options, .damage_fn = keep_message, .damage_ctx = message};
+        peat_check_report report = {.size = sizeof report};
+        kit_must_open(k);
+        sim_fault_add(k->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN),
+                                          .at = 1,
+                                          .error = errors[i],
+                                          .sticky = true,
+                                          .name_prefix = "t-"});
+        assert_int_equal(peat_check(k->db, &options, &report), PEAT_IO);
+        assert_int_equal(report.damages, 0);
+        assert_string_equal(message, "");
+        assert_int_equal(peat_db_error(k->db, &k->error), PEAT_IO);
+        assert_int_equal(k->error.os_errno, errors[i]);
+        assert_non_null(strstr(k->error.message, "t-000001"));
+        assert_non_null(strstr(k->error.message, strerror(errors[i])));
+        sim_faults_clear(k->sim);
+        assert_int_equal(peat_check(k->db, &options, &report), PEAT_OK);
+        kit_close(k);
+    }
 }
 
 static void estimates_work_on_a_reader(void **state)
@@ -146,6 +176,7 @@ int main(void)
         TEST_NEW(with_threads_nothing_is_written_either),
         TEST_NEW(statistics_count_the_log_on_a_reader),
         TEST_NEW(check_tells_why_a_table_cannot_be_read),
+        TEST_NEW(check_of_a_table_that_may_not_be_read_fails),
         TEST_NEW(estimates_work_on_a_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
