@@ -13,6 +13,8 @@
 
 void pt_note_result(pt_store *s, peat_rc rc)
 {
+    if (rc == PEAT_OK) /* a manifest that could not be rewritten does not fail the unit */
+        rc = pt_sink_fenced(&s->sink);
     pt_mutex_lock(&s->work_mu);
     pt_work_state *w = &s->work;
     w->error = rc;

@@ -98,6 +98,8 @@ static peat_rc change_shape(pt_worker *w, const pt_pick_options *options, bool *
     s->work.partition_changes += *ret_did;
     pt_mutex_unlock(&s->work_mu);
     pt_event_send(s, PEAT_EVENT_PARTITION, rc, 0, 0, 0, NULL);
+    if (rc != PEAT_OK || *ret_did)
+        pt_note_result(s, rc);
     return rc;
 }
 

@@ -178,6 +178,51 @@ static void an_emptied_log_that_fails_is_told(void **state)
     expect_told(&s, fault, &seen);
 }
 
+/* --- a rewrite of the manifest --- */
+
+/* The superblock's next sync fails once the new manifest is being made. */
+static void break_rewrite(void *arg, sim_env *sim, const sim_boundary *b)
+{
+    bool *armed = arg;
+    if (*armed || b->kind != SIM_FILE_CREATE || strcmp(b->name, "m-000002") != 0)
+        return;
+    *armed = true;
+    (void)sim_fault_add(
+        sim,
+        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO, .name_prefix = "PEAT"});
+}
+
+/* What was to be installed is durable, and its unit has not failed: only the event tells. */
+static void a_rewrite_of_the_manifest_that_fails_is_told(void **state)
+{
+    (void)state;
+    site s = {.sim = sim_new(sim_seed(1))};
+    errors_seen seen = {0};
+    bool armed = false;
+    peat_test_options test = {.size = sizeof test, .table_bytes = 4096};
+    s.host = (peat_host){
+        .size = sizeof s.host, .env = sim_peat(s.sim), .event_fn = see_error, .event_ctx = &seen};
+    s.options = (peat_options){
+        .size = sizeof s.options, .threads = PEAT_THREADS_NONE, .host = &s.host, .test = &test};
+    assert_int_equal(peat_open("db", &s.options, &s.db, NULL), PEAT_OK);
+    sim_hook_set(s.sim, break_rewrite, &armed);
+    for (int i = 0; i < 1000 && !armed; i++) {
+        assert_int_equal(peat_put(s.db, NULL, peat_str("a"), peat_str("1")), PEAT_OK);
+        assert_int_equal(peat_flush(s.db), PEAT_OK);
+        if (!armed)
+            assert_int_equal(peat_work(s.db, 1, NULL), PEAT_OK);
+    }
+    sim_hook_set(s.sim, NULL, NULL);
+    assert_true(armed);
+    assert_int_equal(atomic_load(&seen.count), 1);
+    assert_int_equal(seen.rc, PEAT_IO);
+    assert_non_null(strstr(seen.message, "PEAT cannot be synced"));
+    assert_int_equal(peat_put(s.db, NULL, peat_str("a"), peat_str("2")), PEAT_IO);
+    assert_int_equal(get(&s, "a"), PEAT_OK);
+    sim_faults_clear(s.sim);
+    site_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +230,7 @@ int main(void)
         cmocka_unit_test(an_emptied_log_that_fails_is_told),
         cmocka_unit_test(a_failed_manifest_refuses_writes_until_reopen),
         cmocka_unit_test(without_a_log_too),
+        cmocka_unit_test(a_rewrite_of_the_manifest_that_fails_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
