@@ -21,6 +21,18 @@ static peat_rc bad(importing *x, const char *what)
                    x->offset, what);
 }
 
+/* The first n bytes of a stream are those of an export. */
+static bool is_export(const uint8_t *bytes, uint64_t n)
+{
+    return n != 0 && memcmp(bytes, "PEATCOPY", (size_t)pt_min_u64(n, 8)) == 0;
+}
+
+static peat_rc not_export(importing *x)
+{
+    return pt_fail(&x->s->sink, PEAT_CORRUPT, "import: %sthis is not an export of a store",
+                   x->offset == 0 ? "the stream is empty: " : "");
+}
+
 /* Exactly n bytes; the stream's end is an error here. */
 static peat_rc receive(importing *x, void *buf, size_t n)
 {
@@ -30,6 +42,8 @@ static peat_rc receive(importing *x, void *buf, size_t n)
         peat_rc rc = x->fn(x->ctx, p + have, n - have, &got);
         if (rc == PEAT_OK && (got == 0 || got > n - have))
             return PEAT_INVALID; /* the caller's function breaks its contract */
+        if (rc == PEAT_END && x->offset < PT_COPY_HEADER_BYTES && !is_export(p, x->offset))
+            return not_export(x);
         if (rc == PEAT_END)
             return bad(x, "the stream is torn: it ends here");
         if (rc != PEAT_OK)
@@ -46,8 +60,8 @@ static peat_rc receive_header(importing *x)
     peat_rc rc = receive(x, h, sizeof h);
     if (rc != PEAT_OK)
         return rc;
-    if (memcmp(h, "PEATCOPY", 8) != 0)
-        return pt_fail(&x->s->sink, PEAT_CORRUPT, "import: this is not an export of a store");
+    if (!is_export(h, sizeof h))
+        return not_export(x);
     if (pt_checksum(h, 24, 0, 0) != pt_get_u64(h + 24))
         return bad(x, "the header is damaged");
     if (pt_get_u32(h + 8) != PT_COPY_VERSION)

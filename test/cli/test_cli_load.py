@@ -9,6 +9,8 @@ import base64
 import json
 import os
 import pty
+import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -93,6 +95,17 @@ class Loads(Cli):
         with open(self.path("acks"), "rb") as f:
             self.assertEqual(f.read(), b"500\n1000\n1500\n2000\n2500\n")
         self.peat("load", "-q", "--ack", "absent/acks", "s", stdin=text, code=2)
+
+    def test_a_load_that_fails_tells_what_is_safe(self):
+        def small_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (400 << 10, 400 << 10))
+        text = b"".join(b"%06d\t%s\n" % (i, b"v" * 100) for i in range(20000))
+        self.peat("load", "-q", "s", stdin=text, code=3, preexec_fn=small_files)
+        told = re.search(r"; the (\d+) records before this are in the store and on disk$", self.err.strip())
+        self.assertTrue(told, self.err)
+        self.assertGreater(int(told[1]), 0)
+        self.assertEqual(self.peat("dump", "s"), b"".join(text.splitlines(keepends=True)[:int(told[1])]))
 
     def test_a_bar_is_drawn_on_a_terminal_only(self):
         text = b"".join(b"%06d\tv\n" % i for i in range(20000))

@@ -32,7 +32,9 @@ class Upkeep(Cli):
         text = self.peat("stats", "s").decode()
         self.assertIn("read from the log", text)
         self.assertNotIn("Settled", text)
+        self.assertIn("\n1 entries (0 of them deletions)", text)
         told = json.loads(self.peat("stats", "--json", "s"))["stats"]
+        self.assertEqual(told["entries"], 1)
         files = {n: os.path.getsize(self.path("s/" + n)) for n in os.listdir(self.path("s"))}
         self.assertEqual(told["log_bytes"], sum(size for n, size in files.items() if n[:2] == "w-"))
         self.assertEqual(told["disk_bytes"], sum(files.values()) - files["LOCK"])
@@ -48,6 +50,7 @@ class Upkeep(Cli):
     def test_check_of_a_sound_store(self):
         self.store(any_bytes_entries())
         self.assertIn(b"sound", self.peat("check", "s"))
+        self.assertEqual(self.peat("check", "-q", "s"), b"")
         told = json.loads(self.peat("check", "--json", "s"))
         self.assertEqual((told["ok"], told["damages"]), (True, []))
 
@@ -78,6 +81,15 @@ class Upkeep(Cli):
         for cut in (0, 1, len(stream) // 2, len(stream) - 1):
             self.peat("import", "torn", stdin=stream[:cut], code=3)
             self.peat("count", "torn", code=3)
+
+    def test_import_tells_a_torn_export_from_none(self):
+        self.store(any_bytes_entries())
+        stream = self.peat("export", "s")
+        for text, why in ((b"", "empty: this is not an export"), (b"a\tb\nc\n", "not an export"),
+                          (b"PEATCOPE" + stream[8:20], "not an export"), (b"x" * 5000, "not an export"),
+                          (stream[:6], "torn"), (stream[:20], "torn"), (stream[:-1], "torn")):
+            self.peat("import", "copy", stdin=text, code=3)
+            self.assertIn(why, self.err)
 
     def test_read_only_commands_change_nothing(self):
         self.store(any_bytes_entries())

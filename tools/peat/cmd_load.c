@@ -56,6 +56,16 @@ static int acknowledge(load *l)
     return CLI_OK;
 }
 
+/* What the writer has to know then: what it need not load again. */
+static int refused(load *l, peat_rc rc)
+{
+    char more[96];
+    bool synced = peat_sync(l->db) == PEAT_OK;
+    (void)snprintf(more, sizeof more, "; the %" PRIu64 " records before this are in the store%s",
+                   l->acknowledged, synced ? " and on disk" : ", perhaps not all on disk");
+    return cli_store_fail_with(l->args, l->db, rc, "write to", more);
+}
+
 static int write_batch(load *l)
 {
     peat_write_options options = {.size = sizeof options, .sync = l->args->sync};
@@ -64,7 +74,7 @@ static int write_batch(load *l)
         return CLI_OK;
     peat_rc rc = peat_write(l->db, &options, l->batch);
     if (rc != PEAT_OK)
-        return cli_store_fail(l->args, l->db, rc, "write to");
+        return refused(l, rc);
     l->acknowledged += count;
     l->bytes += l->batch_bytes;
     l->batch_bytes = 0;

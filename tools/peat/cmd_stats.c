@@ -200,7 +200,9 @@ static void draw_head(picture *p, const peat_statistics *stats)
                          cli_human(stats->recovered_bytes, a),
                          cli_group(stats->recovered_records, b));
     if (stats->obsolete_bytes > 0)
-        cli_bytes_format(p->out, "about %s overwritten or deleted, to be merged away\n",
+        cli_bytes_format(p->out,
+                         "about %s overwritten or deleted, to be merged away (estimated from a "
+                         "sample, which takes some new keys for old ones)\n",
                          cli_human(stats->obsolete_bytes, a));
 }
 

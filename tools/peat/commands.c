@@ -59,7 +59,10 @@ const cli_command cli_commands[] = {
      "db format separator no-escapes key-format value-format json memory quiet help"},
     {"stats", "", "draw the shape of the store",
      "Draws where the bytes are: layers, partitions and their runs. With --json, every counter "
-     "of the library and every partition. A settled store has one run (bottom) per partition.",
+     "of the library and every partition. A settled store has one run (bottom) per partition.\n\n"
+     "Entries are all versions that are stored, in tables and in memory. What is overwritten or "
+     "deleted is estimated from a sample of the keys, and so are the bytes of a partition that "
+     "shares tables with others.",
      "peat stats words.peat\npeat stats --json words.peat", CLI_TAKES_STORE, 0, 0, cli_run_stats,
      "db json key-format memory quiet help"},
     {"check", "", "verify every byte",

@@ -67,13 +67,19 @@ int cli_close(const cli_args *args, peat_db *db, int code)
 
 int cli_store_fail(const cli_args *args, peat_db *db, peat_rc rc, const char *what)
 {
+    return cli_store_fail_with(args, db, rc, what, "");
+}
+
+int cli_store_fail_with(const cli_args *args, peat_db *db, peat_rc rc, const char *what,
+                        const char *more)
+{
     peat_error cause = {0};
     if (rc == PEAT_CANCELLED && cli_interrupted())
         return CLI_INTERRUPTED;
     (void)peat_db_error(db, &cause); /* without a cause its message is empty */
     bool fits = cause.rc == rc && *cause.message != '\0';
-    return cli_fail(args, CLI_STORE, "cannot %s %s: %s%s", what, args->dir,
-                    fits ? cause.message : peat_rc_text(rc), advice(rc));
+    return cli_fail(args, CLI_STORE, "cannot %s %s: %s%s%s", what, args->dir,
+                    fits ? cause.message : peat_rc_text(rc), advice(rc), more);
 }
 
 int cli_take_key(const cli_args *args, const char *text, cli_bytes *scratch, peat_slice *ret_key)

@@ -22,6 +22,9 @@ int cli_close(const cli_args *args, peat_db *db, int code);
 /* A line on stderr about a failed call, with the cause the store kept; what: "read", "write".
  * Returns CLI_STORE, or CLI_INTERRUPTED in silence for PEAT_CANCELLED. */
 int cli_store_fail(const cli_args *args, peat_db *db, peat_rc rc, const char *what);
+/* The same with more at the end of the line. */
+int cli_store_fail_with(const cli_args *args, peat_db *db, peat_rc rc, const char *what,
+                        const char *more);
 
 /* A key from the command line in --key-format. Returns CLI_OK, or CLI_USAGE after a line. */
 int cli_take_key(const cli_args *args, const char *text, cli_bytes *scratch, peat_slice *ret_key);
