@@ -299,7 +299,7 @@ typedef struct peat_error {
 
 /* Bytes going in, passed by value; the memory stays the caller's. As a key or value, data NULL with
  * size 0 is the empty one. As a bound of a range, data NULL means "no bound": ranges run from lower
- * (included) to upper (excluded). */
+ * (included) to upper (excluded), and an upper of size 0 with data leaves no key. */
 typedef struct peat_slice {
     const void *data;
     size_t size;
@@ -487,7 +487,8 @@ PEAT_API peat_rc peat_iter_next(peat_iter *iter);
 PEAT_API peat_rc peat_iter_prev(peat_iter *iter);
 
 /* To the first entry with a key >= key, and to the last with a key <= key, within the bounds. A key
- * outside the bounds is not an error: seek below lower goes to the first entry. */
+ * outside them is no error: seek below lower finds the first, seek_for_prev above upper the last.
+ */
 PEAT_API peat_rc peat_iter_seek(peat_iter *iter, peat_slice key);
 PEAT_API peat_rc peat_iter_seek_for_prev(peat_iter *iter, peat_slice key);
 
@@ -519,7 +520,7 @@ PEAT_API peat_rc peat_iter_fill_back(peat_iter *iter, peat_row *rows, size_t n, 
  * A snapshot is the state after all writes that had returned when it was opened: use it in
  * peat_read_options and peat_iter_options. It costs nothing to open; while it is open the store
  * keeps the versions it sees, so old ones take space. It may be shared by threads and does not
- * survive the process. */
+ * survive the process. With another store than its own it is PEAT_INVALID. */
 
 /* Opens one. It is closed with peat_snapshot_close, before or after its store, when no call uses it
  * any more; iterators opened at it stay good. Returns PEAT_OK or PEAT_NOMEM. */
@@ -656,10 +657,9 @@ typedef struct peat_check_report {
 
 /* Reads every byte of the store again, past the cache, and verifies all of it: checksums, order,
  * counts, filters, what the manifest says against what the files hold. Reads and writes go on
- * meanwhile. Works on a read-only store. ret_report is filled also with PEAT_CORRUPT and
- * PEAT_CANCELLED.
+ * meanwhile, also on a read-only store. PEAT_CORRUPT and PEAT_CANCELLED fill ret_report too.
  * Returns PEAT_OK (no damage), PEAT_CORRUPT (damage was found and reported), PEAT_CANCELLED,
- * PEAT_IO, PEAT_NOMEM. What keeps a store from opening is told by peat_open. */
+ * PEAT_IO (a file may not be read), PEAT_NOMEM. peat_open tells what keeps a store from opening. */
 PEAT_API peat_rc peat_check(peat_db *db, const peat_check_options *options,
                             peat_check_report *ret_report);
 
@@ -763,15 +763,15 @@ PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lower, peat_slic
     X(partitions)              /* = */                                                             \
     X(slices)                  /* = runs above the bottom, all partitions */                       \
     X(tables)                  /* = table files */                                                 \
-    X(entries)                 /* = in tables, all versions and tombstones */                      \
-    X(tombstones)              /* = in tables */                                                   \
+    X(entries)                 /* = in tables and memory, all versions and tombstones */           \
+    X(tombstones)              /* = of these */                                                    \
     X(bottom_bytes)            /* = on disk, by layer */                                           \
     X(mid_bytes)               /* = */                                                             \
     X(fresh_bytes)             /* = */                                                             \
     X(log_bytes)               /* = segments, spares included */                                   \
     X(other_bytes)             /* = manifest, superblock, reserve, dead parts of files */          \
     X(disk_bytes)              /* = all of these */                                                \
-    X(obsolete_bytes)          /* = estimated: overwritten and deleted, not yet merged away */     \
+    X(obsolete_bytes)          /* = an estimate: overwritten or deleted, not yet merged away */    \
     X(space_debt_bytes)        /* = of these, above what space_target allows */                    \
     X(read_debt)               /* = slices a get may visit in the worst partition */               \
     X(snapshots)               /* = open */                                                        \
@@ -785,14 +785,15 @@ typedef struct peat_statistics {
 } peat_statistics;
 
 /* Fills ret_stats as far as its size says: the figures are read one by one, without stopping the
- * store. Returns PEAT_OK. */
+ * store. obsolete_bytes comes from one key in 32, which older tables' filters are asked about: they
+ * take a few new keys for old ones, so it is seldom 0 in a store being filled. Returns PEAT_OK. */
 PEAT_API peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats);
 
-/* The same as one JSON object in ret_json (not terminated; section 4): {"puts":0,...}. Returns
- * PEAT_OK or PEAT_NOMEM. */
+/* The same as a JSON object in ret_json (not terminated): {"puts":0,...}. PEAT_OK or PEAT_NOMEM. */
 PEAT_API peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json);
 
-/* One partition: a range of keys and the layers in it, newest on top. */
+/* One partition: a range of keys and the layers in it, newest on top. Of a table that lies in
+ * several, each has a share, so that bytes, entries and tombstones are estimates. */
 typedef struct peat_partition_info {
     size_t size;
     uint64_t index; /* 0 .. count-1, in order of keys */
@@ -806,7 +807,7 @@ typedef struct peat_partition_info {
     uint64_t bottom_bytes;
     uint64_t entries; /* all versions and tombstones */
     uint64_t tombstones;
-    uint64_t obsolete_bytes; /* estimated */
+    uint64_t obsolete_bytes; /* estimated; peat_stats */
     uint64_t damages;        /* places found damaged */
 } peat_partition_info;
 
@@ -855,7 +856,7 @@ PEAT_API peat_rc peat_import_fd(const char *dir, const peat_options *options, in
     X(PEAT_EVENT_FLUSH, 2, "flush")         /* bytes_in: memory, bytes_out: tables */              \
     X(PEAT_EVENT_MERGE, 3, "merge")         /* bytes_in and bytes_out: tables */                   \
     X(PEAT_EVENT_SYNC, 4, "sync")           /* of the log; bytes_out: made durable by it */        \
-    X(PEAT_EVENT_STALL, 5, "stall")         /* a write waited for memory this long */              \
+    X(PEAT_EVENT_STALL, 5, "stall")         /* a write waited for memory; duration_us: so long */  \
     X(PEAT_EVENT_ERROR, 6, "error")         /* rc and message say what */                          \
     X(PEAT_EVENT_PARTITION, 7, "partition") /* partitions were split or united */
 
@@ -874,7 +875,7 @@ typedef struct peat_event {
     peat_event_kind kind;
     peat_rc rc; /* how it ended */
     uint64_t duration_us;
-    uint64_t bytes_in;
+    uint64_t bytes_in; /* 0 where the list does not say what they are, and so bytes_out */
     uint64_t bytes_out;
     const char *message; /* never NULL; one line, empty when there is nothing to say */
 } peat_event;
