@@ -118,21 +118,17 @@ static peat_rc read_still_log(checking *c, pt_sink *sink, pt_log_replay *ret_rep
 }
 
 /* As with the superblock: one damaged copy of a header costs nothing, yet. */
-static bool check_headers(checking *c, const pt_log_replay *replay, bool tell)
+static void check_headers(checking *c, const pt_log_replay *replay)
 {
-    bool damaged = false;
     for (size_t i = 0; i < replay->live_count; i++) {
         const pt_log_segment *l = &replay->live[i];
         char name[PT_FILE_NAME_SIZE];
         pt_file_name('w', l->slot, name);
-        bool here = l->header_damage != PT_LOG_NOWHERE;
-        damaged = damaged || here;
-        if (here && tell)
+        if (l->header_damage != PT_LOG_NOWHERE)
             damage(c, name, l->header_damage,
                    "this copy of the segment's header does not verify; the other one is used, and "
                    "the next open for writing mends it");
     }
-    return damaged;
 }
 
 static peat_rc check_log(checking *c)
@@ -143,7 +139,7 @@ static peat_rc check_log(checking *c)
     pt_sink_init(&sink);
     sink.relief = c->s->sink.relief;
     peat_rc rc = read_log(c, &sink, &replay);
-    if ((rc != PEAT_OK && rc != PEAT_NOMEM) || check_headers(c, &replay, false)) {
+    if ((rc != PEAT_OK && rc != PEAT_NOMEM) || replay.headers_damaged != 0) {
         pt_sink_forget(&sink);
         c->report.bytes = bytes;
         pt_log_replay_done(c->s->env, &replay);
@@ -151,7 +147,7 @@ static peat_rc check_log(checking *c)
     }
     c->report.files += replay.live_count;
     rc = report_sink(c, rc, &sink, "log");
-    (void)check_headers(c, &replay, true);
+    check_headers(c, &replay);
     pt_log_replay_done(c->s->env, &replay);
     pt_sink_done(&sink);
     return rc;
@@ -181,8 +177,7 @@ static peat_rc unreadable(checking *c, const char *file)
     pt_sink_place(&c->s->sink, &place, &e);
     if (e.os_errno == EACCES || e.os_errno == EPERM)
         return PEAT_IO;
-    (void)snprintf(text, sizeof text, "cannot be read%s%s", e.rc == PEAT_IO ? ": " : "",
-                   e.rc == PEAT_IO ? e.message : "");
+    (void)snprintf(text, sizeof text, "cannot be read: %s", e.message);
     damage(c, file, 0, text);
     return PEAT_OK;
 }

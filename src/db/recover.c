@@ -166,16 +166,6 @@ out:
     return rc;
 }
 
-static uint64_t log_file_bytes(const pt_log_replay *replayed)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < replayed->live_count; i++)
-        bytes += replayed->live[i].file_bytes;
-    for (size_t i = 0; i < replayed->dead_count; i++)
-        bytes += replayed->dead[i].file_bytes;
-    return bytes;
-}
-
 peat_rc pt_recover(pt_store *s)
 {
     peat_rc rc = PEAT_OK;
@@ -190,7 +180,7 @@ peat_rc pt_recover(pt_store *s)
     if (!s->settings.read_only)
         TRY(begin_writing(s, &replayed));
     else
-        s->log_file_bytes = log_file_bytes(&replayed);
+        s->log_file_bytes = replayed.file_bytes;
     if (s->log != NULL && r.count == 0) /* the first memtable needs nothing of the old segments */
         TRY(add_mem(&r, s->settings.memtable_bytes, s->seq_next, pt_log_serial(s->log)));
     TRY(set_view(&r));

@@ -52,9 +52,10 @@ typedef struct pt_log_replay {
     bool read_only; /* write nothing, sync nothing */
     /* out; the arrays are env memory, freed by pt_log_replay_done */
     pt_log_segment *live; /* in serial order */
-    size_t live_count;
+    size_t live_count, headers_damaged;
     pt_log_segment *dead; /* may be overwritten */
     size_t dead_count;
+    uint64_t file_bytes;               /* of all of them */
     uint64_t serial_max;               /* 0: no segment seen */
     uint64_t seq_last;                 /* of the last valid record; 0: none */
     uint64_t promise;                  /* highest sequence known synced by what the log says */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log_format.h - the bytes of a segment, as log_format.md states them. Pure functions, used by the
- * writer and by recovery. Private to src/log and its tests.
+ * log_format.h - the bytes of a segment, as log_format.md states them: pure functions, used by the
+ * writer and by recovery, and the header's two copies in a file. Private to src/log and its tests.
  */
 #ifndef PT_LOG_LOG_FORMAT_H
 #define PT_LOG_LOG_FORMAT_H
 
 #include "base/coding.h"
 #include "base/hash.h"
+#include "env/env.h"
 
 #define PT_LOG_FORMAT_VERSION  1u
 #define PT_LOG_ALIGN           16u
@@ -57,6 +58,13 @@ void pt_log_header_encode(const pt_log_header *h, uint64_t offset,
                           uint8_t ret_bytes[PT_LOG_SEGMENT_HEADER]);
 bool pt_log_header_decode(const uint8_t bytes[PT_LOG_SEGMENT_HEADER], uint64_t offset,
                           pt_log_header *ret_header);
+
+/* log_header.c; they return an errno. */
+int pt_log_header_write(const pt_env *env, pt_file *file, const pt_log_header *h, uint64_t offset);
+/* Of a file of `size` bytes: the newer of the copies that verify, and the offset where the other
+ * should be the same and is not; PT_LOG_NOWHERE: it is. */
+int pt_log_header_read(const pt_env *env, pt_file *file, uint64_t size, bool *ret_valid,
+                       pt_log_header *ret_header, uint64_t *ret_damage);
 
 static inline uint64_t pt_log_record_bytes(uint64_t payload_bytes)
 {

@@ -7,6 +7,7 @@
  *   log_write.c    the write and the sync role: buffer -> file -> disk
  *   log_segment.c  making and beginning segment files
  *   log_release.c  letting go of them: spares, release, trim
+ *   log_header.c   a header, and its copy, in a file
  *   log_replay.c   recovery: which segments are live, in which order, where the log ends
  *   log_scan.c     recovery: records of one segment
  *

@@ -43,7 +43,6 @@ typedef struct replay_run {
     uint64_t missing_serial; /* the first that the chain lacks; for the text */
 } replay_run;
 
-/* Damage in a segment. */
 static peat_rc damaged(replay_run *r, uint64_t slot, uint64_t offset, const char *format, ...)
     PT_PRINTF(4, 5);
 
@@ -69,7 +68,7 @@ static int list_segments(void *arg, const char *name, bool regular_file, uint64_
         return 0;
     if (!pt_grow(r->env, &r->files, &r->file_capacity, r->file_count + 1, sizeof *r->files))
         return ENOMEM;
-    r->files[r->file_count++] = (candidate){.slot = slot, .header_damage = PT_LOG_NOWHERE};
+    r->files[r->file_count++] = (candidate){.slot = slot};
     return 0;
 }
 
@@ -88,59 +87,30 @@ static peat_rc settle(replay_run *r, pt_file *file, const candidate *c)
     if (e != 0)
         return pt_fail_os(r->sink, e, "log w-%06" PRIu64 " cannot be synced", c->slot);
     /* advice: where it is not taken, the sync above is what we have */
-    (void)env->file_advise(env->ctx, file, 0, c->size, PEAT_ENV_ADVISE_DONTNEED);
-    (void)env->file_advise(env->ctx, file, 0, c->size, PEAT_ENV_ADVISE_SEQUENTIAL);
+    (void)env->file_advise(env->ctx, file, 0, 0, PEAT_ENV_ADVISE_DONTNEED);
+    (void)env->file_advise(env->ctx, file, 0, 0, PEAT_ENV_ADVISE_SEQUENTIAL);
     return PEAT_OK;
 }
 
-/* The header at `offset`, if one of this store verifies there. */
-static int read_header(replay_run *r, pt_file *file, uint64_t offset, bool *ret_valid,
-                       pt_log_header *ret_header)
+static peat_rc read_header(replay_run *r, pt_file *file, candidate *c)
 {
-    uint8_t bytes[PT_LOG_SEGMENT_HEADER];
-    size_t n = 0;
-    int e = r->env->file_read(r->env->ctx, file, offset, bytes, sizeof bytes, &n);
-    *ret_valid = e == 0 && n == sizeof bytes && pt_log_header_decode(bytes, offset, ret_header);
-    return e;
-}
-
-/* Takes the newer one of the two copies that verify. */
-static peat_rc read_headers(replay_run *r, pt_file *file, candidate *c)
-{
-    pt_log_header h[2];
-    bool valid[2] = {false, false};
-    int e = read_header(r, file, 0, &valid[0], &h[0]);
-    if (e == 0 && c->size >= PT_LOG_FILE_BYTES_MIN)
-        e = read_header(r, file, c->size - PT_LOG_SEGMENT_HEADER, &valid[1], &h[1]);
+    int e = r->env->file_size(r->env->ctx, file, &c->size);
+    if (e == 0)
+        e = pt_log_header_read(r->env, file, c->size, &c->valid, &c->h, &c->header_damage);
     if (e != 0)
         return pt_fail_os(r->sink, e, "log w-%06" PRIu64 " cannot be read", c->slot);
-    for (int i = 0; i < 2; i++) {
-        if (!valid[i] || (c->valid && c->h.serial >= h[i].serial))
-            continue;
-        c->h = h[i];
-        c->epoch = pt_log_epoch(&h[i]);
-        c->valid = true;
-    }
-    for (int i = 0; i < 2; i++) {
-        if (valid[i] && h[i].serial == c->h.serial)
-            continue;
-        c->header_damage = i == 0 ? 0 : c->h.file_bytes - PT_LOG_SEGMENT_HEADER;
-    }
+    c->epoch = c->valid ? pt_log_epoch(&c->h) : 0;
     return PEAT_OK;
 }
 
 /* A power cut may have left one copy, and damage to it must not go on waiting for the other. */
 static peat_rc mend_header(replay_run *r, pt_file *file, const candidate *c)
 {
-    const pt_env *env = r->env;
-    uint8_t bytes[PT_LOG_SEGMENT_HEADER];
-    pt_log_header_encode(&c->h, c->header_damage, bytes);
-    int e = env->file_write(env->ctx, file, c->header_damage, bytes, sizeof bytes);
+    int e = pt_log_header_write(r->env, file, &c->h, c->header_damage);
     if (e == 0)
-        e = env->file_sync(env->ctx, file);
+        e = r->env->file_sync(r->env->ctx, file);
     return e == 0 ? PEAT_OK
-                  : pt_fail_os(r->sink, e, "a header of log w-%06" PRIu64 " cannot be mended",
-                               c->slot);
+                  : pt_fail_os(r->sink, e, "log w-%06" PRIu64 " cannot be mended", c->slot);
 }
 
 static bool is_live(const replay_run *r, const candidate *c)
@@ -170,11 +140,9 @@ static peat_rc examine(replay_run *r, candidate *c)
     peat_rc rc = PEAT_OK;
     pt_file *file = NULL;
     TRY(open_slot(r, c->slot, !r->io->read_only, &file));
-    int e = r->env->file_size(r->env->ctx, file, &c->size);
-    if (e != 0)
-        TRY(pt_fail_os(r->sink, e, "the size of log w-%06" PRIu64 " cannot be read", c->slot));
     TRY(settle(r, file, c));
-    TRY(read_headers(r, file, c));
+    TRY(read_header(r, file, c));
+    r->io->file_bytes += c->size;
     TRY(judge_header(r, c));
     if (is_live(r, c) && c->header_damage != PT_LOG_NOWHERE && !r->io->read_only)
         TRY(mend_header(r, file, c));
@@ -269,15 +237,13 @@ static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
     if (recorded != NULL && s->at != recorded->end)
         return damaged(r, c->slot, s->at, "a record does not verify, @%" PRIu64 " was the end",
                        recorded->end);
-    r->chain[r->chain_count++] =
-        (pt_log_segment){.slot = c->slot,
-                         .serial = c->h.serial,
-                         .epoch = c->epoch,
-                         .end = s->at,
-                         .file_bytes = c->h.file_bytes,
-                         .header_damage = c->header_damage,
-                         /* whoever recorded its end mended it */
-                         .headers_synced = recorded != NULL ? 0 : seq_before + 1};
+    r->chain[r->chain_count++] = (pt_log_segment){.slot = c->slot,
+                                                  .serial = c->h.serial,
+                                                  .epoch = c->epoch,
+                                                  .end = s->at,
+                                                  .file_bytes = c->h.file_bytes,
+                                                  .header_damage = c->header_damage,
+                                                  .headers_synced = seq_before + 1};
     return PEAT_OK;
 }
 
@@ -372,9 +338,11 @@ static peat_rc hand_over(replay_run *r)
     r->chain = NULL;
     /* what was never synced may lack a header after a power cut */
     uint64_t promise = pt_max_u64(r->scan.promise, io->seq_promised);
-    for (size_t i = 0; i < io->live_count; i++)
+    for (size_t i = 0; i < io->live_count; i++) {
         if (promise < io->live[i].headers_synced)
             io->live[i].header_damage = PT_LOG_NOWHERE;
+        io->headers_damaged += io->live[i].header_damage != PT_LOG_NOWHERE;
+    }
     for (size_t i = 0; i < r->file_count; i++) {
         const candidate *c = &r->files[i];
         bool lives = false;

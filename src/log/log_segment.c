@@ -267,14 +267,11 @@ static int write_headers(pt_log *log, pt_log_seg *seg)
         .promise = atomic_load_explicit(&log->synced_seq, memory_order_acquire),
     };
     const uint64_t offsets[] = {0, seg->file_bytes - PT_LOG_SEGMENT_HEADER};
-    uint8_t bytes[PT_LOG_SEGMENT_HEADER];
     int e = 0;
     seg->epoch = pt_log_epoch(&h);
-    for (size_t i = 0; e == 0 && i < PT_COUNT_OF(offsets); i++) {
-        pt_log_header_encode(&h, offsets[i], bytes);
-        e = log->env->file_write(log->env->ctx, seg->file, offsets[i], bytes, sizeof bytes);
-    }
-    pt_log_count(&log->made_bytes, sizeof bytes * PT_COUNT_OF(offsets));
+    for (size_t i = 0; e == 0 && i < PT_COUNT_OF(offsets); i++)
+        e = pt_log_header_write(log->env, seg->file, &h, offsets[i]);
+    pt_log_count(&log->made_bytes, PT_LOG_SEGMENT_HEADER * PT_COUNT_OF(offsets));
     return e;
 }
 
