@@ -626,8 +626,7 @@ PEAT_API peat_rc peat_settle(peat_db *db, uint64_t timeout_ms);
 
 /* Runs up to units_max units of background work in the calling thread; a unit is a flush, a merge,
  * a removal of files. Meant for PEAT_THREADS_NONE, allowed always. *ret_units_done (may be NULL) is
- * set in every case; fewer than units_max means there is nothing left to do now. Returns PEAT_OK, a
- * read or write error. */
+ * set in every case; below units_max: nothing is left. Returns PEAT_OK, a read or write error. */
 PEAT_API peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done);
 
 /* One damaged place, handed to the callbacks of peat_check and peat_repair. */
@@ -769,7 +768,7 @@ PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lower, peat_slic
     X(mid_bytes)               /* = */                                                             \
     X(fresh_bytes)             /* = */                                                             \
     X(log_bytes)               /* = segments, spares included */                                   \
-    X(other_bytes)             /* = manifest, superblock, reserve, dead parts of files */          \
+    X(other_bytes)             /* = manifest, superblock, dead parts of files */                   \
     X(disk_bytes)              /* = all of these */                                                \
     X(obsolete_bytes)          /* = an estimate: overwritten or deleted, not yet merged away */    \
     X(space_debt_bytes)        /* = of these, above what space_target allows */                    \

@@ -76,8 +76,7 @@ static peat_rc open_directory(pt_store *s)
     if (e == ENOTDIR)
         return pt_fail(&s->sink, PEAT_NOT_STORE, "not a directory, so not a store");
     if (e == EROFS)
-        return pt_fail(&s->sink, PEAT_READ_ONLY,
-                       "the file system is read-only: a store here can only be read");
+        return pt_fail(&s->sink, PEAT_READ_ONLY, "the file system is mounted read-only");
     return e != 0 ? pt_fail_os(&s->sink, e, "opening the directory") : PEAT_OK;
 }
 
@@ -108,8 +107,7 @@ static peat_rc take_lock(pt_store *s)
     if (e == ENOENT && s->settings.read_only) /* a copy without its LOCK: nobody writes to it */
         return PEAT_OK;
     if (e == EROFS)
-        return pt_fail(&s->sink, PEAT_READ_ONLY,
-                       "the file system is read-only: a store here can only be read");
+        return pt_fail(&s->sink, PEAT_READ_ONLY, "the file system is mounted read-only");
     if (e != EWOULDBLOCK && e != EAGAIN)
         return pt_fail_os(&s->sink, e, LOCK_NAME ": taking the lock");
     if (pid == 0)

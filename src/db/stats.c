@@ -203,13 +203,12 @@ static peat_rc rank_between(const pt_layer *l, pt_slice lower, pt_slice upper, u
                             uint64_t *io_bytes)
 {
     uint64_t e0, b0, e1, b1;
-    peat_rc rc = rank(l, lower, &e0, &b0);
-    if (rc == PEAT_OK)
-        rc = rank(l, upper, &e1, &b1);
-    if (rc == PEAT_OK) {
-        *io_entries += e1 > e0 ? e1 - e0 : 0;
-        *io_bytes += b1 > b0 ? b1 - b0 : 0;
-    }
+    peat_rc rc = PEAT_OK;
+    TRY(rank(l, lower, &e0, &b0));
+    TRY(rank(l, upper, &e1, &b1));
+    *io_entries += e1 > e0 ? e1 - e0 : 0;
+    *io_bytes += b1 > b0 ? b1 - b0 : 0;
+out:
     return rc;
 }
 
