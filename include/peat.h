@@ -459,11 +459,11 @@ PEAT_API peat_rc peat_write(peat_db *db, const peat_write_options *options, peat
  * An iterator sees one point of the order of writing, fixed when it is opened (or the snapshot's).
  * It holds resources of the store (old versions, files) until closed.
  *
- * A movement returns PEAT_OK (it stands on an entry), PEAT_END (there is none: it stands nowhere)
- * or a read error (it stands nowhere). A new iterator stands before everything: its first
- * peat_iter_next is peat_iter_first, its first peat_iter_prev is peat_iter_last. After PEAT_END or
- * an error, peat_iter_next and peat_iter_prev return the same again until one of first, last, seek
- * and seek_for_prev places it anew. */
+ * A movement returns PEAT_OK (it stands on an entry), or PEAT_END or a read error (it stands
+ * nowhere). A refused key (PEAT_INVALID, PEAT_TOO_BIG) does not move it. A new one stands before
+ * everything: its first peat_iter_next is peat_iter_first, its first peat_iter_prev peat_iter_last.
+ * After PEAT_END or an error, peat_iter_next and peat_iter_prev return the same again until one of
+ * first, last, seek and seek_for_prev places it anew. */
 
 typedef struct peat_iter_options {
     size_t size;

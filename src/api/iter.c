@@ -136,6 +136,8 @@ static peat_rc seek(peat_iter *iter, peat_slice key, bool for_prev)
     peat_rc rc = pt_key_buf_init(&k, iter->env, iter->keyspace, key);
     if (rc == PEAT_OK)
         rc = pt_scan_seek(iter->scan, pt_key_buf_slice(&k), for_prev);
+    else if (rc == PEAT_NOMEM)
+        rc = pt_scan_end(iter->scan, rc);
     pt_key_buf_done(&k);
     return rc;
 }

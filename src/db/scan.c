@@ -105,7 +105,7 @@ void pt_scan_free(pt_scan *c)
     pt_store_unref(s);
 }
 
-static peat_rc end(pt_scan *c, peat_rc rc)
+peat_rc pt_scan_end(pt_scan *c, peat_rc rc)
 {
     c->place = PT_SCAN_AT_ENDED;
     c->ended = rc;
@@ -148,7 +148,7 @@ static peat_rc settle_forward(pt_scan *c, peat_rc rc, bool skip)
         if (skip && pt_slice_equal(e->key, pt_bytes_slice(&c->saved_key)))
             continue;
         if (pt_slice_compare(e->key, c->upper) >= 0)
-            return end(c, PEAT_END);
+            return pt_scan_end(c, PEAT_END);
         if (PT_LIKELY(e->kind == PT_KIND_PUT)) {
             show(c, e, PT_SCAN_AT_FORWARD);
             return PEAT_OK;
@@ -158,7 +158,7 @@ static peat_rc settle_forward(pt_scan *c, peat_rc rc, bool skip)
             break;
         skip = true;
     }
-    return end(c, rc);
+    return pt_scan_end(c, rc);
 }
 
 /* Keeps the value that may be shown in memory of the scan's own. */
@@ -203,7 +203,7 @@ static peat_rc settle_backward(pt_scan *c, peat_rc rc)
         bool put = false;
         pt_slice key = pt_iter_entry(c->below)->key;
         if (pt_slice_compare(key, c->lower) < 0)
-            return end(c, PEAT_END);
+            return pt_scan_end(c, PEAT_END);
         rc = save_key(c, key);
         if (rc == PEAT_OK)
             rc = walk_versions(c, &put);
@@ -216,7 +216,7 @@ static peat_rc settle_backward(pt_scan *c, peat_rc rc)
             return PEAT_OK;
         }
     }
-    return end(c, rc);
+    return pt_scan_end(c, rc);
 }
 
 static peat_rc go_to(pt_scan *c, pt_slice key)
@@ -292,7 +292,7 @@ static peat_rc go_next(pt_scan *c)
         return settle_forward(c, next_below(c), true);
     peat_rc rc = keep_key(c);
     if (rc != PEAT_OK)
-        return end(c, rc);
+        return pt_scan_end(c, rc);
     rc = c->place == PT_SCAN_AT_FORWARD ? next_below(c)
                                         : pt_iter_seek(c->below, pt_bytes_slice(&c->saved_key));
     return settle_forward(c, rc, true);
@@ -302,7 +302,7 @@ static peat_rc go_prev(pt_scan *c)
 {
     if (c->place == PT_SCAN_AT_BACKWARD) {
         if (c->below_ended)
-            return end(c, PEAT_END);
+            return pt_scan_end(c, PEAT_END);
         return prev_in_group(c) ? PEAT_OK : settle_backward(c, PEAT_OK);
     }
     peat_rc rc = keep_key(c);
@@ -317,7 +317,7 @@ static peat_rc go_prev(pt_scan *c)
 peat_rc pt_scan_enter(pt_scan *c)
 {
     if (PT_UNLIKELY(pt_store_gone(c->store)))
-        return end(c, PEAT_CLOSED);
+        return pt_scan_end(c, PEAT_CLOSED);
     pt_budget_check_soon(c->store); /* the indexes of tables that were passed */
     return PEAT_OK;
 }
@@ -352,7 +352,7 @@ peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev)
     /* the caller's key may be the one that is shown */
     rc = save_key(c, for_prev ? key : pt_lower_tighter(key, c->lower));
     if (rc != PEAT_OK)
-        return end(c, rc);
+        return pt_scan_end(c, rc);
     if (!for_prev)
         return go_to(c, pt_bytes_slice(&c->saved_key));
     atomic_fetch_add_explicit(&c->store->seeks, 1, memory_order_relaxed);

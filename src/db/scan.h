@@ -27,6 +27,9 @@ peat_rc pt_scan_go(pt_scan *c, pt_scan_move move);
 peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev); /* internal key */
 peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *ret_n);
 
+/* It stands nowhere from now on, for `rc`, which is returned. */
+peat_rc pt_scan_end(pt_scan *c, peat_rc rc);
+
 bool pt_scan_forked(const pt_scan *c); /* this is a child of the process that opened it */
 bool pt_scan_valid(const pt_scan *c);
 pt_slice pt_scan_key(const pt_scan *c); /* internal */

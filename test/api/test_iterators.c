@@ -74,6 +74,31 @@ static void seeks_land_on_the_neighbour(void **state)
     peat_iter_close(it);
 }
 
+static void a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_was(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    char *large = calloc(1, PEAT_KEY_SIZE_MAX + 1);
+    assert_non_null(large);
+    memset(large, 'e', PEAT_KEY_SIZE_MAX);
+    peat_iter *it = open_iter(k, NULL);
+    expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
+    assert_int_equal(peat_iter_seek(it, (peat_slice){large, PEAT_KEY_SIZE_MAX + 1}), PEAT_TOO_BIG);
+    assert_int_equal(peat_iter_seek_for_prev(it, (peat_slice){NULL, 1}), PEAT_INVALID);
+    expect_at(it, PEAT_OK, "d");
+    sim_fault_add(
+        k->sim, (sim_fault){.kinds = SIM_BIT(SIM_ALLOC), .at = 1, .error = ENOMEM, .sticky = true});
+    assert_int_equal(peat_iter_seek(it, (peat_slice){large, PEAT_KEY_SIZE_MAX}), PEAT_NOMEM);
+    sim_faults_clear(k->sim);
+    assert_false(peat_iter_valid(it));
+    assert_null(peat_iter_key(it).data);
+    assert_int_equal(peat_iter_next(it), PEAT_NOMEM);
+    assert_int_equal(peat_iter_prev(it), PEAT_NOMEM);
+    expect_at(it, peat_iter_seek(it, (peat_slice){large, PEAT_KEY_SIZE_MAX}), "f");
+    peat_iter_close(it);
+    free(large);
+}
+
 static void bounds_hold_for_every_movement(void **state)
 {
     kit *k = *state;
@@ -295,6 +320,7 @@ int main(void)
         TEST_OPEN(it_turns_around_anywhere),
         TEST_OPEN(the_end_stays_the_end_until_it_is_placed_anew),
         TEST_OPEN(seeks_land_on_the_neighbour),
+        TEST_OPEN(a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_was),
         TEST_OPEN(bounds_hold_for_every_movement),
         TEST_OPEN(the_bounds_are_copied),
         TEST_OPEN(an_empty_upper_bound_leaves_nothing),
