@@ -27,7 +27,7 @@ typedef struct pt_log_segment {
     /* of a live one that was replayed read-only: where a copy of its header, which was on disk
      * once, is not what the other says; PT_LOG_NOWHERE */
     uint64_t header_damage;
-    uint64_t headers_synced; /* both were on disk before the log was synced up to here */
+    uint64_t first_end; /* last sequence of the first whole record that ends in it; 0: none */
 } pt_log_segment;
 
 /* What a replayed record says. */

@@ -222,7 +222,7 @@ static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
 {
     pt_log_scan *s = &r->scan;
     const pt_log_segment *recorded = recorded_end(r, c->h.serial);
-    uint64_t limit = c->h.file_bytes - PT_LOG_SEGMENT_HEADER, seq_before = s->seq_last;
+    uint64_t limit = c->h.file_bytes - PT_LOG_SEGMENT_HEADER;
     if (recorded != NULL)
         limit = pt_min_u64(limit, recorded->end);
     if (!pt_grow(r->env, &r->chain, &r->chain_capacity, r->chain_count + 1, sizeof *r->chain))
@@ -243,7 +243,7 @@ static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
                                                   .end = s->at,
                                                   .file_bytes = c->h.file_bytes,
                                                   .header_damage = c->header_damage,
-                                                  .headers_synced = seq_before + 1};
+                                                  .first_end = s->first_end};
     return PEAT_OK;
 }
 
@@ -339,7 +339,7 @@ static peat_rc hand_over(replay_run *r)
     /* what was never synced may lack a header after a power cut */
     uint64_t promise = pt_max_u64(r->scan.promise, io->seq_promised);
     for (size_t i = 0; i < io->live_count; i++) {
-        if (promise < io->live[i].headers_synced)
+        if (io->live[i].first_end == 0 || promise < io->live[i].first_end)
             io->live[i].header_damage = PT_LOG_NOWHERE;
         io->headers_damaged += io->live[i].header_damage != PT_LOG_NOWHERE;
     }

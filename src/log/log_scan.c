@@ -27,6 +27,7 @@ void pt_log_scan_segment(pt_log_scan *s, pt_file *file, uint64_t slot, uint64_t 
     s->epoch = epoch;
     s->limit = limit;
     s->at = PT_LOG_SEGMENT_HEADER;
+    s->first_end = 0;
 }
 
 static peat_rc scan_bytes(pt_log_scan *s, uint64_t offset, size_t n, const uint8_t **ret_data)
@@ -68,6 +69,7 @@ static peat_rc show(pt_log_scan *s, uint64_t serial, const pt_log_record_header 
                           "sequence %" PRIu64 " cannot follow %" PRIu64, r->first_seq, s->seq_last);
     }
     s->seq_last = r->first_seq + (r->count - 1);
+    s->first_end = s->first_end != 0 ? s->first_end : s->seq_last;
     pt_log_record record = {.first_seq = r->first_seq,
                             .count = r->count,
                             .serial = serial,
@@ -150,8 +152,7 @@ out:
 peat_rc pt_log_scan_run(pt_log_scan *s)
 {
     peat_rc rc = PEAT_OK;
-    s->sealed = false;
-    s->torn = false;
+    s->sealed = s->torn = false;
     for (bool valid = true; valid && rc == PEAT_OK;)
         rc = scan_record(s, &valid);
     return rc;

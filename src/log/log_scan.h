@@ -20,8 +20,9 @@ typedef struct pt_log_scan {
 
     /* the segment */
     uint64_t slot, serial, epoch;
-    uint64_t limit; /* records end at or before */
-    uint64_t at;    /* where the next record should be, or where the scan stopped */
+    uint64_t limit;     /* records end at or before */
+    uint64_t at;        /* where the next record should be, or where the scan stopped */
+    uint64_t first_end; /* last sequence of the first whole record that ends here; 0: none */
 
     /* The rest of a record that began in a segment which is gone: stepped over, since whoever let
      * that segment go has the record. True before the first record of the first segment. */

@@ -195,8 +195,7 @@ static peat_rc make_locked(pt_log *log, pt_log_seg **ret_seg)
     if (rc != PEAT_OK)
         return rc;
     seg->random = random;
-    if (seg->asked_to ==
-        0) { /* recycled: the first bytes, before the first append waits for them */
+    if (seg->asked_to == 0) { /* recycled; before the first append waits for these bytes */
         seg->asked_to = pt_min_u64(PT_LOG_READ_AHEAD, seg->file_bytes);
         (void)env->file_advise(env->ctx, seg->file, 0, seg->asked_to, PEAT_ENV_ADVISE_WILLNEED);
     }
