@@ -216,8 +216,10 @@ static void verify_read_only(cuts *c, crash_run *r, const image *im)
     uint64_t changes = sim_count(r->sim, SIM_CHANGES);
     crash_open(r, true);
     (void)crash_identify(r, im->low, im->high);
-    if (r->db != NULL)
+    if (r->db != NULL) {
+        crash_check(r);
         crash_close(r);
+    }
     if (sim_count(r->sim, SIM_CHANGES) != changes)
         crash_fail(r, "a read-only open changed something on disk");
     c->tally->read_only++;
