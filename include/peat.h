@@ -508,9 +508,9 @@ typedef struct peat_row {
 /* Many entries per call, forward in order of keys (peat_iter_fill) or backward (_back). They begin
  * with the entry the iterator stands on, unless an earlier fill returned that one: then with the
  * one after it in the direction of the call. On a new iterator, with the first or the last entry.
- * Afterwards the iterator stands on the last row returned. So a loop of fills visits each entry
- * once, also after a seek. The rows are zero-copy: good until the next call on the iterator other
- * than peat_iter_valid, _key and _value.
+ * Afterwards it stands on the last row returned or, when an error cut the fill short, perhaps
+ * nowhere: then the next call returns it. So a loop of fills visits each entry once, also after a
+ * seek. Rows are zero-copy: good until the next call on it but peat_iter_valid, _key and _value.
  * Returns PEAT_OK with 1 to n rows: fewer than n does not mean the end is near; PEAT_END when there
  * are no more, or another result of a movement. *ret_n is set in every case, 0 unless PEAT_OK. */
 PEAT_API peat_rc peat_iter_fill(peat_iter *iter, peat_row *rows, size_t n, size_t *ret_n);

@@ -41,7 +41,7 @@ static peat_rc add_row(pt_scan *c, bool by_reference, peat_row *row)
     if (b == NULL || b->capacity - b->size < n) {
         peat_rc rc = add_chunk(c, n);
         if (rc != PEAT_OK)
-            return rc;
+            return pt_scan_end(c, rc);
         b = &c->chunks[c->chunk_count - 1];
     }
     uint8_t *p = b->data + b->size;

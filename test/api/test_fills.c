@@ -153,11 +153,40 @@ static void a_fill_does_not_leave_the_block_of_its_rows(void **state)
     }
 }
 
+/* The row that a fill has stepped to, and has no memory for, is not passed over unseen. */
+static void a_fill_without_memory_leaves_it_nowhere(void **state)
+{
+    kit *k = *state;
+    peat_row row;
+    size_t n = 0;
+    char *value = calloc(1, 100 << 10);
+    put(k, "a", "small");
+    assert_ok(peat_put(k->db, NULL, peat_str("b"), peat_bytes(value, 100 << 10)));
+    put(k, "c", "small");
+    peat_iter *it = open_iter(k, NULL);
+    assert_ok(peat_iter_seek(it, peat_str("a"))); /* there is memory for a step, but not for b */
+    assert_ok(peat_iter_fill(it, &row, 1, &n));
+    sim_fault_add(k->sim,
+                  (sim_fault){.kinds = SIM_MEMORY, .at = 1, .error = ENOMEM, .sticky = true});
+    assert_int_equal(peat_iter_fill(it, &row, 1, &n), PEAT_NOMEM);
+    assert_int_equal(n, 0);
+    sim_faults_clear(k->sim);
+    assert_false(peat_iter_valid(it));
+    assert_int_equal(peat_iter_fill(it, &row, 1, &n), PEAT_NOMEM);
+    assert_int_equal(peat_iter_next(it), PEAT_NOMEM);
+    assert_ok(peat_iter_seek(it, peat_str("b")));
+    assert_ok(peat_iter_fill(it, &row, 1, &n));
+    expect_bytes(row.key.data, row.key.size, "b");
+    peat_iter_close(it);
+    free(value);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_OPEN(fills_visit_each_entry_once),
         TEST_OPEN(a_fill_after_a_seek_begins_with_that_entry),
+        TEST_OPEN(a_fill_without_memory_leaves_it_nowhere),
         TEST_NEW(a_fill_that_turns_back_keeps_its_first_value),
         TEST_NEW(a_fill_does_not_leave_the_block_of_its_rows),
     };
