@@ -55,14 +55,6 @@ void pt_work_step_inline(pt_store *s, uint64_t bytes)
     pt_mutex_unlock(&s->worker_mu);
 }
 
-static bool others_run(pt_store *s)
-{
-    pt_mutex_lock(&s->work_mu);
-    bool some = s->work.merges_running != 0;
-    pt_mutex_unlock(&s->work_mu);
-    return some;
-}
-
 /* False when the deadline has passed. */
 static bool wait_for_others(pt_store *s, uint64_t deadline_ns)
 {
@@ -70,8 +62,8 @@ static bool wait_for_others(pt_store *s, uint64_t deadline_ns)
     if (now >= deadline_ns)
         return false;
     pt_mutex_lock(&s->work_mu);
-    /* short, because a unit may have ended since others_run was asked */
-    if (s->work.merges_running != 0)
+    /* short, because a unit may have ended since that was asked */
+    if (s->work.claimed_count != 0)
         (void)pt_cond_wait_for(&s->done_cond, &s->work_mu,
                                pt_min_u64(deadline_ns - now, 50 * 1000 * 1000));
     pt_mutex_unlock(&s->work_mu);
@@ -101,7 +93,8 @@ static peat_rc settle_range(pt_store *s, const pt_wish *w, uint64_t deadline_ns,
             return rc;
         if (did)
             continue;
-        if (!others_run(s))
+        /* asked again: what others had claimed may be free by now, and still due */
+        if (!pt_work_due(s, w))
             return PEAT_OK;
         if (!wait_for_others(s, deadline_ns))
             return PEAT_TIMEOUT;

@@ -66,7 +66,6 @@ typedef struct pt_snapshot_link {
 typedef struct pt_work_state {
     bool stopping;
     uint64_t signals; /* counts wake-ups, so that none is missed */
-    unsigned merges_running;
     uint64_t claimed[PT_CLAIMS_MAX];
     size_t claimed_count;
     uint64_t avoid[64]; /* partitions whose merge met damage: left alone until reopen */

@@ -33,7 +33,6 @@ static void claim(pt_worker *w, const pt_version *v, const pt_merge_pick *pick)
         w->claimed[w->claimed_count++] = id;
         state->claimed[state->claimed_count++] = id;
     }
-    state->merges_running++;
 }
 
 /* Caller holds work_mu. */
@@ -49,7 +48,6 @@ static void unclaim(pt_worker *w)
             state->claimed[n++] = state->claimed[i];
     }
     state->claimed_count = n;
-    state->merges_running--;
     w->claimed_count = 0;
 }
 
@@ -235,7 +233,7 @@ bool pt_work_due(pt_store *s, const pt_wish *wish)
     wish_options(s, v->version, wish, &options);
     pt_mutex_lock(&s->work_mu);
     options_with_claims(s, &options, claims);
-    bool due = s->work.merges_running != 0 || pt_pick(v->version, &options, &pick) != PT_UNIT_NONE;
+    bool due = s->work.claimed_count != 0 || pt_pick(v->version, &options, &pick) != PT_UNIT_NONE;
     pt_mutex_unlock(&s->work_mu);
     pt_view_unref(v);
     return due;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_upkeep.c - flush, compact, settle, work, check, and how they are stopped. */
 #include "api/api_kit.h"
+#include "api/handle.h"
 
 static int new_tiny_open(void **state)
 {
@@ -172,6 +173,38 @@ static void a_compaction_reports_and_can_be_cancelled(void **state)
                      PEAT_INVALID);
 }
 
+/* As a flush has the last partition for as long as its edit is on its way to the disk. */
+static bool claim_for_one_call(void *ctx, const char *phase, uint64_t done, uint64_t total)
+{
+    pt_store *s = ((kit *)ctx)->db->store;
+    (void)phase;
+    (void)total;
+    pt_mutex_lock(&s->work_mu);
+    if (done == 0)
+        s->work.claimed[s->work.claimed_count++] =
+            s->catalog.version->partitions[s->catalog.version->count - 1]->id;
+    else if (done == 1)
+        s->work.claimed_count--;
+    pt_mutex_unlock(&s->work_mu);
+    return true;
+}
+
+static void a_compaction_waits_for_what_others_work_on(void **state)
+{
+    kit *k = *state;
+    for (int i = 0; i < 2; i++) {
+        put(k, "a", "1");
+        put(k, "b", "1");
+        assert_ok(peat_delete(k->db, NULL, peat_str("b")));
+        assert_ok(peat_flush(k->db));
+    }
+    assert_int_not_equal(stats_of(k->db).slices, 0);
+    peat_progress p = {.size = sizeof p, .fn = claim_for_one_call, .ctx = k};
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), &p));
+    assert_int_equal(stats_of(k->db).slices, 0);
+    assert_int_equal(stats_of(k->db).tombstones, 0);
+}
+
 static void a_check_reports_what_it_read(void **state)
 {
     kit *k = *state;
@@ -246,6 +279,7 @@ int main(void)
         TEST_TINY(units_of_work_are_counted),
         TEST_TINY(puts_without_threads_keep_the_store_in_shape),
         TEST_TINY(a_compaction_reports_and_can_be_cancelled),
+        TEST_TINY(a_compaction_waits_for_what_others_work_on),
         TEST_TINY(a_check_reports_what_it_read),
         TEST_TINY(a_check_can_be_cancelled),
         TEST_TINY(a_flipped_bit_in_any_table_is_found),
