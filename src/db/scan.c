@@ -93,6 +93,7 @@ void pt_scan_free(pt_scan *c)
     pt_store *s = c->store;
     pt_iter_done(c->below);
     pt_view_unref(c->view);
+    atomic_fetch_sub_explicit(&s->iterators, 1, memory_order_relaxed);
     pt_snapshot_link_remove(s, &c->link);
     pt_bytes_done(&c->bounds);
     pt_bytes_done(&c->saved_key);
@@ -101,7 +102,6 @@ void pt_scan_free(pt_scan *c)
         pt_bytes_done(&c->chunks[--c->chunk_count]);
     pt_free(s->env, c->chunks);
     pt_free(s->env, c);
-    atomic_fetch_sub_explicit(&s->iterators, 1, memory_order_relaxed);
     pt_store_unref(s);
 }
 

@@ -13,7 +13,6 @@ static void add_reads(pt_store *s, peat_statistics *r)
     }
     r->seeks = atomic_load(&s->seeks);
     r->damages = atomic_load(&s->damages);
-    r->iterators = atomic_load(&s->iterators);
 }
 
 static void add_commits(pt_store *s, peat_statistics *r)
@@ -168,6 +167,7 @@ peat_rc pt_store_stats(pt_store *s, peat_statistics *ret_stats)
     r.recovered_bytes = s->recovered_bytes;
     r.open_us = s->open_ns / 1000;
     pt_mutex_lock(&s->snapshot_mu);
+    r.iterators = atomic_load(&s->iterators); /* whose links are among these */
     r.snapshots = s->snapshot_count - r.iterators;
     pt_mutex_unlock(&s->snapshot_mu);
     *ret_stats = r;

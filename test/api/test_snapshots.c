@@ -2,6 +2,9 @@
 /* test_snapshots.c - earlier states: what they see, what they keep, and how they end. */
 #include "api/api_kit.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 static peat_snapshot *take(kit *k)
 {
     peat_snapshot *snapshot = NULL;
@@ -139,6 +142,41 @@ static void misuse_is_invalid(void **state)
     assert_int_equal(peat_snapshot_open(k->db, NULL), PEAT_INVALID);
 }
 
+typedef struct asker {
+    peat_db *db;
+    atomic_uint left;
+    uint64_t snapshots_max;
+} asker;
+
+static void *ask_on(void *arg)
+{
+    asker *a = arg;
+    while (atomic_fetch_sub(&a->left, 1) > 1) {
+        peat_statistics s = {.size = sizeof s};
+        (void)peat_stats(a->db, &s);
+        if (s.snapshots > a->snapshots_max)
+            a->snapshots_max = s.snapshots;
+    }
+    return NULL;
+}
+
+/* One may count as a snapshot while it is opened or closed; but there are never fewer than none. */
+static void iterators_that_come_and_go_are_no_host_of_snapshots(void **state)
+{
+    kit *k = *state;
+    asker a = {.db = k->db, .left = 20000};
+    pthread_t thread;
+    put(k, "a", "1");
+    assert_int_equal(pthread_create(&thread, NULL, ask_on, &a), 0);
+    while (atomic_load(&a.left) != 0) {
+        peat_iter *it = NULL;
+        assert_ok(peat_iter_open(k->db, NULL, &it));
+        peat_iter_close(it);
+    }
+    (void)pthread_join(thread, NULL);
+    assert_in_range(a.snapshots_max, 0, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +187,7 @@ int main(void)
         TEST_OPEN(snapshots_are_counted),
         TEST_OPEN(a_snapshot_is_closed_before_or_after_its_store),
         TEST_OPEN(misuse_is_invalid),
+        TEST_OPEN(iterators_that_come_and_go_are_no_host_of_snapshots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
