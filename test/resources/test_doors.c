@@ -28,6 +28,7 @@ static void race(const char *dir, uint64_t count)
         if (rc != PEAT_OK)
             (void)fprintf(stderr, "%s: %s\n", peat_rc_name(rc), e.message);
         CHECK(rc == PEAT_OK);
+        (void)alarm(STUCK_SECONDS); /* for the next one: a slow disk makes 10,000 of them long */
         rc = peat_get(db, NULL, peat_str("n"), &buf);
         CHECK(rc == PEAT_OK || rc == PEAT_NOT_FOUND);
         n = 0;
