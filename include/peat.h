@@ -884,8 +884,8 @@ typedef struct peat_host {
     size_t size;
     /* Files, clock, memory, threads (peat_env.h); NULL is the operating system. */
     const struct peat_env *env;
-    /* Called after each event, from the thread where it happened, possibly from several at once, in
-     * no lock of the store. It may use the store but not close it, and should be quick. */
+    /* Called after each event by the thread where it happened, possibly by several at once. It must
+     * not call peat_close, nor what may wait for it: peat_compact, _settle, _work. Be quick. */
     void (*event_fn)(void *ctx, const peat_event *event);
     void *event_ctx;
     /* Stored when the store is created; opening with another one that is not 0 is PEAT_NOT_STORE.
