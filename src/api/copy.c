@@ -28,14 +28,15 @@ peat_rc peat_export(peat_db *db, const peat_export_options *options, peat_write_
 
 typedef struct fd_stream {
     int fd;
-    int os_errno; /* of the failure, 0: none */
+    int os_errno;  /* of a failed read, 0: none */
+    pt_sink *sink; /* for failed writes */
 } fd_stream;
 
 static peat_rc write_fd(void *ctx, const void *data, size_t size)
 {
-    fd_stream *f = (fd_stream *)ctx;
-    f->os_errno = pt_fd_write(f->fd, data, size);
-    return f->os_errno == 0 ? PEAT_OK : PEAT_IO;
+    const fd_stream *f = (const fd_stream *)ctx;
+    int e = pt_fd_write(f->fd, data, size);
+    return e == 0 ? PEAT_OK : pt_fail_os(f->sink, e, "export: writing the stream");
 }
 
 static peat_rc read_fd(void *ctx, void *buf, size_t size, size_t *ret_n)
@@ -49,11 +50,8 @@ static peat_rc read_fd(void *ctx, void *buf, size_t size, size_t *ret_n)
 
 peat_rc peat_export_fd(peat_db *db, const peat_export_options *options, int fd)
 {
-    fd_stream f = {.fd = fd};
-    peat_rc rc = fd < 0 ? PEAT_INVALID : export_to(db, options, write_fd, &f);
-    if (f.os_errno != 0)
-        rc = pt_fail_os(&db->store->sink, f.os_errno, "export: writing the stream");
-    return rc;
+    fd_stream f = {.fd = fd, .sink = db != NULL ? &db->store->sink : NULL};
+    return fd < 0 ? PEAT_INVALID : export_to(db, options, write_fd, &f);
 }
 
 /* A store that could not be completed goes away again; one that a power cut left is not opened. */

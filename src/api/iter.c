@@ -88,15 +88,15 @@ peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options, peat_iter 
     const pt_env *env = db->store->env;
     peat_iter *it = (peat_iter *)pt_alloc_zero(env, sizeof *it);
     peat_rc rc = it != NULL ? open_scan(db, &o, &it->scan) : PEAT_NOMEM;
-    pt_call_end(db->store);
-    if (rc != PEAT_OK) {
+    if (rc == PEAT_OK) {
+        it->env = env;
+        it->keyspace = db->keyspace;
+        *ret_iter = it;
+    } else {
         pt_free(env, it);
-        return rc;
     }
-    it->env = env;
-    it->keyspace = db->keyspace;
-    *ret_iter = it;
-    return PEAT_OK;
+    pt_call_end(db->store);
+    return rc;
 }
 
 void peat_iter_close(peat_iter *iter)

@@ -45,6 +45,7 @@ peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json)
     peat_statistics all = {.size = sizeof all};
     if (db == NULL || ret_json == NULL)
         return PEAT_INVALID;
+    const pt_env *env = db->store->env; /* when the figures are here, the handle may be gone */
     peat_rc rc = peat_stats(db, &all);
     if (rc != PEAT_OK)
         return rc;
@@ -54,7 +55,7 @@ peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json)
 #undef MEMBER
     *j.at++ = '}';
     size_t size = (size_t)(j.at - text);
-    rc = pt_buf_reserve(db->store->env, ret_json, size);
+    rc = pt_buf_reserve(env, ret_json, size);
     if (rc == PEAT_OK) {
         memcpy(ret_json->data, text, size);
         ret_json->size = size;

@@ -233,8 +233,8 @@ peat_rc pt_store_check(pt_store *s, const peat_check_options *options,
     if (rc == PEAT_OK && !c.cancelled)
         rc = check_tables(&c);
     pt_shelf_sweep(&s->shelf);
-    pt_call_end(s);
     atomic_fetch_add(&s->damages, c.report.damages);
+    pt_call_end(s);
     *ret_report = c.report;
     if (rc == PEAT_OK && c.cancelled)
         return PEAT_CANCELLED;

@@ -233,7 +233,8 @@ static void wait_for_calls(pt_store *s)
 {
     atomic_store(&s->closed, true);
     uint64_t epoch = pt_epoch_advance(&s->epoch);
-    while (atomic_load(&s->calls) != 0 || !pt_epoch_passed(&s->epoch, epoch))
+    /* in this order: a get may count itself while it leaves the epoch */
+    while (!pt_epoch_passed(&s->epoch, epoch) || atomic_load(&s->calls) != 0)
         s->env->sleep_ns(s->env->ctx, 100000);
 }
 

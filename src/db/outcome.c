@@ -24,7 +24,6 @@ void pt_note_result(pt_store *s, peat_rc rc)
         w->retry_ns = s->env->now_ns(s->env->ctx) + back_off;
     }
     unsigned failures = w->failures;
-    w->generation++;
     pt_cond_broadcast(&s->done_cond);
     pt_mutex_unlock(&s->work_mu);
     if (rc == PEAT_OK)

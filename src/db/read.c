@@ -26,6 +26,7 @@ typedef struct get {
     pt_view *held_view; /* referenced once I/O was needed; NULL before */
     pt_lookup lookup;
     bool in_tables; /* the memtables are behind it */
+    bool counted;   /* as a call in flight, from the first I/O on until it is done */
     /* found */
     pt_entry entry;
     pt_mem *mem; /* where, when not in a table */
@@ -108,10 +109,20 @@ static void begin(get *g, pt_store *s, const pt_get_options *options, pt_slice k
     g->lookup.hint = options->no_cache_fill ? PT_FETCH_ONCE : PT_FETCH_POINT;
 }
 
+/* Inside the epoch: close sees one or the other. */
+static void count_in(get *g)
+{
+    if (!g->counted)
+        atomic_fetch_add(&g->s->calls, 1);
+    g->counted = true;
+}
+
 static void done(get *g)
 {
     pt_lookup_done(&g->lookup);
     pt_view_unref(g->held_view);
+    if (g->counted)
+        pt_call_end(g->s); /* and nothing of the store is used any more */
 }
 
 static peat_rc read_needed(get *g)
@@ -130,11 +141,10 @@ static peat_rc read_needed(get *g)
  * so that the entry can be used; the caller leaves it. */
 static peat_rc find(get *g)
 {
-    bool counted = false; /* as a call in flight: from the first I/O on */
     peat_rc rc = PEAT_CLOSED;
     for (;;) {
         g->slot = pt_epoch_enter(&g->s->epoch);
-        if (PT_UNLIKELY(!counted && pt_store_gone(g->s)))
+        if (PT_UNLIKELY(!g->counted && pt_store_gone(g->s)))
             break;
         pt_find f = step(g);
         if (f == PT_FIND_FOUND || f == PT_FIND_ABSENT) {
@@ -142,18 +152,12 @@ static peat_rc find(get *g)
             rc = found ? PEAT_OK : PEAT_NOT_FOUND;
             break;
         }
-        if (!counted)
-            atomic_fetch_add(&g->s->calls, 1); /* inside the epoch: close sees one or the other */
-        counted = true;
+        count_in(g);
         pt_epoch_exit(&g->s->epoch, g->slot);
         rc = f == PT_FIND_CORRUPT ? PEAT_CORRUPT : read_needed(g);
-        if (rc != PEAT_OK) {
-            pt_call_end(g->s);
+        if (rc != PEAT_OK)
             return rc;
-        }
     }
-    if (counted)
-        pt_call_end(g->s); /* the epoch is held */
     if (rc == PEAT_CLOSED)
         pt_epoch_exit(&g->s->epoch, g->slot);
     return rc;
@@ -176,9 +180,10 @@ peat_rc pt_buf_reserve(const pt_env *env, peat_buf *io_buf, size_t size)
 
 peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, peat_buf *ret_value)
 {
-    for (;;) {
+    for (bool counted = false;; counted = true) {
         get g;
         begin(&g, s, options, key);
+        g.counted = counted;
         peat_rc rc = find(&g);
         if (rc < 0) {
             done(&g);
@@ -193,13 +198,14 @@ peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, p
                 memcpy(ret_value->data, g.entry.value.data, size);
             ret_value->size = size;
         }
+        if (!fits)
+            count_in(&g);
         pt_epoch_exit(&s->epoch, g.slot);
-        done(&g);
-        if (fits)
-            return rc;
         /* grown outside the epoch, then asked again: the value may be another by now */
-        rc = pt_buf_reserve(s->env, ret_value, size);
-        if (rc != PEAT_OK)
+        bool again = !fits && (rc = pt_buf_reserve(s->env, ret_value, size)) == PEAT_OK;
+        g.counted = g.counted && !again; /* the store stays until then */
+        done(&g);
+        if (!again)
             return rc;
     }
 }

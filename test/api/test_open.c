@@ -3,6 +3,10 @@
 #include "api/api_kit.h"
 #include "api/files.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
 static void a_store_with_all_defaults_works_on_the_real_disk(void **state)
 {
     (void)state;
@@ -189,6 +193,64 @@ static void few_file_descriptors_are_enough(void **state)
     assert_true(sim_get_held(k->sim).files < 16);
 }
 
+/* --- closing beside a call
+ * ------------------------------------------------------------------------ */
+
+static struct {
+    peat_env env;
+    void *(*resize)(void *ctx, void *p, size_t size);
+    peat_db *db;
+    peat_buf buf;
+    peat_rc rc;
+    atomic_bool armed, inside, closed, closed_early;
+} beside;
+
+/* The get has found its value, and asks for room. The other thread has long enough to close. */
+static void *resize_beside(void *ctx, void *p, size_t size)
+{
+    if (atomic_exchange(&beside.armed, false)) {
+        atomic_store(&beside.inside, true);
+        for (int i = 0; i < 100000 && !atomic_load(&beside.closed); i++)
+            (void)sched_yield();
+        atomic_store(&beside.closed_early, atomic_load(&beside.closed));
+    }
+    return beside.resize(ctx, p, size);
+}
+
+static void *get_beside(void *arg)
+{
+    (void)arg;
+    beside.rc = peat_get(beside.db, NULL, peat_str("a"), &beside.buf);
+    return NULL;
+}
+
+static void a_close_waits_for_a_get_that_makes_room_for_its_value(void **state)
+{
+    kit *k = *state;
+    pthread_t thread;
+    char value[500] = {0};
+    beside.env = *k->host.env;
+    beside.resize = beside.env.resize;
+    beside.env.resize = resize_beside;
+    k->host.env = &beside.env;
+    kit_must_open(k);
+    assert_ok(peat_put(k->db, NULL, peat_str("a"), peat_bytes(value, sizeof value)));
+    beside.db = k->db;
+    k->db = NULL;
+    atomic_store(&beside.armed, true);
+    assert_int_equal(pthread_create(&thread, NULL, get_beside, NULL), 0);
+    while (!atomic_load(&beside.inside))
+        (void)sched_yield();
+    peat_rc rc = peat_close(beside.db);
+    atomic_store(&beside.closed, true);
+    (void)pthread_join(thread, NULL);
+    assert_ok(rc);
+    assert_false(atomic_load(&beside.closed_early));
+    assert_ok(beside.rc);
+    assert_int_equal(beside.buf.size, sizeof value);
+    peat_buf_free(&beside.buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +264,7 @@ int main(void)
         TEST_NEW(what_was_not_closed_is_recovered),
         TEST_NEW(two_stores_do_not_disturb_each_other),
         TEST_NEW(few_file_descriptors_are_enough),
+        TEST_NEW(a_close_waits_for_a_get_that_makes_room_for_its_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
