@@ -184,13 +184,20 @@ static bool is_rewriting(site *s, const sim_boundary *b)
     return was || begins;
 }
 
+/* An import or a repair is under way. */
+static bool is_copying(const crash_run *r)
+{
+    return atomic_load(&r->copies) != 0 && !atomic_load(&r->copy_whole);
+}
+
 static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
 {
     static const sim_cut_mode some[] = {SIM_CUT_RANDOM, SIM_CUT_PREFIX, SIM_CUT_LOST,
                                         SIM_CUT_KEPT,   SIM_CUT_SUBSET, KILLED};
     site *s = arg;
     cuts *c = s->c;
-    bool chosen = s->depth > 1 || is_rewriting(s, b) || chance(c, c->job->one_in);
+    bool chosen =
+        s->depth > 1 || is_rewriting(s, b) || is_copying(s->run) || chance(c, c->job->one_in);
     if (atomic_load(&s->mode) == SITE_OFF || !chosen)
         return;
     uint32_t sector = chance(c, 2) ? 512 : 4096;
@@ -302,7 +309,7 @@ static void verify(cuts *c, image *im)
     crash_run_init(&r, im->plan, im->sim, c->job->report);
     (void)snprintf(r.story, sizeof r.story, "%s, allowed are commits %" PRIu64 " to %" PRIu64,
                    im->story, im->low, im->high);
-    if (im->copies != 0 && chance(c, 2))
+    if (im->copies != 0 && (!im->copy_whole || chance(c, 2)))
         verify_copy(c, &r, im);
     if (chance(c, 8))
         verify_read_only(c, &r, im);
