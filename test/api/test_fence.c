@@ -160,6 +160,25 @@ static void a_promise_that_fails_after_the_interval_is_told(void **state)
     expect_told(&s, fault, &seen);
 }
 
+/* What was synced is, and the sync succeeds: the event alone tells, and before the call returns. */
+static void a_promise_that_fails_behind_a_sync_is_told_at_once(void **state)
+{
+    (void)state;
+    site s = {.sim = sim_new(sim_seed(1))};
+    errors_seen seen = {0};
+    s.host = (peat_host){
+        .size = sizeof s.host, .env = sim_peat(s.sim), .event_fn = see_error, .event_ctx = &seen};
+    s.options =
+        (peat_options){.size = sizeof s.options, .threads = PEAT_THREADS_NONE, .host = &s.host};
+    assert_int_equal(peat_open("db", &s.options, &s.db, NULL), PEAT_OK);
+    unsigned fault = break_manifest(&s);
+    assert_int_equal(peat_put(s.db, NULL, peat_str("a"), peat_str("1")), PEAT_OK);
+    assert_int_equal(atomic_load(&seen.count), 0);
+    assert_int_equal(peat_sync(s.db), PEAT_OK);
+    assert_int_equal(atomic_load(&seen.count), 1);
+    expect_told(&s, fault, &seen);
+}
+
 /* All is in tables: an idle store lets go of the log. */
 static void an_emptied_log_that_fails_is_told(void **state)
 {
@@ -227,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_promise_that_fails_after_the_interval_is_told),
+        cmocka_unit_test(a_promise_that_fails_behind_a_sync_is_told_at_once),
         cmocka_unit_test(an_emptied_log_that_fails_is_told),
         cmocka_unit_test(a_failed_manifest_refuses_writes_until_reopen),
         cmocka_unit_test(without_a_log_too),
