@@ -250,6 +250,7 @@ static peat_rc read_segment(salvage *s, const found *f)
         if (next_seq != 0 || stop < f->end) {
             damage(s, f->slot, stop, "records do not verify from here on");
             s->gap = true;
+            s->scan.pending = false; /* as resync leaves it, if it found something */
         }
         if (next_seq == 0)
             return PEAT_OK;
@@ -264,6 +265,7 @@ static peat_rc read_file(salvage *s, const found *f, const found *before)
     if (!continues(s, f, before)) {
         damage(s, f->slot, 0, "the segment before this one is missing");
         s->gap = true;
+        s->scan.pending = false;
     }
     if (e != 0) {
         damage(s, f->slot, 0, "the segment cannot be opened");
@@ -271,10 +273,9 @@ static peat_rc read_file(salvage *s, const found *f, const found *before)
     }
     pt_log_scan_segment(&s->scan, file, f->slot, f->h.serial, f->epoch, f->limit);
     s->scan.promise = pt_max_u64(s->scan.promise, f->h.promise);
-    if (before == NULL || s->gap) { /* it may begin with the rest of a record */
+    /* it may begin with the rest of a record whose first piece is lost */
+    if (before == NULL || (s->gap && !s->scan.pending))
         s->scan.orphans = f->h.prev_serial != 0;
-        s->scan.pending = false;
-    }
     peat_rc rc = read_segment(s, f);
     s->env->file_close(s->env->ctx, file);
     if (rc == PEAT_IO) {
