@@ -21,8 +21,8 @@ static void damage(checking *c, const char *file, uint64_t offset, const char *t
 {
     c->report.damages++;
     peat_damage d = {.size = sizeof d, .file = file, .offset = offset, .message = text};
-    if (c->options->damage_fn != NULL && !c->options->damage_fn(c->options->damage_ctx, &d))
-        c->cancelled = true;
+    if (c->options->damage_fn != NULL && !c->cancelled)
+        c->cancelled = !c->options->damage_fn(c->options->damage_ctx, &d);
 }
 
 static void table_damage(void *ctx, const char *file, uint64_t offset, const char *text)

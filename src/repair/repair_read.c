@@ -20,8 +20,8 @@ static void report_damage(void *ctx, const char *file, uint64_t offset, const ch
     pt_repair *r = (pt_repair *)ctx;
     r->report.damages++;
     peat_damage d = {.size = sizeof d, .file = file, .offset = offset, .message = text};
-    if (r->options->damage_fn != NULL && !r->options->damage_fn(r->options->ctx, &d))
-        r->cancelled = true;
+    if (r->options->damage_fn != NULL && !r->cancelled)
+        r->cancelled = !r->options->damage_fn(r->options->ctx, &d);
 }
 
 static void report_sink(pt_repair *r, const char *otherwise)

@@ -118,6 +118,40 @@ static void a_damaged_table_is_told_with_file_and_offset(void **state)
     files_forget(&p);
 }
 
+static bool stop_at_once(void *ctx, const peat_damage *damage)
+{
+    (void)damage;
+    ++*(int *)ctx;
+    return false;
+}
+
+/* Also when more of what is being read is damaged. */
+static void a_callback_that_cancelled_is_not_called_again(void **state)
+{
+    scene *s = *state;
+    peat_db *db = NULL;
+    int calls = 0;
+    s->test.block_bytes = 1024;
+    s->options.compression = PEAT_COMPRESSION_NONE;
+    make_store(s);
+    picture p = files_look(s->dir);
+    for (size_t at = 9000; at <= 29000; at += 5000)
+        files_flip(s->dir, files_find(&p, "t-"), at);
+    peat_check_options check = {
+        .size = sizeof check, .damage_fn = stop_at_once, .damage_ctx = &calls};
+    assert_ok(peat_open(s->dir, &s->options, &db, NULL));
+    assert_int_equal(peat_check(db, &check, NULL), PEAT_CANCELLED);
+    assert_int_equal(calls, 1);
+    assert_ok(peat_close(db));
+    char to_dir[256];
+    files_new_dir(to_dir);
+    peat_repair_options repair = {
+        .size = sizeof repair, .open = &s->options, .damage_fn = stop_at_once, .ctx = &calls};
+    assert_int_equal(peat_repair(s->dir, to_dir, &repair, NULL, NULL), PEAT_CANCELLED);
+    assert_int_equal(calls, 2);
+    files_forget(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +163,7 @@ int main(void)
         TEST_SCENE(a_shortened_table_is_corrupt_and_named),
         TEST_SCENE(a_missing_manifest_is_corrupt_and_named),
         TEST_SCENE(a_damaged_table_is_told_with_file_and_offset),
+        TEST_SCENE(a_callback_that_cancelled_is_not_called_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
