@@ -197,8 +197,9 @@ static peat_rc append(pt_store *s, const pt_commit *c, uint64_t hash, uint64_t *
 
 /* And once per segment the manifest hears of it, so that nobody loses synced records with the file
  * without noticing. They are safe meanwhile: when that fails, the fence or the next time tells. */
-static peat_rc log_sync(pt_store *s, uint64_t position)
+static peat_rc log_sync(pt_store *s, uint64_t position, bool waited_for)
 {
+    atomic_fetch_add_explicit(&s->sync_waiters, waited_for, memory_order_relaxed);
     bool told = s->settings.host.event_fn != NULL;
     uint64_t begin = told ? s->env->now_ns(s->env->ctx) : 0;
     uint64_t before = told ? pt_log_synced_position(s->log) : 0;
@@ -220,7 +221,7 @@ static peat_rc sync_when_due(pt_store *s, uint64_t position)
     if (since == 0 || s->env->now_ns(s->env->ctx) - since < s->settings.sync_interval_ns)
         return PEAT_OK;
     atomic_store(&s->unsynced_since_ns, 0);
-    return log_sync(s, position);
+    return log_sync(s, position, false);
 }
 
 /* Something was written: the clock of the interval sync starts, and a thread that waits without a
@@ -258,7 +259,7 @@ static peat_rc finish(pt_store *s, const pt_commit *c, pt_mem *m, uint64_t posit
     /* release: the inserts come before the flush that sees no writers */
     atomic_fetch_sub_explicit(&m->writers, 1, memory_order_release);
     if (rc == PEAT_OK && c->sync)
-        rc = s->log != NULL ? log_sync(s, position) : pt_store_flush(s); /* 6 */
+        rc = s->log != NULL ? log_sync(s, position, true) : pt_store_flush(s); /* 6 */
     else if (rc == PEAT_OK)
         rc = stir(s, position);
     if (s->worker_count == 0 && atomic_load_explicit(&s->inline_due, memory_order_relaxed))
@@ -343,12 +344,17 @@ peat_rc pt_store_rotate(pt_store *s, bool may_wait)
     return rc;
 }
 
-peat_rc pt_store_sync(pt_store *s)
+peat_rc pt_store_sync_log(pt_store *s, bool waited_for)
 {
     peat_rc rc = pt_store_writable(s);
     if (rc != PEAT_OK)
         return rc;
     if (s->log == NULL)
         return pt_store_flush(s);
-    return log_sync(s, pt_log_position(s->log));
+    return log_sync(s, pt_log_position(s->log), waited_for);
+}
+
+peat_rc pt_store_sync(pt_store *s)
+{
+    return pt_store_sync_log(s, true);
 }

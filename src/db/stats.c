@@ -13,6 +13,7 @@ static void add_reads(pt_store *s, peat_statistics *r)
     }
     r->seeks = atomic_load(&s->seeks);
     r->damages = atomic_load(&s->damages);
+    r->sync_waiters = atomic_load(&s->sync_waiters);
 }
 
 static void add_commits(pt_store *s, peat_statistics *r)

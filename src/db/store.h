@@ -105,7 +105,7 @@ struct pt_store {
     pt_epoch epoch;
     pt_shelf shelf;
     pt_read_counters read_counters[PT_EPOCH_SLOTS + 1];
-    _Atomic uint64_t seeks, damages, iterators;
+    _Atomic uint64_t seeks, damages, iterators, sync_waiters;
 
     atomic_uint refs; /* the open handles together, and what may outlive them */
     atomic_bool closed;
@@ -206,6 +206,8 @@ peat_rc pt_store_rotate(pt_store *s, bool may_wait) PT_MUST_USE;
 /* PEAT_OK, PEAT_READ_ONLY, or what the store is fenced with. */
 peat_rc pt_store_writable(pt_store *s) PT_MUST_USE;
 peat_rc pt_store_sync(pt_store *s) PT_MUST_USE;
+/* The same; what nobody waits for is not counted as waited for. */
+peat_rc pt_store_sync_log(pt_store *s, bool waited_for) PT_MUST_USE;
 void pt_store_wait_published(pt_store *s, uint64_t seq);
 
 /* ---- pace.c ---- */

@@ -66,6 +66,7 @@ static void the_sync_interval_bounds_what_a_cut_takes(void **state)
     sim_clock_advance(k->sim, (uint64_t)(PEAT_SYNC_INTERVAL_MS_DEFAULT + 1) * 1000000);
     put(k, "a", "1");
     assert_true(left_after_cut(k) >= 50);
+    assert_int_equal(stats_of(k->db).sync_waiters, 0);
 }
 
 static void without_a_log_a_flush_makes_it_durable(void **state)
@@ -109,6 +110,10 @@ static void a_synced_put_is_one_sync(void **state)
         assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("1")));
     assert_int_equal(sim_count(k->sim, SIM_BIT(SIM_FILE_SYNC) | SIM_BIT(SIM_DIR_SYNC)), syncs + 20);
     assert_int_equal(stats_of(k->db).syncs, 21);
+    assert_int_equal(stats_of(k->db).sync_waiters, 21);
+    assert_ok(peat_put(k->db, NULL, peat_str("a"), peat_str("1"))); /* waits for none */
+    assert_ok(peat_sync(k->db));
+    assert_int_equal(stats_of(k->db).sync_waiters, 22);
 }
 
 /* What failed is there or not after the next open, and stays so. */
