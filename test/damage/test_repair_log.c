@@ -18,7 +18,7 @@ enum { VALUE_BYTES = 100000, RECORDS = 3 }; /* the third crosses the end of a se
 static void make_store(const char *dir)
 {
     peat_db *db = NULL;
-    char key[8];
+    char key[16];
     char *value = calloc(1, VALUE_BYTES);
     peat_options options = {.size = sizeof options, .threads = PEAT_THREADS_NONE};
     assert_non_null(value);
@@ -35,7 +35,7 @@ static void make_store(const char *dir)
 static void expect_all_but(const char *dir, int lost)
 {
     peat_db *db = NULL;
-    char key[8];
+    char key[16];
     peat_buf value = PEAT_BUF_INIT;
     assert_int_equal(peat_open(dir, NULL, &db, NULL), PEAT_OK);
     for (int i = 0; i < RECORDS; i++) {
