@@ -97,8 +97,9 @@ static void add_report(check *c, const peat_check_report *report, int code)
         return;
     }
     if (code == CLI_OK && !c->args->quiet)
-        cli_bytes_format(&c->out.bytes, "%s is sound: %" PRIu64 " files, %s, %s entries in tables\n",
-                         c->args->dir, report->files, cli_human(report->bytes, size),
+        cli_bytes_format(&c->out.bytes,
+                         "%s is sound: %" PRIu64 " files, %s, %s entries in tables\n", c->args->dir,
+                         report->files, cli_human(report->bytes, size),
                          cli_group(report->entries, count));
 }
 
