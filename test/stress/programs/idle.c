@@ -135,10 +135,16 @@ int main(int argc, char **argv)
     }
     write_all(db);
     unsigned n = 0;
-    for (must(peat_stats(db, &s), "stats"); s.slices != 0 && event_within(&events, SETTLE_S_MAX);)
+    for (bool again = true; again;) { /* what was in memory may become slices in the quiet second */
+        for (must(peat_stats(db, &s), "stats");
+             s.slices != 0 && event_within(&events, SETTLE_S_MAX);)
+            must(peat_stats(db, &s), "stats");
+        again = s.slices == 0;
+        while (n < EVENTS_MAX && event_within(&events, QUIET_S))
+            n++;
         must(peat_stats(db, &s), "stats");
-    while (n < EVENTS_MAX && event_within(&events, QUIET_S))
-        n++;
+        again = again && s.slices != 0 && n < EVENTS_MAX;
+    }
     usage before = measure();
     bool quiet = !event_within(&events, MEASURED_S);
     usage after = measure();
