@@ -119,6 +119,37 @@ static void each_copy_of_a_segments_header_is_named(void **state)
 }
 
 /* The manifest has the same bytes. */
+/* What it cannot write anew it must not go on without: the other copy is all there is. */
+static void a_header_that_cannot_be_mended_fails_the_open(void **state)
+{
+    (void)state;
+    static const sim_kind calls[] = {SIM_FILE_WRITE, SIM_FILE_SYNC};
+    for (size_t i = 0; i < 2; i++) {
+        damage_world w;
+        peat_host host;
+        peat_test_options test;
+        peat_options options;
+        peat_error error;
+        peat_db *db = NULL;
+        damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_NONE, 1);
+        const damage_file *f = damage_find(&w, "w-000004");
+        assert_true(sim_file_flip(w.sim, DAMAGE_DIR, f->name, 20, 4));
+        damage_options(&w, w.sim, &host, &test, &options);
+        /* of syncs the first is the one before anything is read */
+        unsigned fault = sim_fault_add(w.sim, (sim_fault){.kinds = SIM_BIT(calls[i]),
+                                                          .at = 1 + i,
+                                                          .error = EIO,
+                                                          .name_prefix = f->name});
+        assert_int_equal(peat_open(DAMAGE_DIR, &options, &db, &error), PEAT_IO);
+        assert_int_equal(sim_fault_hits(w.sim, fault), 1);
+        assert_null(db);
+        assert_non_null(strstr(error.message, "w-000004 cannot be mended"));
+        sim_faults_clear(w.sim);
+        expect_mended(&w, f);
+        damage_world_done(&w);
+    }
+}
+
 static void each_byte_of_a_footer_is_named(void **state)
 {
     (void)state;
@@ -334,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_names_log_manifest_and_superblock),
         cmocka_unit_test(each_copy_of_a_segments_header_is_named),
+        cmocka_unit_test(a_header_that_cannot_be_mended_fails_the_open),
         cmocka_unit_test(each_byte_of_a_footer_is_named),
         cmocka_unit_test(a_header_that_was_never_synced_is_not_missed),
         cmocka_unit_test(overlapping_tables_of_a_run_are_refused),
