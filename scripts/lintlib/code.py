@@ -18,13 +18,7 @@ OUTSIDE = ("tools", "bench", "examples", "bindings")
 # Experiments measure one floor against an alternative, so they look inside as tests do.
 INSIDE = "bench/experiments/"
 
-LINES_SOFT, LINES_HARD, CORE_LINES_MAX = 400, 900, 16000
-# A store works without it: it reads the files of one that does not.
-NOT_CORE = "src/repair/"
-# All of it, rounded up when it was last counted, so that nothing grows beside the core. Only down.
-ALL_LINES_MAX = 17200
-FUNCTION_LINES_MAX, FUNCTION_MEDIAN_MAX = 100, 12
-RATCHET = "scripts/size-ratchet.txt"
+FILE_LINES_MAX, FUNCTION_LINES_MAX, FUNCTION_MEDIAN_MAX = 900, 100, 12
 
 OS_FILES = re.compile(r"src/env/env_(posix|uring)\w*\.[ch]$")
 SYNC_FILES = re.compile(r"src/base/sync\w*\.[ch]$")
@@ -148,53 +142,11 @@ def check_calls(tree):
     return problems
 
 
-def _ratchet(tree):
-    if RATCHET not in tree.paths:
-        return {}
-    rows = {}
-    for number, row in enumerate(tree.text(RATCHET).splitlines(), 1):
-        if row.strip() and not row.startswith("#"):
-            path, lines = row.split()
-            rows[path] = (int(lines), number)
-    return rows
-
-
 def check_file_size(tree):
-    """no file above 900 lines; above 400 only with an entry in size-ratchet.txt, which may only
-    shrink"""
-    problems, listed = [], _ratchet(tree)
-    sized = {p: tree.text(p).count("\n") for p in tree.c_files()}
-    sized.update({p: tree.text(p).count("\n") for p in tree.paths if p.endswith((".py", ".sh"))})
-    for path, lines in sized.items():
-        allowed, number = listed.get(path, (LINES_SOFT, 0))
-        if lines > LINES_HARD:
-            problems.append(Problem(path, lines, f"{lines} lines, the limit is {LINES_HARD}", "split it"))
-        elif lines > allowed:
-            problems.append(Problem(path, lines, f"{lines} lines, {allowed} are allowed",
-                                    f"split it by idea (limits of large files: {RATCHET})"))
-        elif number and lines < allowed:
-            problems.append(Problem(RATCHET, number, f"{path} has shrunk to {lines} lines",
-                                    "lower the entry: scripts/lint.py --ratchet"))
-    for path, (_, number) in listed.items():
-        if path not in sized:
-            problems.append(Problem(RATCHET, number, f"{path} does not exist", "remove the entry"))
-    return problems
-
-
-def tighten_ratchet(tree):
-    """Lowers entries to what the files are now; never raises or adds one."""
-    rows = []
-    for row in tree.text(RATCHET).splitlines():
-        if row.startswith("#") or not row.strip():
-            rows.append(row)
-            continue
-        path, allowed = row.split()
-        if path in tree.paths:
-            lines = min(int(allowed), tree.text(path).count("\n"))
-            if lines > LINES_SOFT:
-                rows.append(f"{path} {lines}")
-    with open(tree.full(RATCHET), "w", encoding="utf-8") as f:
-        f.write("\n".join(rows) + "\n")
+    """no file above 900 lines"""
+    sized = tree.c_files() + [p for p in tree.paths if p.endswith((".py", ".sh"))]
+    return [Problem(path, lines, f"{lines} lines, the limit is {FILE_LINES_MAX}", "split it by idea")
+            for path in sized if (lines := tree.text(path).count("\n")) > FILE_LINES_MAX]
 
 
 def check_function_size(tree):
@@ -214,15 +166,15 @@ def check_function_size(tree):
     return problems
 
 
-def check_core_size(tree):
-    """src/ without src/repair has at most 16,000 lines of code, with it 17,200; blank lines, comments and lone braces do not count"""
-    def lines(paths):
-        return sum(1 for p in paths for row in tree.code(p).split("\n") if row.strip(" \t{};"))
-    paths = tree.c_files("src")
-    counts = (("the core", lines(p for p in paths if not p.startswith(NOT_CORE)), CORE_LINES_MAX),
-              ("all of src", lines(paths), ALL_LINES_MAX))
-    return [Problem("src", 0, f"{what} has {n} lines of code, the limit is {limit}",
-                    "remove what is not needed") for what, n, limit in counts if n > limit]
+def sizes(tree):
+    """(room, lines of code, lines) of each folder of src; blank lines, comments and lone braces are
+    no lines of code. Printed and not limited: nobody is to save on an assertion or a sentence."""
+    rooms = {}
+    for path in tree.c_files("src"):
+        row = rooms.setdefault(path.split("/")[1], [0, 0])
+        row[0] += sum(1 for line in tree.code(path).split("\n") if line.strip(" \t{};"))
+        row[1] += tree.text(path).count("\n")
+    return [(room, *counts) for room, counts in sorted(rooms.items())]
 
 
 def check_licence(tree):
@@ -245,4 +197,4 @@ def check_marks(tree):
 
 
 CHECKS = [check_format, check_floors, check_calls, check_file_size, check_function_size,
-          check_core_size, check_licence, check_marks]
+          check_licence, check_marks]

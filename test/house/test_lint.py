@@ -110,28 +110,8 @@ class Planted(unittest.TestCase):
                     "pthread_create")
 
     def test_long_file_is_found(self):
-        self.expect(code.check_file_size, {"src/log/a.c": "x\n" * 400},
-                    {"src/log/b.c": "x\n" * 401}, "401 lines, 400 are allowed")
-
-    def test_ratchet_lets_no_file_grow(self):
-        self.expect(code.check_file_size,
-                    {code.RATCHET: "# large\nsrc/log/a.c 500\n", "src/log/a.c": "x\n" * 500},
-                    {"src/log/a.c": "x\n" * 501}, "501 lines, 500 are allowed")
-
-    def test_ratchet_follows_a_shrinking_file(self):
-        self.expect(code.check_file_size,
-                    {code.RATCHET: "src/log/a.c 500\n", "src/log/a.c": "x\n" * 500},
-                    {"src/log/a.c": "x\n" * 450}, "size-ratchet.txt:1:", "shrunk to 450")
-        code.tighten_ratchet(Tree(self.folder.name))
-        self.assertEqual(self.findings(code.check_file_size, {}), [])
-        self.assertIn("src/log/a.c 450", self.read(os.path.join(self.folder.name, code.RATCHET)))
-
-    def test_hard_limit_cannot_be_listed_away(self):
-        self.expect(code.check_file_size, {},
-                    {code.RATCHET: "src/log/a.c 901\n", "src/log/a.c": "x\n" * 901}, "limit is 900")
-
-    def test_entry_of_a_missing_file_is_found(self):
-        self.expect(code.check_file_size, {}, {code.RATCHET: "src/log/a.c 901\n"}, "does not exist")
+        self.expect(code.check_file_size, {"src/log/a.c": "x\n" * 900},
+                    {"src/log/b.c": "x\n" * 901}, "src/log/b.c:901:", "the limit is 900")
 
     def body(self, lines):
         return "static int f(int n)\n{\n" + "    n++;\n" * lines + "}\n\n"
@@ -149,13 +129,9 @@ class Planted(unittest.TestCase):
         self.assertEqual(functions("int x;\n\nint\nf(int a,\n  int b)\n{\n    a++;\n}\n"),
                          [("f", 3, 6)])
 
-    def test_large_core_is_found(self):
-        self.expect(code.check_core_size, {"src/log/a.c": "x\n/* y */\n\n" * 16000}, {"src/log/b.c": "x\n"},
-                    "16001 lines")
-
-    def test_what_is_not_core_counts_too(self):
-        self.expect(code.check_core_size, {"src/log/a.c": "x\n" * 16000, "src/repair/a.c": "x\n" * 1200},
-                    {"src/repair/b.c": "x\n"}, "all of src has 17201 lines")
+    def test_sizes_count_code_apart_from_comments(self):
+        self.findings(code.check_file_size, {"src/log/a.c": "x\n/* y */\n\n{\n}\n", "src/db/b.c": "x\n" * 3})
+        self.assertEqual(code.sizes(Tree(self.folder.name)), [("db", 3, 3), ("log", 1, 5)])
 
     def test_missing_licence_is_found(self):
         self.expect(code.check_licence,
@@ -224,14 +200,14 @@ class Planted(unittest.TestCase):
         self.assertIn("exports pt_b", found[0])
         self.assertIn("include/peat.h:3: peat_b is declared but not in the library", found[1])
 
-    def test_fat_library_is_found(self):
-        self.library("int peat_a(int n) { return n; }\n")
-        self.assertEqual(self.findings(build.check_library_size, {}, "build"), [])
+    def test_size_of_the_library_is_read_from_the_build(self):
+        self.assertIsNone(build.library_bytes(Tree(self.folder.name)))
         self.library("const char peat_table[600000] = {1};\n")
-        self.assertIn("the limit is", self.findings(build.check_library_size, {}, "build")[0])
+        size = build.library_bytes(Tree(self.folder.name, os.path.join(self.folder.name, "build")))
+        self.assertTrue(600000 < size < 700000, size)
 
     def test_missing_build_is_a_failure(self):
-        for check in (build.check_symbols, build.check_globals, build.check_library_size):
+        for check in (build.check_symbols, build.check_globals):
             self.assertIn("run make first", self.findings(check, {"src/log/a.c": ""}, "build")[0])
 
     def test_globals_are_found(self):
