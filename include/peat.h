@@ -4,11 +4,13 @@
  *
  * This header is the manual: read it once from top to bottom. The simple calls come first.
  *
- *   1  Tutorial             6  Batches          11  Keeping the store in shape
- *   2  Version, limits      7  Iterators        12  Looking inside
- *   3  Result codes         8  Snapshots        13  Streaming copies
- *   4  Bytes in and out     9  Durability       14  What the embedding brings
- *   5  Open, put, get      10  Options, progress
+ *   1  Tutorial             5  Open, put, get       8  Snapshots
+ *   2  Version, limits      6  Batches              9  Durability
+ *   3  Result codes         7  Iterators           10  Options
+ *   4  Bytes in and out
+ *
+ * What a running store needs now and then (upkeep, check, repair, statistics, copies, events) is in
+ * peat_admin.h, which this header includes at its end; an environment of one's own in peat_env.h.
  */
 #ifndef PEAT_H
 #define PEAT_H
@@ -541,7 +543,7 @@ PEAT_API void peat_snapshot_close(peat_snapshot *snapshot);
  * peat_flush. */
 PEAT_API peat_rc peat_sync(peat_db *db);
 
-/* ---- 10  Options and progress -------------------------------------------------------------------
+/* ---- 10  Options --------------------------------------------------------------------------------
  * No option changes the answer of any read. All may differ from one open to the next. */
 
 typedef enum peat_create {
@@ -589,312 +591,14 @@ struct peat_options {
     /* Writes go to memory only and become durable with peat_flush or peat_close: for loads that can
      * be repeated. */
     bool no_log;
-    const struct peat_host *host;         /* section 14; NULL: the operating system, no events */
+    const struct peat_host *host;         /* peat_admin.h; NULL: the operating system, no events */
     const struct peat_test_options *test; /* peat_env.h; NULL: derived sizes */
 };
-
-/* Long calls report their progress here, from the calling thread, at most a few times per second
- * or megabyte. phase is a static word, total is 0 while unknown. Returning false cancels: the call
- * returns PEAT_CANCELLED and the store is as valid as before. Calls on the same store are allowed
- * inside, except peat_close. A NULL peat_progress, or fn NULL, reports nothing. */
-typedef struct peat_progress {
-    size_t size;
-    bool (*fn)(void *ctx, const char *phase, uint64_t done, uint64_t total);
-    void *ctx;
-} peat_progress;
-
-/* ---- 11  Keeping the store in shape -------------------------------------------------------------
- * None of these is needed: the store looks after itself. */
-
-/* Moves all that is in memory into tables. Returns PEAT_OK when every write that had returned
- * before is durable, with or without a log, or a write error. */
-PEAT_API peat_rc peat_flush(peat_db *db);
-
-/* Rewrites the range [lower, upper) into its densest form: one run, no deleted or overwritten
- * entries except those a snapshot needs. peat_unbounded() for both is the whole store. Reads and
- * writes go on meanwhile. Returns PEAT_OK, PEAT_CANCELLED (what was done so far stays), a read or
- * write error. */
-PEAT_API peat_rc peat_compact(peat_db *db, peat_slice lower, peat_slice upper,
-                              const peat_progress *progress);
-
-#define PEAT_WAIT_FOREVER UINT64_MAX
-
-/* Waits until the background has nothing left to do: everything flushed and merged down to one run
- * per partition. Without threads it does that work itself. Writers that keep writing can keep it
- * waiting. Returns PEAT_OK, PEAT_TIMEOUT after timeout_ms (0: only asks), a read or write error. */
-PEAT_API peat_rc peat_settle(peat_db *db, uint64_t timeout_ms);
-
-/* Runs up to units_max units of background work in the calling thread; a unit is a flush, a merge,
- * a removal of files. Meant for PEAT_THREADS_NONE, allowed always. *ret_units_done (may be NULL) is
- * set in every case; below units_max: nothing is left. Returns PEAT_OK, a read or write error. */
-PEAT_API peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done);
-
-/* One damaged place, handed to the callbacks of peat_check and peat_repair. */
-typedef struct peat_damage {
-    size_t size;
-    const char *file;    /* name inside the directory of the store */
-    uint64_t offset;     /* of the damaged block, record or field in the file */
-    const char *message; /* one line: what was expected and what was found */
-} peat_damage;
-
-typedef struct peat_check_options {
-    size_t size;
-    /* Called for each damaged place; NULL: they are only counted. Returning false cancels. */
-    bool (*damage_fn)(void *ctx, const peat_damage *damage);
-    void *damage_ctx;
-    const peat_progress *progress;
-} peat_check_options;
-
-typedef struct peat_check_report {
-    size_t size;
-    uint64_t files;
-    uint64_t bytes;
-    uint64_t blocks;
-    uint64_t entries; /* all versions and tombstones in tables */
-    uint64_t damages;
-} peat_check_report;
-
-/* Reads every byte of the store again, past the cache, and verifies all of it: checksums, order,
- * counts, filters, what the manifest says against what the files hold. Reads and writes go on
- * meanwhile, also on a read-only store. PEAT_CORRUPT and PEAT_CANCELLED fill ret_report too.
- * Returns PEAT_OK (no damage), PEAT_CORRUPT (damage was found and reported), PEAT_CANCELLED,
- * PEAT_IO (a file may not be read), PEAT_NOMEM. peat_open tells what keeps a store from opening. */
-PEAT_API peat_rc peat_check(peat_db *db, const peat_check_options *options,
-                            peat_check_report *ret_report);
-
-typedef struct peat_repair_options {
-    size_t size;
-    const peat_options *open; /* of the new store: memory, compression, host */
-    bool accept_doubtful;     /* puts doubtful entries (below) into the new store as well */
-    /* Called for each damaged place, and each doubtful entry in order of keys; returning false
-     * cancels. NULL: they are only counted. */
-    bool (*damage_fn)(void *ctx, const peat_damage *damage);
-    bool (*doubtful_fn)(void *ctx, peat_slice key, peat_slice value);
-    void *ctx;
-    const peat_progress *progress;
-} peat_repair_options;
-
-typedef struct peat_repair_report {
-    size_t size;
-    uint64_t entries;             /* in the new store */
-    uint64_t doubtful;            /* that were found */
-    uint64_t damages;             /* damaged places */
-    uint64_t lost_table_entries;  /* versions and tombstones in blocks that cannot be read */
-    uint64_t lost_log_operations; /* writes that are known to have been in the log */
-    bool manifest_lost;           /* nobody knows which table is newer: all entries are doubtful */
-} peat_repair_report;
-
-/* Makes a new store in to_dir, which does not lie in dir, of everything that can still be read of
- * the damaged store in dir, which is not changed: when peat_open answers PEAT_CORRUPT, or
- * peat_check finds damage and there is no better copy. Nobody may have dir open for writing.
- *
- * An entry is recovered when its bytes verify, and nothing that could hold a newer version or the
- * deletion of its key is lost. When something is (a block of a newer table, or the manifest that
- * knows which table is newer), the entry is doubtful: it was written once, and may have been
- * overwritten or deleted since. Doubtful entries are handed to doubtful_fn and left out of the new
- * store, unless accept_doubtful. Of a damaged log every record that verifies is recovered; the
- * writes of the others are lost, and older values of their keys stand, which the report can only
- * count. No entry is ever made up. Snapshots, old versions and statistics are not kept.
- * The report is filled whatever the outcome, but with PEAT_INVALID.
- * Returns PEAT_OK when the new store is complete and durable, however much was lost: look at the
- * report; or PEAT_NOT_FOUND, PEAT_NOT_STORE (dir), PEAT_EXISTS, PEAT_NOT_STORE (to_dir),
- * PEAT_VERSION, PEAT_UNSUPPORTED, PEAT_BUSY, PEAT_CANCELLED, PEAT_INVALID (to_dir is dir or in it,
- * by name or by contents), PEAT_IO, a write error. After an error there is no store in to_dir. */
-PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
-                             const peat_repair_options *options, peat_repair_report *ret_report,
-                             peat_error *ret_error);
-
-/* ---- 12  Looking inside ---------------------------------------------------------------------- */
-
-/* About how many bytes on disk, and how many entries, the range [lower, upper) has: from indexes,
- * without reading data. Overwritten and deleted entries count until merged away; what is in memory
- * counts as its size there. Return PEAT_OK or a read error. */
-PEAT_API peat_rc peat_approximate_size(peat_db *db, peat_slice lower, peat_slice upper,
-                                       uint64_t *ret_bytes);
-PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lower, peat_slice upper,
-                                        uint64_t *ret_count);
-
-/* Every counter, once: (type, name). The struct and the JSON are made from this list, in this
- * order; new ones go to the end. Counters start at 0 when the store is opened, gauges (marked =)
- * are the present state. */
-#define PEAT_STATISTICS_LIST(X)                                                                    \
-    X(puts)                    /* entries written, batches included */                             \
-    X(deletes)                 /* tombstones written */                                            \
-    X(gets)                    /* point reads */                                                   \
-    X(gets_found)              /* ... that found a value */                                        \
-    X(seeks)                   /* placements of iterators */                                       \
-    X(batches)                 /* calls of peat_write */                                           \
-    X(user_bytes_written)      /* bytes of keys and values of all writes */                        \
-    X(log_bytes_written)       /* records in the log */                                            \
-    X(zero_fill_bytes_written) /* preparing log segments */                                        \
-    X(flush_bytes_written)     /* tables from memory */                                            \
-    X(merge_bytes_written)     /* tables from tables */                                            \
-    X(manifest_bytes_written)  /* manifest and superblock */                                       \
-    X(bytes_read)              /* from files, by reads */                                          \
-    X(merge_bytes_read)        /* from files, by merges */                                         \
-    X(cache_hits)              /* blocks found in memory */                                        \
-    X(cache_misses)            /* blocks read for a caller */                                      \
-    X(filter_checks)           /* slices asked about a key */                                      \
-    X(filter_skips)            /* ... and passed by without a read */                              \
-    X(syncs)                   /* of the log */                                                    \
-    X(sync_waiters)            /* writes and calls that waited for one */                          \
-    X(sync_us_total)           /* time spent in syncs of the log */                                \
-    X(flushes)                 /* units done, by kind */                                           \
-    X(mid_merges)              /* */                                                               \
-    X(bottom_merges)           /* */                                                               \
-    X(appends)                 /* flushed parts that became bottom as they were */                 \
-    X(partition_changes)       /* splits and unions */                                             \
-    X(files_deleted)           /* */                                                               \
-    X(write_delays)            /* writes that were slowed down */                                  \
-    X(write_delay_us_total)    /* ... for this long together */                                    \
-    X(write_waits)             /* writes that waited for memory */                                 \
-    X(write_wait_us_total)     /* ... for this long together */                                    \
-    X(damages)                 /* damaged places met */                                            \
-    X(recovered_records)       /* log records replayed at open */                                  \
-    X(recovered_bytes)         /* log bytes replayed at open */                                    \
-    X(open_us)                 /* time peat_open took */                                           \
-    X(memory_bytes)            /* = in use, of options.memory_bytes */                             \
-    X(memtable_bytes)          /* = the one being written */                                       \
-    X(immutable_memtables)     /* = waiting for their flush */                                     \
-    X(cache_bytes)             /* = blocks */                                                      \
-    X(metadata_bytes)          /* = indexes, filters, locators */                                  \
-    X(pinned_bytes)            /* = held by pins and iterators outside the cache */                \
-    X(partitions)              /* = */                                                             \
-    X(slices)                  /* = runs above the bottom, all partitions */                       \
-    X(tables)                  /* = table files */                                                 \
-    X(entries)                 /* = in tables and memory, all versions and tombstones */           \
-    X(tombstones)              /* = of these */                                                    \
-    X(bottom_bytes)            /* = on disk, by layer */                                           \
-    X(mid_bytes)               /* = */                                                             \
-    X(fresh_bytes)             /* = */                                                             \
-    X(log_bytes)               /* = segments, spares included */                                   \
-    X(other_bytes)             /* = manifest, superblock, dead parts of files */                   \
-    X(disk_bytes)              /* = all of these */                                                \
-    X(obsolete_bytes)          /* = an estimate: overwritten or deleted, not yet merged away */    \
-    X(space_debt_bytes)        /* = of these, above what space_target allows */                    \
-    X(read_debt)               /* = slices a get may visit in the worst partition */               \
-    X(snapshots)               /* = open */                                                        \
-    X(iterators)               /* = open */
-
-typedef struct peat_statistics {
-    size_t size;
-#define PEAT_STATISTICS_FIELD(name) uint64_t name;
-    PEAT_STATISTICS_LIST(PEAT_STATISTICS_FIELD)
-#undef PEAT_STATISTICS_FIELD
-} peat_statistics;
-
-/* Fills ret_stats as far as its size says: the figures are read one by one, without stopping the
- * store. obsolete_bytes comes from one key in 32, which older tables' filters are asked about: they
- * take a few new keys for old ones, so it is seldom 0 in a store being filled. Returns PEAT_OK. */
-PEAT_API peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats);
-
-/* The same as a JSON object in ret_json (not terminated): {"puts":0,...}. PEAT_OK or PEAT_NOMEM. */
-PEAT_API peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json);
-
-/* One partition: a range of keys and the layers in it, newest on top. Of a table that lies in
- * several, each has a share, so that bytes, entries and tombstones are estimates. */
-typedef struct peat_partition_info {
-    size_t size;
-    uint64_t index; /* 0 .. count-1, in order of keys */
-    uint64_t count;
-    peat_slice lower; /* no key of it is smaller; data NULL for the first partition */
-    uint64_t fresh_slices;
-    uint64_t fresh_bytes;
-    uint64_t mid_slices;
-    uint64_t mid_bytes;
-    uint64_t bottom_tables;
-    uint64_t bottom_bytes;
-    uint64_t entries; /* all versions and tombstones */
-    uint64_t tombstones;
-    uint64_t obsolete_bytes; /* estimated; peat_stats */
-    uint64_t damages;        /* places found damaged */
-} peat_partition_info;
-
-/* Calls fn for each partition of one state of the store, in order of keys. Anything but PEAT_OK
- * from fn stops and is returned. Otherwise PEAT_OK or PEAT_NOMEM. */
-PEAT_API peat_rc peat_shape(peat_db *db,
-                            peat_rc (*fn)(void *ctx, const peat_partition_info *partition),
-                            void *ctx);
-
-/* ---- 13  Streaming copies -----------------------------------------------------------------------
- * An export is one state of the store, that of the moment it began, as a stream of checksummed
- * bytes for a file, pipe or socket. Reads and writes go on meanwhile. */
-
-/* The other end of a stream takes size bytes, or gives up to size bytes: PEAT_OK with *ret_n >= 1,
- * or PEAT_END. Anything else stops the export or import and is returned by it. */
-typedef peat_rc (*peat_write_fn)(void *ctx, const void *data, size_t size);
-typedef peat_rc (*peat_read_fn)(void *ctx, void *buf, size_t size, size_t *ret_n);
-
-typedef struct peat_export_options {
-    size_t size;
-    const peat_progress *progress; /* done and total are bytes of keys and values */
-} peat_export_options;
-
-/* Streams the store to fn, or to fd, which stays open and is not synced. Returns PEAT_OK when the
- * last byte was taken, the result of fn, PEAT_CANCELLED, PEAT_IO or PEAT_FULL (writing to fd
- * failed), or a read error. A stream that was cut short is refused by the import. */
-PEAT_API peat_rc peat_export(peat_db *db, const peat_export_options *options, peat_write_fn fn,
-                             void *ctx);
-PEAT_API peat_rc peat_export_fd(peat_db *db, const peat_export_options *options, int fd);
-
-/* Makes a new store in dir from a stream. options are those of peat_open, as far as they concern
- * writing (memory, compression, host). The store is not open afterwards. Bytes behind the end of
- * the stream are not read by peat_import_fd.
- * Returns PEAT_OK when the copy is complete, verified and durable, or PEAT_EXISTS, PEAT_NOT_STORE
- * (dir holds other things), PEAT_CORRUPT (a torn or damaged stream, or none), PEAT_VERSION, the
- * result of fn, PEAT_IO, a write error. After an error there is no store in dir. */
-PEAT_API peat_rc peat_import(const char *dir, const peat_options *options, peat_read_fn fn,
-                             void *ctx, peat_error *ret_error);
-PEAT_API peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd,
-                                peat_error *ret_error);
-
-/* ---- 14  What the embedding brings ----------------------------------------------------------- */
-
-#define PEAT_EVENT_LIST(X)                                                                         \
-    X(PEAT_EVENT_RECOVERY, 1, "recovery")   /* bytes_in: of the log; at open, before it returns */ \
-    X(PEAT_EVENT_FLUSH, 2, "flush")         /* bytes_in: memory, bytes_out: tables */              \
-    X(PEAT_EVENT_MERGE, 3, "merge")         /* bytes_in and bytes_out: tables */                   \
-    X(PEAT_EVENT_SYNC, 4, "sync")           /* of the log; bytes_out: made durable by it */        \
-    X(PEAT_EVENT_STALL, 5, "stall")         /* a write waited for memory; duration_us: so long */  \
-    X(PEAT_EVENT_ERROR, 6, "error")         /* rc and message say what */                          \
-    X(PEAT_EVENT_PARTITION, 7, "partition") /* partitions were split or united */
-
-typedef enum peat_event_kind {
-#define PEAT_EVENT_ENUM(name, number, text) name = number,
-    PEAT_EVENT_LIST(PEAT_EVENT_ENUM)
-#undef PEAT_EVENT_ENUM
-} peat_event_kind;
-
-/* "flush" for PEAT_EVENT_FLUSH; a static string for any value. Any thread, at any time. */
-PEAT_API const char *peat_event_name(peat_event_kind kind);
-
-/* Something that has just ended. */
-typedef struct peat_event {
-    size_t size;
-    peat_event_kind kind;
-    peat_rc rc; /* how it ended */
-    uint64_t duration_us;
-    uint64_t bytes_in; /* 0 where the list does not say what they are, and so bytes_out */
-    uint64_t bytes_out;
-    const char *message; /* never NULL; one line, empty when there is nothing to say */
-} peat_event;
-
-/* The struct is copied at open; what it points to must outlive the store. */
-typedef struct peat_host {
-    size_t size;
-    /* Files, clock, memory, threads (peat_env.h); NULL is the operating system. */
-    const struct peat_env *env;
-    /* Called after each event by the thread where it happened, possibly by several at once. It must
-     * not call peat_close, nor what may wait for it: peat_compact, _settle, _work. Be quick. */
-    void (*event_fn)(void *ctx, const peat_event *event);
-    void *event_ctx;
-    /* Stored when the store is created; opening with another one that is not 0 is PEAT_NOT_STORE.
-     * 0 does not ask. */
-    uint32_t app_id;
-} peat_host;
 
 #ifdef __cplusplus
 }
 #endif
+
+#include "peat_admin.h"
 
 #endif /* PEAT_H */

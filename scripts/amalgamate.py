@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the whole library as one file: amalgamate.py OUTDIR makes peat.c, peat.h and peat_env.h.
+"""Writes the whole library as one file: amalgamate.py OUTDIR makes peat.c and the public headers.
 
 Build it with: cc -O2 -c peat.c        and link with -llz4 -pthread (-DPT_HAVE_ZSTD=1: also -lzstd)
 
@@ -13,7 +13,7 @@ import re
 import sys
 
 sys.dont_write_bytecode = True
-from lintlib.code import FLOOR  # noqa: E402
+from lintlib.code import FLOOR, PUBLIC_HEADERS  # noqa: E402
 from lintlib.tree import Tree, without_noise  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -91,7 +91,7 @@ class Writer:
         return INCLUDE.sub(lambda m: self.header(m.group(1)), text)
 
     def header(self, name):
-        if name in self.seen or name == "peat.h":
+        if name in self.seen or name in ("peat.h", "peat_admin.h"):
             return ""
         self.seen.add(name)
         path = ("include/" if "/" not in name else "src/") + name
@@ -128,8 +128,8 @@ def main():
         return 2
     out, tree = sys.argv[1], Tree(ROOT)
     os.makedirs(out, exist_ok=True)
-    for name, text in (("peat.c", Writer(tree).whole()), ("peat.h", tree.text("include/peat.h")),
-                       ("peat_env.h", tree.text("include/peat_env.h"))):
+    headers = [(name, tree.text("include/" + name)) for name in PUBLIC_HEADERS]
+    for name, text in [("peat.c", Writer(tree).whole())] + headers:
         with open(os.path.join(out, name), "w", encoding="utf-8") as f:
             f.write(text)
     return 0

@@ -54,7 +54,7 @@ def _need(tree, path, purpose):
 
 
 def check_symbols(tree):
-    """the shared library exports what peat.h and peat_env.h declare, and nothing else"""
+    """the shared library exports what the public headers declare, and nothing else"""
     missing = _need(tree, "libpeat.so", "exported symbols")
     if missing:
         return missing
