@@ -41,6 +41,23 @@ static void keep(pt_sink *sink, const peat_error *e, const pt_spot *place)
     pt_mutex_unlock(&sink->mu);
 }
 
+/* Two functions have the name strerror_r: that of POSIX, in musl, answers a number and fills the
+ * buffer; that of GNU answers the text, which need not be in the buffer. Both are thread-safe. */
+static inline const char *text_of_number(int failed, const char *filled)
+{
+    return failed == 0 ? filled : "unknown error";
+}
+
+static inline const char *text_of_pointer(const char *text, const char *filled)
+{
+    (void)filled;
+    return text;
+}
+
+/* `answer` is what strerror_r says; evaluated once. */
+#define SYSTEM_TEXT(answer, filled)                                                                \
+    _Generic((answer), int : text_of_number, char * : text_of_pointer)((answer), filled)
+
 static void record(pt_sink *sink, peat_rc rc, int os_errno, const pt_spot *place,
                    const char *format, va_list args)
 {
@@ -55,9 +72,8 @@ static void record(pt_sink *sink, peat_rc rc, int os_errno, const pt_spot *place
     n = more < 0 ? more : n + more;
     if (os_errno != 0 && n >= 0 && (size_t)n < sizeof e.message) {
         char text[128];
-        /* GNU strerror_r: thread-safe, may answer from its own table */
-        const char *why = strerror_r(os_errno, text, sizeof text);
-        (void)snprintf(e.message + n, sizeof e.message - (size_t)n, ": %s", why);
+        (void)snprintf(e.message + n, sizeof e.message - (size_t)n, ": %s",
+                       SYSTEM_TEXT(strerror_r(os_errno, text, sizeof text), text));
     }
     keep(sink, &e, place);
 }

@@ -18,7 +18,6 @@
 #include "env/env_posix.h"
 
 #include <errno.h>
-#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -28,9 +27,10 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14; EINVAL before */
 #endif
-#ifndef XFS_SUPER_MAGIC
-#define XFS_SUPER_MAGIC 0x58465342
-#endif
+/* linux/magic.h, which a C library need not come with */
+#define EXT4_MAGIC  0xEF53u
+#define XFS_MAGIC   0x58465342u
+#define TMPFS_MAGIC 0x01021994u
 
 #define STORE_MAX_BYTES ((size_t)4096) /* beyond, one write costs no more per byte */
 #define STREAM_NS       ((uint64_t)8000000)
@@ -52,7 +52,7 @@ static bool overwrites_in_place(int fd)
     if (fstatfs(fd, &fs) != 0)
         return false;
     uint32_t magic = (uint32_t)fs.f_type;
-    return magic == EXT4_SUPER_MAGIC || magic == XFS_SUPER_MAGIC || magic == TMPFS_MAGIC;
+    return magic == EXT4_MAGIC || magic == XFS_MAGIC || magic == TMPFS_MAGIC;
 }
 
 void pt_posix_store_done(pt_posix_store *s)
