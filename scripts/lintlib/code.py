@@ -40,6 +40,11 @@ OS_CALLS = """
 OS_HEADERS = re.compile(
     r"^[ \t]*#\s*include\s*<(unistd|fcntl|dirent|sched|signal|poll|malloc|time|sys/[\w/]+|linux/[\w/]+"
     r"|liburing)\.?h?>", re.M)
+DESCRIPTOR_FILE = "src/env/env_posix_open.c"
+_NEW_DESCRIPTOR = re.compile(
+    r"(?<![\w.>])((?:open|openat|openat2|creat|dup|dup2|dup3|pipe|pipe2|socket|socketpair|accept4?|eventfd|"
+    r"epoll_create1?|memfd_create|timerfd_create|signalfd|inotify_init1?|userfaultfd|pidfd_open|"
+    r"opendir|fopen|freopen|tmpfile|mkstemp|mkostemp|popen|shm_open|syscall)(?=\s*\()|F_DUPFD(?:_CLOEXEC)?\b)")
 _OS_CALL = re.compile(r"(?<![\w.>])(" + "|".join(OS_CALLS) + r")\s*\(")
 _THREADS = re.compile(r"(?<!\w)(pthread_\w+|mtx_\w+|cnd_\w+|thrd_\w+)|<(?:pthread|threads)\.h>")
 
@@ -142,6 +147,19 @@ def check_calls(tree):
     return problems
 
 
+def check_descriptors(tree):
+    """only src/env/env_posix_open.c makes a descriptor: there it is kept above the standard ones"""
+    problems = []
+    for path in tree.c_files("src"):
+        if path == DESCRIPTOR_FILE:
+            continue
+        code = tree.code(path)
+        for m in _NEW_DESCRIPTOR.finditer(code):
+            problems.append(Problem(path, line_of(code, m.start()), f"makes a descriptor: {m.group(1)}",
+                                    "use pt_posix_open_at, or add a call to env_posix_open.c"))
+    return problems
+
+
 def check_file_size(tree):
     """no file above 900 lines"""
     sized = tree.c_files() + [p for p in tree.paths if p.endswith((".py", ".sh"))]
@@ -196,5 +214,5 @@ def check_marks(tree):
     return problems
 
 
-CHECKS = [check_format, check_floors, check_calls, check_file_size, check_function_size,
+CHECKS = [check_format, check_floors, check_calls, check_descriptors, check_file_size, check_function_size,
           check_licence, check_marks]

@@ -165,10 +165,10 @@ static void posix_sleep_ns(void *ctx, uint64_t ns)
 /* For kernels before 3.17 and sandboxes that refuse getrandom. */
 static int read_urandom(uint8_t *p, size_t n)
 {
-    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    int e = 0;
+    int fd = -1;
+    int e = pt_posix_open_at(AT_FDCWD, "/dev/urandom", O_RDONLY, &fd);
+    if (e != 0)
+        return e;
     while (n > 0 && e == 0) {
         ssize_t got = read(fd, p, n);
         if (got > 0) {

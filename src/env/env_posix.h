@@ -33,7 +33,11 @@ struct peat_env_file {
     pt_posix_store store;
 };
 
-/* openat for a plain name and regular files only; EINTR repeated. `os_flags` as for open(2).
+/* env_posix_open.c: every descriptor of the library comes from here. openat with O_CLOEXEC, EINTR
+ * repeated; the number is above 2 whatever the program has closed. Set only on success. */
+int pt_posix_open_at(int dir_fd, const char *path, int os_flags, int *ret_fd);
+
+/* That for a plain name and regular files only. `os_flags` as for open(2).
  * ELOOP for a link, EINVAL for anything else that is not a regular file or for a name that is a
  * path. Never hangs on a FIFO. */
 int pt_posix_open_regular(int dir_fd, const char *name, int os_flags, int *ret_fd);

@@ -24,14 +24,7 @@ struct peat_env_lock {
 
 static int open_dir_at(int dir_fd, const char *path, int *ret_fd)
 {
-    int fd = -1;
-    do
-        fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (fd < 0 && errno == EINTR);
-    if (fd < 0)
-        return errno;
-    *ret_fd = fd;
-    return 0;
+    return pt_posix_open_at(dir_fd, path, O_RDONLY | O_DIRECTORY, ret_fd);
 }
 
 static int sync_dir_fd(int fd)

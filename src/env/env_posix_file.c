@@ -40,13 +40,11 @@ int pt_posix_open_regular(int dir_fd, const char *name, int os_flags, int *ret_f
 {
     if (!is_plain_name(name))
         return EINVAL;
-    int fd;
-    do
-        fd = openat(dir_fd, name, os_flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
-    while (fd < 0 && errno == EINTR);
-    if (fd < 0)
-        return errno;
-    int e = require_regular(fd);
+    int fd = -1;
+    int e = pt_posix_open_at(dir_fd, name, os_flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, &fd);
+    if (e != 0)
+        return e;
+    e = require_regular(fd);
     if (e != 0) {
         (void)close(fd); /* nothing was written */
         return e;

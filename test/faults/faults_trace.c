@@ -54,7 +54,7 @@ static bool touches_files(long call)
     static const long calls[] = {SYS_openat,    SYS_pread64,    SYS_pwrite64,   SYS_fsync,
                                  SYS_fdatasync, SYS_fallocate,  SYS_ftruncate,  SYS_unlinkat,
                                  SYS_fstat,     SYS_newfstatat, SYS_getdents64, SYS_mkdirat,
-                                 SYS_mkdir,     SYS_msync,      SYS_getrandom};
+                                 SYS_mkdir,     SYS_msync,      SYS_getrandom,  SYS_fcntl};
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         if (calls[i] == call)
             return true;

@@ -111,6 +111,7 @@ static void remove_folder(const char *dir)
 static void run_workload(void *arg)
 {
     scene *s = arg;
+    (void)close(STDIN_FILENO); /* its number must be avoided, by calls that may fail */
     s->workload->run(&s->memory->world);
     faults_close(&s->memory->world);
 }

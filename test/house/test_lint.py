@@ -109,6 +109,16 @@ class Planted(unittest.TestCase):
         self.expect(code.check_calls, {}, {"src/base/sync.c": "pthread_create(a, b);\n"},
                     "pthread_create")
 
+    def test_descriptors_made_elsewhere_are_found(self):
+        good = {"src/env/env_posix_open.c": "fd = openat(d, p, 0);\nfcntl(fd, F_DUPFD_CLOEXEC, 3);\n",
+                "src/env/env_posix_dir.c": "s = fdopendir(fd);\npt_posix_open_at(d, p, 0, &fd);\n"
+                                           "env->open(d);\n/* open() */\n"}
+        for call in ("open(p)", "openat(d, p)", "opendir(p)", "dup (fd)", "fcntl(fd, F_DUPFD, 0)",
+                     "eventfd(0, 0)", "socketpair(a, b, c, d)", "fopen(p, m)"):
+            with self.subTest(call):
+                self.expect(code.check_descriptors, good, {"src/env/env_posix_x.c": f"\nx = {call};\n"},
+                            "src/env/env_posix_x.c:2:", "makes a descriptor")
+
     def test_long_file_is_found(self):
         self.expect(code.check_file_size, {"src/log/a.c": "x\n" * 900},
                     {"src/log/b.c": "x\n" * 901}, "src/log/b.c:901:", "the limit is 900")

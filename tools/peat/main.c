@@ -9,13 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A store must never be opened as descriptor 0, 1 or 2: our own output would go into it. A closed
- * one becomes a descriptor whose use fails. */
-static void hold_standard_descriptors(void)
+/* No file may be opened as descriptor 0, 1 or 2: our own output would go into it (the library looks
+ * after its own). A closed one becomes a descriptor whose every use fails; the root directory is
+ * there without a /dev too. False: there is none to be had. */
+static bool hold_standard_descriptors(void)
 {
     for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0)
-            (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+        if (fcntl(fd, F_GETFD) < 0 && open("/", O_PATH) != fd)
+            return false;
+    return true;
 }
 
 static const char *command_name(const char *word)
@@ -28,7 +30,8 @@ static const char *command_name(const char *word)
 int main(int argc, char **argv)
 {
     cli_args args = {0};
-    hold_standard_descriptors();
+    if (!hold_standard_descriptors())
+        return CLI_STORE; /* nowhere to say why */
     cli_signals_init();
     if (argc < 2)
         return cli_fail(&args, CLI_USAGE, "no command given; see 'peat help'");
