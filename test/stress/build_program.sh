@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# build_program.sh - sourced: build_program NAME compiles programs/NAME.c against the library in
-# PEAT_LIB_DIR (default: build) into the folder $work, which is removed at the end.
+# build_program.sh - sourced: build_program NAME compiles programs/NAME.c and programs/NAME_*.c against
+# the library in PEAT_LIB_DIR (default: build) into the folder $work, which is removed at the end.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 src=$(cd "$here/../.." && pwd)
@@ -11,8 +11,12 @@ trap 'clean_up; rm -rf "$work"' EXIT
 clean_up() { :; }
 
 build_program() {
-    local zstd=
+    local zstd= parts
+    shopt -s nullglob
+    parts=("$here/programs/$1"_*.c)
+    shopt -u nullglob
     if nm -A "$lib/libpeat.a" 2>/dev/null | grep ' U ZSTD_' >/dev/null; then zstd=-lzstd; fi
     "${PEAT_CC:-cc}" -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -I"$src/include" \
-        -o "$work/$1" "$here/programs/$1.c" "$lib/libpeat.a" -llz4 $zstd -pthread
+        -o "$work/$1" "$here/programs/$1.c" "${parts[@]}" "$lib/libpeat.a" -llz4 $zstd -pthread \
+        ${PROGRAM_LDFLAGS:-}
 }

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * space_idle.c - see space.h: a hundred bytes a second on a large store rewrite little, and when
+ * they stop it settles and rests; and how much is written for a byte that is put.
+ */
+#include "space.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HOUR_S        3600u
+#define FULL_SECONDS  100u /* from so many on the store is as large as the promise says */
+#define FULL_BYTES    (10240 * MIB)
+#define PROMISE_BYTES (256 * MIB) /* in an hour, on that one */
+#define TRICKLE_BYTES 100u
+#define ROW           1000u
+#define REST_S        3u
+
+typedef struct usage {
+    uint64_t ticks, switches, written;
+} usage;
+
+static uint64_t number_in(const char *path, const char *field, unsigned word)
+{
+    char line[1024];
+    uint64_t n = 0;
+    FILE *f = fopen(path, "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        const char *p = field != NULL ? line : strrchr(line, ')');
+        if (p == NULL || (field != NULL && strncmp(line, field, strlen(field)) != 0))
+            continue;
+        for (unsigned i = 0; p != NULL && i < word; i++)
+            p = strpbrk(p + 1, " \t");
+        n = p != NULL ? strtoull(p, NULL, 10) : 0;
+    }
+    if (f != NULL)
+        (void)fclose(f);
+    return n;
+}
+
+/* Of all threads but this one. */
+static usage measure(const space *s)
+{
+    usage u = {.written = atomic_load(&s->written_bytes)};
+    char path[300];
+    struct dirent *e;
+    DIR *d = opendir("/proc/self/task");
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        if (e->d_name[0] == '.' || atol(e->d_name) == syscall(SYS_gettid))
+            continue;
+        (void)snprintf(path, sizeof path, "/proc/self/task/%s/status", e->d_name);
+        u.switches += number_in(path, "voluntary_ctxt_switches", 1);
+        (void)snprintf(path, sizeof path, "/proc/self/task/%s/stat", e->d_name);
+        u.ticks += number_in(path, NULL, 12) + number_in(path, NULL, 13);
+    }
+    if (d != NULL)
+        (void)closedir(d);
+    return u;
+}
+
+/* Without threads peat_work finds nothing to do; with them they sleep. */
+static void expect_rest(space *s)
+{
+    space_sampling_stop(s);
+    usage before = measure(s);
+    if (s->threads == PEAT_THREADS_NONE)
+        space_wait(s, REST_S * S_NS);
+    else
+        (void)sleep(REST_S);
+    usage after = measure(s);
+    if (after.written != before.written || after.ticks != before.ticks ||
+        after.switches != before.switches)
+        space_violation(s, "no rest: %" PRIu64 " bytes, %" PRIu64 " ticks, %" PRIu64 " switches",
+                        after.written - before.written, after.ticks - before.ticks,
+                        after.switches - before.switches);
+}
+
+/* The full settling comes after a quiet minute, or up to some when it was disturbed. */
+static void expect_settled(space *s)
+{
+    space_burst_begin(s);
+    space_burst_end(s);
+    uint64_t until = atomic_load(&s->strict_from_ns) + 16 * 60 * S_NS;
+    double full_s = (double)atomic_load(&s->live_bytes) * 4 / (double)(50 * MIB);
+    until += (uint64_t)(full_s * s->speed * 1e9);
+    atomic_store(&s->strict_from_ns, until);
+    while (space_now(s) < until && peat_settle(s->db, 0) != PEAT_OK)
+        space_wait(s, S_NS);
+    atomic_store(&s->strict_from_ns, space_now(s));
+    peat_rc rc = peat_settle(s->db, 0);
+    if (rc != PEAT_OK)
+        space_violation(s, "it has not settled when the writing stopped: %s", peat_rc_name(rc));
+    space_wait(s, 5 * S_NS + (uint64_t)(s->speed * 1e9)); /* a last mark in the log, a file gone */
+}
+
+void load_idle(space *s)
+{
+    bool full = s->seconds >= FULL_SECONDS;
+    uint64_t keys = (full ? FULL_BYTES : 512 * MIB) / (ROW + 16);
+    s->scattered = true;
+    s->speed = (double)HOUR_S / (double)s->seconds;
+    space_begin(s, keys, ROW + 16);
+    space_burst_begin(s);
+    space_fill(s, 0, keys, ROW);
+    must(peat_settle(s->db, PEAT_WAIT_FOREVER), "settle");
+    space_burst_end(s);
+    uint64_t before = atomic_load(&s->written_bytes), freed = atomic_load(&s->freed_bytes);
+    uint64_t begun = space_now(s);
+    for (uint64_t i = 0; i < HOUR_S; i++) {
+        space_put(s, space_random(s) % keys, TRICKLE_BYTES - 16);
+        space_wait_until(s, begun + (i + 1) * S_NS);
+    }
+    uint64_t written = atomic_load(&s->written_bytes) - before;
+    /* of a small store what the rule says, and something for log and manifest, synced each second
+     */
+    uint64_t moved = HOUR_S * TRICKLE_BYTES + atomic_load(&s->freed_bytes) - freed;
+    uint64_t allowed = full ? PROMISE_BYTES : 8 * moved + space_constant(s) / 4;
+    (void)printf("  idle: %.1f MiB written in an hour of 100 bytes a second, %.1f allowed\n",
+                 (double)written / (double)MIB, (double)allowed / (double)MIB);
+    if (written > allowed)
+        space_violation(s, "%.1f MiB written in the hour, %.1f allowed",
+                        (double)written / (double)MIB, (double)allowed / (double)MIB);
+    expect_settled(s);
+    expect_rest(s);
+}
+
+/* ---- amplification ---- */
+
+typedef struct meter {
+    uint64_t written, put;
+} meter;
+
+static meter read_meter(const space *s)
+{
+    return (meter){atomic_load(&s->written_bytes), atomic_load(&s->user_bytes)};
+}
+
+/* What was written since, for each byte of keys and values put, the settling included. */
+static void expect_amplification(space *s, meter since, double most, const char *what)
+{
+    must(peat_settle(s->db, PEAT_WAIT_FOREVER), "settle");
+    meter now = read_meter(s);
+    double x = (double)(now.written - since.written) / (double)(now.put - since.put);
+    (void)printf("  amplification: %s %.2f of %.0f\n", what, x, most);
+    if (x > most)
+        space_violation(s, "%s: %.2f bytes written for each, %.0f allowed", what, x, most);
+    if (x / most > s->amplification)
+        s->amplification = x / most;
+}
+
+void load_amplification(space *s)
+{
+    enum { VALUE = 400 };
+    uint64_t keys = (s->seconds < FULL_SECONDS ? 8 * MIB * s->seconds : 2048 * MIB) / (VALUE + 16);
+    s->scattered = true;
+    space_begin(s, keys, VALUE + 16);
+    meter begun = {0};
+    space_fill(s, 0, keys, VALUE);
+    expect_amplification(s, begun, 3.0, "fill");
+    for (uint64_t i = 0; i < keys; i++) /* each once; the factor is prime, and no multiple of it */
+        space_put(s, i * 2654435761u % keys, VALUE);
+    expect_amplification(s, begun, 4.0, "fill and one overwrite");
+    meter endless = read_meter(s);
+    for (uint64_t i = 0; i < 6 * keys; i++)
+        space_put(s, space_random(s) % keys, VALUE);
+    expect_amplification(s, endless, 8.0, "endless overwriting");
+}
