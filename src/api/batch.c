@@ -29,7 +29,6 @@ void peat_batch_clear(peat_batch *batch)
     if (batch == NULL)
         return;
     pt_batch_clear(&batch->ops);
-    batch->deletes = 0;
 }
 
 size_t peat_batch_count(const peat_batch *batch)
@@ -64,8 +63,6 @@ peat_rc peat_batch_delete(peat_batch *batch, peat_slice key)
     peat_rc rc = check_op(batch, key, 0);
     if (rc == PEAT_OK)
         rc = pt_batch_delete(&batch->ops, PT_KEYSPACE_DEFAULT, pt_slice_of(key.data, key.size));
-    if (rc == PEAT_OK)
-        batch->deletes++;
     return rc;
 }
 
@@ -77,12 +74,9 @@ peat_rc peat_batch_put_reserve(peat_batch *batch, peat_slice key, size_t value_s
     if (rc == PEAT_OK)
         rc = pt_batch_put_reserve(&batch->ops, PT_KEYSPACE_DEFAULT, pt_slice_of(key.data, key.size),
                                   value_size, &room);
-    if (rc != PEAT_OK)
-        return rc;
-    if (value_size != 0)
-        memset(room, 0, value_size);
-    *ret_value = room;
-    return PEAT_OK;
+    if (rc == PEAT_OK)
+        *ret_value = room;
+    return rc;
 }
 
 peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *batch)
@@ -93,7 +87,7 @@ peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *b
         return PEAT_CLOSED;
     pt_commit c = {.payload = pt_bytes_slice(&batch->ops.bytes),
                    .count = batch->ops.count,
-                   .deletes = batch->deletes,
+                   .deletes = batch->ops.deletes,
                    .key_bytes = batch->ops.key_bytes,
                    .value_bytes = batch->ops.value_bytes,
                    .sync = options != NULL && options->sync,

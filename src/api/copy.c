@@ -60,9 +60,6 @@ static peat_rc import_from(const char *dir, const peat_options *options, peat_re
 {
     peat_options o;
     peat_db *db = NULL;
-    peat_error error;
-    if (ret_error == NULL)
-        ret_error = &error;
     pt_options_copy(options, &o, sizeof o);
     o.size = sizeof o;
     o.create = PEAT_CREATE_IF_MISSING;
@@ -96,7 +93,9 @@ peat_rc peat_import(const char *dir, const peat_options *options, peat_read_fn f
     if (dir == NULL || fn == NULL || !pt_options_valid(options, sizeof *options, sizeof *options))
         return pt_say(ret_error, PEAT_INVALID,
                       "peat_import: dir or fn is NULL, or options make no sense");
-    return import_from(dir, options, fn, ctx, NULL, ret_error);
+    peat_error error;
+    peat_rc rc = import_from(dir, options, fn, ctx, NULL, &error);
+    return pt_answer(rc, &error, ret_error);
 }
 
 peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd, peat_error *ret_error)
@@ -105,5 +104,7 @@ peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd, pea
     if (dir == NULL || fd < 0 || !pt_options_valid(options, sizeof *options, sizeof *options))
         return pt_say(ret_error, PEAT_INVALID,
                       "peat_import_fd: dir is NULL, fd below 0, or options make no sense");
-    return import_from(dir, options, read_fd, &f, &f.os_errno, ret_error);
+    peat_error error;
+    peat_rc rc = import_from(dir, options, read_fd, &f, &f.os_errno, &error);
+    return pt_answer(rc, &error, ret_error);
 }

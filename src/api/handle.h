@@ -18,7 +18,6 @@ struct peat_db {
 struct peat_batch {
     const pt_env *env;
     pt_batch ops;
-    uint32_t deletes;
 };
 
 struct peat_snapshot {
@@ -67,6 +66,10 @@ static inline bool pt_slice_valid(peat_slice s)
 /* Fills ret_error, which may be NULL; the code's own text where `why` is NULL. Returns
  * the code. */
 peat_rc pt_say(peat_error *ret_error, peat_rc rc, const char *why);
+
+/* What a call that was given `dir` ends with: only here ret_error is written, because dir may be
+ * text that lies in it. */
+peat_rc pt_answer(peat_rc rc, const peat_error *error, peat_error *ret_error);
 
 /* Options structs begin with their size: between the first version's and this library's. */
 bool pt_options_valid(const void *options, size_t known_size, size_t first_size);

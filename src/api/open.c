@@ -47,10 +47,19 @@ peat_rc pt_db_open(const char *dir, const peat_options *options, bool unfinished
     return PEAT_OK;
 }
 
+peat_rc pt_answer(peat_rc rc, const peat_error *error, peat_error *ret_error)
+{
+    if (ret_error != NULL)
+        *ret_error = *error;
+    return rc;
+}
+
 peat_rc peat_open(const char *dir, const peat_options *options, peat_db **ret_db,
                   peat_error *ret_error)
 {
-    return pt_db_open(dir, options, false, ret_db, ret_error);
+    peat_error error;
+    peat_rc rc = pt_db_open(dir, options, false, ret_db, &error);
+    return pt_answer(rc, &error, ret_error);
 }
 
 peat_rc peat_close(peat_db *db)
@@ -67,10 +76,11 @@ peat_rc peat_close(peat_db *db)
 
 peat_rc peat_destroy(const char *dir, peat_error *ret_error)
 {
-    (void)pt_say(ret_error, PEAT_OK, NULL);
+    peat_error error = {0};
     if (dir == NULL || dir[0] == '\0')
         return pt_say(ret_error, PEAT_INVALID, "peat_destroy: dir is NULL or empty");
-    return pt_store_destroy(dir, peat_env_default(), ret_error);
+    peat_rc rc = pt_store_destroy(dir, peat_env_default(), &error);
+    return pt_answer(rc, &error, ret_error);
 }
 
 peat_rc peat_db_error(peat_db *db, peat_error *ret_error)

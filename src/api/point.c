@@ -120,7 +120,9 @@ peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options, peat_slic
 {
     pt_get_options o;
     pt_key_buf k;
-    peat_rc rc = ret_value == NULL ? PEAT_INVALID : begin_read(db, options, key, &o, &k);
+    /* what it holds would be lost with it, and never given back */
+    bool in_use = ret_value != NULL && (ret_value->data != NULL || ret_value->reserved[0] != NULL);
+    peat_rc rc = ret_value == NULL || in_use ? PEAT_INVALID : begin_read(db, options, key, &o, &k);
     if (rc != PEAT_OK)
         return rc;
     rc = pt_store_get_pinned(db->store, &o, pt_key_buf_slice(&k), ret_value);

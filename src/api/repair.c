@@ -31,7 +31,7 @@ peat_rc peat_repair(const char *dir, const char *to_dir, const peat_repair_optio
     const pt_env *env;
     const char *why = NULL;
     peat_rc rc = PEAT_INVALID;
-    (void)pt_say(ret_error, PEAT_OK, NULL);
+    peat_error error = {0};
     if (!valid(dir, to_dir, options, ret_report)) {
         why = "peat_repair: a directory or the options make no sense";
     } else if (lies_in(to_dir, dir)) {
@@ -45,9 +45,9 @@ peat_rc peat_repair(const char *dir, const char *to_dir, const peat_repair_optio
     settings.may_create = settings.error_if_exists = settings.unfinished = true;
     settings.no_log = true; /* one flush at the end makes all of it durable */
     settings.read_only = false;
-    rc = pt_store_repair(dir, to_dir, env, &settings, &o, &report, ret_error);
-    if (rc != PEAT_OK && ret_error != NULL && ret_error->rc == PEAT_OK)
-        (void)pt_say(ret_error, rc, NULL);
+    rc = pt_store_repair(dir, to_dir, env, &settings, &o, &report, &error);
+    if (rc != PEAT_OK && error.rc == PEAT_OK)
+        (void)pt_say(&error, rc, NULL);
     pt_report_copy(&report, sizeof report, ret_report);
-    return rc;
+    return pt_answer(rc, &error, ret_error);
 }

@@ -27,6 +27,7 @@ void pt_batch_clear(pt_batch *b)
 {
     b->bytes.size = 0;
     b->count = 0;
+    b->deletes = 0;
     b->key_bytes = 0;
     b->value_bytes = 0;
 }
@@ -41,58 +42,123 @@ uint8_t *pt_op_head(uint8_t *p, pt_kind kind, uint32_t keyspace, size_t key_size
     return p + PT_KEYSPACE_BYTES;
 }
 
-/* Appends an operation without its value's bytes; *ret_value is where they belong. */
-static peat_rc add(pt_batch *b, pt_kind kind, uint32_t keyspace, pt_slice key, size_t value_size,
+/* Bytes for an operation. They may be the batch's own (a key it holds, the room of a value): those
+ * move when it grows, and are found again by where they stand in it. */
+typedef struct input {
+    const uint8_t *data;
+    size_t size;
+    size_t inside; /* offset in the batch, or OUTSIDE */
+} input;
+
+#define OUTSIDE SIZE_MAX
+
+static input input_of(const pt_batch *b, pt_slice s)
+{
+    uintptr_t at = (uintptr_t)s.data - (uintptr_t)b->bytes.data;
+    bool own = b->bytes.data != NULL && at < b->bytes.capacity;
+    return (input){.data = s.data, .size = s.size, .inside = own ? (size_t)at : OUTSIDE};
+}
+
+static uint8_t *put_input(const pt_batch *b, const input *in, uint8_t *to)
+{
+    if (in->size != 0)
+        memmove(to, in->inside != OUTSIDE ? b->bytes.data + in->inside : in->data, in->size);
+    return to + in->size;
+}
+
+/* Room for so many bytes more, or PEAT_TOO_BIG, PEAT_NOMEM. */
+static peat_rc grow(pt_batch *b, size_t more)
+{
+    if (more > PEAT_BATCH_SIZE_MAX - b->bytes.size)
+        return PEAT_TOO_BIG;
+    return pt_bytes_reserve(&b->bytes, more);
+}
+
+/* Appends an operation; *ret_value is where its value's bytes are, or (value.data NULL) belong. */
+static peat_rc add(pt_batch *b, pt_kind kind, uint32_t keyspace, pt_slice key, pt_slice value,
                    uint8_t **ret_value)
 {
-    if (key.size > PEAT_KEY_SIZE_MAX || value_size > PEAT_VALUE_SIZE_MAX)
+    if (key.size > PEAT_KEY_SIZE_MAX || value.size > PEAT_VALUE_SIZE_MAX)
         return PEAT_TOO_BIG;
     uint8_t head[PT_OP_HEAD_BYTES_MAX];
-    size_t head_size = (size_t)(pt_op_head(head, kind, keyspace, key.size, value_size) - head);
-    size_t op_size = head_size + key.size + value_size;
-    if (op_size > PEAT_BATCH_SIZE_MAX - b->bytes.size)
-        return PEAT_TOO_BIG;
-    peat_rc rc = pt_bytes_reserve(&b->bytes, op_size);
+    size_t head_size = (size_t)(pt_op_head(head, kind, keyspace, key.size, value.size) - head);
+    size_t op_size = head_size + key.size + value.size;
+    input key_in = input_of(b, key), value_in = input_of(b, value);
+    peat_rc rc = grow(b, op_size);
     if (rc != PEAT_OK)
         return rc;
     uint8_t *p = b->bytes.data + b->bytes.size;
     memcpy(p, head, head_size);
-    if (key.size != 0)
-        memcpy(p + head_size, key.data, key.size);
-    *ret_value = p + head_size + key.size;
+    p = put_input(b, &key_in, p + head_size);
+    if (value.data != NULL)
+        (void)put_input(b, &value_in, p);
+    *ret_value = p;
     b->bytes.size += op_size;
     b->count++;
+    b->deletes += kind == PT_KIND_DELETE;
     b->key_bytes += key.size + PT_KEYSPACE_BYTES;
-    b->value_bytes += value_size;
+    b->value_bytes += value.size;
     return PEAT_OK;
 }
 
 peat_rc pt_batch_put(pt_batch *b, uint32_t keyspace, pt_slice key, pt_slice value)
 {
-    uint8_t *room = NULL;
-    peat_rc rc = add(b, PT_KIND_PUT, keyspace, key, value.size, &room);
-    if (rc == PEAT_OK && value.size != 0)
-        memcpy(room, value.data, value.size);
-    return rc;
+    uint8_t *at = NULL;
+    return add(b, PT_KIND_PUT, keyspace, key, value, &at);
 }
 
 peat_rc pt_batch_delete(pt_batch *b, uint32_t keyspace, pt_slice key)
 {
     uint8_t *end = NULL;
-    return add(b, PT_KIND_DELETE, keyspace, key, 0, &end);
+    return add(b, PT_KIND_DELETE, keyspace, key, (pt_slice){0}, &end);
 }
 
 peat_rc pt_batch_put_reserve(pt_batch *b, uint32_t keyspace, pt_slice key, size_t value_size,
                              uint8_t **ret_value)
 {
     uint8_t *room = NULL;
-    peat_rc rc = add(b, PT_KIND_PUT, keyspace, key, value_size, &room);
+    peat_rc rc = add(b, PT_KIND_PUT, keyspace, key, pt_slice_of(NULL, value_size), &room);
     if (rc != PEAT_OK)
         return rc;
     /* Room the caller leaves unwritten must not carry old heap bytes to the disk. */
     memset(room, 0, value_size);
     *ret_value = room;
     return PEAT_OK;
+}
+
+peat_rc pt_batch_append(pt_batch *b, const pt_batch *from)
+{
+    pt_batch more = *from; /* as it is now: it may be the same batch */
+    peat_rc rc = grow(b, more.bytes.size);
+    if (rc != PEAT_OK || more.bytes.size == 0)
+        return rc;
+    memcpy(b->bytes.data + b->bytes.size, from->bytes.data, more.bytes.size);
+    b->bytes.size += more.bytes.size;
+    b->count += more.count;
+    b->deletes += more.deletes;
+    b->key_bytes += more.key_bytes;
+    b->value_bytes += more.value_bytes;
+    return PEAT_OK;
+}
+
+bool pt_batch_cut(pt_batch *b, size_t size)
+{
+    pt_batch kept = {.bytes = b->bytes};
+    pt_cursor c = pt_cursor_of(b->bytes.data, b->bytes.size);
+    pt_entry e;
+    /* what the kept operations are follows from their bytes alone: so no place in the middle of
+     * one, left over from what the batch held before, can be taken for an end */
+    while (b->bytes.size - pt_cursor_left(&c) < size && pt_op_next(&c, &e) == PEAT_OK) {
+        kept.count++;
+        kept.deletes += e.kind == PT_KIND_DELETE;
+        kept.key_bytes += e.key.size;
+        kept.value_bytes += e.value.size;
+    }
+    if (b->bytes.size - pt_cursor_left(&c) != size)
+        return false;
+    kept.bytes.size = size;
+    *b = kept;
+    return true;
 }
 
 peat_rc pt_op_next(pt_cursor *io_ops, pt_entry *ret_entry)

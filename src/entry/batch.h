@@ -14,6 +14,7 @@
 typedef struct pt_batch {
     pt_bytes bytes;
     uint32_t count;
+    uint32_t deletes;   /* of these */
     uint64_t key_bytes; /* internal keys */
     uint64_t value_bytes;
 } pt_batch;
@@ -21,12 +22,19 @@ typedef struct pt_batch {
 void pt_batch_init(pt_batch *b, const pt_env *env);
 void pt_batch_done(pt_batch *b);
 void pt_batch_clear(pt_batch *b);
-/* PEAT_TOO_BIG when the batch would pass PEAT_BATCH_SIZE_MAX; unchanged on any failure. */
+/* PEAT_TOO_BIG when the batch would pass PEAT_BATCH_SIZE_MAX; unchanged on any failure. Key and
+ * value may be bytes that the batch holds. */
 peat_rc pt_batch_put(pt_batch *b, uint32_t keyspace, pt_slice key, pt_slice value) PT_MUST_USE;
 peat_rc pt_batch_delete(pt_batch *b, uint32_t keyspace, pt_slice key) PT_MUST_USE;
 /* Room for the value inside the batch, to be filled before the next call on the batch. */
 peat_rc pt_batch_put_reserve(pt_batch *b, uint32_t keyspace, pt_slice key, size_t value_size,
                              uint8_t **ret_value) PT_MUST_USE;
+
+/* Adds the operations of `from`, which may be `b` itself. */
+peat_rc pt_batch_append(pt_batch *b, const pt_batch *from) PT_MUST_USE;
+/* Takes off what follows the first `size` bytes; false, and nothing changed, when no operation ends
+ * there. Decodes what it keeps. */
+bool pt_batch_cut(pt_batch *b, size_t size) PT_MUST_USE;
 
 /* Largest encoding of one operation's head. */
 #define PT_OP_HEAD_BYTES_MAX (1 + 5 + 5 + PT_KEYSPACE_BYTES)
