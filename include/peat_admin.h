@@ -135,9 +135,20 @@ PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
 
 /* ---- 4  Looking inside ----------------------------------------------------------------------- */
 
-/* About how many bytes on disk, and how many entries, the range [lower, upper) has: from indexes,
- * without reading data. Overwritten and deleted entries count until merged away; what is in memory
- * counts as its size there. Return PEAT_OK or a read error. */
+/* About how many entries, and how many bytes, the range [lower, upper) has, without reading it:
+ * from indexes, and from the two blocks in which it begins and ends.
+ *
+ * The store keeps a key in layers (memory, runs not merged yet, the settled part). The count is the
+ * sum over them: a key counts once in each layer that has it, overwritten or deleted or not, so
+ * that settled parts, and those that were written once, are exact. The bytes are those of the
+ * files, indexes and filters shared out by entries, and of keys and newest values in memory; a
+ * large value is in its own range and in no other.
+ *
+ * The error against that sum is at most a tenth and the entries (bytes) of one block of 16 KiB; it
+ * is 0 for counts but where a partition was split and not rewritten since, or while others write.
+ * Takes a few reads per layer, and time in proportion to what the range has in memory: the size
+ * looks at every record there, the count at one node in forty entries.
+ * Return PEAT_OK or a read error. */
 PEAT_API peat_rc peat_approximate_size(peat_db *db, peat_slice lower, peat_slice upper,
                                        uint64_t *ret_bytes);
 PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lower, peat_slice upper,

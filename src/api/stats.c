@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "api/handle.h"
+#include "db/approximate.h"
 #include "db/read.h"
 
 peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats)
@@ -89,14 +90,12 @@ static peat_rc approximate(peat_db *db, peat_slice lower, peat_slice upper, uint
 
 peat_rc peat_approximate_size(peat_db *db, peat_slice lower, peat_slice upper, uint64_t *ret_bytes)
 {
-    uint64_t entries;
     return db == NULL || ret_bytes == NULL ? PEAT_INVALID
-                                           : approximate(db, lower, upper, &entries, ret_bytes);
+                                           : approximate(db, lower, upper, NULL, ret_bytes);
 }
 
 peat_rc peat_approximate_count(peat_db *db, peat_slice lower, peat_slice upper, uint64_t *ret_count)
 {
-    uint64_t bytes;
     return db == NULL || ret_count == NULL ? PEAT_INVALID
-                                           : approximate(db, lower, upper, ret_count, &bytes);
+                                           : approximate(db, lower, upper, ret_count, NULL);
 }

@@ -49,6 +49,12 @@ typedef struct pt_memtable_stats {
 } pt_memtable_stats;
 pt_memtable_stats pt_memtable_get_stats(const pt_memtable *m);
 
+/* Keys in [lower, upper) (lower <= upper, internal keys), each once however often it was written,
+ * tombstones included; and the bytes of keys and newest values, for which every record in the range
+ * is looked at: NULL when they are not asked for. Exact, but for what is written meanwhile. */
+void pt_memtable_measure(const pt_memtable *m, pt_slice lower, pt_slice upper,
+                         uint64_t *ret_entries, uint64_t *ret_bytes);
+
 /* Holds a reference. Sees entries added while it walks, or not; never a torn one. */
 peat_rc pt_memtable_iter_new(pt_memtable *m, pt_iter **ret_iter) PT_MUST_USE;
 

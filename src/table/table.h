@@ -186,8 +186,10 @@ peat_rc pt_table_stream_new(const pt_env *env, pt_table *t, pt_stream_use use,
                             pt_block_source **ret_source) PT_MUST_USE;
 void pt_table_stream_free(const pt_env *env, pt_block_source *source);
 
-/* Position estimates: entries (or bytes) of the table below `key`, from the index. */
-peat_rc pt_table_rank(pt_table *t, pt_slice key, uint64_t *ret_entries,
+/* What of the table lies below `key`: entries, and bytes of the file (its sections shared out by
+ * entries). With a source the block in which the key falls is read: entries are exact then. NULL:
+ * from the index, exact at block borders. Monotone in the key, either way. */
+peat_rc pt_table_rank(pt_table *t, pt_block_source *source, pt_slice key, uint64_t *ret_entries,
                       uint64_t *ret_bytes) PT_MUST_USE;
 
 /* Full verification: every block, section and footer; order of keys; every entry in filter and

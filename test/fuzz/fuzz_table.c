@@ -112,8 +112,12 @@ static void walk(opened *o)
     (void)pt_iter_seek_for_prev(it, m->key_min);
     pt_iter_done(it);
     uint64_t entries, bytes;
-    if (pt_table_rank(o->table, m->key_max, &entries, &bytes) == PEAT_OK)
-        FUZZ_REQUIRE(entries <= m->entries, "a rank lies within the table");
+    for (int i = 0; i < 2; i++) {
+        pt_block_source *source = i == 0 ? NULL : &o->source;
+        if (pt_table_rank(o->table, source, m->key_max, &entries, &bytes) == PEAT_OK)
+            FUZZ_REQUIRE(entries <= m->entries && bytes <= m->file_bytes,
+                         "a rank lies within the table");
+    }
 }
 
 static void stream(opened *o)

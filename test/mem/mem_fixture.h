@@ -132,9 +132,32 @@ static inline void must_wander(fixture *f, pt_iter *it)
     }
 }
 
+/* Keys of the model in [lower, upper), and the bytes of their newest versions. */
+static inline void must_measure(fixture *f, pt_slice lower, pt_slice upper)
+{
+    uint64_t entries = 0, bytes = 0, have_entries, have_bytes, alone;
+    size_t end = model_find(&f->model, upper, PT_SEQ_MAX);
+    for (size_t i = model_find(&f->model, lower, PT_SEQ_MAX); i < end; i++) {
+        const pt_entry *e = &f->model.items[i];
+        if (i > 0 && pt_slice_equal(e->key, f->model.items[i - 1].key))
+            continue;
+        entries++;
+        bytes += e->key.size - PT_KEYSPACE_BYTES + e->value.size;
+    }
+    pt_memtable_measure(f->m, lower, upper, &have_entries, &have_bytes);
+    pt_memtable_measure(f->m, lower, upper, &alone, NULL);
+    if (have_entries != entries || have_bytes != bytes || alone != entries)
+        fail_msg("measure: found %llu entries, %llu bytes, expected %llu, %llu; repeat with "
+                 "PEAT_TEST_SEED=%llu",
+                 (unsigned long long)have_entries, (unsigned long long)have_bytes,
+                 (unsigned long long)entries, (unsigned long long)bytes,
+                 (unsigned long long)f->seed);
+}
+
 static inline void must_agree(fixture *f, key_shape shape, uint64_t id_max)
 {
     must_walk_both_ways(f);
+    must_measure(f, pt_slice_of("", 0), pt_slice_of("\377\377\377\377\377", 5));
     pt_iter *it = NULL;
     assert_int_equal(pt_memtable_iter_new(f->m, &it), PEAT_OK);
     for (int i = 0; i < 300; i++) {
@@ -146,6 +169,14 @@ static inline void must_agree(fixture *f, key_shape shape, uint64_t id_max)
         must_find(f, pt_slice_of(bytes, n), seq);
         must_seek(f, it, pt_slice_of(bytes, n));
         must_wander(f, it);
+        if (i % 8 != 0)
+            continue;
+        uint8_t other[MODEL_KEY_MAX];
+        pt_slice a = pt_slice_of(bytes, n);
+        pt_slice b =
+            pt_slice_of(other, key_make(shape, &f->rng, rng_below(&f->rng, id_max), other));
+        bool turn = pt_slice_compare(a, b) > 0;
+        must_measure(f, turn ? b : a, turn ? a : b);
     }
     pt_iter_done(it);
 }

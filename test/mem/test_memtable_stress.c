@@ -184,6 +184,9 @@ static void *read_side(void *arg)
         walk(w, &r, it);
         pt_memtable_stats stats = pt_memtable_get_stats(w->m);
         check(w, stats.entries <= (uint64_t)WRITERS * ROUNDS, 11);
+        uint64_t entries, bytes;
+        pt_memtable_measure(w->m, pt_slice_of("", 0), pt_slice_of("\377", 1), &entries, &bytes);
+        check(w, entries <= (uint64_t)WRITERS * ROUNDS && bytes <= entries * 400, 15);
     }
     pt_iter_done(it);
     return NULL;

@@ -252,7 +252,8 @@ static void use_everything(kit *k, const model *m)
             free((void *)(uintptr_t)have.value.data);
         }
         uint64_t entries, bytes;
-        if (pt_table_rank(k->table, m->entries[i].key, &entries, &bytes) == PEAT_OK)
+        if (pt_table_rank(k->table, i % 2 != 0 ? &s.base : NULL, m->entries[i].key, &entries,
+                          &bytes) == PEAT_OK)
             sum += entries + bytes;
     }
     pt_iter *it;

@@ -130,6 +130,40 @@ static void an_absent_key_needs_no_block_with_a_locator(void **state)
     finish(&k, &m);
 }
 
+/* Keys that are there, and such between them, under codecs and with values of many sizes. */
+static void rank_with_blocks_is_exact_and_its_bytes_follow_the_values(void **state)
+{
+    (void)state;
+    model m = {0};
+    kit k;
+    kit_source s;
+    build_numbers(
+        &k, &m,
+        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOM},
+        10000, 40);
+    kit_source_init(&s, &k);
+    uint64_t last_bytes = 0;
+    for (size_t i = 0; i < m.count; i++) {
+        uint64_t entries, bytes, behind;
+        pt_slice key = m.entries[i].key;
+        uint8_t longer[64];
+        memcpy(longer, key.data, key.size);
+        longer[key.size] = 0; /* the smallest key behind it */
+        assert_int_equal(pt_table_rank(k.table, &s.base, key, &entries, &bytes), PEAT_OK);
+        assert_int_equal(entries, i);
+        assert_true(bytes >= last_bytes);
+        assert_int_equal(
+            pt_table_rank(k.table, &s.base, pt_slice_of(longer, key.size + 1), &entries, &behind),
+            PEAT_OK);
+        assert_int_equal(entries, i + 1);
+        assert_true(behind >= bytes + 40 && behind <= bytes + 100);
+        last_bytes = behind;
+    }
+    assert_int_equal(s.held, 0);
+    assert_true(last_bytes > k.meta.file_bytes - 100 && last_bytes <= k.meta.file_bytes);
+    finish(&k, &m);
+}
+
 static void rank_is_exact_at_block_borders_and_monotone(void **state)
 {
     (void)state;
@@ -142,16 +176,16 @@ static void rank_is_exact_at_block_borders_and_monotone(void **state)
     uint64_t last = 0, last_bytes = 0;
     for (size_t i = 0; i < m.count; i++) {
         uint64_t entries, bytes;
-        assert_int_equal(pt_table_rank(k.table, m.entries[i].key, &entries, &bytes), PEAT_OK);
+        assert_int_equal(pt_table_rank(k.table, NULL, m.entries[i].key, &entries, &bytes), PEAT_OK);
         assert_true(entries >= last && bytes >= last_bytes);
         assert_true(entries <= i + 100 && entries + 100 >= i); /* a block holds fewer */
         last = entries;
         last_bytes = bytes;
     }
     uint64_t entries, bytes;
-    assert_int_equal(pt_table_rank(k.table, pt_slice_of("", 0), &entries, &bytes), PEAT_OK);
+    assert_int_equal(pt_table_rank(k.table, NULL, pt_slice_of("", 0), &entries, &bytes), PEAT_OK);
     assert_int_equal(entries, 0);
-    assert_int_equal(pt_table_rank(k.table, pt_slice_of("z", 1), &entries, &bytes), PEAT_OK);
+    assert_int_equal(pt_table_rank(k.table, NULL, pt_slice_of("z", 1), &entries, &bytes), PEAT_OK);
     assert_int_equal(entries, 10000);
     finish(&k, &m);
 }
@@ -232,6 +266,7 @@ int main(void)
         cmocka_unit_test(keys_with_equal_hashes_are_all_found),
         cmocka_unit_test(without_memory_for_hashes_there_is_no_filter),
         cmocka_unit_test(an_absent_key_needs_no_block_with_a_locator),
+        cmocka_unit_test(rank_with_blocks_is_exact_and_its_bytes_follow_the_values),
         cmocka_unit_test(rank_is_exact_at_block_borders_and_monotone),
         cmocka_unit_test(readers_go_on_while_sections_are_let_go),
     };
