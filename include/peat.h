@@ -289,8 +289,9 @@ typedef enum peat_rc {
 PEAT_API const char *peat_rc_name(peat_rc rc);
 PEAT_API const char *peat_rc_text(peat_rc rc);
 
-/* What happened, in words: one line without a newline that names the path, the offset where there
- * is one, and what was expected and found. The caller owns the struct; nothing needs freeing. */
+/* What happened, in words: one line without control bytes (in names they stand as \xHH) that names
+ * the path, without its middle when it is long, the offset where there is one, and what was
+ * expected and found. The caller owns the struct; nothing needs freeing. */
 typedef struct peat_error {
     peat_rc rc;
     int os_errno;      /* errno of the failed system call, or 0 */
@@ -362,7 +363,8 @@ PEAT_API void peat_buf_free(peat_buf *buf);
  * configuration. Every byte of the store that an answer depends on is verified before it is used.
  * Returns PEAT_OK and the handle, which is closed with peat_close: all that was recovered is
  * durable; or
- *   PEAT_BUSY         another process, or this one, has it open: the message names the pid
+ *   PEAT_BUSY         another process, or this one, has it open (and had it for lock_wait_ms): the
+ *                     message names the pid
  *   PEAT_NOT_FOUND    there is no store and options say PEAT_CREATE_NEVER or read_only
  *   PEAT_EXISTS       there is one and options say error_if_exists
  *   PEAT_NOT_STORE    dir is a file, a directory with other things in it, or a store of another
@@ -371,7 +373,8 @@ PEAT_API void peat_buf_free(peat_buf *buf);
  *   PEAT_UNSUPPORTED  it needs a codec this build lacks: the message names it
  *   PEAT_CORRUPT      damage, at the file and offset that the message names; see peat_repair
  *   PEAT_READ_ONLY    the file system is read-only and options do not say read_only
- *   PEAT_IO           no permission, or any other failure of the system: the message says which
+ *   PEAT_IO           no permission, no parent directory, or another failure of the system: the
+ *                     message says which
  *   PEAT_NOMEM, PEAT_FULL */
 PEAT_API peat_rc peat_open(const char *dir, const peat_options *options, peat_db **ret_db,
                            peat_error *ret_error);
@@ -593,6 +596,10 @@ struct peat_options {
     bool no_log;
     const struct peat_host *host;         /* peat_admin.h; NULL: the operating system, no events */
     const struct peat_test_options *test; /* peat_env.h; NULL: derived sizes */
+    /* How long peat_open waits for whoever has the store open, in this process or another; 0:
+     * PEAT_BUSY at once. The lock is looked at again every 1 to 50 ms, so that of several who wait
+     * any may be next. A signal does not end the wait. */
+    uint32_t lock_wait_ms;
 };
 
 #ifdef __cplusplus

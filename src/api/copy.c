@@ -73,17 +73,12 @@ static peat_rc import_from(const char *dir, const peat_options *options, peat_re
     rc = pt_store_import(db->store, fn, ctx);
     if (os_errno != NULL && *os_errno != 0)
         rc = pt_fail_os(&db->store->sink, *os_errno, "import: reading the stream");
-    peat_error cause = {0};
-    pt_sink_get(&db->store->sink, &cause);
+    pt_sink_describe(&db->store->sink, rc, dir, ret_error);
     peat_rc closed = peat_close(db);
-    if (rc == PEAT_OK)
-        rc = closed;
-    if (rc == PEAT_OK)
-        return PEAT_OK;
-    (void)pt_store_destroy(dir, env, NULL); /* what stays is no store that opens as complete */
-    (void)pt_say(ret_error, rc, NULL);
-    if (cause.rc == rc && cause.message[0] != '\0')
-        *ret_error = cause;
+    if (rc == PEAT_OK && closed != PEAT_OK)
+        rc = pt_say(ret_error, closed, NULL);
+    if (rc != PEAT_OK)
+        (void)pt_store_destroy(dir, env, NULL); /* what stays is no store that opens as complete */
     return rc;
 }
 

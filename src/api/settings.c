@@ -126,6 +126,7 @@ peat_rc pt_settings_resolve(const peat_options *options, pt_settings *ret, const
     ret->space_target = o.space_target != 0.0 ? o.space_target : PEAT_SPACE_TARGET_DEFAULT;
     uint32_t ms = o.sync_interval_ms != 0 ? o.sync_interval_ms : PEAT_SYNC_INTERVAL_MS_DEFAULT;
     ret->sync_interval_ns = (uint64_t)ms * 1000000;
+    ret->lock_wait_ns = (uint64_t)o.lock_wait_ms * 1000000;
     ret->threads = o.threads == 0 ? PEAT_THREADS_DEFAULT : o.threads < 0 ? 0 : o.threads;
     ret->read_only = o.read_only;
     ret->may_create = o.create == PEAT_CREATE_IF_MISSING && !o.read_only;

@@ -58,23 +58,54 @@ static inline const char *text_of_pointer(const char *text, const char *filled)
 #define SYSTEM_TEXT(answer, filled)                                                                \
     _Generic((answer), int : text_of_number, char * : text_of_pointer)((answer), filled)
 
+static size_t escaped_size(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f ? 4 : 1;
+}
+
+/* Appends to `io_text`, which has room for `size` bytes with its terminator; what does not fit is
+ * cut. Control bytes, which names from outside may hold, stand escaped: a text is one line. */
+static void put_escaped(char *io_text, size_t size, const char *more, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t at = strlen(io_text);
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char c = (unsigned char)more[i];
+        const size_t width = escaped_size(more[i]);
+        const char out[4] = {width > 1 ? '\\' : more[i], 'x', digits[c >> 4], digits[c & 15]};
+        if (at + width >= size)
+            break; /* never half an escape */
+        memcpy(io_text + at, out, width);
+        at += width;
+    }
+    io_text[at] = '\0';
+}
+
+static void put_text(char *io_text, size_t size, const char *more)
+{
+    put_escaped(io_text, size, more, strlen(more));
+}
+
 static void record(pt_sink *sink, peat_rc rc, int os_errno, const pt_spot *place,
                    const char *format, va_list args)
 {
     peat_error e;
+    char text[sizeof e.message], cause[128] = "";
     memset(&e, 0, sizeof e);
     e.rc = rc;
     e.os_errno = os_errno;
-    int n = place == NULL ? 0
-                          : snprintf(e.message, sizeof e.message, "%s @%" PRIu64 ": ", place->file,
-                                     place->offset);
-    int more = vsnprintf(e.message + n, sizeof e.message - (size_t)n, format, args);
-    n = more < 0 ? more : n + more;
-    if (os_errno != 0 && n >= 0 && (size_t)n < sizeof e.message) {
-        char text[128];
-        (void)snprintf(e.message + n, sizeof e.message - (size_t)n, ": %s",
-                       SYSTEM_TEXT(strerror_r(os_errno, text, sizeof text), text));
+    if (os_errno != 0) {
+        char room[100];
+        (void)snprintf(cause, sizeof cause, ": %s",
+                       SYSTEM_TEXT(strerror_r(os_errno, room, sizeof room), room));
     }
+    if (place != NULL) {
+        (void)snprintf(text, sizeof text, "%s @%" PRIu64 ": ", place->file, place->offset);
+        put_text(e.message, sizeof e.message, text);
+    }
+    if (vsnprintf(text, sizeof text, format, args) >= 0) /* and leaves room for the cause */
+        put_text(e.message, sizeof e.message - strlen(cause), text);
+    put_text(e.message, sizeof e.message, cause);
     keep(sink, &e, place);
 }
 
@@ -170,14 +201,50 @@ void pt_sink_clear(pt_sink *sink)
     pt_mutex_unlock(&sink->mu);
 }
 
-/* Appends; what does not fit is cut. `io_room` is what is left before the terminator. */
-static void put_text(char *io_text, size_t *io_room, const char *more)
+/* At least so much of a path is shown, whatever else there is to say. */
+#define PATH_BYTES_MIN 64
+
+static bool inside_character(char c)
 {
-    size_t n = strlen(more);
-    if (n > *io_room)
-        n = *io_room;
-    memcpy(io_text + strlen(io_text), more, n);
-    *io_room -= n;
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* How much of the beginning, and where an end begins, that is shown in `room` bytes: whole UTF-8
+ * characters. */
+static size_t fitting_head(const char *text, size_t n, size_t room)
+{
+    size_t head = 0;
+    for (size_t used = 0; head < n && (used += escaped_size(text[head])) <= room;)
+        head++;
+    while (head > 0 && inside_character(text[head]))
+        head--;
+    return head;
+}
+
+static size_t fitting_tail(const char *text, size_t n, size_t room)
+{
+    size_t tail = n;
+    for (size_t used = 0; tail > 0 && (used += escaped_size(text[tail - 1])) <= room;)
+        tail--;
+    while (inside_character(text[tail]))
+        tail++;
+    return tail;
+}
+
+/* The path in at most `size` bytes with its terminator. Of one that is too long the middle is left
+ * out: the end names the store, the beginning the disk. */
+static void put_path(char *io_text, size_t size, const char *path)
+{
+    static const char gap[] = "...";
+    const size_t n = strlen(path), room = size - sizeof gap;
+    if (fitting_head(path, n, size - 1) == n) {
+        put_text(io_text, size, path);
+        return;
+    }
+    put_escaped(io_text, size, path, fitting_head(path, n, room / 3));
+    put_text(io_text, size, gap);
+    const size_t tail = fitting_tail(path, n, room - room / 3);
+    put_escaped(io_text, size, path + tail, n - tail);
 }
 
 void pt_sink_describe(pt_sink *sink, peat_rc rc, const char *path, peat_error *ret_error)
@@ -192,8 +259,10 @@ void pt_sink_describe(pt_sink *sink, peat_rc rc, const char *path, peat_error *r
     bool told = e.rc == rc && e.message[0] != '\0';
     ret_error->rc = rc;
     ret_error->os_errno = told ? e.os_errno : 0;
-    size_t room = sizeof ret_error->message - 1;
-    put_text(ret_error->message, &room, path);
-    put_text(ret_error->message, &room, ": ");
-    put_text(ret_error->message, &room, told ? e.message : peat_rc_text(rc));
+    const char *why = told ? e.message : peat_rc_text(rc);
+    const size_t whole = sizeof ret_error->message, rest = strlen(why) + 2;
+    put_path(ret_error->message, rest + PATH_BYTES_MIN < whole ? whole - rest : PATH_BYTES_MIN,
+             path);
+    put_text(ret_error->message, whole, ": ");
+    put_text(ret_error->message, whole, why);
 }

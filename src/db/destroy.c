@@ -59,21 +59,21 @@ static peat_rc destroy(const char *path, const pt_env *env, pt_sink *sink, names
     peat_rc rc = PEAT_OK;
     int e = env->dir_open(env->ctx, path, 0, &dir);
     if (e == ENOENT)
-        return pt_fail(sink, PEAT_NOT_FOUND, "%s: there is nothing here", path);
+        return pt_fail(sink, PEAT_NOT_FOUND, "there is nothing here");
     if (e == ENOTDIR)
-        return pt_fail(sink, PEAT_NOT_STORE, "%s: not a directory, so not a store", path);
+        return pt_fail(sink, PEAT_NOT_STORE, "not a directory, so not a store");
     if (e == 0)
         e = env->dir_list(env->ctx, dir, visit, n);
     if (e == 0 && !n->superblock)
-        TRY(pt_fail(sink, PEAT_NOT_STORE, "%s: not a store: there is no PEAT file", path));
+        TRY(pt_fail(sink, PEAT_NOT_STORE, "not a store: there is no PEAT file"));
     if (e == 0)
         e = env->dir_lock(env->ctx, dir, "LOCK", false, &lock, &pid);
     if (e == EWOULDBLOCK || e == EAGAIN)
-        TRY(pt_fail(sink, PEAT_BUSY, "%s: the store is open in process %" PRId64, path, pid));
+        TRY(pt_fail(sink, PEAT_BUSY, "the store is open in process %" PRId64, pid));
     if (e == 0)
         e = remove_all(env, dir, n);
     if (e != 0)
-        rc = pt_fail_os(sink, e, "%s: removing the store", path);
+        rc = pt_fail_os(sink, e, "removing the store");
 out:
     if (lock != NULL)
         env->dir_unlock(env->ctx, lock);
@@ -90,8 +90,7 @@ peat_rc pt_store_destroy(const char *dir, const pt_env *env, peat_error *ret_err
     names n = {.env = env};
     pt_sink_init(&sink);
     peat_rc rc = destroy(dir, env, &sink, &n);
-    if (rc != PEAT_OK && ret_error != NULL)
-        pt_sink_get(&sink, ret_error);
+    pt_sink_describe(&sink, rc, dir, ret_error);
     pt_free(env, n.items);
     pt_sink_done(&sink);
     return rc;

@@ -67,12 +67,37 @@ static int visit_name(void *arg, const char *name, bool regular_file, uint64_t s
     return 0;
 }
 
+/* Whether the directory that is to hold the store is missing: only the last part of a path is made.
+ * Without memory the answer is the system's own words. */
+static bool parent_is_missing(const pt_store *s)
+{
+    size_t n = strlen(s->path);
+    while (n > 0 && s->path[n - 1] == '/')
+        n--;
+    while (n > 0 && s->path[n - 1] != '/')
+        n--;
+    char *parent = n == 0 ? NULL : copy_string(s->env, s->path);
+    if (parent == NULL)
+        return false;
+    pt_dir *dir = NULL;
+    parent[n] = '\0'; /* the slash stays: it may be the root's */
+    int e = s->env->dir_open(s->env->ctx, parent, 0, &dir);
+    if (e == 0)
+        s->env->dir_close(s->env->ctx, dir);
+    pt_free(s->env, parent);
+    return e == ENOENT;
+}
+
 static peat_rc open_directory(pt_store *s)
 {
     unsigned flags = s->settings.may_create ? PEAT_ENV_DIR_CREATE : 0;
     int e = s->env->dir_open(s->env->ctx, s->path, flags, &s->dir);
     if (e == ENOENT && !s->settings.may_create)
         return pt_fail(&s->sink, PEAT_NOT_FOUND, "there is no store here");
+    if (e == ENOENT && parent_is_missing(s))
+        return pt_fail_os(&s->sink, e,
+                          "the directory that is to hold the store does not exist, and only the "
+                          "last part of a path is made");
     if (e == ENOTDIR)
         return pt_fail(&s->sink, PEAT_NOT_STORE, "not a directory, so not a store");
     if (e == EROFS)
@@ -98,25 +123,87 @@ static peat_rc look_around(pt_store *s, inventory *ret_inv)
 
 /* ---- 2: the lock ---- */
 
-static peat_rc take_lock(pt_store *s)
+/* Between two looks at a lock that somebody holds: short at first, for who only passes by; then
+ * so long that a wait costs the machine nothing. */
+#define LOCK_PAUSE_NS_MIN ((uint64_t)1000000)
+#define LOCK_PAUSE_NS_MAX ((uint64_t)50000000)
+
+static bool lock_is_held(int e)
+{
+    return e == EWOULDBLOCK || e == EAGAIN;
+}
+
+/* As dir_lock, again and again for lock_wait_ns. Nobody is told that the lock is free, so that
+ * those who wait get it in no order. */
+static int wait_for_lock(pt_store *s, int64_t *ret_pid)
+{
+    const pt_env *env = s->env;
+    uint64_t limit = s->settings.lock_wait_ns, waited = 0, pause = LOCK_PAUSE_NS_MIN;
+    uint64_t begin = limit != 0 ? env->now_ns(env->ctx) : 0;
+    for (;;) {
+        int e =
+            env->dir_lock(env->ctx, s->dir, LOCK_NAME, s->settings.read_only, &s->lock, ret_pid);
+        if (!lock_is_held(e) || waited >= limit)
+            return e;
+        pause = pt_min_u64(pause, limit - waited);
+        env->sleep_ns(env->ctx, pause);
+        waited = pt_max_u64(waited + pause, env->now_ns(env->ctx) - begin);
+        pause = pt_min_u64(2 * pause, LOCK_PAUSE_NS_MAX);
+    }
+}
+
+/* The pid is what the last writer wrote down: a child that it forked holds the lock too, for longer
+ * perhaps, and in another container the number means another process. */
+static peat_rc say_who_has_it(pt_store *s, int64_t pid)
+{
+    if (pid == 0)
+        return pt_fail(&s->sink, PEAT_BUSY, "the store is open elsewhere (holder unknown)");
+    if (pid == s->env->pid(s->env->ctx))
+        return pt_fail(&s->sink, PEAT_BUSY,
+                       "the store is open in a process that calls itself %" PRId64
+                       ": this one, a child it forked, or one of another container",
+                       pid);
+    return pt_fail(&s->sink, PEAT_BUSY,
+                   "the store is open in process %" PRId64 " or a child it forked", pid);
+}
+
+/* ENOENT of a writer: the directory itself was removed since it was opened. */
+static peat_rc take_lock(pt_store *s, bool *ret_removed)
 {
     int64_t pid = 0;
-    int e = s->env->dir_lock(s->env->ctx, s->dir, LOCK_NAME, s->settings.read_only, &s->lock, &pid);
+    int e = wait_for_lock(s, &pid);
+    *ret_removed = e == ENOENT && !s->settings.read_only;
     if (e == 0)
         return PEAT_OK;
     if (e == ENOENT && s->settings.read_only) /* a copy without its LOCK: nobody writes to it */
         return PEAT_OK;
     if (e == EROFS)
         return pt_fail(&s->sink, PEAT_READ_ONLY, "the file system is mounted read-only");
-    if (e != EWOULDBLOCK && e != EAGAIN)
-        return pt_fail_os(&s->sink, e, LOCK_NAME ": taking the lock");
-    if (pid == 0)
-        return pt_fail(&s->sink, PEAT_BUSY, "the store is open elsewhere (holder unknown)");
-    if (pid == s->env->pid(s->env->ctx))
-        return pt_fail(&s->sink, PEAT_BUSY,
-                       "the store is open already in this process (pid %" PRId64 ")", pid);
-    return pt_fail(&s->sink, PEAT_BUSY,
-                   "the store is open in process %" PRId64 " or a child it forked", pid);
+    return lock_is_held(e) ? say_who_has_it(s, pid)
+                           : pt_fail_os(&s->sink, e, LOCK_NAME ": taking the lock");
+}
+
+/* Who had the store may have destroyed it while we waited: then all begins anew. Each further round
+ * needs another process that makes a store and destroys it, so that few are enough. */
+#define ENTER_ROUNDS_MAX 4
+
+static peat_rc enter_directory(pt_store *s)
+{
+    peat_rc rc = PEAT_OK;
+    inventory inv;
+    bool removed = true;
+    for (int round = 0; removed && round < ENTER_ROUNDS_MAX; round++) {
+        if (s->dir != NULL)
+            s->env->dir_close(s->env->ctx, s->dir);
+        s->dir = NULL;
+        TRY(open_directory(s));
+        TRY(look_around(s, &inv));   /* 1 */
+        rc = take_lock(s, &removed); /* 2 */
+    }
+    if (rc == PEAT_OK)
+        pt_sink_clear(&s->sink); /* of earlier rounds */
+out:
+    return rc;
 }
 
 /* ---- 3: superblock and manifest ---- */
@@ -166,10 +253,7 @@ static peat_rc open_catalog(pt_store *s)
 static peat_rc open_parts(pt_store *s)
 {
     peat_rc rc = PEAT_OK;
-    inventory inv;
-    TRY(open_directory(s));
-    TRY(look_around(s, &inv)); /* 1 */
-    TRY(take_lock(s));         /* 2 */
+    TRY(enter_directory(s)); /* 1, 2 */
     TRY(pt_cache_new(s->env, &s->epoch, s->settings.cache_bytes, &s->cache));
     pt_shelf_init(&s->shelf, s->env, s->dir, &s->sink, &s->epoch, s->cache);
     s->shelf.files.ahead_max = s->settings.ahead_bytes;

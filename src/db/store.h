@@ -31,6 +31,7 @@ typedef struct pt_settings {
     size_t memory_bytes;
     double space_target;
     uint64_t sync_interval_ns;
+    uint64_t lock_wait_ns; /* 0: who finds the store open elsewhere is told at once */
     int threads;
     pt_codec codec;
     bool may_create, read_only, error_if_exists, no_log;

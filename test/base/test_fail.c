@@ -66,20 +66,89 @@ static void the_code_follows_from_the_errno(void **state)
     }
 }
 
-static void a_long_text_is_cut_and_terminated(void **state)
+static void a_long_text_is_cut_and_terminated_and_keeps_its_cause(void **state)
 {
-    char text[2000];
-    for (size_t size = 500; size < 530; size++) { /* around the message's 512 */
+    char text[2000], cause[100];
+    (void)snprintf(cause, sizeof cause, ": %s", strerror(EIO));
+    for (size_t size = 400; size < 530; size++) { /* around the message's 512 */
         peat_error e;
         memset(text, 'x', size);
         text[size] = '\0';
         assert_int_equal(pt_fail_os(*state, EIO, "%s", text), PEAT_IO);
         memset(&e, 1, sizeof e);
         pt_sink_get(*state, &e);
-        size_t n = strnlen(e.message, sizeof e.message);
-        assert_true(n < sizeof e.message);
-        assert_memory_equal(e.message, text, n < size ? n : size);
+        size_t n = strnlen(e.message, sizeof e.message), kept = n - strlen(cause);
+        assert_true(n < sizeof e.message && (kept == size || n == sizeof e.message - 1));
+        assert_memory_equal(e.message, text, kept);
+        assert_string_equal(e.message + kept, cause);
     }
+}
+
+/* Names come from outside: an error stays one line, and drives no terminal. */
+static void control_bytes_stand_escaped(void **state)
+{
+    peat_error e;
+    char path[3] = {0};
+    for (int c = 1; c < 256; c++) {
+        path[0] = (char)c;
+        path[1] = 'z';
+        (void)pt_fail(*state, PEAT_IO, "[%s]", path);
+        pt_sink_describe(*state, PEAT_IO, path, &e);
+        for (const char *p = e.message; *p != '\0'; p++)
+            assert_true((unsigned char)*p >= 0x20 && *p != 0x7f);
+        assert_non_null(strstr(e.message, c < 0x20 || c == 0x7f ? "z: [\\x" : path));
+    }
+}
+
+/* Whatever the path: cause, file and offset are there, and of the path its beginning and its end.
+ */
+static void a_long_path_is_cut_and_not_what_happened(void **state)
+{
+    static const char what[] = "t-000001.tab @4096: checksum 1 instead of 2";
+    for (size_t size = 1; size < 1500; size++) {
+        char path[1500];
+        peat_error e;
+        memset(path, 'p', size);
+        path[size] = '\0';
+        if (size % 3 == 0) /* escapes and characters of two bytes are not cut through */
+            for (size_t i = 8; i + 20 < size; i += 2)
+                memcpy(path + i, size % 2 == 0 ? "\xc3\xa4" : "\n\n", 2);
+        memcpy(path, "/disk/", size < 6 ? size : 6);
+        if (size > 16)
+            memcpy(path + size - 6, "/store", 6);
+        (void)pt_fail_at(*state, PEAT_CORRUPT, "t-000001.tab", 4096, "checksum 1 instead of 2");
+        memset(&e, 1, sizeof e);
+        pt_sink_describe(*state, PEAT_CORRUPT, path, &e);
+        size_t n = strnlen(e.message, sizeof e.message);
+        assert_true(n < sizeof e.message && n > strlen(what));
+        assert_string_equal(e.message + n - strlen(what), what);
+        assert_memory_equal(e.message, path, size < 6 ? size : 6);
+        if (size > 16)
+            assert_non_null(strstr(e.message, "/store: "));
+        if (size < 400 && size % 3 != 0)
+            assert_memory_equal(e.message, path, size);
+        for (const char *p = e.message; *p != '\0'; p++)
+            if (*p == '\xc3')
+                assert_true(*++p == '\xa4');
+            else
+                assert_true((unsigned char)*p >= 0x20 && (unsigned char)*p < 0x7f);
+    }
+}
+
+/* A text of full length leaves room for some of the path. */
+static void a_long_text_leaves_the_path(void **state)
+{
+    char text[600];
+    peat_error e;
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    (void)pt_fail(*state, PEAT_IO, "%s", text);
+    pt_sink_describe(*state, PEAT_IO, "/disk/store", &e);
+    assert_memory_equal(e.message, "/disk/store: xxx", 16);
+    assert_int_equal(strnlen(e.message, sizeof e.message), sizeof e.message - 1);
+    pt_sink_describe(*state, PEAT_IO, text, &e); /* and of a path something of the text */
+    assert_non_null(strstr(e.message, "...xxx"));
+    assert_non_null(strstr(e.message, ": xxx"));
 }
 
 static void the_first_fence_stays(void **state)
@@ -136,9 +205,15 @@ static void errors_of_threads_do_not_mix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_fresh_sink_says_nothing),       CASE(an_error_keeps_code_and_text),
-        CASE(the_code_follows_from_the_errno), CASE(a_long_text_is_cut_and_terminated),
-        CASE(the_first_fence_stays),           CASE(errors_of_threads_do_not_mix),
+        CASE(a_fresh_sink_says_nothing),
+        CASE(an_error_keeps_code_and_text),
+        CASE(the_code_follows_from_the_errno),
+        CASE(a_long_text_is_cut_and_terminated_and_keeps_its_cause),
+        CASE(control_bytes_stand_escaped),
+        CASE(a_long_path_is_cut_and_not_what_happened),
+        CASE(a_long_text_leaves_the_path),
+        CASE(the_first_fence_stays),
+        CASE(errors_of_threads_do_not_mix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
