@@ -5,20 +5,24 @@ set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
-if(NOT CMAKE_BUILD_TYPE)
-    set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, RelWithDebInfo or Debug" FORCE)
+# Two files may have a name of file scope in common.
+set(CMAKE_UNITY_BUILD OFF)
+
+if(peat_alone)
+    if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+        set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, RelWithDebInfo, Debug or None" FORCE)
+    endif()
+    find_program(PEAT_CCACHE ccache)
+    if(PEAT_CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
+        set(CMAKE_C_COMPILER_LAUNCHER "${PEAT_CCACHE}")
+    endif()
 endif()
 
 # PT_ASSERT is on in every build, PT_DCHECK only with PT_DEBUG: Debug and sanitizer builds.
-if(PEAT_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
+if(PEAT_SANITIZE)
     add_compile_definitions(PT_DEBUG=1)
-endif()
-set(CMAKE_C_FLAGS_RELEASE "-O3 -g -DNDEBUG")
-set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
-
-find_program(PEAT_CCACHE ccache)
-if(PEAT_CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
-    set(CMAKE_C_COMPILER_LAUNCHER "${PEAT_CCACHE}")
+else()
+    add_compile_definitions($<$<CONFIG:Debug>:PT_DEBUG=1>)
 endif()
 
 add_library(peat_flags INTERFACE)

@@ -109,12 +109,14 @@ struct peat_env {
     void (*fork_mark_free)(void *ctx, const uint32_t *mark);
 };
 
-#if defined(__GNUC__) && !defined(PEAT_STATIC_ONLY)
-__attribute__((visibility("default")))
+#if !defined(PEAT_API) && defined(__GNUC__)
+#define PEAT_API __attribute__((visibility("default")))
+#elif !defined(PEAT_API)
+#define PEAT_API
 #endif
+
 /* The real operating system. Static storage, never freed. */
-const peat_env *
-peat_env_default(void);
+PEAT_API const peat_env *peat_env_default(void);
 
 /* For peat_options.test: sizes that are normally derived from memory_bytes and the size of the
  * store. Test builds make them tiny so that a few thousand entries meet every shape. They never

@@ -6,6 +6,12 @@
 #ifndef PT_BASE_BASE_H
 #define PT_BASE_BASE_H
 
+/* Before anything is included: no other message comes first. Offsets, sequences and sizes of 64
+ * bits are loaded, stored and mapped at once everywhere. */
+#if !defined(__SIZEOF_POINTER__) || __SIZEOF_POINTER__ != 8
+#error "Peat is for 64-bit systems only: pointers and size_t have 8 bytes"
+#endif
+
 #include "peat.h"
 
 #include <inttypes.h>

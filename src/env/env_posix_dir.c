@@ -182,8 +182,8 @@ static void write_holder(int fd, pid_t pid)
 {
     char text[24];
     int n = snprintf(text, sizeof text, "%lld\n", (long long)pid);
-    if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) != (ssize_t)n)
-        (void)ftruncate(fd, 0);
+    bool cut = ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) != (ssize_t)n;
+    (void)(cut && ftruncate(fd, 0) == 0);
 }
 
 /* False when the name was removed or replaced between the open and the lock. */

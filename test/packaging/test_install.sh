@@ -15,16 +15,17 @@ cp "$tmp/consumer.c" "$tmp/consumer.cc"
 
 echo "== install with DESTDIR"
 DESTDIR=$tmp/root cmake --install "$PEAT_BUILD_DIR" >"$tmp/install.log" || { cat "$tmp/install.log"; exit 1; }
-prefix=$(sed -n 's/^prefix=//p' "$PEAT_BUILD_DIR/peat.pc")
-libdir=$(sed -n 's/^libdir=//p' "$PEAT_BUILD_DIR/peat.pc")
 root=$tmp/root
+prefix=$(sed -n 's/^CMAKE_INSTALL_PREFIX:[A-Z]*=//p' "$PEAT_BUILD_DIR/CMakeCache.txt")
+libdir=$(cd "$root" && find . -name peat.pc)
+libdir=${libdir#.} libdir=${libdir%/pkgconfig/peat.pc}
 export PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=$root$libdir/pkgconfig
 export LD_LIBRARY_PATH=$root$libdir
 
 headers=$(cd "$root$prefix/include" && find . -type f | LC_ALL=C sort | tr '\n' ' ')
 [[ $headers == "./peat.h ./peat_admin.h ./peat_env.h " ]] || fail "installed headers are: $headers"
-[[ -L $root$libdir/libpeat.so && -L $root$libdir/libpeat.so.0 ]] || fail "library links are missing"
-readelf -d "$root$libdir/libpeat.so" | grep -q 'SONAME.*\[libpeat\.so\.0\]' || fail "wrong SONAME"
+[[ -L $root$libdir/libpeat.so && -L $root$libdir/libpeat.so.0.1 ]] || fail "library links are missing"
+readelf -d "$root$libdir/libpeat.so" | grep -q 'SONAME.*\[libpeat\.so\.0\.1\]' || fail "wrong SONAME"
 if grep -rIl -e "$PEAT_SRC_DIR/" -e "$PEAT_BUILD_DIR" "$root" --include='*.pc' --include='*.cmake' --include='*.h'; then
     fail "the files above name the build machine's folders"
 fi
@@ -44,6 +45,28 @@ ldd "$tmp/c-static" | grep -q libpeat && fail "the static program asks for libpe
 run "$tmp/c-static"
 c++ -std=c++11 -pedantic -Wall -Wextra -Werror "$tmp/consumer.cc" -o "$tmp/cpp-shared" "${flags[@]}"
 run "$tmp/cpp-shared"
+
+echo "== a tree that was moved, into a folder with a space"
+mv "$root$prefix" "$tmp/moved tree"
+for define in --dont-define-prefix --define-prefix; do
+    eval "flags=($(PKG_CONFIG_SYSROOT_DIR= PKG_CONFIG_LIBDIR="$tmp/moved tree/${libdir#"$prefix"/}/pkgconfig" \
+        pkg-config "$define" --cflags --libs peat))"
+    "$PEAT_CC" -std=c99 "$tmp/consumer.c" -o "$tmp/c-moved" "${flags[@]}"
+    LD_LIBRARY_PATH="$tmp/moved tree/${libdir#"$prefix"/}" run "$tmp/c-moved"
+    rm -rf "$tmp/store-c-moved"
+done
+mv "$tmp/moved tree" "$root$prefix"
+
+echo "== components"
+for component in runtime dev command; do
+    DESTDIR=$tmp/$component cmake --install "$PEAT_BUILD_DIR" --component "$component" >/dev/null
+done
+[[ -n ${PEAT_BIN:-} ]] && test -x "$tmp/command$prefix/bin/peat"
+test -f "$tmp/dev$prefix/include/peat.h"
+[[ -L $tmp/dev$libdir/libpeat.so && -L $tmp/runtime$libdir/libpeat.so.0.1 ]] || fail "the library's links are misplaced"
+files() { (cd "$1" && find . ! -type d | sort); }
+diff <(files "$root") <(for component in runtime dev command; do files "$tmp/$component"; done | sort) ||
+    fail "a file is in no component, or in two"
 
 echo "== find_package"
 mkdir "$tmp/project"
