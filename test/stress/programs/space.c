@@ -32,6 +32,7 @@ static const struct {
     {"shell", load_shell},
     {"idle", load_idle},
     {"amplification", load_amplification},
+    {"amplification_small", load_amplification_small},
 };
 
 static double mib(uint64_t n)
@@ -42,7 +43,7 @@ static double mib(uint64_t n)
 static void report(space *s)
 {
     const space_sample *w = &s->worst;
-    (void)printf("%-13s %4" PRIu64
+    (void)printf("%-19s %4" PRIu64
                  " MiB, threads %2d: worst %.2f of the bound (%.1f MiB for %.1f live, %.1f "
                  "allowed); in the end %.2f",
                  s->load, s->budget_bytes / MIB, s->threads, w->ratio, mib(w->dir_bytes),

@@ -57,6 +57,7 @@ typedef struct space {
     uint32_t *sizes; /* of the values by the number of the key; 0: not there */
     uint64_t key_count;
     bool scattered;          /* the order of keys is not that of their numbers */
+    bool halved;             /* the second half of a value repeats the first */
     uint64_t overhead_bytes; /* an entry's in a table, counted as live */
     _Atomic uint64_t live_bytes, held_bytes, freed_bytes, user_bytes;
     bool holding; /* what is freed is seen by an open read point */
@@ -132,5 +133,6 @@ void load_quiet_shrink(space *s);
 void load_shell(space *s);
 void load_idle(space *s);
 void load_amplification(space *s);
+void load_amplification_small(space *s);
 
 #endif

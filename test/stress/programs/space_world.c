@@ -10,6 +10,7 @@
 
 #define POOL_BYTES (32 * MIB)
 #define WORK_UNITS 64u
+#define HALVED_MAX 1024u
 
 void must(peat_rc rc, const char *what)
 {
@@ -232,9 +233,15 @@ static void account(space *s, uint64_t number, uint32_t after)
 void space_put(space *s, uint64_t number, uint32_t value_bytes)
 {
     char key[32];
+    uint8_t halves[HALVED_MAX];
     uint64_t at = mix(number * 31 + atomic_load(&s->user_bytes)) % POOL_BYTES;
-    must(peat_put(s->db, NULL, space_key(s, number, key), peat_bytes(s->pool + at, value_bytes)),
-         "put");
+    const uint8_t *value = s->pool + at;
+    if (s->halved && value_bytes <= HALVED_MAX) {
+        memcpy(halves, value, value_bytes / 2);
+        memcpy(halves + value_bytes / 2, value, value_bytes - value_bytes / 2);
+        value = halves;
+    }
+    must(peat_put(s->db, NULL, space_key(s, number, key), peat_bytes(value, value_bytes)), "put");
     account(s, number, value_bytes);
 }
 
