@@ -3,7 +3,7 @@
  * scan.c - see scan.h.
  *
  * Below is one merged iterator over the memtables and tables of a view, which shows every version
- * of every key (forward newest first, backward oldest first).
+ * of every key in tables (forward newest first, backward oldest first), and one of each memtable.
  *
  * Invariant 1. At FORWARD `below` stands on the entry shown; key and value are its own.
  * Invariant 2. At BACKWARD `below` stands before all versions of the key shown, or at the end of
@@ -17,12 +17,12 @@
 #include "entry/merge_iter.h"
 #include "version/version_iter.h"
 
-static peat_rc open_memory(pt_mem *m, pt_iter **children, size_t *io_count)
+static peat_rc open_memory(const pt_scan *c, pt_mem *m, pt_iter **children, size_t *io_count)
 {
     pt_memtable_stats stats = pt_memtable_get_stats(m->table);
     if (stats.entries == 0)
         return PEAT_OK; /* what comes later is newer than this scan */
-    peat_rc rc = pt_memtable_iter_new(m->table, &children[*io_count]);
+    peat_rc rc = pt_memtable_iter_new_at(m->table, c->link.seq, &children[*io_count]);
     *io_count += rc == PEAT_OK;
     return rc;
 }
@@ -34,9 +34,9 @@ static peat_rc open_below(pt_scan *c, bool whole_table)
     size_t n = 0;
     pt_version_iter_options o = {
         .lower = c->lower, .upper = c->upper, .hint = whole_table ? PT_FETCH_ONCE : PT_FETCH_SCAN};
-    TRY(open_memory(c->view->active, children, &n));
+    TRY(open_memory(c, c->view->active, children, &n));
     for (size_t i = 0; i < c->view->immutable_count; i++)
-        TRY(open_memory(c->view->immutables[i], children, &n));
+        TRY(open_memory(c, c->view->immutables[i], children, &n));
     TRY(pt_version_iter_new(c->store->env, c->view->version, &o, &children[n]));
     n++;
     TRY(pt_merge_iter_new(c->store->env, children, n, &c->below));

@@ -21,6 +21,9 @@
 /* The right edge may be nearly empty on every level; one leaf is kept in stock. */
 #define EDGE_BYTES (2 * PT_LEAF_BYTES + PT_TREE_LEVELS_MAX * PT_INNER_BYTES + NODE_ALIGN)
 
+_Static_assert(PT_LATER_BYTES <= NODE_SHARE && PT_LATER_BYTES <= SPLITS_WORST,
+               "both rules count an entry in the tree, or one with a node of its own");
+
 static size_t overhead_bytes(size_t head_bytes)
 {
     return (size_t)pt_round_up(head_bytes, PT_ARENA_UNIT) + EDGE_BYTES;

@@ -34,6 +34,10 @@
 /* Head, a large value's size, and filling up to the unit. */
 #define PT_RECORD_EXTRA_MAX (PT_RECORD_HEAD_BYTES + 4u + PT_ARENA_UNIT - 1)
 
+/* The node of a version that is not the first of its key (versions.h). Such an entry takes no slot
+ * in the tree: its node is counted in the place of its share of the tree's. */
+#define PT_LATER_BYTES 16u
+
 #define PT_ARENA_SHARDS 8u /* writers that count at once without sharing a cache line */
 
 /* Added so far. A writer claims a shard with one exchange and then needs no other. */

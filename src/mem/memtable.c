@@ -98,8 +98,9 @@ bool pt_memtable_get(const pt_memtable *m, pt_slice key, uint64_t seq_max, pt_en
     pt_tree_find(m, key, &place);
     if (place.record == 0)
         return false;
+    uint32_t looks = 0;
     const pt_record *found =
-        pt_record_visible(&m->arena, pt_record_at(&m->arena, place.record), seq_max);
+        pt_versions_visible(&m->arena, pt_record_at(&m->arena, place.record), seq_max, &looks);
     if (found == NULL)
         return false;
     pt_record_entry(found, ret_entry);

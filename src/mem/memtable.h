@@ -55,7 +55,11 @@ pt_memtable_stats pt_memtable_get_stats(const pt_memtable *m);
 void pt_memtable_measure(const pt_memtable *m, pt_slice lower, pt_slice upper,
                          uint64_t *ret_entries, uint64_t *ret_bytes);
 
-/* Holds a reference. Sees entries added while it walks, or not; never a torn one. */
+/* Hold a reference. See entries added while they walk, or not; never a torn one. The first shows
+ * every version of every key. The second, for who reads as of `seq`, shows one of each: the newest
+ * that may be seen, or, where all are newer, one of those. However many there are, it looks at a
+ * number that grows with their logarithm. */
 peat_rc pt_memtable_iter_new(pt_memtable *m, pt_iter **ret_iter) PT_MUST_USE;
+peat_rc pt_memtable_iter_new_at(pt_memtable *m, uint64_t seq, pt_iter **ret_iter) PT_MUST_USE;
 
 #endif

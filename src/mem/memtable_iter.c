@@ -8,8 +8,8 @@
  * From leaf to leaf: `next` is read together with `hi` and leads to the leaf whose lo it is, for
  * ever. `prev` may lag behind a split, but only to the left: go right until the leaf ends where
  * ours begins.
- * Versions of a key: see record.h. Backward they are collected first, because they are linked from
- * new to old.
+ * Versions of a key: see versions.h. Who reads as of a sequence gets one of each key; a slot then
+ * is a step in both directions.
  */
 #include "mem/memtable.h"
 
@@ -27,9 +27,8 @@ typedef struct mem_iter {
     /* Where we stand: a version, and the record that stands in the tree for its key. */
     const pt_record *version;
     const pt_record *in_tree;
-    /* Backward: all versions of the key, newest first; version_count 0: not collected. */
-    const pt_record **versions;
-    size_t versions_capacity, version_count, version_at;
+    bool all;     /* every version is shown */
+    uint64_t seq; /* else: the newest of at most this, fixed */
 } mem_iter;
 
 static mem_iter *mem_iter_of(pt_iter *it)
@@ -102,43 +101,12 @@ static peat_rc stand_on(mem_iter *it, const pt_record *version)
     return PEAT_OK;
 }
 
-static const pt_record *linked(const mem_iter *it, const pt_record *r)
+/* What a slot shows to who reads as of a sequence. */
+static const pt_record *readable(const mem_iter *it)
 {
-    uint32_t link = pt_record_link(r);
-    return link != 0 ? pt_record_at(&it->m->arena, link) : NULL;
-}
-
-static const pt_record *newest_version(const mem_iter *it)
-{
-    const pt_record *r = linked(it, it->in_tree);
-    return r != NULL && pt_record_seq(r) > pt_record_seq(it->in_tree) ? r : it->in_tree;
-}
-
-/* The version before `r` in time, or NULL. */
-static const pt_record *older_version(const mem_iter *it, const pt_record *r)
-{
-    uint64_t own = pt_record_seq(it->in_tree);
-    const pt_record *older = linked(it, r);
-    if (r == it->in_tree) {
-        while (older != NULL && pt_record_seq(older) > own)
-            older = linked(it, older);
-        return older;
-    }
-    bool own_is_next = own < pt_record_seq(r) && (older == NULL || own > pt_record_seq(older));
-    return own_is_next ? it->in_tree : older;
-}
-
-static peat_rc collect_versions(mem_iter *it)
-{
-    size_t n = 0;
-    for (const pt_record *r = newest_version(it); r != NULL; r = older_version(it, r)) {
-        if (!pt_grow(it->m->arena.env, &it->versions, &it->versions_capacity, n + 1,
-                     sizeof(const pt_record *)))
-            return PEAT_NOMEM;
-        it->versions[n++] = r;
-    }
-    it->version_count = n;
-    return PEAT_OK;
+    uint32_t looks = 0;
+    const pt_record *r = pt_versions_visible(&it->m->arena, it->in_tree, it->seq, &looks);
+    return r != NULL ? r : it->in_tree;
 }
 
 /* The key in slot `at` of the copy, at its newest version. */
@@ -147,8 +115,7 @@ static peat_rc enter_forward(mem_iter *it)
     if (it->at + AHEAD < it->count)
         prefetch_record(it, it->at + AHEAD);
     it->in_tree = pt_record_at(&it->m->arena, it->records[it->at]);
-    it->version_count = 0;
-    return stand_on(it, newest_version(it));
+    return stand_on(it, it->all ? pt_versions_newest(&it->m->arena, it->in_tree) : readable(it));
 }
 
 /* The same at its oldest version. */
@@ -157,14 +124,7 @@ static peat_rc enter_backward(mem_iter *it)
     if (it->at >= AHEAD)
         prefetch_record(it, it->at - AHEAD);
     it->in_tree = pt_record_at(&it->m->arena, it->records[it->at]);
-    it->version_count = 0;
-    if (PT_LIKELY(pt_record_link(it->in_tree) == 0))
-        return stand_on(it, it->in_tree);
-    peat_rc rc = collect_versions(it);
-    if (rc != PEAT_OK)
-        return rc;
-    it->version_at = it->version_count - 1;
-    return stand_on(it, it->versions[it->version_at]);
+    return stand_on(it, it->all ? pt_versions_oldest(&it->m->arena, it->in_tree) : readable(it));
 }
 
 /* it->at is behind or on a slot of the copy. */
@@ -238,40 +198,31 @@ static peat_rc iter_seek_for_prev(pt_iter *base, pt_slice key)
     return backward_from(it, it->at + found);
 }
 
+/* The key has versions beside the one that stands in the tree, and all are shown. */
+static bool has_versions(const mem_iter *it)
+{
+    return it->all && PT_UNLIKELY(pt_record_link(it->in_tree) != 0);
+}
+
 static peat_rc iter_next(pt_iter *base)
 {
     mem_iter *it = mem_iter_of(base);
-    if (PT_UNLIKELY(pt_record_link(it->in_tree) != 0)) {
-        const pt_record *older = older_version(it, it->version);
-        it->version_count = 0;
-        if (older != NULL)
-            return stand_on(it, older);
+    if (has_versions(it)) {
+        const pt_record *r = pt_versions_older(&it->m->arena, it->in_tree, it->version);
+        if (r != NULL)
+            return stand_on(it, r);
     }
     it->at++;
     return forward_from(it);
 }
 
-/* Where we stand among the versions, once they are collected. */
-static peat_rc find_version(mem_iter *it)
-{
-    peat_rc rc = collect_versions(it);
-    if (rc != PEAT_OK)
-        return rc;
-    it->version_at = 0;
-    while (it->versions[it->version_at] != it->version)
-        it->version_at++;
-    return PEAT_OK;
-}
-
 static peat_rc iter_prev(pt_iter *base)
 {
     mem_iter *it = mem_iter_of(base);
-    if (PT_UNLIKELY(pt_record_link(it->in_tree) != 0)) {
-        peat_rc rc = it->version_count == 0 ? find_version(it) : PEAT_OK;
-        if (rc != PEAT_OK)
-            return rc;
-        if (it->version_at > 0)
-            return stand_on(it, it->versions[--it->version_at]);
+    if (has_versions(it)) {
+        const pt_record *r = pt_versions_newer(&it->m->arena, it->in_tree, it->version);
+        if (r != NULL)
+            return stand_on(it, r);
     }
     return backward_from(it, it->at);
 }
@@ -280,7 +231,6 @@ static void iter_done(pt_iter *base)
 {
     mem_iter *it = mem_iter_of(base);
     pt_memtable *m = it->m;
-    pt_free(m->arena.env, it->versions);
     pt_free(m->arena.env, it);
     pt_memtable_unref(m);
 }
@@ -294,13 +244,25 @@ static const pt_iter_ops mem_iter_ops = {
     .done = iter_done,
 };
 
-peat_rc pt_memtable_iter_new(pt_memtable *m, pt_iter **ret_iter)
+static peat_rc iter_new(pt_memtable *m, bool all, uint64_t seq, pt_iter **ret_iter)
 {
     mem_iter *it = pt_alloc_zero(m->arena.env, sizeof *it);
     if (it == NULL)
         return PEAT_NOMEM;
     it->base.ops = &mem_iter_ops;
     it->m = pt_memtable_ref(m);
+    it->all = all;
+    it->seq = seq;
     *ret_iter = &it->base;
     return PEAT_OK;
+}
+
+peat_rc pt_memtable_iter_new(pt_memtable *m, pt_iter **ret_iter)
+{
+    return iter_new(m, true, 0, ret_iter);
+}
+
+peat_rc pt_memtable_iter_new_at(pt_memtable *m, uint64_t seq, pt_iter **ret_iter)
+{
+    return iter_new(m, false, seq, ret_iter);
 }

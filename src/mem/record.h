@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * record.h - one version of a key in the arena: 16 bytes, a large value's size, key, value.
- *
- * The first version of a key that arrives stands in the tree, for good. Later arrivals hang on its
- * link, newest first among themselves; the one in the tree takes its place among them by its
- * sequence, so that `link` is the only word of a record that ever changes. A put of a new key so
- * costs one record and no version list, and an overwrite is one compare-and-swap.
+ * How the versions of a key hang together: versions.h. `link` is the only word that ever changes.
  */
 #ifndef PT_MEM_RECORD_H
 #define PT_MEM_RECORD_H
@@ -14,7 +10,7 @@
 
 typedef struct pt_record {
     uint64_t seq_kind;     /* sequence above 8 bits of kind */
-    _Atomic uint32_t link; /* in the tree: the newest of the others; else the next older one */
+    _Atomic uint32_t link; /* in the tree: node of the newest later arrival; else its own node */
     uint16_t user_key_size;
     uint16_t value_size; /* 0xffff: 4 bytes of size stand before the key */
     uint8_t bytes[];
@@ -37,7 +33,7 @@ static inline uint64_t pt_record_seq(const pt_record *r)
 
 static inline uint32_t pt_record_link(const pt_record *r)
 {
-    /* acquire: pairs with the compare-and-swap in pt_record_chain */
+    /* acquire: pairs with the compare-and-swap in pt_versions_add */
     return atomic_load_explicit(&r->link, memory_order_acquire);
 }
 
@@ -84,38 +80,6 @@ static inline void pt_record_write(pt_record *r, const pt_entry *e)
     memcpy(p, e->key.data, e->key.size);
     if (e->value.size != 0)
         memcpy(p + e->key.size, e->value.data, e->value.size);
-}
-
-/* Hangs the record on the one that stands in the tree for its key. */
-static inline void pt_record_chain(const pt_arena *a, pt_record *in_tree, uint32_t offset)
-{
-    pt_record *r = pt_record_at(a, offset);
-    _Atomic uint32_t *place = &in_tree->link;
-    uint32_t next = pt_record_link(in_tree);
-    do {
-        while (next != 0 && pt_record_seq(pt_record_at(a, next)) > pt_record_seq(r)) {
-            place = &pt_record_at(a, next)->link;
-            next = pt_record_link(pt_record_at(a, next));
-        }
-        atomic_store_explicit(&r->link, next, memory_order_relaxed);
-        /* release: pairs with pt_record_link; the record is complete */
-    } while (!atomic_compare_exchange_weak_explicit(place, &next, offset, memory_order_release,
-                                                    memory_order_acquire));
-}
-
-/* The newest version with seq <= seq_max, or NULL. */
-static inline const pt_record *pt_record_visible(const pt_arena *a, const pt_record *in_tree,
-                                                 uint64_t seq_max)
-{
-    uint64_t own = pt_record_seq(in_tree);
-    const pt_record *found = own <= seq_max ? in_tree : NULL;
-    for (uint32_t at = pt_record_link(in_tree); at != 0;) {
-        const pt_record *r = pt_record_at(a, at);
-        if (pt_record_seq(r) <= seq_max)
-            return found != NULL && own > pt_record_seq(r) ? found : r;
-        at = pt_record_link(r);
-    }
-    return found;
 }
 
 #endif

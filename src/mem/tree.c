@@ -206,7 +206,7 @@ void pt_tree_add(pt_memtable *m, pt_slice key, uint32_t record)
         if (!find_at_right_edge(m, key, &place))
             pt_tree_find(m, key, &place);
         if (place.record != 0) {
-            pt_record_chain(&m->arena, pt_record_at(&m->arena, place.record), record);
+            pt_versions_add(&m->arena, pt_record_at(&m->arena, place.record), record);
             return;
         }
         if (place.count == PT_LEAF_SLOTS) {

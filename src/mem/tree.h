@@ -29,7 +29,7 @@
 #include "base/coding.h"
 #include "base/sync.h"
 #include "mem/memtable.h"
-#include "mem/record.h"
+#include "mem/versions.h"
 
 typedef struct pt_node {
     _Atomic uint64_t version; /* odd: locked */

@@ -20,7 +20,7 @@ static uint64_t newest_bytes(const pt_memtable *m, uint32_t record)
 {
     pt_entry e;
     const pt_record *in_tree = pt_record_at(&m->arena, record);
-    pt_record_entry(pt_record_visible(&m->arena, in_tree, UINT64_MAX), &e);
+    pt_record_entry(pt_versions_newest(&m->arena, in_tree), &e);
     return e.key.size - PT_KEYSPACE_BYTES + e.value.size;
 }
 

@@ -227,7 +227,7 @@ void pt_tree_add_splitting(pt_memtable *m, pt_slice key, uint32_t record)
     pt_place place;
     pt_leaf_search(m, leaf, key, &place);
     if (place.record != 0)
-        pt_record_chain(&m->arena, pt_record_at(&m->arena, place.record), record);
+        pt_versions_add(&m->arena, pt_record_at(&m->arena, place.record), record);
     else if (place.count < PT_LEAF_SLOTS)
         pt_leaf_insert(&place, record);
     else

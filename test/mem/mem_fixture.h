@@ -154,6 +154,59 @@ static inline void must_measure(fixture *f, pt_slice lower, pt_slice upper)
                  (unsigned long long)f->seed);
 }
 
+/* The entry `it` stands on is what a reader as of `seq` gets of the key whose newest version is
+ * item `i`: the newest it may see, or one that is too new when there is none. */
+static inline void must_be_readable(const fixture *f, const char *what, const pt_iter *it,
+                                    uint64_t seq, size_t i)
+{
+    const pt_entry *e = &f->model.items[i];
+    pt_slice key = e->key;
+    for (; i < f->model.count && pt_slice_equal(f->model.items[i].key, key); i++) {
+        e = &f->model.items[i];
+        if (e->seq <= seq) {
+            must_equal(f, what, &it->at, e);
+            return;
+        }
+    }
+    if (!pt_slice_equal(it->at.key, key) || it->at.seq <= seq)
+        fail_msg("%s: found seq %llu where all are newer; repeat with PEAT_TEST_SEED=%llu", what,
+                 (unsigned long long)it->at.seq, (unsigned long long)f->seed);
+}
+
+/* The newest version of the key before, or SIZE_MAX. */
+static inline size_t model_key_before(model *m, size_t i)
+{
+    return i == 0 ? SIZE_MAX : model_find(m, m->items[i - 1].key, UINT64_MAX);
+}
+
+/* One entry of each key, both ways, and turning on the way. */
+static inline void must_walk_as_of(fixture *f, uint64_t seq)
+{
+    pt_iter *it = NULL;
+    model_sort(&f->model);
+    assert_int_equal(pt_memtable_iter_new_at(f->m, seq, &it), PEAT_OK);
+    size_t i = 0, last = model_key_before(&f->model, f->model.count);
+    for (peat_rc rc = pt_iter_first(it); rc == PEAT_OK; rc = pt_iter_next(it)) {
+        assert_true(i < f->model.count);
+        must_be_readable(f, "next as of", it, seq, i);
+        if (rng_below(&f->rng, 8) == 0 && i != 0) {
+            assert_int_equal(pt_iter_prev(it), PEAT_OK);
+            must_be_readable(f, "turn as of", it, seq, model_key_before(&f->model, i));
+            assert_int_equal(pt_iter_next(it), PEAT_OK);
+        }
+        i = model_find(&f->model, f->model.items[i].key, 0);
+        i += i < f->model.count && pt_slice_equal(f->model.items[i].key, it->at.key);
+    }
+    assert_int_equal(i, f->model.count);
+    for (peat_rc rc = pt_iter_last(it); rc == PEAT_OK; rc = pt_iter_prev(it)) {
+        assert_true(last != SIZE_MAX);
+        must_be_readable(f, "prev as of", it, seq, last);
+        last = model_key_before(&f->model, last);
+    }
+    assert_true(last == SIZE_MAX);
+    pt_iter_done(it);
+}
+
 static inline void must_agree(fixture *f, key_shape shape, uint64_t id_max)
 {
     must_walk_both_ways(f);
@@ -179,6 +232,8 @@ static inline void must_agree(fixture *f, key_shape shape, uint64_t id_max)
         must_measure(f, turn ? b : a, turn ? a : b);
     }
     pt_iter_done(it);
+    must_walk_as_of(f, rng_below(&f->rng, f->next_seq + 1));
+    must_walk_as_of(f, PT_SEQ_MAX);
 }
 
 static inline void add_random(fixture *f, key_shape shape, uint64_t id, uint64_t seq)

@@ -43,6 +43,8 @@ static void many_versions_of_one_key_come_newest_first(void **state)
     must_walk_both_ways(&f);
     for (uint64_t seq = 0; seq < 3010; seq += 7)
         must_find(&f, f.model.items[1].key, seq);
+    for (uint64_t seq = 0; seq < 3010; seq += 601)
+        must_walk_as_of(&f, seq);
     fixture_done(&f);
 }
 
