@@ -419,8 +419,9 @@ PEAT_API peat_rc peat_exists(peat_db *db, const peat_read_options *options, peat
 
 /* As peat_get, but without copying the value. ret_value must be PEAT_PINNED_INIT or unpinned. The
  * bytes stay as they are until peat_unpin, whatever happens to the store meanwhile. A pin holds
- * memory (a block, or a memtable): keep few, and not for long. peat_unpin lets go of the bytes and
- * sets pinned to PEAT_PINNED_INIT; NULL and PEAT_PINNED_INIT are fine. */
+ * memory, a block of a table, or a copy of what has no table yet: keep few, and not for long.
+ * peat_unpin lets go of the bytes and sets pinned to PEAT_PINNED_INIT; NULL and PEAT_PINNED_INIT
+ * are fine. */
 PEAT_API peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options, peat_slice key,
                                  peat_pinned *ret_value);
 PEAT_API void peat_unpin(peat_pinned *pinned);
@@ -462,7 +463,15 @@ PEAT_API peat_rc peat_write(peat_db *db, const peat_write_options *options, peat
 
 /* ---- 7  Iterators: entries in order -------------------------------------------------------------
  * An iterator sees one point of the order of writing, fixed when it is opened (or the snapshot's).
- * It holds resources of the store (old versions, files) until closed.
+ * Until it is closed the store keeps the versions it sees. One that has not moved yet holds nothing
+ * else. One that stands still holds what was the store's when it last moved: the part of it that
+ * was in memory, and the files. What the store has replaced of these since, flushed memory and
+ * merged files, it lets go when it moves again, and goes on from its place; so a slow one holds
+ * little, and one that is left standing should be closed. Flushed memory that is still held counts
+ * as pinned_bytes of the statistics, and writers are slowed to the pace of the background by more
+ * than about one memtable of it, beside their own. Rows that were deleted are walked over once,
+ * then iterators know for a while that there is nothing: the head of a queue costs the same
+ * whatever its length.
  *
  * A movement returns PEAT_OK (it stands on an entry), or PEAT_END or a read error (it stands
  * nowhere). A refused key (PEAT_INVALID, PEAT_TOO_BIG) does not move it. A new one stands before
@@ -523,9 +532,9 @@ PEAT_API peat_rc peat_iter_fill_back(peat_iter *iter, peat_row *rows, size_t n, 
 
 /* ---- 8  Snapshots -------------------------------------------------------------------------------
  * A snapshot is the state after all writes that had returned when it was opened: use it in
- * peat_read_options and peat_iter_options. It costs nothing to open; while it is open the store
- * keeps the versions it sees, so old ones take space. It may be shared by threads and does not
- * survive the process. With another store than its own it is PEAT_INVALID. */
+ * peat_read_options and peat_iter_options. It costs nothing to open and holds no memory; while it
+ * is open the store keeps the versions it sees, so old ones take space. It may be shared by threads
+ * and does not survive the process. With another store than its own it is PEAT_INVALID. */
 
 /* Opens one. It is closed with peat_snapshot_close, before or after its store, when no call uses it
  * any more; iterators opened at it stay good. Returns PEAT_OK or PEAT_NOMEM. */

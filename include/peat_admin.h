@@ -214,7 +214,8 @@ PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lower, peat_slic
     X(space_debt_bytes)        /* = of these, above what space_target allows */                    \
     X(read_debt)               /* = slices a get may visit in the worst partition */               \
     X(snapshots)               /* = open */                                                        \
-    X(iterators)               /* = open */
+    X(iterators)               /* = open */                                                        \
+    X(hidden_steps)            /* entries iterators visited that led to no row */
 
 typedef struct peat_statistics {
     size_t size;

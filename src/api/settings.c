@@ -18,6 +18,10 @@
 /* Slices in a partition from which on a merge is due: with filters a missing slice costs a get
  * about 20 ns, and fewer would rewrite more. */
 #define SLICES_MAX 12u
+/* To ask costs about as much as eight steps; to keep a range as much as 30 (two locks, two keys).
+ */
+#define HIDDEN_STEPS_LOOK 8u
+#define HIDDEN_STEPS_NOTE 32u
 
 static size_t clamp_size(size_t n, size_t low, size_t high)
 {
@@ -66,6 +70,10 @@ static void apply_test_options(const peat_test_options *t, pt_settings *s)
 {
     if (t->memtable_bytes != 0)
         s->memtable_bytes = clamp_size(t->memtable_bytes, MEMTABLE_BYTES_MIN, (size_t)1 << 30);
+    if (t->memtable_bytes != 0 && t->memtable_bytes <= (size_t)1 << 20) { /* few keys, then */
+        s->hidden_steps_look = 1;
+        s->hidden_steps_note = 2;
+    }
     if (t->block_bytes != 0) /* what the cache has frames for */
         s->block_bytes = t->block_bytes <= 4096 ? 4096 : 16384;
     s->partition_bytes =
@@ -133,6 +141,8 @@ peat_rc pt_settings_resolve(const peat_options *options, pt_settings *ret, const
     ret->error_if_exists = o.error_if_exists;
     ret->no_log = o.no_log && !o.read_only;
     ret->slices_max = SLICES_MAX;
+    ret->hidden_steps_look = HIDDEN_STEPS_LOOK;
+    ret->hidden_steps_note = HIDDEN_STEPS_NOTE;
     divide_memory(ret);
     if (o.test != NULL) {
         peat_test_options t;

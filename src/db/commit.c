@@ -247,6 +247,8 @@ static peat_rc finish(pt_store *s, const pt_commit *c, pt_mem *m, uint64_t posit
 {
     peat_rc rc = PEAT_OK;
     uint64_t first = s->seq_next, last = first + c->count - 1;
+    if (PT_UNLIKELY(pt_empty_ranges_watch(&s->empty_ranges)))
+        pt_empty_ranges_note(&s->empty_ranges, c->payload);
     s->seq_next = last + 1;
     count_commit(s, c);
     uint64_t delay_ns = pt_pace_owe(s, c->payload.size);

@@ -21,6 +21,7 @@ static void init_parts(pt_store *s)
     pt_sink_init(&s->sink);
     pt_epoch_init(&s->epoch);
     pt_memtable_pool_init(&s->memtables, s->env, s->settings.memtable_bytes);
+    pt_empty_ranges_init(&s->empty_ranges, s->env);
     pt_mutex_init(&s->commit_mu);
     pt_mutex_init(&s->publish_mu);
     pt_cond_init(&s->publish_cond);

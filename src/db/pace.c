@@ -17,12 +17,18 @@
 /* Before the first unit was timed: a modest disk, 100 MB a second. */
 #define NS_PER_BYTE_GUESS 10.0
 
+/* Flushed memtables that readers still hold count as well, but for no more than the pace of the
+ * background: a reader that never comes back is not to stop the writers. */
 static double memory_debt(pt_store *s, const pt_view *v)
 {
     double used = (double)pt_memtable_get_stats(v->active->table).used_bytes;
     for (size_t i = 0; i < v->immutable_count; i++)
         used += (double)pt_memtable_get_stats(v->immutables[i]->table).used_bytes;
+    double left = (double)atomic_load_explicit(&s->left_bytes, memory_order_relaxed);
     double x = used / (double)s->settings.memtable_bytes - 1.5;
+    double with_left = x + left / (double)s->settings.memtable_bytes;
+    if (x < 1)
+        x = with_left < 1 ? with_left : 1;
     return x < 0 ? 0 : x > 2 ? 2 : x;
 }
 

@@ -225,15 +225,27 @@ peat_rc pt_store_exists(pt_store *s, const pt_get_options *options, pt_slice key
 
 /* ---- pinned values ---- */
 
-/* A pin is (memtable with the low bit set, nothing) or (table reference, pin of its block). It
- * holds the store. */
-static void pin_memory(get *g, peat_pinned *ret)
+/* A pin is (copy with the low bit set, nothing) or (table reference, pin of its block). It holds
+ * the store. What is in a memtable is copied: to hold all of that for one value is more than it is
+ * worth, and the memory would be missing from the budget. */
+typedef struct pin_copy {
+    pt_store *store;
+    size_t size; /* of all */
+    uint8_t bytes[];
+} pin_copy;
+
+static peat_rc pin_memory(get *g, peat_pinned *ret)
 {
-    pt_mem *m = pt_mem_ref(g->mem);
-    ret->reserved[0] = (char *)(void *)m + 1;
-    ret->reserved[1] = NULL;
-    ret->data = g->entry.value.data;
-    ret->size = g->entry.value.size;
+    size_t size = sizeof(pin_copy) + g->entry.value.size;
+    pin_copy *copy = (pin_copy *)pt_alloc(g->s->env, size);
+    if (copy == NULL)
+        return PEAT_NOMEM;
+    *copy = (pin_copy){.store = g->s, .size = size};
+    memcpy(copy->bytes, g->entry.value.data, g->entry.value.size);
+    atomic_fetch_add_explicit(&g->s->reader_bytes, size, memory_order_relaxed);
+    *ret = (peat_pinned){.data = copy->bytes, .size = g->entry.value.size};
+    ret->reserved[0] = (char *)(void *)copy + 1;
+    return PEAT_OK;
 }
 
 static void pin_held(get *g, peat_pinned *ret)
@@ -297,11 +309,12 @@ peat_rc pt_store_get_pinned(pt_store *s, const pt_get_options *options, pt_slice
     if (rc == PEAT_OK && g.entry.value.size == 0) {
         *ret_value = (peat_pinned){.data = "", .size = 0}; /* nothing to keep in place */
     } else if (rc == PEAT_OK) {
-        (void)pt_store_ref(s); /* the same pointer; the pin keeps it */
         if (g.mem != NULL)
-            pin_memory(&g, ret_value);
+            rc = pin_memory(&g, ret_value);
         else
             pin_held(&g, ret_value);
+        if (rc == PEAT_OK)
+            (void)pt_store_ref(s); /* the same pointer; the pin keeps it */
     }
     g.slot = PT_EPOCH_SLOTS; /* no slot is held: counted where everybody may count */
     if (rc >= 0)
@@ -320,9 +333,10 @@ void pt_store_unpin(peat_pinned *pinned)
         return;
     }
     if (((uintptr_t)p & 1) != 0) {
-        pt_mem *m = (pt_mem *)(void *)(p - 1);
-        s = m->store;
-        pt_mem_unref(m);
+        pin_copy *copy = (pin_copy *)(void *)(p - 1);
+        s = copy->store;
+        atomic_fetch_sub_explicit(&s->reader_bytes, copy->size, memory_order_relaxed);
+        pt_free(s->env, copy);
     } else {
         pt_tref *t = (pt_tref *)(void *)p;
         pt_block_ref ref = {.data = (const uint8_t *)pinned->data, .pin = pinned->reserved[1]};

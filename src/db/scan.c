@@ -10,42 +10,12 @@
  * its way; key and value are copies, or in memory that `below` still holds.
  * Invariant 3. At BEYOND, after a fill, `below` stands in the block of the row shown, behind what
  * is hidden after it; saved_key is the last key that it has passed.
+ * Invariant 4. At KEY `below` stands nowhere and there is no value: between taking a new view and
+ * the move that it was taken for.
  */
 #include "db/scan_state.h"
 
 #include "base/coding.h"
-#include "entry/merge_iter.h"
-#include "version/version_iter.h"
-
-static peat_rc open_memory(const pt_scan *c, pt_mem *m, pt_iter **children, size_t *io_count)
-{
-    pt_memtable_stats stats = pt_memtable_get_stats(m->table);
-    if (stats.entries == 0)
-        return PEAT_OK; /* what comes later is newer than this scan */
-    peat_rc rc = pt_memtable_iter_new_at(m->table, c->link.seq, &children[*io_count]);
-    *io_count += rc == PEAT_OK;
-    return rc;
-}
-
-static peat_rc open_below(pt_scan *c, bool whole_table)
-{
-    peat_rc rc = PEAT_OK;
-    pt_iter *children[PT_VIEW_IMMUTABLES_MAX + 2];
-    size_t n = 0;
-    pt_version_iter_options o = {
-        .lower = c->lower, .upper = c->upper, .hint = whole_table ? PT_FETCH_ONCE : PT_FETCH_SCAN};
-    TRY(open_memory(c, c->view->active, children, &n));
-    for (size_t i = 0; i < c->view->immutable_count; i++)
-        TRY(open_memory(c, c->view->immutables[i], children, &n));
-    TRY(pt_version_iter_new(c->store->env, c->view->version, &o, &children[n]));
-    n++;
-    TRY(pt_merge_iter_new(c->store->env, children, n, &c->below));
-    return PEAT_OK;
-out:
-    while (n-- > 0)
-        pt_iter_done(children[n]);
-    return rc;
-}
 
 static peat_rc copy_bounds(pt_scan *c, const pt_scan_options *o)
 {
@@ -65,25 +35,26 @@ peat_rc pt_scan_new(pt_store *s, const pt_scan_options *options, pt_scan **ret_s
         return PEAT_NOMEM;
     c->store = pt_store_ref(s);
     c->keys_only = options->keys_only;
+    c->whole_table = options->whole_table;
+    c->at_snapshot = options->has_seq;
     pt_bytes_init(&c->bounds, s->env);
     pt_bytes_init(&c->saved_key, s->env);
     pt_bytes_init(&c->saved_value, s->env);
-    /* the sequence first, the view after it: merges that begin in between keep what it sees */
+    pt_bytes_init(&c->empty_from, s->env);
+    pt_bytes_init(&c->empty_lower, s->env);
+    pt_bytes_init(&c->empty_upper, s->env);
+    /* the sequence first, the view later: merges that begin in between keep what it sees */
     if (options->has_seq)
         pt_snapshot_link_add_at(s, &c->link, options->seq);
     else
         pt_snapshot_link_add(s, &c->link);
-    c->view = pt_store_view(s);
     atomic_fetch_add_explicit(&s->iterators, 1, memory_order_relaxed);
     peat_rc rc = copy_bounds(c, options);
     if (rc == PEAT_OK)
-        rc = open_below(c, options->whole_table);
-    if (rc != PEAT_OK) {
+        *ret_scan = c;
+    else
         pt_scan_free(c);
-        return rc;
-    }
-    *ret_scan = c;
-    return PEAT_OK;
+    return rc;
 }
 
 void pt_scan_free(pt_scan *c)
@@ -91,6 +62,7 @@ void pt_scan_free(pt_scan *c)
     if (c == NULL || pt_store_forked(c->store))
         return; /* in a child nothing is touched: locks may be held by threads that are not there */
     pt_store *s = c->store;
+    pt_hidden_count(c);
     pt_iter_done(c->below);
     pt_view_unref(c->view);
     atomic_fetch_sub_explicit(&s->iterators, 1, memory_order_relaxed);
@@ -98,9 +70,13 @@ void pt_scan_free(pt_scan *c)
     pt_bytes_done(&c->bounds);
     pt_bytes_done(&c->saved_key);
     pt_bytes_done(&c->saved_value);
+    pt_bytes_done(&c->empty_from);
+    pt_bytes_done(&c->empty_lower);
+    pt_bytes_done(&c->empty_upper);
     while (c->chunk_count > 0)
         pt_bytes_done(&c->chunks[--c->chunk_count]);
     pt_free(s->env, c->chunks);
+    pt_scan_count_memory(c);
     pt_free(s->env, c);
     pt_store_unref(s);
 }
@@ -137,20 +113,44 @@ static peat_rc next_below(pt_scan *c)
     return pt_iter_next(c->below);
 }
 
+/* From a hidden entry on, or behind a range that an earlier walk has found empty. */
+static peat_rc pass(pt_scan *c, pt_hidden *h, bool *io_skip)
+{
+    pt_hidden_step(h);
+    if (PT_LIKELY(h->steps < h->look_at) || c->stay)
+        return next_below(c);
+    if (!pt_hidden_look(c, h, c->below->at.key, false))
+        return next_below(c);
+    *io_skip = false;
+    return pt_iter_seek(c->below, pt_bytes_slice(&c->empty_upper));
+}
+
+/* Of what is at the end of its range. */
+static peat_rc end_forward(pt_scan *c, const pt_hidden *h)
+{
+    if (PT_UNLIKELY(h->steps != 0))
+        pt_hidden_end(c, h, c->upper, false);
+    return pt_scan_end(c, PEAT_END);
+}
+
 /* `below` has moved (rc). The first visible entry from there on, of another key than the saved one
  * when `skip`. */
 static peat_rc settle_forward(pt_scan *c, peat_rc rc, bool skip)
 {
-    for (; rc == PEAT_OK; rc = next_below(c)) {
+    pt_hidden h;
+    pt_hidden_begin(c, &h);
+    for (; rc == PEAT_OK; rc = pass(c, &h, &skip)) {
         const pt_entry *e = &c->below->at;
-        if (e->seq > c->link.seq)
-            continue;
         if (skip && pt_slice_equal(e->key, pt_bytes_slice(&c->saved_key)))
             continue;
         if (pt_slice_compare(e->key, c->upper) >= 0)
-            return pt_scan_end(c, PEAT_END);
+            return end_forward(c, &h);
+        if (PT_UNLIKELY(e->seq > c->link.seq))
+            continue;
         if (PT_LIKELY(e->kind == PT_KIND_PUT)) {
             show(c, e, PT_SCAN_AT_FORWARD);
+            if (PT_UNLIKELY(h.steps != 0))
+                pt_hidden_end(c, &h, c->key, false);
             return PEAT_OK;
         }
         rc = save_key(c, e->key); /* a tombstone hides what is older */
@@ -158,7 +158,19 @@ static peat_rc settle_forward(pt_scan *c, peat_rc rc, bool skip)
             break;
         skip = true;
     }
-    return pt_scan_end(c, rc);
+    return rc == PEAT_END && !c->stay ? end_forward(c, &h) : pt_scan_end(c, rc);
+}
+
+void pt_scan_count_memory(pt_scan *c)
+{
+    size_t bytes = c->saved_value.capacity;
+    for (size_t i = 0; i < c->chunk_count; i++)
+        bytes += c->chunks[i].capacity;
+    if (bytes == c->own_bytes)
+        return;
+    /* relaxed: a figure; unsigned, so that it shrinks, too */
+    atomic_fetch_add_explicit(&c->store->reader_bytes, bytes - c->own_bytes, memory_order_relaxed);
+    c->own_bytes = bytes;
 }
 
 /* Keeps the value that may be shown in memory of the scan's own. */
@@ -166,6 +178,7 @@ static peat_rc save_value(pt_scan *c)
 {
     c->saved_value.size = 0;
     peat_rc rc = pt_bytes_append(&c->saved_value, c->value.data, c->value.size);
+    pt_scan_count_memory(c);
     c->value = pt_bytes_slice(&c->saved_value);
     return rc;
 }
@@ -173,7 +186,7 @@ static peat_rc save_value(pt_scan *c)
 /* The versions of the saved key, oldest first; `below` stands on the first of them. The newest
  * visible one is taken, by reference while its block is not left. *ret_put: there is one, and it is
  * no tombstone. */
-static peat_rc walk_versions(pt_scan *c, bool *ret_put)
+static peat_rc walk_versions(pt_scan *c, pt_hidden *h, bool *ret_put)
 {
     peat_rc rc = PEAT_OK;
     bool referenced = false;
@@ -189,34 +202,66 @@ static peat_rc walk_versions(pt_scan *c, bool *ret_put)
             rc = save_value(c);
             referenced = false;
         }
+        pt_hidden_step(h);
         if (rc == PEAT_OK)
             rc = pt_iter_prev(c->below);
     } while (rc == PEAT_OK && pt_slice_equal(c->below->at.key, pt_bytes_slice(&c->saved_key)));
     return rc;
 }
 
+/* A key that is not to be seen was passed (rc): on, or past a range that is known to be empty. */
+static peat_rc pass_back(pt_scan *c, pt_hidden *h, peat_rc rc)
+{
+    if (rc != PEAT_OK || PT_LIKELY(h->steps < h->look_at) ||
+        !pt_hidden_look(c, h, pt_iter_entry(c->below)->key, true))
+        return rc;
+    pt_slice lower = pt_bytes_slice(&c->empty_lower);
+    rc = pt_iter_seek_for_prev(c->below, lower);
+    while (rc == PEAT_OK && pt_slice_compare(pt_iter_entry(c->below)->key, lower) >= 0)
+        rc = pt_iter_prev(c->below);
+    return rc;
+}
+
+static peat_rc end_backward(pt_scan *c, const pt_hidden *h)
+{
+    peat_rc rc = pt_scan_end(c, PEAT_END);
+    if (PT_UNLIKELY(h->steps != 0))
+        pt_hidden_end(c, h, c->lower, true);
+    return rc;
+}
+
+static peat_rc show_back(pt_scan *c, pt_hidden *h, peat_rc rc)
+{
+    c->key = pt_bytes_slice(&c->saved_key);
+    if (c->keys_only)
+        c->value = (pt_slice){0};
+    c->place = PT_SCAN_AT_BACKWARD;
+    c->below_ended = rc == PEAT_END;
+    h->steps--; /* to the row itself */
+    if (PT_UNLIKELY(h->steps != 0))
+        pt_hidden_end(c, h, c->key, true);
+    return PEAT_OK;
+}
+
 /* `below` has moved backward (rc). The newest visible version of the first key from there down that
  * has one and is not deleted. */
 static peat_rc settle_backward(pt_scan *c, peat_rc rc)
 {
+    pt_hidden h;
+    pt_hidden_begin(c, &h);
     while (rc == PEAT_OK) {
         bool put = false;
         pt_slice key = pt_iter_entry(c->below)->key;
         if (pt_slice_compare(key, c->lower) < 0)
-            return pt_scan_end(c, PEAT_END);
+            return end_backward(c, &h);
         rc = save_key(c, key);
         if (rc == PEAT_OK)
-            rc = walk_versions(c, &put);
-        if (put && (rc == PEAT_OK || rc == PEAT_END)) {
-            c->key = pt_bytes_slice(&c->saved_key);
-            if (c->keys_only)
-                c->value = (pt_slice){0};
-            c->place = PT_SCAN_AT_BACKWARD;
-            c->below_ended = rc == PEAT_END;
-            return PEAT_OK;
-        }
+            rc = walk_versions(c, &h, &put);
+        if (put && (rc == PEAT_OK || rc == PEAT_END))
+            return show_back(c, &h, rc);
+        rc = pass_back(c, &h, rc);
     }
-    return pt_scan_end(c, rc);
+    return rc == PEAT_END ? end_backward(c, &h) : pt_scan_end(c, rc);
 }
 
 static peat_rc go_to(pt_scan *c, pt_slice key)
@@ -278,8 +323,7 @@ static inline bool prev_in_group(pt_scan *c)
     return done;
 }
 
-/* The key shown, where `below` may move without changing it. */
-static peat_rc keep_key(pt_scan *c)
+peat_rc pt_scan_keep_key(pt_scan *c)
 {
     return c->key.data == c->saved_key.data ? PEAT_OK : save_key(c, c->key);
 }
@@ -290,7 +334,7 @@ static peat_rc go_next(pt_scan *c)
         return PEAT_OK;
     if (c->place == PT_SCAN_AT_BEYOND)
         return settle_forward(c, next_below(c), true);
-    peat_rc rc = keep_key(c);
+    peat_rc rc = pt_scan_keep_key(c);
     if (rc != PEAT_OK)
         return pt_scan_end(c, rc);
     rc = c->place == PT_SCAN_AT_FORWARD ? next_below(c)
@@ -305,8 +349,8 @@ static peat_rc go_prev(pt_scan *c)
             return pt_scan_end(c, PEAT_END);
         return prev_in_group(c) ? PEAT_OK : settle_backward(c, PEAT_OK);
     }
-    peat_rc rc = keep_key(c);
-    if (rc == PEAT_OK && c->place == PT_SCAN_AT_BEYOND)
+    peat_rc rc = pt_scan_keep_key(c);
+    if (rc == PEAT_OK && c->place != PT_SCAN_AT_FORWARD)
         rc = pt_iter_seek(c->below, pt_bytes_slice(&c->saved_key));
     while (rc == PEAT_OK &&
            pt_slice_equal(pt_iter_entry(c->below)->key, pt_bytes_slice(&c->saved_key)))
@@ -314,12 +358,28 @@ static peat_rc go_prev(pt_scan *c)
     return settle_backward(c, rc);
 }
 
-peat_rc pt_scan_enter(pt_scan *c)
+peat_rc pt_scan_enter(pt_scan *c, bool placing)
 {
-    if (PT_UNLIKELY(pt_store_gone(c->store)))
+    pt_store *s = c->store;
+    if (PT_UNLIKELY(pt_store_gone(s)))
         return pt_scan_end(c, PEAT_CLOSED);
-    pt_budget_check_soon(c->store); /* the indexes of tables that were passed */
-    return PEAT_OK;
+    pt_budget_check_soon(s); /* the indexes of tables that were passed */
+    c->moves++;
+    /* relaxed: a hint, which pt_scan_seat looks at more closely */
+    bool changed = c->view_number != atomic_load_explicit(&s->view_number, memory_order_relaxed);
+    bool again = c->look_again && (placing || c->moves >= PT_SCAN_MOVES_BETWEEN);
+    if (PT_LIKELY(!changed && !again))
+        return PEAT_OK;
+    peat_rc rc = pt_scan_seat(c, placing);
+    return rc == PEAT_OK ? rc : pt_scan_end(c, rc);
+}
+
+peat_rc pt_scan_show_again(pt_scan *c)
+{
+    peat_rc rc = pt_scan_keep_key(c);
+    if (rc != PEAT_OK)
+        return pt_scan_end(c, rc);
+    return settle_forward(c, pt_iter_seek(c->below, pt_bytes_slice(&c->saved_key)), false);
 }
 
 peat_rc pt_scan_step(pt_scan *c, pt_scan_move move)
@@ -336,14 +396,14 @@ peat_rc pt_scan_step(pt_scan *c, pt_scan_move move)
 
 peat_rc pt_scan_go(pt_scan *c, pt_scan_move move)
 {
-    peat_rc rc = pt_scan_enter(c);
+    peat_rc rc = pt_scan_enter(c, move == PT_SCAN_FIRST || move == PT_SCAN_LAST);
     c->filled = false;
     return rc == PEAT_OK ? pt_scan_step(c, move) : rc;
 }
 
 peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev)
 {
-    peat_rc rc = pt_scan_enter(c);
+    peat_rc rc = pt_scan_enter(c, true);
     if (rc != PEAT_OK)
         return rc;
     c->filled = false;

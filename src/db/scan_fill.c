@@ -58,7 +58,7 @@ static peat_rc add_row(pt_scan *c, bool by_reference, peat_row *row)
 static peat_rc step_fill(pt_scan *c, bool back)
 {
     if (pt_scan_valid(c) && !c->filled)
-        return PEAT_OK;
+        return c->place == PT_SCAN_AT_KEY ? pt_scan_show_again(c) : PEAT_OK;
     return pt_scan_step(c, back ? PT_SCAN_PREV : PT_SCAN_NEXT);
 }
 
@@ -82,7 +82,7 @@ static void stand_on(pt_scan *c, const peat_row *row, bool back, peat_rc rc)
 peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *ret_n)
 {
     size_t count = 0;
-    peat_rc rc = pt_scan_enter(c);
+    peat_rc rc = pt_scan_enter(c, false);
     if (rc == PEAT_OK && n != 0)
         rc = step_fill(c, back);
     clear_rows(c);
@@ -104,6 +104,7 @@ peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *re
     if (rc != PEAT_OK && count != 0)
         stand_on(c, &rows[count - 1], back, rc);
     c->stay = false;
+    pt_scan_count_memory(c);
     *ret_n = count;
     return count != 0 ? PEAT_OK : rc;
 }

@@ -12,6 +12,7 @@ static void add_reads(pt_store *s, peat_statistics *r)
         r->filter_skips += atomic_load_explicit(&c->filter_skips, memory_order_relaxed);
     }
     r->seeks = atomic_load(&s->seeks);
+    r->hidden_steps = atomic_load(&s->hidden_steps);
     r->damages = atomic_load(&s->damages);
     r->sync_waiters = atomic_load(&s->sync_waiters);
 }
@@ -142,7 +143,7 @@ static void add_memory(pt_store *s, const pt_view *v, peat_statistics *r)
     r->cache_bytes = c.frame_bytes;
     r->cache_hits = c.hits_fetch;
     r->cache_misses = c.misses;
-    r->pinned_bytes = c.heap_bytes;
+    r->pinned_bytes = c.heap_bytes + atomic_load(&s->left_bytes) + atomic_load(&s->reader_bytes);
     r->metadata_bytes = atomic_load(&s->shelf.files.section_bytes);
     r->memory_bytes = r->memtable_bytes + immutable + pt_memtable_pool_bytes(&s->memtables) +
                       r->cache_bytes + r->metadata_bytes + r->pinned_bytes +

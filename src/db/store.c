@@ -37,10 +37,21 @@ static void release_view(pt_retired *r)
     pt_view_unref(PT_CONTAINER(r, pt_view, retired));
 }
 
+static void leave_memtables(const pt_view *old, const pt_view *next)
+{
+    for (size_t i = 0; i < old->immutable_count; i++)
+        if (!pt_view_has(next, old->immutables[i]))
+            pt_mem_leave(old->immutables[i]);
+}
+
 void pt_store_publish_view(pt_store *s, pt_view *next)
 {
     pt_view *old = atomic_load_explicit(&s->view, memory_order_relaxed);
     atomic_store_explicit(&s->view, next, memory_order_release);
+    /* release: pairs with pt_scan_seat, which loads the view afterwards */
+    atomic_fetch_add_explicit(&s->view_number, 1, memory_order_release);
+    if (old != NULL)
+        leave_memtables(old, next);
     if (old != NULL)
         pt_epoch_retire(&s->epoch, &old->retired, release_view);
 }
@@ -62,6 +73,7 @@ void pt_store_unref(pt_store *s)
     pt_shelf_done(&s->shelf);
     pt_epoch_done(&s->epoch); /* the last views and their memtables */
     pt_memtable_pool_done(&s->memtables);
+    pt_empty_ranges_done(&s->empty_ranges);
     if (s->cache != NULL)
         pt_cache_free(s->cache);
     if (s->dir != NULL)

@@ -8,7 +8,7 @@
  *   commit_mu   the order of writing: sequences, log appends, switching memtables
  *   install_mu  the catalog
  *   view_mu     replacing the view
- *   snapshot_mu, work_mu, publish_mu: leaves
+ *   snapshot_mu, work_mu, publish_mu, empty_ranges.mu: leaves
  * No lock is held across I/O but flush_mu, worker_mu (they mean "this work is under way"),
  * install_mu (the manifest) and commit_mu when the log needs a new segment.
  */
@@ -21,6 +21,7 @@
 #include "compact/flush.h"
 #include "compact/merge.h"
 #include "compact/pick.h"
+#include "db/empty_ranges.h"
 #include "db/view.h"
 #include "db/worker.h"
 #include "log/log.h"
@@ -45,6 +46,9 @@ typedef struct pt_settings {
     uint64_t segment_bytes_min, segment_bytes_max;
     uint64_t manifest_bytes_min; /* a shorter one is not rewritten */
     size_t slices_max;
+    /* Steps of a scan that lead to no row before it asks whether it was here before, and again; and
+     * those it takes before it keeps what it has found out. */
+    uint32_t hidden_steps_look, hidden_steps_note;
 } pt_settings;
 
 /* Counters of readers: one line per epoch slot, so that only the slot's holder writes it. The last
@@ -106,6 +110,7 @@ struct pt_store {
     pt_epoch epoch;
     pt_shelf shelf;
     pt_read_counters read_counters[PT_EPOCH_SLOTS + 1];
+    _Atomic uint64_t hidden_steps; /* of scans: entries visited that lead to no row */
     _Atomic uint64_t seeks, damages, iterators, sync_waiters;
 
     atomic_uint refs; /* the open handles together, and what may outlive them */
@@ -128,10 +133,14 @@ struct pt_store {
     pt_cond publish_cond;
 
     pt_memtable_pool memtables;
+    /* What readers hold beside the cache: memtables that were flushed, and memory of their own. */
+    _Atomic uint64_t left_bytes, reader_bytes;
+    pt_empty_ranges empty_ranges; /* has its own lock */
 
     /* replaced under view_mu; readers load it in an epoch */
     pt_mutex view_mu;
     _Atomic(pt_view *) view;
+    _Atomic uint64_t view_number; /* how many there were; grows after the pointer has changed */
 
     pt_mutex install_mu;
     pt_catalog catalog;               /* guarded by install_mu */

@@ -29,7 +29,16 @@ void pt_mem_unref(pt_mem *m)
     if (m == NULL || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
         return;
     pt_memtable_unref(m->table);
+    /* relaxed: a figure */
+    if (m->left_bytes != 0)
+        atomic_fetch_sub_explicit(&m->store->left_bytes, m->left_bytes, memory_order_relaxed);
     pt_free(m->store->env, m);
+}
+
+void pt_mem_leave(pt_mem *m)
+{
+    m->left_bytes = pt_memtable_get_stats(m->table).used_bytes;
+    atomic_fetch_add_explicit(&m->store->left_bytes, m->left_bytes, memory_order_relaxed);
 }
 
 void pt_mem_insert(pt_mem *m, pt_slice payload, uint64_t first_seq)
@@ -61,11 +70,19 @@ void pt_view_fill(pt_view *v, pt_mem *active, pt_mem *const *immutables, size_t 
 {
     PT_ASSERT(immutable_count <= PT_VIEW_IMMUTABLES_MAX);
     atomic_store(&v->refs, 1);
-    v->active = pt_mem_ref(active);
+    v->active = active != NULL ? pt_mem_ref(active) : NULL;
     for (size_t i = 0; i < immutable_count; i++)
         v->immutables[i] = pt_mem_ref(immutables[i]);
     v->immutable_count = immutable_count;
     v->version = pt_version_ref(version);
+}
+
+bool pt_view_has(const pt_view *v, const pt_mem *m)
+{
+    bool has = v->active == m;
+    for (size_t i = 0; i < v->immutable_count; i++)
+        has = has || v->immutables[i] == m;
+    return has;
 }
 
 void pt_view_unref(pt_view *v)

@@ -26,6 +26,7 @@ typedef struct pt_mem {
     /* committers that are still inserting; a flush waits for 0. Pairs: increment under the commit
      * lock, decrement (release) after the insert, acquire load by the flush. */
     _Atomic uint32_t writers;
+    size_t left_bytes; /* its size when no present view had it any more, else 0; under view_mu */
 } pt_mem;
 
 /* Two are immutable in the steady state; recovery and large batches add their own. */
@@ -49,15 +50,18 @@ static inline pt_mem *pt_mem_ref(pt_mem *m)
     return m;
 }
 void pt_mem_unref(pt_mem *m);
+/* No present view has it any more: what readers still hold of it is counted (store.h). */
+void pt_mem_leave(pt_mem *m);
 /* The operations were made by this library or verified at recovery; there is room for them. */
 void pt_mem_insert(pt_mem *m, pt_slice payload, uint64_t first_seq);
 
 /* Room for a view; filled by pt_view_fill, which cannot fail. */
 pt_view *pt_view_alloc(const pt_env *env);
 void pt_view_discard(pt_view *unfilled);
-/* Takes references of its own. */
+/* Takes references of its own. `active` is NULL in a view that a reader keeps for itself. */
 void pt_view_fill(pt_view *v, pt_mem *active, pt_mem *const *immutables, size_t immutable_count,
                   pt_version *version);
+bool pt_view_has(const pt_view *v, const pt_mem *m);
 static inline pt_view *pt_view_ref(pt_view *v)
 {
     atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);

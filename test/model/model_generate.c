@@ -144,6 +144,54 @@ static model_op some_op(generator *g, const model_keys *k)
     return op;
 }
 
+/* ---- queues ---- */
+
+/* Neighbours in the order of keys, put at one end and taken from the other or from the same one. */
+typedef struct queue {
+    generator *g;
+    model_random r; /* of its own: the rest of a script stays as it was */
+    uint32_t *id_of_rank;
+    model_script *script;
+} queue;
+
+static void queue_op(queue *q, model_kind kind, size_t rank)
+{
+    model_op op = {.kind = kind, .key = -1, .key2 = -1, .prefix = -1, .snapshot = -1, .n = 1};
+    op.slot = (int64_t)model_below(&q->r, MODEL_SLOTS);
+    if (kind == MODEL_put || kind == MODEL_del)
+        op.key = q->id_of_rank[rank];
+    if (kind == MODEL_put)
+        op.value = (model_value){(uint32_t)model_below(&q->r, 40), ++q->g->next_value};
+    if (kind == MODEL_iter && model_below(&q->r, 3) == 0)
+        op.snapshot = (int64_t)model_below(&q->r, MODEL_SLOTS);
+    model_script_add(q->script, &op);
+}
+
+static void look(queue *q, bool back)
+{
+    if (model_below(&q->r, 3) != 0)
+        queue_op(q, MODEL_iter, 0);
+    queue_op(q, back ? MODEL_last : MODEL_first, 0);
+    if (model_below(&q->r, 4) == 0)
+        queue_op(q, model_below(&q->r, 2) ? MODEL_next : MODEL_prev, 0);
+}
+
+static void queue_phase(queue *q, size_t ranks)
+{
+    size_t head = model_below(&q->r, ranks), tail = head, steps = 10 + model_below(&q->r, 80);
+    bool stack = model_below(&q->r, 3) == 0, filling = true;
+    for (; steps > 0; steps--) {
+        filling = head == tail || (filling ? model_below(&q->r, 12) : model_below(&q->r, 8) == 0);
+        if (filling && tail == ranks)
+            return;
+        look(q, model_below(&q->r, 8) ? stack : !stack);
+        if (filling)
+            queue_op(q, MODEL_put, tail++);
+        else
+            queue_op(q, MODEL_del, stack ? --tail : head++);
+    }
+}
+
 void model_generate(uint64_t seed, size_t count, model_script *ret_script)
 {
     generator g = {.r = {seed}};
@@ -168,10 +216,17 @@ void model_generate(uint64_t seed, size_t count, model_script *ret_script)
     choose_mood(&g);
     some_options(&g, &open);
     model_script_add(ret_script, &open);
+    queue q = {.g = &g, .r = {seed + 77}, .script = ret_script};
+    q.id_of_rank = calloc(keys.ids, sizeof *q.id_of_rank);
+    for (uint32_t id = 0; id < keys.ids; id++)
+        q.id_of_rank[keys.rank_of_id[id]] = id;
     for (size_t i = 1; i < count; i++) {
         model_op op = some_op(&g, &keys);
         model_script_add(ret_script, &op);
+        if (model_below(&q.r, 100) == 0)
+            queue_phase(&q, keys.ids);
     }
+    free(q.id_of_rank);
     model_keys_done(&keys);
 }
 
