@@ -62,6 +62,45 @@ static int delete_random(pb_worker *w)
     return PB_OK;
 }
 
+/* The first row of this worker's part, as a fresh iterator finds it; it must be the expected one.
+ */
+static int pop_one(pb_worker *w, pb_slice from, pb_slice expected)
+{
+    const pb_engine *e = w->bench->engine;
+    void *it;
+    pb_row row;
+    if (e->iter_open(w->handle, &it) != PB_OK)
+        return PB_ERROR;
+    int rc = e->iter_seek(it, from, &row);
+    bool right = rc == PB_OK && row.key.size == expected.size &&
+                 memcmp(row.key.data, expected.data, expected.size) == 0;
+    e->iter_close(it);
+    if (rc == PB_ERROR)
+        return rc;
+    return right ? e->del(w->handle, expected) : PB_NOT_FOUND;
+}
+
+/* A queue: what was deleted lies before each look. */
+static int queue_pop(pb_worker *w)
+{
+    const pb_bench *b = w->bench;
+    char from_buf[PB_KEY_MAX + 1], key_buf[PB_KEY_MAX + 1];
+    pb_slice from = pb_key_make(&b->keys, w->begin, from_buf);
+    if (b->keys.format == PB_KEY_HASHED)
+        return pb_wrong(w, 0, "queuepop: hashed keys have no order to pop in");
+    for (uint64_t i = w->begin; i < w->end; i++) {
+        pb_slice key = pb_key_make(&b->keys, i, key_buf);
+        uint64_t begun = pb_begin(w);
+        int rc = pop_one(w, from, key);
+        pb_end(w, begun);
+        if (rc != PB_OK)
+            return rc == PB_NOT_FOUND ? pb_wrong(w, i, "queuepop: wrong row") : rc;
+        w->bytes += key.size;
+        w->ops++;
+    }
+    return PB_OK;
+}
+
 typedef struct batch_room {
     pb_row *rows;
     char *keys, *values;
@@ -119,6 +158,8 @@ const pb_workload pb_write_workloads[] = {
      0, fill_random, NULL},
     {"deleterandom", "delete every key in random order", PB_LOADED | PB_WRITES | PB_EMPTIES, 0,
      delete_random, NULL},
+    {"queuepop", "find the first key with a fresh iterator, and delete it, until none is left",
+     PB_LOADED | PB_WRITES | PB_EMPTIES, 0, queue_pop, NULL},
     {"ycsbload", "put the YCSB records: hashed keys, 1000-byte values",
      PB_FRESH | PB_WRITES | PB_YCSB, 0, fill_seq, NULL},
     {.name = NULL},

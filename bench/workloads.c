@@ -34,7 +34,7 @@ static const struct {
     {"all", "fillseq,fillbatch100,fillbatch1000,fillsync,fillrandom,overwrite,readrandom,"
             "readmissing,readhot,readseq,readreverse,readseqbatch,readreversebatch,seekrandom10,"
             "seekrandom100,seekfill10,seekfill100,readwhilewriting,reopen,reopenkill,deleterandom,"
-            "ycsbload,ycsba,ycsbb,ycsbc,ycsbf,ycsbd,ycsbe"},
+            "queuepop,ycsbload,ycsba,ycsbb,ycsbc,ycsbf,ycsbd,ycsbe"},
 };
 
 const char *pb_workload_group(const char *name)

@@ -11,7 +11,7 @@
 /* Puts that may cut it meanwhile: where they come one behind the other, at the end of a log, each
  * would leave a piece. */
 #define CUTS_UNUSED_MAX 8u
-/* An iterator that lags so many sequences behind is as good as one at a snapshot. */
+/* What an iterator that lags further behind finds empty says little about now. */
 #define LAG_MAX 4096u
 
 void pt_empty_ranges_init(pt_empty_ranges *e, const pt_env *env)
@@ -80,21 +80,26 @@ static bool holds_at(const pt_empty_range *r, uint64_t seq)
     return r->state == PT_EMPTY_EXACT ? seq == r->seq : r->state == PT_EMPTY_KNOWN && seq >= r->seq;
 }
 
-/* A free one, or the one that was used the longest ago, emptied; but none used after `used`. */
+static bool goes_before(const pt_empty_range *a, const pt_empty_range *b)
+{
+    return a->found != b->found ? !a->found : a->used < b->used;
+}
+
+/* A free one, or the one that is missed least, emptied; but none used after `used`. */
 static pt_empty_range *make_room(pt_empty_ranges *e, uint64_t used)
 {
-    pt_empty_range *oldest = &e->ranges[0];
+    pt_empty_range *least = &e->ranges[0];
     for (size_t i = 0; i < PT_EMPTY_RANGES_MAX; i++) {
         pt_empty_range *r = &e->ranges[i];
         if (r->state == PT_EMPTY_FREE)
             return r;
-        if (r->used < oldest->used)
-            oldest = r;
+        if (goes_before(r, least))
+            least = r;
     }
-    if (oldest->used >= used)
+    if (least->used >= used)
         return NULL;
-    forget(oldest);
-    return oldest;
+    forget(least);
+    return least;
 }
 
 static peat_rc set(pt_bytes *b, pt_slice s)
@@ -204,21 +209,24 @@ bool pt_empty_ranges_find(pt_empty_ranges *e, pt_slice key, uint64_t seq, bool b
     }
     bool found = best != NULL && set(ret_lower, pt_bytes_slice(&best->lower)) == PEAT_OK &&
                  set(ret_upper, pt_bytes_slice(&best->upper)) == PEAT_OK;
-    if (found)
+    if (found) {
         use(e, best);
+        best->found = true;
+    }
     pt_mutex_unlock(&e->mu);
     return found;
 }
 
 /* A new range is known. What lies within it goes at the second time: readers that are a little
  * older than the new one still need the last but one. */
-static void cover(pt_empty_ranges *e, const pt_empty_range *known)
+static void cover(pt_empty_ranges *e, pt_empty_range *known)
 {
     for (size_t i = 0; i < PT_EMPTY_RANGES_MAX; i++) {
         pt_empty_range *r = &e->ranges[i];
         if (r == known || !is_watched(r) ||
             !lies_within(r, pt_bytes_slice(&known->lower), pt_bytes_slice(&known->upper)))
             continue;
+        known->found = known->found || r->found;
         if (r->covered || r->state == PT_EMPTY_PENDING)
             forget(r);
         r->covered = true;
@@ -272,7 +280,7 @@ static void insert(pt_empty_ranges *e, uint64_t seq, uint64_t since, pt_bytes *l
     forget(r);
     r->state = since == 0 ? PT_EMPTY_EXACT : since == seq ? PT_EMPTY_KNOWN : PT_EMPTY_PENDING;
     r->seq = r->state == PT_EMPTY_PENDING ? since : seq;
-    r->covered = false;
+    r->covered = r->found = false;
     r->lower = *lower;
     r->upper = *upper;
     pt_bytes_init(lower, none.env);
@@ -292,8 +300,8 @@ static void watch(pt_store *s, uint64_t seq, bool old, pt_bytes *lower, pt_bytes
     pt_empty_ranges *e = &s->empty_ranges;
     bool locked = pt_mutex_try_lock(&s->commit_mu);
     uint64_t since = locked ? s->seq_next - 1 : 0;
-    bool exact = old ? since != seq : locked && since - seq > LAG_MAX;
-    if (locked || exact) {
+    bool exact = old && since != seq;
+    if (exact || (locked && since - seq <= LAG_MAX)) {
         pt_mutex_lock(&e->mu);
         insert(e, seq, exact ? 0 : since, lower, upper);
         pt_mutex_unlock(&e->mu);

@@ -40,6 +40,7 @@ typedef enum pt_empty_state {
 typedef struct pt_empty_range {
     pt_empty_state state;
     bool covered;  /* a larger one is known: goes when the next is */
+    bool found;    /* by a walk that came again: such stay longer than what a scan leaves behind */
     uint32_t cuts; /* since a walk used it */
     uint64_t seq;  /* EXACT, KNOWN; `since` while PENDING */
     uint64_t used; /* the turn of the walk that used it last */

@@ -158,7 +158,10 @@ static peat_rc settle_forward(pt_scan *c, peat_rc rc, bool skip)
             break;
         skip = true;
     }
-    return rc == PEAT_END && !c->stay ? end_forward(c, &h) : pt_scan_end(c, rc);
+    if (rc == PEAT_END && !c->stay)
+        return end_forward(c, &h);
+    c->hidden_steps += h.steps;
+    return pt_scan_end(c, rc);
 }
 
 void pt_scan_count_memory(pt_scan *c)
