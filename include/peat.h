@@ -277,7 +277,8 @@ PEAT_API const char *peat_version(void);
     X(PEAT_NOT_STORE, -12, "this is not a store, or not one of this application")                  \
     X(PEAT_EXISTS, -13, "a store is already there")                                                \
     X(PEAT_CANCELLED, -14, "a callback asked to stop")                                             \
-    X(PEAT_UNSUPPORTED, -15, "this build lacks what the call or the store needs")
+    X(PEAT_UNSUPPORTED, -15, "this build lacks what the call or the store needs")                  \
+    X(PEAT_BUDGET, -16, "this memory_bytes is too small for what the store holds")
 
 typedef enum peat_rc {
 #define PEAT_RC_ENUM(name, number, text) name = number,
@@ -373,6 +374,8 @@ PEAT_API void peat_buf_free(peat_buf *buf);
  *   PEAT_UNSUPPORTED  it needs a codec this build lacks: the message names it
  *   PEAT_CORRUPT      damage, at the file and offset that the message names; see peat_repair
  *   PEAT_READ_ONLY    the file system is read-only and options do not say read_only
+ *   PEAT_BUDGET       read_only, and what a writer left in the log does not fit into half of
+ *                     memory_bytes: the message says what would do; opening it for writing does
  *   PEAT_IO           no permission, no parent directory, or another failure of the system: the
  *                     message says which
  *   PEAT_NOMEM, PEAT_FULL */
@@ -596,8 +599,8 @@ struct peat_options {
     peat_compression compression;
     peat_create create;
     /* Opens with a shared lock and writes nothing, not even a recovered log: that is read into
-     * memory. Any number of readers, but PEAT_BUSY while a writer has the store, and the reverse.
-     * Calls that write return PEAT_READ_ONLY. */
+     * memory (or PEAT_BUDGET). Any number of readers, but PEAT_BUSY while a writer has the store,
+     * and the reverse. Calls that write return PEAT_READ_ONLY. */
     bool read_only;
     bool error_if_exists; /* PEAT_EXISTS when there is a store already */
     /* Writes go to memory only and become durable with peat_flush or peat_close: for loads that can

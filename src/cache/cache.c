@@ -363,6 +363,11 @@ peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes, pt_cache 
     return PEAT_OK;
 }
 
+void pt_cache_limit(pt_cache *c, size_t bytes)
+{
+    pt_frames_limit(&c->frames, bytes);
+}
+
 void pt_cache_free(pt_cache *c)
 {
     if (c == NULL)

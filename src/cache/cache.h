@@ -42,6 +42,8 @@ typedef struct pt_block_loader {
 /* `bytes` is the budget, what describes the frames included. */
 peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes,
                      pt_cache **ret_cache) PT_MUST_USE;
+/* Before blocks are fetched: the budget becomes smaller than what it was made with. */
+void pt_cache_limit(pt_cache *c, size_t bytes);
 void pt_cache_free(pt_cache *c); /* every table is detached */
 void pt_cache_get_stats(pt_cache *c, pt_cache_stats *ret_stats);
 

@@ -208,7 +208,7 @@ static bool evict_some(pt_frames *fs, bool large)
 
 static uint32_t reserve(const pt_frames *fs)
 {
-    return 1 + (uint32_t)pt_min_u64(fs->slab.group_max / 16, RESERVE_MAX - 1);
+    return 1 + (uint32_t)pt_min_u64(fs->slab.limit / 16, RESERVE_MAX - 1);
 }
 
 static void make_room(pt_frames *fs, bool large)
@@ -295,6 +295,15 @@ void pt_frames_unlink_all(pt_frames *fs, _Atomic uint32_t *links, size_t count)
 static uint32_t groups_of_budget(size_t bytes)
 {
     return 1 + (uint32_t)pt_min_u64(bytes / GROUP_COST, UINT32_MAX / PT_GROUP_UNITS - 1);
+}
+
+void pt_frames_limit(pt_frames *fs, size_t bytes)
+{
+    uint32_t limit = groups_of_budget(bytes);
+    pt_mutex_lock(&fs->mu);
+    if (limit < fs->slab.limit)
+        fs->slab.limit = limit > fs->slab.top ? limit : fs->slab.top;
+    pt_mutex_unlock(&fs->mu);
 }
 
 void pt_frames_count(pt_frames *fs, uint64_t *ret_evictions, uint64_t *ret_bytes,

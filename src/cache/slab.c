@@ -58,14 +58,14 @@ static uint32_t group_pop(pt_slab *s)
     uint32_t g = s->free.first;
     if (g != 0)
         group_remove(s, &s->free, g);
-    else if (s->top < s->group_max)
+    else if (s->top < s->limit)
         g = s->top++;
     return g;
 }
 
 uint32_t pt_slab_available(const pt_slab *s, bool large)
 {
-    uint32_t groups = s->free.count + (s->group_max - s->top);
+    uint32_t groups = s->free.count + (s->limit - s->top);
     return large ? groups : groups * PT_GROUP_UNITS + s->partial_units;
 }
 
@@ -106,7 +106,7 @@ void pt_slab_push(pt_slab *s, uint32_t f)
 
 peat_rc pt_slab_init(pt_slab *s, const pt_env *env, uint32_t group_max)
 {
-    *s = (pt_slab){.env = env, .group_max = group_max, .top = 1};
+    *s = (pt_slab){.env = env, .group_max = group_max, .limit = group_max, .top = 1};
     s->data = env->map(env->ctx, (size_t)group_max * PT_GROUP_BYTES);
     s->group = env->map(env->ctx, group_max * sizeof(pt_group));
     if (s->data != NULL && s->group != NULL)

@@ -34,7 +34,8 @@ typedef struct pt_slab {
     const pt_env *env;
     uint8_t *data;
     pt_group *group;
-    uint32_t group_max; /* groups mapped, group 0 included */
+    uint32_t group_max; /* groups mapped, group 0 included; fixed */
+    uint32_t limit;     /* groups that may be used: top does not go beyond */
     uint32_t top;       /* groups below may have touched memory; free ones above are in no list */
     uint32_t partial_units; /* free units in the groups of the partial list */
     uint64_t units_in_use;

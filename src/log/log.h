@@ -70,6 +70,12 @@ typedef struct pt_log_replay {
 peat_rc pt_log_replay_run(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_log_replay *io_replay,
                           pt_log_visit_fn visit, void *ctx) PT_MUST_USE;
 void pt_log_replay_done(const pt_env *env, pt_log_replay *replay);
+/* Shows the records that begin in live segments from this serial on once more, of a replay that
+ * found no damage. Whatever is not as it was is PEAT_CORRUPT. While it runs, segments below the one
+ * that the record shown begins in may be released. */
+peat_rc pt_log_replay_again(const pt_env *env, pt_dir *dir, pt_sink *sink,
+                            const pt_log_replay *replay, uint64_t serial_from,
+                            pt_log_visit_fn visit, void *ctx) PT_MUST_USE;
 
 typedef struct pt_log_options {
     uint64_t store_id;

@@ -391,6 +391,37 @@ out:
     return rc;
 }
 
+/* --- again --- */
+
+static peat_rc walk_again(replay_run *r, const pt_log_segment *live)
+{
+    pt_file *file = NULL;
+    peat_rc rc = open_slot(r, live->slot, false, &file);
+    if (rc != PEAT_OK)
+        return rc;
+    pt_log_scan_segment(&r->scan, file, live->slot, live->serial, live->epoch, live->end);
+    rc = pt_log_scan_run(&r->scan);
+    if (rc == PEAT_OK && r->scan.at != live->end)
+        rc = damaged(r, live->slot, r->scan.at, "a record that was read a moment ago is not there");
+    r->env->file_close(r->env->ctx, file);
+    return rc;
+}
+
+peat_rc pt_log_replay_again(const pt_env *env, pt_dir *dir, pt_sink *sink,
+                            const pt_log_replay *replay, uint64_t serial_from,
+                            pt_log_visit_fn visit, void *ctx)
+{
+    peat_rc rc = PEAT_OK;
+    replay_run r = {.env = env, .dir = dir, .sink = sink};
+    pt_log_scan_init(&r.scan, env, sink, visit, ctx);
+    r.scan.orphans = true;
+    for (size_t i = 0; i < replay->live_count && rc == PEAT_OK; i++)
+        if (replay->live[i].serial >= serial_from)
+            rc = walk_again(&r, &replay->live[i]);
+    pt_log_scan_done(&r.scan);
+    return rc;
+}
+
 void pt_log_replay_done(const pt_env *env, pt_log_replay *replay)
 {
     pt_free(env, replay->live);
