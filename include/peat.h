@@ -192,14 +192,19 @@
  *   One iterator, batch, buffer or pinned value is used by one thread at a time. No handle belongs
  *   to the thread that made it.
  * - Visibility. A write that returned is seen by every read that starts afterwards.
- * - Inputs are copied or used up before the call returns; the caller keeps what it passed.
+ * - Inputs are copied or used up before the call returns; the caller keeps what it passed. They may
+ *   lie in memory of the library's: a batch's, also of the one they are added to, an iterator's
+ *   row, a pinned value, the buffer or error that is filled.
  * - Outputs come last and are named ret_...; unless a call says otherwise they are set only when
  *   it returns PEAT_OK. A ret_error or ret_report may be NULL, and the error is filled whatever the
- *   outcome; another output that may be NULL says so.
+ *   outcome; another output that may be NULL says so. What a pointer to a handle holds before the
+ *   call is not looked at: an open handle in it would be lost. A pin in use is refused.
+ * - Results of calls that can fail are to be looked at; compilers warn where one is not.
  * - Structs. NULL options mean all defaults, and so does a field that is zero or NULL. In options
  *   and in what a call fills, the first field, size, is set by the caller to sizeof the struct, so
  *   that programs built against an older header keep working; a size the library cannot know is
- *   PEAT_INVALID. What a callback is given is valid during the call only.
+ *   PEAT_INVALID. PEAT_INIT(type) is the initialiser that does it: `peat_options options =
+ *   PEAT_INIT(peat_options);`. What a callback is given is valid during the call only.
  * - NULL handles, and slices with data NULL and size > 0, are PEAT_INVALID, never a crash. All
  *   _close and _free calls accept NULL.
  * - Errors. After a call that failed nothing is half done. PEAT_NOMEM and PEAT_FULL leave the store
@@ -210,6 +215,8 @@
  *   PEAT_FULL, PEAT_NOMEM and, on a store opened read-only, PEAT_READ_ONLY. Every call may return
  *   PEAT_INVALID for arguments that make no sense, PEAT_TOO_BIG for keys and values beyond their
  *   limits, and PEAT_CLOSED for a handle, iterator or snapshot whose store is closed.
+ *   peat_call_error says in words why the calling thread's last call failed, and which argument
+ *   was refused; peat_db_error what went wrong first.
  * - Fork. In a child of fork() every handle is dead: calls return PEAT_CLOSED and touch nothing.
  *   The lock on the store lives until the parent and all such children have exited or exec'ed.
  */
@@ -220,6 +227,16 @@
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+/* Results are there to be looked at: a compiler that can says where one is not. */
+#if (defined(__cplusplus) && __cplusplus >= 201703L) ||                                            \
+    (defined(__STDC_VERSION__) && __STDC_VERSION__ > 201710L)
+#define PEAT_MUST_USE [[nodiscard]]
+#elif defined(__GNUC__)
+#define PEAT_MUST_USE __attribute__((warn_unused_result))
+#else
+#define PEAT_MUST_USE
 #endif
 
 #if !defined(PEAT_API) && defined(__GNUC__)
@@ -250,13 +267,17 @@ PEAT_API const char *peat_version(void);
 
 /* Beyond these a call returns PEAT_TOO_BIG and changes nothing. The empty key and the empty value
  * are ordinary ones; an empty value is not a deleted key. */
-#define PEAT_KEY_SIZE_MAX   ((size_t)65535)
+#define PEAT_KEY_SIZE_MAX ((size_t)65535)
+#define PEAT_BOUND_SIZE_MAX                                                                        \
+    ((size_t)65536) /* lower, upper, prefix, seeks: so key + '\0' is one                           \
+                     */
 #define PEAT_VALUE_SIZE_MAX ((size_t)1 << 30)
 #define PEAT_BATCH_SIZE_MAX ((size_t)1 << 30) /* peat_batch_bytes */
 
 /* ---- 3  Result codes and errors -----------------------------------------------------------------
  * Zero is success, positive is an outcome a program expects, negative is an error: `rc < 0`.
- * One list gives the enum, the names and the texts. Numbers never change meaning. */
+ * One list gives the enum, the names and the texts. Numbers never change meaning. PEAT_CONFLICT is
+ * reserved for transactions: no call of this version returns it. */
 
 #define PEAT_RC_LIST(X)                                                                            \
     X(PEAT_OK, 0, "done")                                                                          \
@@ -303,7 +324,9 @@ typedef struct peat_error {
 
 /* Bytes going in, passed by value; the memory stays the caller's. As a key or value, data NULL with
  * size 0 is the empty one. As a bound of a range, data NULL means "no bound": ranges run from lower
- * (included) to upper (excluded), and an upper of size 0 with data leaves no key. */
+ * (included) to upper (excluded), and an upper of size 0 with data leaves no key. A bound may be
+ * one byte longer than a key (PEAT_BOUND_SIZE_MAX): a key and a zero byte behind it is the upper
+ * bound that includes just that key. */
 typedef struct peat_slice {
     const void *data;
     size_t size;
@@ -315,13 +338,15 @@ static inline peat_slice peat_bytes(const void *data, size_t size)
     return s;
 }
 
-/* A C string without its terminator; NULL gives the slice with data NULL. */
+/* A C string without its terminator. NULL is no string: PEAT_INVALID as a key or value (it is not
+ * the empty one), no bound as a bound, no prefix as a prefix. */
 static inline peat_slice peat_str(const char *text)
 {
     size_t size = 0;
-    if (text != NULL)
-        while (text[size] != '\0')
-            size++;
+    if (text == NULL)
+        return peat_bytes(NULL, ~(size_t)0);
+    while (text[size] != '\0')
+        size++;
     return peat_bytes(text, size);
 }
 
@@ -350,9 +375,33 @@ typedef struct peat_pinned {
 } peat_pinned;
 
 /* clang-format off */
+/* Initialisers. PEAT_SLICE("text") is the slice of a literal, zero bytes in it included, also for
+ * static data: static const peat_slice names[] = {PEAT_SLICE("a"), PEAT_SLICE("b")};
+ * PEAT_INIT(type) is a struct that begins with its size, all other fields zero. */
+#define PEAT_SLICE(literal) {"" literal, sizeof(literal) - 1}
+#ifdef __cplusplus
+#define PEAT_INIT(type) peat_init_of<type>()
+#else
+#define PEAT_INIT(type) {.size = sizeof(type)}
+#endif
+#define PEAT_OPTIONS_INIT       PEAT_INIT(peat_options)
+#define PEAT_WRITE_OPTIONS_INIT PEAT_INIT(peat_write_options)
+#define PEAT_READ_OPTIONS_INIT  PEAT_INIT(peat_read_options)
+#define PEAT_ITER_OPTIONS_INIT  PEAT_INIT(peat_iter_options)
 #define PEAT_BUF_INIT    {NULL, 0, 0, NULL}
 #define PEAT_PINNED_INIT {NULL, 0, {NULL, NULL}}
 /* clang-format on */
+
+#ifdef __cplusplus
+extern "C++" {
+template <class T> inline T peat_init_of()
+{
+    T t = T();
+    t.size = sizeof(T);
+    return t;
+}
+}
+#endif
 
 /* Frees the memory and sets buf to PEAT_BUF_INIT. buf may be NULL. */
 PEAT_API void peat_buf_free(peat_buf *buf);
@@ -365,7 +414,8 @@ PEAT_API void peat_buf_free(peat_buf *buf);
  * Returns PEAT_OK and the handle, which is closed with peat_close: all that was recovered is
  * durable; or
  *   PEAT_BUSY         another process, or this one, has it open (and had it for lock_wait_ms): the
- *                     message names the pid
+ *                     message names the pid. Within a process the handle is shared:
+ *                     doc/decisions/011-one-handle.md
  *   PEAT_NOT_FOUND    there is no store and options say PEAT_CREATE_NEVER or read_only
  *   PEAT_EXISTS       there is one and options say error_if_exists
  *   PEAT_NOT_STORE    dir is a file, a directory with other things in it, or a store of another
@@ -379,20 +429,20 @@ PEAT_API void peat_buf_free(peat_buf *buf);
  *   PEAT_IO           no permission, no parent directory, or another failure of the system: the
  *                     message says which
  *   PEAT_NOMEM, PEAT_FULL */
-PEAT_API peat_rc peat_open(const char *dir, const peat_options *options, peat_db **ret_db,
-                           peat_error *ret_error);
+PEAT_MUST_USE PEAT_API peat_rc peat_open(const char *dir, const peat_options *options,
+                                         peat_db **ret_db, peat_error *ret_error);
 
 /* Waits for calls in flight, makes everything durable, closes the store and frees the handle, which
  * must not be used again. Iterators, snapshots and pinned values still open stay valid to close:
  * their calls return PEAT_CLOSED, pinned bytes stay readable until unpinned. NULL is PEAT_OK.
  * Returns PEAT_OK when all writes are on disk, PEAT_CLOSED in a forked child, or a write error: the
  * handle is gone then too, and the next open recovers what had reached the log. */
-PEAT_API peat_rc peat_close(peat_db *db);
+PEAT_MUST_USE PEAT_API peat_rc peat_close(peat_db *db);
 
 /* Removes the store in dir, and dir itself when nothing else is in it. Files that are not the
  * store's are left alone. It cannot be undone. Returns PEAT_OK, PEAT_NOT_FOUND (nothing there),
  * PEAT_NOT_STORE, PEAT_BUSY, PEAT_IO. */
-PEAT_API peat_rc peat_destroy(const char *dir, peat_error *ret_error);
+PEAT_MUST_USE PEAT_API peat_rc peat_destroy(const char *dir, peat_error *ret_error);
 
 typedef struct peat_write_options {
     size_t size;
@@ -409,25 +459,41 @@ typedef struct peat_read_options {
  * is PEAT_OK when it was not there. Return PEAT_OK (durability: section 9) or a write error. After
  * an error of a write with sync the write may be seen in this process, and after the next open it
  * is there or it is not, for good. */
-PEAT_API peat_rc peat_put(peat_db *db, const peat_write_options *options, peat_slice key,
-                          peat_slice value);
-PEAT_API peat_rc peat_delete(peat_db *db, const peat_write_options *options, peat_slice key);
+PEAT_MUST_USE PEAT_API peat_rc peat_put(peat_db *db, const peat_write_options *options,
+                                        peat_slice key, peat_slice value);
+PEAT_MUST_USE PEAT_API peat_rc peat_delete(peat_db *db, const peat_write_options *options,
+                                           peat_slice key);
 
 /* Copies the value of key into ret_value (section 4), which keeps its old content unless the result
  * is PEAT_OK; peat_exists only tells whether key is there. Return PEAT_OK, PEAT_NOT_FOUND or a read
- * error. Damage never reads as PEAT_NOT_FOUND. */
-PEAT_API peat_rc peat_get(peat_db *db, const peat_read_options *options, peat_slice key,
-                          peat_buf *ret_value);
-PEAT_API peat_rc peat_exists(peat_db *db, const peat_read_options *options, peat_slice key);
+ * error. Damage never reads as PEAT_NOT_FOUND.
+ * Compare with PEAT_OK: a result is no truth value, and `if (peat_exists(...))` is taken when the
+ * key is absent. peat_has answers in one. */
+PEAT_MUST_USE PEAT_API peat_rc peat_get(peat_db *db, const peat_read_options *options,
+                                        peat_slice key, peat_buf *ret_value);
+PEAT_MUST_USE PEAT_API peat_rc peat_exists(peat_db *db, const peat_read_options *options,
+                                           peat_slice key);
 
-/* As peat_get, but without copying the value. ret_value must be PEAT_PINNED_INIT or unpinned. The
- * bytes stay as they are until peat_unpin, whatever happens to the store meanwhile. A pin holds
- * memory, a block of a table, or a copy of what has no table yet: keep few, and not for long.
- * peat_unpin lets go of the bytes and sets pinned to PEAT_PINNED_INIT; NULL and PEAT_PINNED_INIT
- * are fine. */
-PEAT_API peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options, peat_slice key,
-                                 peat_pinned *ret_value);
+/* Whether key is there: true or false in ret_there. Returns PEAT_OK or a read error. */
+PEAT_MUST_USE PEAT_API peat_rc peat_has(peat_db *db, const peat_read_options *options,
+                                        peat_slice key, bool *ret_there);
+
+/* As peat_get, but without copying the value. ret_value must be PEAT_PINNED_INIT or unpinned: one
+ * in use is PEAT_INVALID, and stays as it is. The bytes stay as they are until peat_unpin, whatever
+ * happens to the store meanwhile. A pin holds memory, a block of a table, or a copy of what has no
+ * table yet: keep few, and not for long. peat_unpin lets go of the bytes and sets pinned to
+ * PEAT_PINNED_INIT; NULL and PEAT_PINNED_INIT are fine. */
+PEAT_MUST_USE PEAT_API peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options,
+                                               peat_slice key, peat_pinned *ret_value);
 PEAT_API void peat_unpin(peat_pinned *pinned);
+
+/* Why the last call of the calling thread on this store that failed did so: a line that names the
+ * refused argument, or file, offset and cause. Also for the calls on its iterators and snapshots.
+ * Fills ret_error and returns its rc; PEAT_OK and an empty message when no call of the thread has
+ * failed, or the store has met sixteen other errors since. Ask before the thread makes its next
+ * call on the store, and from the same thread; calls that succeed pay nothing for it. It cannot say
+ * more than its code of a call on a NULL handle (PEAT_INVALID) or a closed store (PEAT_CLOSED). */
+PEAT_API peat_rc peat_call_error(peat_db *db, peat_error *ret_error);
 
 /* The first cause of trouble the store has met since it was opened: what stopped its writes, or the
  * first damage or failed read it came across. Fills ret_error (PEAT_OK and an empty message when
@@ -439,7 +505,7 @@ PEAT_API peat_rc peat_db_error(peat_db *db, peat_error *ret_error);
  * to no store and may be written to several, or several times, or cleared and filled anew. */
 
 /* Makes an empty batch, freed with peat_batch_free. Returns PEAT_OK or PEAT_NOMEM. */
-PEAT_API peat_rc peat_batch_new(peat_batch **ret_batch);
+PEAT_MUST_USE PEAT_API peat_rc peat_batch_new(peat_batch **ret_batch);
 PEAT_API void peat_batch_free(peat_batch *batch);
 
 /* Empties the batch and keeps its memory for the next round; NULL is fine. */
@@ -451,18 +517,53 @@ PEAT_API size_t peat_batch_bytes(const peat_batch *batch);
 
 /* Add an operation; key and value are copied. Return PEAT_OK, PEAT_TOO_BIG (the entry, or the batch
  * with it) or PEAT_NOMEM; on an error the batch is as it was. */
-PEAT_API peat_rc peat_batch_put(peat_batch *batch, peat_slice key, peat_slice value);
-PEAT_API peat_rc peat_batch_delete(peat_batch *batch, peat_slice key);
+PEAT_MUST_USE PEAT_API peat_rc peat_batch_put(peat_batch *batch, peat_slice key, peat_slice value);
+PEAT_MUST_USE PEAT_API peat_rc peat_batch_delete(peat_batch *batch, peat_slice key);
 
 /* As peat_batch_put, but returns the room for the value inside the batch instead of copying one:
  * write value_size bytes there before the next call on this batch. The room starts zeroed. */
-PEAT_API peat_rc peat_batch_put_reserve(peat_batch *batch, peat_slice key, size_t value_size,
-                                        void **ret_value);
+PEAT_MUST_USE PEAT_API peat_rc peat_batch_put_reserve(peat_batch *batch, peat_slice key,
+                                                      size_t value_size, void **ret_value);
+
+/* Adds the operations of `from`, in their order; it stays as it is, and may be the same batch.
+ * Returns PEAT_OK, PEAT_TOO_BIG or PEAT_NOMEM (the batch is as it was). */
+PEAT_MUST_USE PEAT_API peat_rc peat_batch_append(peat_batch *batch, const peat_batch *from);
+
+/* A mark is a place between operations: what was added since goes away with peat_batch_rollback_to,
+ * marks taken before stay good, those taken since do not. No mark need be given back. 0 is the mark
+ * of the empty batch, and of NULL.
+ * peat_batch_rollback_to takes time in proportion to what stays. Returns PEAT_OK, or PEAT_INVALID
+ * when no operation of the batch ends at the mark: the batch is as it was. */
+PEAT_API size_t peat_batch_mark(const peat_batch *batch);
+PEAT_MUST_USE PEAT_API peat_rc peat_batch_rollback_to(peat_batch *batch, size_t mark);
+
+typedef enum peat_batch_op_kind { PEAT_BATCH_PUT = 1, PEAT_BATCH_DELETE = 2 } peat_batch_op_kind;
+
+/* One operation of a batch. A kind that the program does not know is one of a newer library. */
+typedef struct peat_batch_op {
+    size_t size;
+    peat_batch_op_kind kind;
+    peat_slice key;
+    peat_slice value; /* of a put; its bytes are the batch's own, as those of key */
+} peat_batch_op;
+
+/* Calls fn for each operation in the order they were added. Anything but PEAT_OK from fn stops and
+ * is returned. fn may add to the batch, which moves the bytes it was given; what it adds is not
+ * visited. It must not clear or roll back. Returns PEAT_OK or the result of fn. */
+PEAT_MUST_USE PEAT_API peat_rc peat_batch_each(const peat_batch *batch,
+                                               peat_rc (*fn)(void *ctx, const peat_batch_op *op),
+                                               void *ctx);
+
+/* Why the last call on this batch that failed did so, and which argument was refused. Fills
+ * ret_error and returns its rc; PEAT_OK and an empty message when none has failed. What peat_write
+ * says is the store's: peat_call_error. */
+PEAT_API peat_rc peat_batch_error(const peat_batch *batch, peat_error *ret_error);
 
 /* Applies the batch to the store as one write: readers, snapshots and recovery see all of it or
  * nothing. The batch is unchanged; free or clear it yourself. An empty batch is PEAT_OK. Returns as
  * peat_put. */
-PEAT_API peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *batch);
+PEAT_MUST_USE PEAT_API peat_rc peat_write(peat_db *db, const peat_write_options *options,
+                                          peat_batch *batch);
 
 /* ---- 7  Iterators: entries in order -------------------------------------------------------------
  * An iterator sees one point of the order of writing, fixed when it is opened (or the snapshot's).
@@ -489,25 +590,34 @@ typedef struct peat_iter_options {
     peat_slice upper;              /* keys < upper; data NULL: to the end */
     peat_slice prefix;             /* only keys that begin so; combined with the bounds */
     bool keys_only;                /* values are not read: peat_iter_value is empty */
+    bool no_cache_fill;            /* leave the cache as it is: for scans made only once */
 } peat_iter_options;
 
 /* Opens an iterator; without options it sees every entry. It is closed with peat_iter_close, before
  * or after its store. Returns PEAT_OK or a read error. */
-PEAT_API peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options,
-                                peat_iter **ret_iter);
+PEAT_MUST_USE PEAT_API peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options,
+                                              peat_iter **ret_iter);
 PEAT_API void peat_iter_close(peat_iter *iter);
 
 /* To the first entry, the last, the next, the one before. */
-PEAT_API peat_rc peat_iter_first(peat_iter *iter);
-PEAT_API peat_rc peat_iter_last(peat_iter *iter);
-PEAT_API peat_rc peat_iter_next(peat_iter *iter);
-PEAT_API peat_rc peat_iter_prev(peat_iter *iter);
+PEAT_MUST_USE PEAT_API peat_rc peat_iter_first(peat_iter *iter);
+PEAT_MUST_USE PEAT_API peat_rc peat_iter_last(peat_iter *iter);
+PEAT_MUST_USE PEAT_API peat_rc peat_iter_next(peat_iter *iter);
+PEAT_MUST_USE PEAT_API peat_rc peat_iter_prev(peat_iter *iter);
 
 /* To the first entry with a key >= key, and to the last with a key <= key, within the bounds. A key
  * outside them is no error: seek below lower finds the first, seek_for_prev above upper the last.
  */
-PEAT_API peat_rc peat_iter_seek(peat_iter *iter, peat_slice key);
-PEAT_API peat_rc peat_iter_seek_for_prev(peat_iter *iter, peat_slice key);
+PEAT_MUST_USE PEAT_API peat_rc peat_iter_seek(peat_iter *iter, peat_slice key);
+PEAT_MUST_USE PEAT_API peat_rc peat_iter_seek_for_prev(peat_iter *iter, peat_slice key);
+
+/* Moves the point it sees to now, as if it were closed and opened again, and lets go of old
+ * versions and files. It stands on the entry of the key it stood on; when that is gone, on the next
+ * one in the direction of the last movement, or PEAT_END: there is none. Fills go on as if nothing
+ * had happened. One that stood nowhere is like a new one. Bytes and rows it gave out before are
+ * gone. Returns as a movement, but PEAT_OK also when it stood nowhere; after an error it is as it
+ * was. PEAT_INVALID when it was opened at a snapshot. */
+PEAT_MUST_USE PEAT_API peat_rc peat_iter_refresh(peat_iter *iter);
 
 /* Whether it stands on an entry. false for NULL. */
 PEAT_API bool peat_iter_valid(const peat_iter *iter);
@@ -530,8 +640,10 @@ typedef struct peat_row {
  * seek. Rows are zero-copy: good until the next call on it but peat_iter_valid, _key and _value.
  * Returns PEAT_OK with 1 to n rows: fewer than n does not mean the end is near; PEAT_END when there
  * are no more, or another result of a movement. *ret_n is set in every case, 0 unless PEAT_OK. */
-PEAT_API peat_rc peat_iter_fill(peat_iter *iter, peat_row *rows, size_t n, size_t *ret_n);
-PEAT_API peat_rc peat_iter_fill_back(peat_iter *iter, peat_row *rows, size_t n, size_t *ret_n);
+PEAT_MUST_USE PEAT_API peat_rc peat_iter_fill(peat_iter *iter, peat_row *rows, size_t n,
+                                              size_t *ret_n);
+PEAT_MUST_USE PEAT_API peat_rc peat_iter_fill_back(peat_iter *iter, peat_row *rows, size_t n,
+                                                   size_t *ret_n);
 
 /* ---- 8  Snapshots -------------------------------------------------------------------------------
  * A snapshot is the state after all writes that had returned when it was opened: use it in
@@ -541,7 +653,7 @@ PEAT_API peat_rc peat_iter_fill_back(peat_iter *iter, peat_row *rows, size_t n, 
 
 /* Opens one. It is closed with peat_snapshot_close, before or after its store, when no call uses it
  * any more; iterators opened at it stay good. Returns PEAT_OK or PEAT_NOMEM. */
-PEAT_API peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot);
+PEAT_MUST_USE PEAT_API peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot);
 PEAT_API void peat_snapshot_close(peat_snapshot *snapshot);
 
 /* ---- 9  Durability ------------------------------------------------------------------------------
@@ -556,7 +668,7 @@ PEAT_API void peat_snapshot_close(peat_snapshot *snapshot);
 /* Makes every write that had returned before this call durable. Returns PEAT_OK or a write error,
  * after which those writes may or may not survive and no more are accepted. With no_log it is
  * peat_flush. */
-PEAT_API peat_rc peat_sync(peat_db *db);
+PEAT_MUST_USE PEAT_API peat_rc peat_sync(peat_db *db);
 
 /* ---- 10  Options --------------------------------------------------------------------------------
  * No option changes the answer of any read. All may differ from one open to the next. */

@@ -35,26 +35,26 @@ typedef struct peat_progress {
 
 /* Moves all that is in memory into tables. Returns PEAT_OK when every write that had returned
  * before is durable, with or without a log, or a write error. */
-PEAT_API peat_rc peat_flush(peat_db *db);
+PEAT_MUST_USE PEAT_API peat_rc peat_flush(peat_db *db);
 
 /* Rewrites the range [lower, upper) into its densest form: one run, no deleted or overwritten
  * entries except those a snapshot needs. peat_unbounded() for both is the whole store. Reads and
  * writes go on meanwhile. Returns PEAT_OK, PEAT_CANCELLED (what was done so far stays), a read or
  * write error. */
-PEAT_API peat_rc peat_compact(peat_db *db, peat_slice lower, peat_slice upper,
-                              const peat_progress *progress);
+PEAT_MUST_USE PEAT_API peat_rc peat_compact(peat_db *db, peat_slice lower, peat_slice upper,
+                                            const peat_progress *progress);
 
 #define PEAT_WAIT_FOREVER UINT64_MAX
 
 /* Waits until the background has nothing left to do: everything flushed and merged down to one run
  * per partition. Without threads it does that work itself. Writers that keep writing can keep it
  * waiting. Returns PEAT_OK, PEAT_TIMEOUT after timeout_ms (0: only asks), a read or write error. */
-PEAT_API peat_rc peat_settle(peat_db *db, uint64_t timeout_ms);
+PEAT_MUST_USE PEAT_API peat_rc peat_settle(peat_db *db, uint64_t timeout_ms);
 
 /* Runs up to units_max units of background work in the calling thread; a unit is a flush, a merge,
  * a removal of files. Meant for PEAT_THREADS_NONE, allowed always. *ret_units_done (may be NULL) is
  * set in every case; below units_max: nothing is left. Returns PEAT_OK, a read or write error. */
-PEAT_API peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done);
+PEAT_MUST_USE PEAT_API peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done);
 
 /* ---- 3  Checking and repairing --------------------------------------------------------------- */
 
@@ -88,8 +88,8 @@ typedef struct peat_check_report {
  * meanwhile, also on a read-only store. PEAT_CORRUPT and PEAT_CANCELLED fill ret_report too.
  * Returns PEAT_OK (no damage), PEAT_CORRUPT (damage was found and reported), PEAT_CANCELLED,
  * PEAT_IO (a file may not be read), PEAT_NOMEM. peat_open tells what keeps a store from opening. */
-PEAT_API peat_rc peat_check(peat_db *db, const peat_check_options *options,
-                            peat_check_report *ret_report);
+PEAT_MUST_USE PEAT_API peat_rc peat_check(peat_db *db, const peat_check_options *options,
+                                          peat_check_report *ret_report);
 
 typedef struct peat_repair_options {
     size_t size;
@@ -124,14 +124,16 @@ typedef struct peat_repair_report {
  * store, unless accept_doubtful. Of a damaged log every record that verifies is recovered; the
  * writes of the others are lost, and older values of their keys stand, which the report can only
  * count. No entry is ever made up. Snapshots, old versions and statistics are not kept.
+ * To put the new store in the place of the old one, rename both directories when nobody has either
+ * open; why the call does not do it is told in doc/decisions/012-repair-beside.md.
  * The report is filled whatever the outcome, but with PEAT_INVALID.
  * Returns PEAT_OK when the new store is complete and durable, however much was lost: look at the
  * report; or PEAT_NOT_FOUND, PEAT_NOT_STORE (dir), PEAT_EXISTS, PEAT_NOT_STORE (to_dir),
  * PEAT_VERSION, PEAT_UNSUPPORTED, PEAT_BUSY, PEAT_CANCELLED, PEAT_INVALID (to_dir is dir or in it,
  * by name or by contents), PEAT_IO, a write error. After an error there is no store in to_dir. */
-PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
-                             const peat_repair_options *options, peat_repair_report *ret_report,
-                             peat_error *ret_error);
+PEAT_MUST_USE PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
+                                           const peat_repair_options *options,
+                                           peat_repair_report *ret_report, peat_error *ret_error);
 
 /* ---- 4  Looking inside ----------------------------------------------------------------------- */
 
@@ -149,10 +151,10 @@ PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
  * Takes a few reads per layer, and time in proportion to what the range has in memory: the size
  * looks at every record there, the count at one node in forty entries.
  * Return PEAT_OK or a read error. */
-PEAT_API peat_rc peat_approximate_size(peat_db *db, peat_slice lower, peat_slice upper,
-                                       uint64_t *ret_bytes);
-PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lower, peat_slice upper,
-                                        uint64_t *ret_count);
+PEAT_MUST_USE PEAT_API peat_rc peat_approximate_size(peat_db *db, peat_slice lower,
+                                                     peat_slice upper, uint64_t *ret_bytes);
+PEAT_MUST_USE PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lower,
+                                                      peat_slice upper, uint64_t *ret_count);
 
 /* Every counter, once: (type, name). The struct and the JSON are made from this list, in this
  * order; new ones go to the end. Counters start at 0 when the store is opened, gauges (marked =)
@@ -227,10 +229,10 @@ typedef struct peat_statistics {
 /* Fills ret_stats as far as its size says: the figures are read one by one, without stopping the
  * store. obsolete_bytes comes from one key in 32, which older tables' filters are asked about: they
  * take a few new keys for old ones, so it is seldom 0 in a store being filled. Returns PEAT_OK. */
-PEAT_API peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats);
+PEAT_MUST_USE PEAT_API peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats);
 
 /* The same as a JSON object in ret_json (not terminated): {"puts":0,...}. PEAT_OK or PEAT_NOMEM. */
-PEAT_API peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json);
+PEAT_MUST_USE PEAT_API peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json);
 
 /* One partition: a range of keys and the layers in it, newest on top. Of a table that lies in
  * several, each has a share, so that bytes, entries and tombstones are estimates. */
@@ -253,9 +255,8 @@ typedef struct peat_partition_info {
 
 /* Calls fn for each partition of one state of the store, in order of keys. Anything but PEAT_OK
  * from fn stops and is returned. Otherwise PEAT_OK or PEAT_NOMEM. */
-PEAT_API peat_rc peat_shape(peat_db *db,
-                            peat_rc (*fn)(void *ctx, const peat_partition_info *partition),
-                            void *ctx);
+PEAT_MUST_USE PEAT_API peat_rc
+peat_shape(peat_db *db, peat_rc (*fn)(void *ctx, const peat_partition_info *partition), void *ctx);
 
 /* ---- 5  Streaming copies ------------------------------------------------------------------------
  * An export is one state of the store, that of the moment it began, as a stream of checksummed
@@ -274,9 +275,10 @@ typedef struct peat_export_options {
 /* Streams the store to fn, or to fd, which stays open and is not synced. Returns PEAT_OK when the
  * last byte was taken, the result of fn, PEAT_CANCELLED, PEAT_IO or PEAT_FULL (writing to fd
  * failed), or a read error. A stream that was cut short is refused by the import. */
-PEAT_API peat_rc peat_export(peat_db *db, const peat_export_options *options, peat_write_fn fn,
-                             void *ctx);
-PEAT_API peat_rc peat_export_fd(peat_db *db, const peat_export_options *options, int fd);
+PEAT_MUST_USE PEAT_API peat_rc peat_export(peat_db *db, const peat_export_options *options,
+                                           peat_write_fn fn, void *ctx);
+PEAT_MUST_USE PEAT_API peat_rc peat_export_fd(peat_db *db, const peat_export_options *options,
+                                              int fd);
 
 /* Makes a new store in dir from a stream. options are those of peat_open, as far as they concern
  * writing (memory, compression, host). The store is not open afterwards. Bytes behind the end of
@@ -284,10 +286,10 @@ PEAT_API peat_rc peat_export_fd(peat_db *db, const peat_export_options *options,
  * Returns PEAT_OK when the copy is complete, verified and durable, or PEAT_EXISTS, PEAT_NOT_STORE
  * (dir holds other things), PEAT_CORRUPT (a torn or damaged stream, or none), PEAT_VERSION, the
  * result of fn, PEAT_IO, a write error. After an error there is no store in dir. */
-PEAT_API peat_rc peat_import(const char *dir, const peat_options *options, peat_read_fn fn,
-                             void *ctx, peat_error *ret_error);
-PEAT_API peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd,
-                                peat_error *ret_error);
+PEAT_MUST_USE PEAT_API peat_rc peat_import(const char *dir, const peat_options *options,
+                                           peat_read_fn fn, void *ctx, peat_error *ret_error);
+PEAT_MUST_USE PEAT_API peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd,
+                                              peat_error *ret_error);
 
 /* ---- 6  What the embedding brings ------------------------------------------------------------ */
 

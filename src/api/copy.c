@@ -11,14 +11,16 @@ static peat_rc export_to(peat_db *db, const peat_export_options *options, peat_w
                          void *ctx)
 {
     peat_export_options o;
-    if (db == NULL || fn == NULL || !pt_options_valid(options, sizeof o, sizeof o))
+    if (db == NULL)
         return PEAT_INVALID;
+    if (fn == NULL)
+        return pt_refuse(db->store, PEAT_INVALID, "peat_export", "fn is NULL");
+    if (!pt_options_valid(options, sizeof o, sizeof o))
+        return pt_refuse(db->store, PEAT_INVALID, "peat_export", PT_WHY_OPTIONS);
     pt_options_copy(options, &o, sizeof o);
     if (!pt_call_begin(db->store))
         return PEAT_CLOSED;
-    peat_rc rc = pt_store_export(db->store, o.progress, fn, ctx);
-    pt_call_end(db->store);
-    return rc;
+    return pt_db_end(db->store, pt_store_export(db->store, o.progress, fn, ctx));
 }
 
 peat_rc peat_export(peat_db *db, const peat_export_options *options, peat_write_fn fn, void *ctx)
@@ -51,7 +53,9 @@ static peat_rc read_fd(void *ctx, void *buf, size_t size, size_t *ret_n)
 peat_rc peat_export_fd(peat_db *db, const peat_export_options *options, int fd)
 {
     fd_stream f = {.fd = fd, .sink = db != NULL ? &db->store->sink : NULL};
-    return fd < 0 ? PEAT_INVALID : export_to(db, options, write_fd, &f);
+    if (db != NULL && fd < 0)
+        return pt_refuse(db->store, PEAT_INVALID, "peat_export_fd", "fd is below 0");
+    return export_to(db, options, write_fd, &f);
 }
 
 /* A store that could not be completed goes away again; one that a power cut left is not opened. */

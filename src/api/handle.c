@@ -2,6 +2,8 @@
 /* handle.c - see handle.h. */
 #include "api/handle.h"
 
+#include <stdio.h>
+
 #include "base/coding.h"
 
 peat_rc pt_db_begin(peat_db *db)
@@ -9,13 +11,46 @@ peat_rc pt_db_begin(peat_db *db)
     return db == NULL ? PEAT_INVALID : pt_call_begin(db->store) ? PEAT_OK : PEAT_CLOSED;
 }
 
+peat_rc pt_db_end(pt_store *s, peat_rc rc)
+{
+    if (PT_UNLIKELY(rc < 0))
+        pt_sink_call(&s->sink, rc, NULL);
+    pt_call_end(s);
+    return rc;
+}
+
+peat_rc pt_refuse(pt_store *s, peat_rc rc, const char *call, const char *why)
+{
+    char text[sizeof((peat_error *)NULL)->message];
+    (void)snprintf(text, sizeof text, "%s: %s", call, why);
+    if (pt_call_begin(s)) {
+        pt_sink_call(&s->sink, rc, text);
+        pt_call_end(s);
+    }
+    return rc;
+}
+
+peat_rc pt_refuse_bytes(pt_store *s, const char *call, const char *name, peat_slice bytes,
+                        size_t size_max)
+{
+    char why[160];
+    if (bytes.data == NULL) {
+        (void)snprintf(why, sizeof why, "%s: data is NULL, but size is not 0", name);
+        return pt_refuse(s, PEAT_INVALID, call, why);
+    }
+    (void)snprintf(why, sizeof why, "%s: %zu bytes are more than %zu", name, bytes.size, size_max);
+    return pt_refuse(s, PEAT_TOO_BIG, call, why);
+}
+
+peat_rc pt_refuse_snapshot(pt_store *s, const char *call, const peat_snapshot *snapshot)
+{
+    bool outlived = atomic_load(&snapshot->store->closed);
+    return outlived ? pt_refuse(s, PEAT_CLOSED, call, "options.snapshot: its store is closed")
+                    : pt_refuse(s, PEAT_INVALID, call, "options.snapshot: of another store");
+}
+
 peat_rc pt_key_buf_init(pt_key_buf *b, const pt_env *env, uint32_t keyspace, peat_slice key)
 {
-    b->data = NULL;
-    if (!pt_slice_valid(key))
-        return PEAT_INVALID;
-    if (key.size > PEAT_KEY_SIZE_MAX)
-        return PEAT_TOO_BIG;
     b->env = env;
     b->size = key.size + PT_KEYSPACE_BYTES;
     b->data =
@@ -64,18 +99,30 @@ void pt_report_copy(const void *report, size_t known_size, void *ret_report)
     memcpy(ret_report, &size, sizeof size);
 }
 
+peat_rc pt_check_range(pt_store *s, const char *call, peat_slice lower, peat_slice upper)
+{
+    peat_rc rc = PEAT_OK;
+    if (!pt_slice_absent(lower))
+        rc = pt_check_bytes(s, call, "lower", lower, PEAT_BOUND_SIZE_MAX);
+    if (rc == PEAT_OK && !pt_slice_absent(upper))
+        rc = pt_check_bytes(s, call, "upper", upper, PEAT_BOUND_SIZE_MAX);
+    return rc;
+}
+
 peat_rc pt_range_buf_init(pt_range_buf *r, const pt_env *env, uint32_t keyspace, peat_slice lower,
                           peat_slice upper)
 {
-    r->upper.data = NULL;
-    peat_rc rc = pt_key_buf_init(&r->lower, env, keyspace, lower);
-    if (rc != PEAT_OK)
-        return rc;
-    bool bounded = upper.data != NULL || upper.size != 0; /* no data, but a size: that is refused */
-    rc = bounded ? pt_key_buf_init(&r->upper, env, keyspace, upper)
-                 : pt_key_buf_init(&r->upper, env, keyspace + 1, peat_unbounded());
-    if (rc != PEAT_OK)
-        pt_key_buf_done(&r->lower);
+    peat_rc rc = PEAT_OK;
+    bool ends = !pt_slice_absent(upper); /* else the first key of the next keyspace does */
+    r->lower.data = r->upper.data = NULL;
+    if (pt_slice_absent(lower))
+        lower = peat_unbounded();
+    TRY(pt_key_buf_init(&r->lower, env, keyspace, lower));
+    TRY(ends ? pt_key_buf_init(&r->upper, env, keyspace, upper)
+             : pt_key_buf_init(&r->upper, env, keyspace + 1, peat_unbounded()));
+    return PEAT_OK;
+out:
+    pt_range_buf_done(r);
     return rc;
 }
 

@@ -18,6 +18,9 @@ struct peat_db {
 struct peat_batch {
     const pt_env *env;
     pt_batch ops;
+    /* of the last call that failed (peat_batch_error): PEAT_OK, or why. Static texts */
+    peat_rc failed;
+    const char *failed_call, *failed_why;
 };
 
 struct peat_snapshot {
@@ -27,8 +30,11 @@ struct peat_snapshot {
 
 struct peat_iter {
     const pt_env *env;
+    pt_store *store; /* held by the scan */
     pt_scan *scan;
     uint32_t keyspace;
+    bool of_snapshot, no_cache_fill;
+    bool back; /* of the last movement */
 };
 
 /* As peat_open; a store that is made by it is `unfinished` (store.h). */
@@ -38,8 +44,25 @@ peat_rc pt_db_open(const char *dir, const peat_options *options, bool unfinished
 /* pt_call_begin on its store; PEAT_OK, or PEAT_INVALID for NULL, or PEAT_CLOSED. */
 peat_rc pt_db_begin(peat_db *db) PT_MUST_USE;
 
-/* What using it with another store's handle means: it has outlived its own, or it is a mistake. */
-peat_rc pt_snapshot_mismatch(const peat_snapshot *snapshot);
+/* Ends the call; an error is kept for peat_call_error. Returns rc. */
+peat_rc pt_db_end(pt_store *s, peat_rc rc);
+
+/* Refuses what a call was given, with a text for peat_call_error ("CALL: WHY"); before the call
+ * begins. Returns rc. */
+peat_rc pt_refuse(pt_store *s, peat_rc rc, const char *call, const char *why);
+#define PT_WHY_OPTIONS "options: size is none that this library knows"
+/* PEAT_INVALID, PEAT_TOO_BIG: named and kept likewise. */
+peat_rc pt_refuse_bytes(pt_store *s, const char *call, const char *name, peat_slice bytes,
+                        size_t size_max);
+static inline peat_rc pt_check_bytes(pt_store *s, const char *call, const char *name,
+                                     peat_slice bytes, size_t size_max)
+{
+    bool good = (bytes.data != NULL || bytes.size == 0) && bytes.size <= size_max;
+    return PT_LIKELY(good) ? PEAT_OK : pt_refuse_bytes(s, call, name, bytes, size_max);
+}
+
+/* The snapshot is another store's: it has outlived its own, or it is a mistake. */
+peat_rc pt_refuse_snapshot(pt_store *s, const char *call, const peat_snapshot *snapshot);
 
 /* An internal key: on the stack when short. */
 typedef struct pt_key_buf {
@@ -49,18 +72,13 @@ typedef struct pt_key_buf {
     uint8_t inline_bytes[252];
 } pt_key_buf;
 
+/* The key was checked. PEAT_NOMEM. */
 peat_rc pt_key_buf_init(pt_key_buf *b, const pt_env *env, uint32_t keyspace,
                         peat_slice key) PT_MUST_USE;
 void pt_key_buf_done(pt_key_buf *b);
 static inline pt_slice pt_key_buf_slice(const pt_key_buf *b)
 {
     return pt_slice_of(b->data, b->size);
-}
-
-/* data NULL with a size is nonsense. */
-static inline bool pt_slice_valid(peat_slice s)
-{
-    return s.data != NULL || s.size == 0;
 }
 
 /* Fills ret_error, which may be NULL; the code's own text where `why` is NULL. Returns
@@ -80,7 +98,17 @@ void pt_options_copy(const void *options, void *ret_copy, size_t known_size);
  * this library knows it. */
 void pt_report_copy(const void *report, size_t known_size, void *ret_report);
 
-/* Lower and upper bound of a range of user keys, as internal keys: data NULL is unbounded. */
+/* No bound, no prefix: nothing, or a string that is NULL (peat_str). */
+static inline bool pt_slice_absent(peat_slice s)
+{
+    return s.data == NULL && (s.size == 0 || s.size == SIZE_MAX);
+}
+
+peat_rc pt_check_range(pt_store *s, const char *call, peat_slice lower,
+                       peat_slice upper) PT_MUST_USE;
+
+/* Lower and upper bound of a range of user keys, as internal keys. They were checked. PEAT_NOMEM.
+ */
 typedef struct pt_range_buf {
     pt_key_buf lower, upper;
 } pt_range_buf;

@@ -6,7 +6,9 @@
 
 peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot)
 {
-    peat_rc rc = ret_snapshot != NULL ? pt_db_begin(db) : PEAT_INVALID;
+    if (db != NULL && ret_snapshot == NULL)
+        return pt_refuse(db->store, PEAT_INVALID, "peat_snapshot_open", "ret_snapshot is NULL");
+    peat_rc rc = pt_db_begin(db);
     if (rc != PEAT_OK)
         return rc;
     peat_snapshot *snap = (peat_snapshot *)pt_alloc_zero(db->store->env, sizeof *snap);
@@ -15,8 +17,7 @@ peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot)
         pt_snapshot_link_add(db->store, &snap->link);
         *ret_snapshot = snap;
     }
-    pt_call_end(db->store);
-    return snap != NULL ? PEAT_OK : PEAT_NOMEM;
+    return pt_db_end(db->store, snap != NULL ? PEAT_OK : PEAT_NOMEM);
 }
 
 void peat_snapshot_close(peat_snapshot *snapshot)
@@ -27,11 +28,6 @@ void peat_snapshot_close(peat_snapshot *snapshot)
     pt_snapshot_link_remove(s, &snapshot->link);
     pt_free(s->env, snapshot);
     pt_store_unref(s);
-}
-
-peat_rc pt_snapshot_mismatch(const peat_snapshot *snapshot)
-{
-    return atomic_load(&snapshot->store->closed) ? PEAT_CLOSED : PEAT_INVALID;
 }
 
 /* The smallest key above every key with this prefix: the prefix plus one, as a number. */
@@ -54,8 +50,9 @@ static peat_rc open_scan(peat_db *db, const peat_iter_options *o, pt_scan **ret_
         return rc;
     pt_scan_options so = {.lower = pt_key_buf_slice(&range.lower),
                           .upper = pt_key_buf_slice(&range.upper),
-                          .keys_only = o->keys_only};
-    if (o->prefix.size != 0 || !pt_slice_valid(o->prefix)) {
+                          .keys_only = o->keys_only,
+                          .whole_table = o->no_cache_fill};
+    if (!pt_slice_absent(o->prefix)) {
         TRY(pt_key_buf_init(&prefix.lower, env, db->keyspace, o->prefix));
         TRY(pt_key_buf_init(&prefix.upper, env, db->keyspace, o->prefix));
         increment(&prefix.upper);
@@ -75,28 +72,50 @@ out:
     return rc;
 }
 
+static peat_rc check_open(const peat_db *db, const peat_iter_options *options, peat_iter **ret_iter)
+{
+    static const char call[] = "peat_iter_open";
+    if (db == NULL)
+        return PEAT_INVALID;
+    if (ret_iter == NULL)
+        return pt_refuse(db->store, PEAT_INVALID, call, "ret_iter is NULL");
+    if (!pt_options_valid(options, sizeof *options, sizeof *options))
+        return pt_refuse(db->store, PEAT_INVALID, call, PT_WHY_OPTIONS);
+    if (options == NULL)
+        return PEAT_OK;
+    if (options->snapshot != NULL && options->snapshot->store != db->store)
+        return pt_refuse_snapshot(db->store, call, options->snapshot);
+    peat_rc rc =
+        pt_check_range(db->store, "peat_iter_open: options", options->lower, options->upper);
+    if (rc == PEAT_OK && !pt_slice_absent(options->prefix))
+        rc = pt_check_bytes(db->store, "peat_iter_open: options", "prefix", options->prefix,
+                            PEAT_BOUND_SIZE_MAX);
+    return rc;
+}
+
 peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options, peat_iter **ret_iter)
 {
     peat_iter_options o;
-    if (db == NULL || ret_iter == NULL || !pt_options_valid(options, sizeof o, sizeof o))
-        return PEAT_INVALID;
+    peat_rc rc = check_open(db, options, ret_iter);
+    if (rc != PEAT_OK)
+        return rc;
     pt_options_copy(options, &o, sizeof o);
-    if (o.snapshot != NULL && o.snapshot->store != db->store)
-        return pt_snapshot_mismatch(o.snapshot);
     if (!pt_call_begin(db->store))
         return PEAT_CLOSED;
     const pt_env *env = db->store->env;
     peat_iter *it = (peat_iter *)pt_alloc_zero(env, sizeof *it);
-    peat_rc rc = it != NULL ? open_scan(db, &o, &it->scan) : PEAT_NOMEM;
+    rc = it != NULL ? open_scan(db, &o, &it->scan) : PEAT_NOMEM;
     if (rc == PEAT_OK) {
         it->env = env;
+        it->store = db->store;
         it->keyspace = db->keyspace;
+        it->of_snapshot = o.snapshot != NULL;
+        it->no_cache_fill = o.no_cache_fill;
         *ret_iter = it;
     } else {
         pt_free(env, it);
     }
-    pt_call_end(db->store);
-    return rc;
+    return pt_db_end(db->store, rc);
 }
 
 void peat_iter_close(peat_iter *iter)
@@ -108,48 +127,78 @@ void peat_iter_close(peat_iter *iter)
     pt_free(env, iter);
 }
 
+/* What a movement ended with; an error is kept for peat_call_error. */
+static peat_rc moved(peat_iter *iter, bool back, peat_rc rc)
+{
+    iter->back = back;
+    if (PT_UNLIKELY(rc < 0 && rc != PEAT_CLOSED))
+        pt_sink_call(&iter->store->sink, rc, NULL);
+    return rc;
+}
+
 peat_rc peat_iter_first(peat_iter *iter)
 {
-    return iter == NULL ? PEAT_INVALID : pt_scan_go(iter->scan, PT_SCAN_FIRST);
+    return iter == NULL ? PEAT_INVALID : moved(iter, false, pt_scan_go(iter->scan, PT_SCAN_FIRST));
 }
 
 peat_rc peat_iter_last(peat_iter *iter)
 {
-    return iter == NULL ? PEAT_INVALID : pt_scan_go(iter->scan, PT_SCAN_LAST);
+    return iter == NULL ? PEAT_INVALID : moved(iter, true, pt_scan_go(iter->scan, PT_SCAN_LAST));
 }
 
 peat_rc peat_iter_next(peat_iter *iter)
 {
-    return iter == NULL ? PEAT_INVALID : pt_scan_go(iter->scan, PT_SCAN_NEXT);
+    return iter == NULL ? PEAT_INVALID : moved(iter, false, pt_scan_go(iter->scan, PT_SCAN_NEXT));
 }
 
 peat_rc peat_iter_prev(peat_iter *iter)
 {
-    return iter == NULL ? PEAT_INVALID : pt_scan_go(iter->scan, PT_SCAN_PREV);
+    return iter == NULL ? PEAT_INVALID : moved(iter, true, pt_scan_go(iter->scan, PT_SCAN_PREV));
 }
 
-static peat_rc seek(peat_iter *iter, peat_slice key, bool for_prev)
+static peat_rc seek(peat_iter *iter, const char *call, peat_slice key, bool for_prev)
 {
     pt_key_buf k;
     if (iter == NULL)
         return PEAT_INVALID;
-    peat_rc rc = pt_key_buf_init(&k, iter->env, iter->keyspace, key);
+    peat_rc rc = pt_check_bytes(iter->store, call, "key", key, PEAT_BOUND_SIZE_MAX);
+    if (rc != PEAT_OK)
+        return rc;
+    rc = pt_key_buf_init(&k, iter->env, iter->keyspace, key);
     if (rc == PEAT_OK)
         rc = pt_scan_seek(iter->scan, pt_key_buf_slice(&k), for_prev);
-    else if (rc == PEAT_NOMEM)
+    else
         rc = pt_scan_end(iter->scan, rc);
     pt_key_buf_done(&k);
-    return rc;
+    return moved(iter, for_prev, rc);
 }
 
 peat_rc peat_iter_seek(peat_iter *iter, peat_slice key)
 {
-    return seek(iter, key, false);
+    return seek(iter, "peat_iter_seek", key, false);
 }
 
 peat_rc peat_iter_seek_for_prev(peat_iter *iter, peat_slice key)
 {
-    return seek(iter, key, true);
+    return seek(iter, "peat_iter_seek_for_prev", key, true);
+}
+
+peat_rc peat_iter_refresh(peat_iter *iter)
+{
+    pt_scan *scan = NULL;
+    if (iter == NULL)
+        return PEAT_INVALID;
+    if (iter->of_snapshot)
+        return pt_refuse(iter->store, PEAT_INVALID, "peat_iter_refresh",
+                         "the iterator was opened at a snapshot, which does not move");
+    if (!pt_call_begin(iter->store))
+        return PEAT_CLOSED;
+    peat_rc rc = pt_scan_again(iter->scan, iter->back, iter->no_cache_fill, &scan);
+    if (scan != NULL) {
+        pt_scan_free(iter->scan);
+        iter->scan = scan;
+    }
+    return pt_db_end(iter->store, rc);
 }
 
 bool peat_iter_valid(const peat_iter *iter)
@@ -177,9 +226,12 @@ static peat_rc fill(peat_iter *iter, bool back, peat_row *rows, size_t n, size_t
 {
     if (ret_n != NULL)
         *ret_n = 0;
-    if (iter == NULL || rows == NULL || n == 0 || ret_n == NULL)
+    if (iter == NULL)
         return PEAT_INVALID;
-    return pt_scan_fill(iter->scan, back, rows, n, ret_n);
+    if (rows == NULL || n == 0 || ret_n == NULL)
+        return pt_refuse(iter->store, PEAT_INVALID, back ? "peat_iter_fill_back" : "peat_iter_fill",
+                         "rows is NULL, n is 0, or ret_n is NULL");
+    return moved(iter, back, pt_scan_fill(iter->scan, back, rows, n, ret_n));
 }
 
 peat_rc peat_iter_fill(peat_iter *iter, peat_row *rows, size_t n, size_t *ret_n)

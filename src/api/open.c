@@ -83,6 +83,20 @@ peat_rc peat_destroy(const char *dir, peat_error *ret_error)
     return pt_answer(rc, &error, ret_error);
 }
 
+peat_rc peat_call_error(peat_db *db, peat_error *ret_error)
+{
+    if (ret_error == NULL)
+        return PEAT_INVALID;
+    (void)pt_say(ret_error, PEAT_INVALID, "the handle is NULL");
+    if (db == NULL)
+        return PEAT_INVALID;
+    if (!pt_call_begin(db->store))
+        return pt_say(ret_error, PEAT_CLOSED, NULL);
+    pt_sink_told(&db->store->sink, ret_error);
+    pt_call_end(db->store);
+    return ret_error->rc;
+}
+
 peat_rc peat_db_error(peat_db *db, peat_error *ret_error)
 {
     if (db == NULL || ret_error == NULL)

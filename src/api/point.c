@@ -6,15 +6,16 @@
 /* Operations up to this size are put together on the stack: no allocation for usual records. */
 #define STACK_OP_BYTES 2048u
 
-static peat_rc check_write(const peat_db *db, const peat_write_options *options, peat_slice key,
-                           peat_slice value)
+static peat_rc check_write(const peat_db *db, const char *call, const peat_write_options *options,
+                           peat_slice key, peat_slice value)
 {
-    if (db == NULL || !pt_slice_valid(key) || !pt_slice_valid(value) ||
-        !pt_options_valid(options, sizeof *options, sizeof *options))
+    if (db == NULL)
         return PEAT_INVALID;
-    if (key.size > PEAT_KEY_SIZE_MAX || value.size > PEAT_VALUE_SIZE_MAX)
-        return PEAT_TOO_BIG;
-    return PEAT_OK;
+    if (!pt_options_valid(options, sizeof *options, sizeof *options))
+        return pt_refuse(db->store, PEAT_INVALID, call, PT_WHY_OPTIONS);
+    peat_rc rc = pt_check_bytes(db->store, call, "key", key, PEAT_KEY_SIZE_MAX);
+    return rc == PEAT_OK ? pt_check_bytes(db->store, call, "value", value, PEAT_VALUE_SIZE_MAX)
+                         : rc;
 }
 
 static uint8_t *put_bytes(uint8_t *p, peat_slice s)
@@ -49,34 +50,33 @@ static peat_rc write_one(peat_db *db, const peat_write_options *options, pt_kind
     }
     if (op != stack)
         pt_free(s->env, op);
-    pt_call_end(s);
-    return rc;
+    return pt_db_end(s, rc);
 }
 
 peat_rc peat_put(peat_db *db, const peat_write_options *options, peat_slice key, peat_slice value)
 {
-    peat_rc rc = check_write(db, options, key, value);
+    peat_rc rc = check_write(db, "peat_put", options, key, value);
     return rc == PEAT_OK ? write_one(db, options, PT_KIND_PUT, key, value) : rc;
 }
 
 peat_rc peat_delete(peat_db *db, const peat_write_options *options, peat_slice key)
 {
-    peat_rc rc = check_write(db, options, key, peat_unbounded());
+    peat_rc rc = check_write(db, "peat_delete", options, key, peat_unbounded());
     return rc == PEAT_OK ? write_one(db, options, PT_KIND_DELETE, key, peat_unbounded()) : rc;
 }
 
-static peat_rc read_options(const peat_db *db, const peat_read_options *options,
+static peat_rc read_options(const peat_db *db, const char *call, const peat_read_options *options,
                             pt_get_options *ret)
 {
     *ret = (pt_get_options){0};
-    if (db == NULL || !pt_options_valid(options, sizeof *options, sizeof *options))
-        return PEAT_INVALID;
     if (options == NULL)
         return PEAT_OK;
+    if (!pt_options_valid(options, sizeof *options, sizeof *options))
+        return pt_refuse(db->store, PEAT_INVALID, call, PT_WHY_OPTIONS);
     ret->no_cache_fill = options->no_cache_fill;
     if (options->snapshot != NULL) {
         if (options->snapshot->store != db->store)
-            return pt_snapshot_mismatch(options->snapshot);
+            return pt_refuse_snapshot(db->store, call, options->snapshot);
         ret->has_seq = true;
         ret->seq = options->snapshot->link.seq;
     }
@@ -84,10 +84,17 @@ static peat_rc read_options(const peat_db *db, const peat_read_options *options,
 }
 
 /* Of every read of one key; after PEAT_OK ret_key is to be done. */
-static peat_rc begin_read(peat_db *db, const peat_read_options *options, peat_slice key,
-                          pt_get_options *ret_options, pt_key_buf *ret_key)
+static peat_rc begin_read(peat_db *db, const char *call, const peat_read_options *options,
+                          peat_slice key, const void *output, pt_get_options *ret_options,
+                          pt_key_buf *ret_key)
 {
-    peat_rc rc = read_options(db, options, ret_options);
+    if (db == NULL)
+        return PEAT_INVALID;
+    if (output == NULL)
+        return pt_refuse(db->store, PEAT_INVALID, call, "there is nowhere to put the answer: NULL");
+    peat_rc rc = read_options(db, call, options, ret_options);
+    if (rc == PEAT_OK)
+        rc = pt_check_bytes(db->store, call, "key", key, PEAT_KEY_SIZE_MAX);
     return rc == PEAT_OK ? pt_key_buf_init(ret_key, db->store->env, db->keyspace, key) : rc;
 }
 
@@ -95,7 +102,7 @@ peat_rc peat_get(peat_db *db, const peat_read_options *options, peat_slice key, 
 {
     pt_get_options o;
     pt_key_buf k;
-    peat_rc rc = ret_value == NULL ? PEAT_INVALID : begin_read(db, options, key, &o, &k);
+    peat_rc rc = begin_read(db, "peat_get", options, key, ret_value, &o, &k);
     if (rc != PEAT_OK)
         return rc;
     rc = pt_store_get(db->store, &o, pt_key_buf_slice(&k), ret_value);
@@ -103,11 +110,12 @@ peat_rc peat_get(peat_db *db, const peat_read_options *options, peat_slice key, 
     return rc;
 }
 
-peat_rc peat_exists(peat_db *db, const peat_read_options *options, peat_slice key)
+static peat_rc exists(peat_db *db, const char *call, const peat_read_options *options,
+                      peat_slice key, const void *output)
 {
     pt_get_options o;
     pt_key_buf k;
-    peat_rc rc = begin_read(db, options, key, &o, &k);
+    peat_rc rc = begin_read(db, call, options, key, output, &o, &k);
     if (rc != PEAT_OK)
         return rc;
     rc = pt_store_exists(db->store, &o, pt_key_buf_slice(&k));
@@ -115,17 +123,33 @@ peat_rc peat_exists(peat_db *db, const peat_read_options *options, peat_slice ke
     return rc;
 }
 
+peat_rc peat_exists(peat_db *db, const peat_read_options *options, peat_slice key)
+{
+    return exists(db, "peat_exists", options, key, "");
+}
+
+peat_rc peat_has(peat_db *db, const peat_read_options *options, peat_slice key, bool *ret_there)
+{
+    peat_rc rc = exists(db, "peat_has", options, key, ret_there);
+    if (rc < 0)
+        return rc;
+    *ret_there = rc == PEAT_OK;
+    return PEAT_OK;
+}
+
 peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options, peat_slice key,
                         peat_pinned *ret_value)
 {
     pt_get_options o;
     pt_key_buf k;
-    /* what it holds would be lost with it, and never given back */
-    bool in_use = ret_value != NULL && (ret_value->data != NULL || ret_value->reserved[0] != NULL);
-    peat_rc rc = ret_value == NULL || in_use ? PEAT_INVALID : begin_read(db, options, key, &o, &k);
+    peat_rc rc = begin_read(db, "peat_get_pinned", options, key, ret_value, &o, &k);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_store_get_pinned(db->store, &o, pt_key_buf_slice(&k), ret_value);
+    /* what it holds would be lost with it, and never given back */
+    if (ret_value->data != NULL || ret_value->reserved[0] != NULL)
+        rc = pt_refuse(db->store, PEAT_INVALID, "peat_get_pinned", "ret_value: it is in use");
+    else
+        rc = pt_store_get_pinned(db->store, &o, pt_key_buf_slice(&k), ret_value);
     pt_key_buf_done(&k);
     return rc;
 }

@@ -11,13 +11,15 @@
 peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats)
 {
     peat_statistics all;
-    if (ret_stats == NULL || ret_stats->size < sizeof(size_t))
+    if (db == NULL)
         return PEAT_INVALID;
+    if (ret_stats == NULL || ret_stats->size < sizeof(size_t))
+        return pt_refuse(db->store, PEAT_INVALID, "peat_stats",
+                         "ret_stats is NULL, or its size is not set");
     peat_rc rc = pt_db_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_store_stats(db->store, &all);
-    pt_call_end(db->store);
+    rc = pt_db_end(db->store, pt_store_stats(db->store, &all));
     if (rc == PEAT_OK)
         pt_report_copy(&all, sizeof all, ret_stats);
     return rc;
@@ -44,58 +46,64 @@ peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json)
     enum { MEMBER_BYTES_MAX = 64, MEMBERS_MAX = sizeof(peat_statistics) / sizeof(uint64_t) };
     char text[MEMBER_BYTES_MAX * MEMBERS_MAX];
     peat_statistics all = {.size = sizeof all};
-    if (db == NULL || ret_json == NULL)
+    if (db == NULL)
         return PEAT_INVALID;
-    const pt_env *env = db->store->env; /* when the figures are here, the handle may be gone */
-    peat_rc rc = peat_stats(db, &all);
+    if (ret_json == NULL)
+        return pt_refuse(db->store, PEAT_INVALID, "peat_stats_json", "ret_json is NULL");
+    peat_rc rc = pt_db_begin(db);
     if (rc != PEAT_OK)
         return rc;
+    TRY(pt_store_stats(db->store, &all));
     json j = {.at = text, .left = sizeof text, .first = true};
 #define MEMBER(name) put_member(&j, #name, all.name);
     PEAT_STATISTICS_LIST(MEMBER)
 #undef MEMBER
     *j.at++ = '}';
     size_t size = (size_t)(j.at - text);
-    rc = pt_buf_reserve(env, ret_json, size);
-    if (rc == PEAT_OK) {
-        memcpy(ret_json->data, text, size);
-        ret_json->size = size;
-    }
-    return rc;
+    TRY(pt_buf_reserve(db->store->env, ret_json, size));
+    memcpy(ret_json->data, text, size);
+    ret_json->size = size;
+out:
+    return pt_db_end(db->store, rc);
 }
 
 peat_rc peat_shape(peat_db *db, peat_rc (*fn)(void *ctx, const peat_partition_info *partition),
                    void *ctx)
 {
-    peat_rc rc = fn != NULL ? pt_db_begin(db) : PEAT_INVALID;
+    if (db != NULL && fn == NULL)
+        return pt_refuse(db->store, PEAT_INVALID, "peat_shape", "fn is NULL");
+    peat_rc rc = pt_db_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_store_shape(db->store, fn, ctx);
-    pt_call_end(db->store);
-    return rc;
+    return pt_db_end(db->store, pt_store_shape(db->store, fn, ctx));
 }
 
-static peat_rc approximate(peat_db *db, peat_slice lower, peat_slice upper, uint64_t *ret_entries,
-                           uint64_t *ret_bytes)
+static peat_rc approximate(peat_db *db, const char *call, peat_slice lower, peat_slice upper,
+                           uint64_t *ret_entries, uint64_t *ret_bytes)
 {
     pt_range_buf range;
-    peat_rc rc = pt_range_buf_init(&range, db->store->env, db->keyspace, lower, upper);
+    if (db != NULL && ret_entries == NULL && ret_bytes == NULL)
+        return pt_refuse(db->store, PEAT_INVALID, call, "there is nowhere to put the answer: NULL");
+    peat_rc rc = db != NULL ? pt_check_range(db->store, call, lower, upper) : PEAT_INVALID;
+    if (rc == PEAT_OK)
+        rc = pt_db_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_store_approximate(db->store, pt_key_buf_slice(&range.lower),
-                              pt_key_buf_slice(&range.upper), ret_entries, ret_bytes);
-    pt_range_buf_done(&range);
-    return rc;
+    rc = pt_range_buf_init(&range, db->store->env, db->keyspace, lower, upper);
+    if (rc == PEAT_OK) {
+        rc = pt_store_approximate(db->store, pt_key_buf_slice(&range.lower),
+                                  pt_key_buf_slice(&range.upper), ret_entries, ret_bytes);
+        pt_range_buf_done(&range);
+    }
+    return pt_db_end(db->store, rc);
 }
 
 peat_rc peat_approximate_size(peat_db *db, peat_slice lower, peat_slice upper, uint64_t *ret_bytes)
 {
-    return db == NULL || ret_bytes == NULL ? PEAT_INVALID
-                                           : approximate(db, lower, upper, NULL, ret_bytes);
+    return approximate(db, "peat_approximate_size", lower, upper, NULL, ret_bytes);
 }
 
 peat_rc peat_approximate_count(peat_db *db, peat_slice lower, peat_slice upper, uint64_t *ret_count)
 {
-    return db == NULL || ret_count == NULL ? PEAT_INVALID
-                                           : approximate(db, lower, upper, ret_count, NULL);
+    return approximate(db, "peat_approximate_count", lower, upper, ret_count, NULL);
 }

@@ -8,9 +8,7 @@ static peat_rc call_simple(peat_db *db, peat_rc (*fn)(pt_store *))
     peat_rc rc = pt_db_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    rc = fn(db->store);
-    pt_call_end(db->store);
-    return rc;
+    return pt_db_end(db->store, fn(db->store));
 }
 
 peat_rc peat_sync(peat_db *db)
@@ -26,19 +24,22 @@ peat_rc peat_flush(peat_db *db)
 peat_rc peat_compact(peat_db *db, peat_slice lower, peat_slice upper, const peat_progress *progress)
 {
     pt_range_buf range;
-    if (db == NULL || !pt_options_valid(progress, sizeof *progress, sizeof *progress))
-        return PEAT_INVALID;
-    peat_rc rc = pt_range_buf_init(&range, db->store->env, db->keyspace, lower, upper);
+    if (db != NULL && !pt_options_valid(progress, sizeof *progress, sizeof *progress))
+        return pt_refuse(db->store, PEAT_INVALID, "peat_compact",
+                         "progress: size is none that this library knows");
+    peat_rc rc =
+        db != NULL ? pt_check_range(db->store, "peat_compact", lower, upper) : PEAT_INVALID;
+    if (rc == PEAT_OK)
+        rc = pt_db_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    rc = PEAT_CLOSED;
-    if (pt_call_begin(db->store)) {
+    rc = pt_range_buf_init(&range, db->store->env, db->keyspace, lower, upper);
+    if (rc == PEAT_OK) {
         rc = pt_store_compact(db->store, pt_key_buf_slice(&range.lower),
                               pt_key_buf_slice(&range.upper), progress);
-        pt_call_end(db->store);
+        pt_range_buf_done(&range);
     }
-    pt_range_buf_done(&range);
-    return rc;
+    return pt_db_end(db->store, rc);
 }
 
 peat_rc peat_settle(peat_db *db, uint64_t timeout_ms)
@@ -46,9 +47,7 @@ peat_rc peat_settle(peat_db *db, uint64_t timeout_ms)
     peat_rc rc = pt_db_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_store_settle(db->store, timeout_ms);
-    pt_call_end(db->store);
-    return rc;
+    return pt_db_end(db->store, pt_store_settle(db->store, timeout_ms));
 }
 
 peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done)
@@ -64,22 +63,26 @@ peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done)
         rc = pt_work_unit(db->store, true, &did);
         done += rc == PEAT_OK && did;
     }
-    pt_call_end(db->store);
     if (ret_units_done != NULL)
         *ret_units_done = done;
-    return rc;
+    return pt_db_end(db->store, rc);
 }
 
 peat_rc peat_check(peat_db *db, const peat_check_options *options, peat_check_report *ret_report)
 {
     peat_check_options o;
     peat_check_report report;
-    if (db == NULL || !pt_options_valid(options, sizeof o, sizeof o) ||
-        (ret_report != NULL && ret_report->size < sizeof(size_t)))
+    if (db == NULL)
         return PEAT_INVALID;
+    if (!pt_options_valid(options, sizeof o, sizeof o))
+        return pt_refuse(db->store, PEAT_INVALID, "peat_check", PT_WHY_OPTIONS);
+    if (ret_report != NULL && ret_report->size < sizeof(size_t))
+        return pt_refuse(db->store, PEAT_INVALID, "peat_check", "ret_report: size is not set");
+    if (!pt_call_begin(db->store))
+        return PEAT_CLOSED;
     pt_options_copy(options, &o, sizeof o);
     memset(&report, 0, sizeof report);
     peat_rc rc = pt_store_check(db->store, &o, &report);
     pt_report_copy(&report, sizeof report, ret_report);
-    return rc;
+    return pt_db_end(db->store, rc);
 }

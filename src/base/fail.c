@@ -30,10 +30,30 @@ static peat_rc rc_of_errno(int os_errno)
     }
 }
 
+/* Under mu. */
+static void tell(pt_sink *sink, const peat_error *e, bool call)
+{
+    pt_told *t = &sink->told[sink->told_count++ % PT_SINK_TOLD];
+    *t = (pt_told){.thread = pt_thread_self(), .used = true, .call = call, .error = *e};
+}
+
+/* The newest of this thread; under mu. NULL: there is none. */
+static pt_told *newest_of_thread(pt_sink *sink, bool call_only)
+{
+    uint64_t self = pt_thread_self();
+    for (uint64_t back = 1; back <= PT_SINK_TOLD && back <= sink->told_count; back++) {
+        pt_told *t = &sink->told[(sink->told_count - back) % PT_SINK_TOLD];
+        if (t->used && t->thread == self && (t->call || !call_only))
+            return t;
+    }
+    return NULL;
+}
+
 /* `place` may be NULL. */
 static void keep(pt_sink *sink, const peat_error *e, const pt_spot *place)
 {
     pt_mutex_lock(&sink->mu);
+    tell(sink, e, false);
     sink->newest = *e;
     sink->place = place != NULL ? *place : (pt_spot){0};
     if (sink->first.rc == PEAT_OK)
@@ -147,6 +167,41 @@ peat_rc pt_fail_os(pt_sink *sink, int os_errno, const char *format, ...)
     return rc;
 }
 
+/* The cause of a call's error where the thread has not recorded one: that of the fence, or what was
+ * recorded last by whoever read or synced for it. */
+static peat_error cause_of(const pt_sink *sink, peat_rc rc)
+{
+    if (sink->fence.rc == rc)
+        return sink->fence;
+    bool by_others = rc == PEAT_IO || rc == PEAT_CORRUPT || rc == PEAT_FULL;
+    return by_others && sink->newest.rc == rc ? sink->newest : (peat_error){.rc = rc};
+}
+
+void pt_sink_call(pt_sink *sink, peat_rc rc, const char *why)
+{
+    pt_mutex_lock(&sink->mu);
+    pt_told *t = newest_of_thread(sink, false);
+    if (why == NULL && t != NULL && !t->call && t->error.rc == rc) {
+        t->call = true;
+    } else {
+        peat_error e = why == NULL ? cause_of(sink, rc) : (peat_error){.rc = rc};
+        if (e.message[0] == '\0')
+            (void)snprintf(e.message, sizeof e.message, "%s", why ? why : peat_rc_text(rc));
+        tell(sink, &e, true);
+    }
+    pt_mutex_unlock(&sink->mu);
+}
+
+void pt_sink_told(pt_sink *sink, peat_error *ret_error)
+{
+    memset(ret_error, 0, sizeof *ret_error);
+    pt_mutex_lock(&sink->mu);
+    const pt_told *t = newest_of_thread(sink, true);
+    if (t != NULL)
+        *ret_error = t->error;
+    pt_mutex_unlock(&sink->mu);
+}
+
 void pt_sink_fence(pt_sink *sink, peat_rc rc)
 {
     pt_mutex_lock(&sink->mu);
@@ -164,6 +219,9 @@ void pt_sink_forget(pt_sink *sink)
     pt_mutex_lock(&sink->mu);
     memset(&sink->newest, 0, sizeof sink->newest);
     memset(&sink->place, 0, sizeof sink->place);
+    pt_told *t = newest_of_thread(sink, false);
+    if (t != NULL && !t->call)
+        t->used = false;
     pt_mutex_unlock(&sink->mu);
 }
 
@@ -198,6 +256,7 @@ void pt_sink_clear(pt_sink *sink)
     memset(&sink->newest, 0, sizeof sink->newest);
     memset(&sink->place, 0, sizeof sink->place);
     memset(&sink->first, 0, sizeof sink->first);
+    sink->told_count = 0;
     pt_mutex_unlock(&sink->mu);
 }
 

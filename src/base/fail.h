@@ -23,14 +23,27 @@ typedef struct pt_spot {
     uint64_t offset;
 } pt_spot;
 
+/* An error under the thread that met it. */
+typedef struct pt_told {
+    uint64_t thread;
+    bool used;
+    bool call; /* a call ended with it; before: it was recorded on the way */
+    peat_error error;
+} pt_told;
+
+/* Of a sink: so many errors later a call's own is forgotten. */
+#define PT_SINK_TOLD 16u
+
 typedef struct pt_sink {
     pt_relief relief; /* env/relief.h; set before the sink is shared */
     pt_mutex mu;
-    peat_error newest;   /* guarded by mu */
-    pt_spot place;       /* of the newest; guarded by mu */
-    peat_error first;    /* guarded by mu; since init or pt_sink_clear */
-    peat_error fence;    /* guarded by mu; rc != PEAT_OK once writes are refused */
-    atomic_int fence_rc; /* PEAT_OK, or the code every write gets; set once, under mu */
+    peat_error newest;          /* guarded by mu */
+    pt_spot place;              /* of the newest; guarded by mu */
+    peat_error first;           /* guarded by mu; since init or pt_sink_clear */
+    peat_error fence;           /* guarded by mu; rc != PEAT_OK once writes are refused */
+    pt_told told[PT_SINK_TOLD]; /* guarded by mu; a ring */
+    uint64_t told_count;        /* guarded by mu */
+    atomic_int fence_rc;        /* PEAT_OK, or the code every write gets; set once, under mu */
 } pt_sink;
 
 void pt_sink_init(pt_sink *sink);
@@ -47,6 +60,14 @@ peat_rc pt_fail_at(pt_sink *sink, peat_rc rc, const char *file, uint64_t offset,
 peat_rc pt_fail_os(pt_sink *sink, int os_errno, const char *format, ...) PT_PRINTF(3, 4);
 /* What another sink was told; returns its code. */
 peat_rc pt_fail_again(pt_sink *sink, const peat_error *error);
+
+/* A call of this thread ends with `rc`, an error. Its text is `why` or, when that is NULL, what the
+ * thread recorded on the way; else what stopped the writes, or what another thread met for it; else
+ * the code's own. */
+void pt_sink_call(pt_sink *sink, peat_rc rc, const char *why);
+/* What the last call of this thread that failed ended with; PEAT_OK: nothing, or it is forgotten.
+ */
+void pt_sink_told(pt_sink *sink, peat_error *ret_error);
 
 /* From now on writes are refused with the newest error as the cause; the first fence stays. */
 void pt_sink_fence(pt_sink *sink, peat_rc rc);

@@ -54,6 +54,12 @@ static inline void pt_cond_broadcast(pt_cond *c)
     (void)pthread_cond_broadcast(&c->c); /* never fails for an initialised condition */
 }
 
+/* Which thread this is, among those that live; an ended one's number may come again. */
+static inline uint64_t pt_thread_self(void)
+{
+    return (uint64_t)(uintptr_t)pthread_self();
+}
+
 /* A number that is the same for one thread and usually differs between threads, for choosing among
  * slots. Spread over the upper bits: stacks lie at even distances, and a multiplication by the
  * golden ratio keeps evenly spaced numbers apart. */

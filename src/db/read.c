@@ -163,6 +163,14 @@ static peat_rc find(get *g)
     return rc;
 }
 
+/* The call ends with this error, which it keeps for peat_call_error; before done(). */
+static peat_rc failed(get *g, peat_rc rc)
+{
+    if (rc != PEAT_CLOSED) /* any other is met by calls that are counted: the store is there */
+        pt_sink_call(&g->s->sink, rc, NULL);
+    return rc;
+}
+
 peat_rc pt_buf_reserve(const pt_env *env, peat_buf *io_buf, size_t size)
 {
     if (PT_LIKELY(io_buf->capacity >= size))
@@ -186,6 +194,7 @@ peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, p
         g.counted = counted;
         peat_rc rc = find(&g);
         if (rc < 0) {
+            rc = failed(&g, rc);
             done(&g);
             return rc;
         }
@@ -203,6 +212,8 @@ peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, p
         pt_epoch_exit(&s->epoch, g.slot);
         /* grown outside the epoch, then asked again: the value may be another by now */
         bool again = !fits && (rc = pt_buf_reserve(s->env, ret_value, size)) == PEAT_OK;
+        if (rc < 0)
+            rc = failed(&g, rc);
         g.counted = g.counted && !again; /* the store stays until then */
         done(&g);
         if (!again)
@@ -219,6 +230,8 @@ peat_rc pt_store_exists(pt_store *s, const pt_get_options *options, pt_slice key
         count(&g, rc == PEAT_OK);
     if (rc >= 0)
         pt_epoch_exit(&s->epoch, g.slot);
+    else
+        rc = failed(&g, rc);
     done(&g);
     return rc;
 }
@@ -319,6 +332,8 @@ peat_rc pt_store_get_pinned(pt_store *s, const pt_get_options *options, pt_slice
     g.slot = PT_EPOCH_SLOTS; /* no slot is held: counted where everybody may count */
     if (rc >= 0)
         count(&g, rc == PEAT_OK);
+    else
+        rc = failed(&g, rc);
     done(&g);
     pt_call_end(s);
     return rc;
@@ -326,24 +341,24 @@ peat_rc pt_store_get_pinned(pt_store *s, const pt_get_options *options, pt_slice
 
 void pt_store_unpin(peat_pinned *pinned)
 {
-    pt_store *s;
-    char *p = (char *)pinned->reserved[0];
-    if (p == NULL) {
-        *pinned = (peat_pinned){0};
+    peat_pinned held = *pinned;
+    char *p = (char *)held.reserved[0];
+    *pinned = (peat_pinned){0};
+    if (p == NULL)
         return;
-    }
-    if (((uintptr_t)p & 1) != 0) {
-        pin_copy *copy = (pin_copy *)(void *)(p - 1);
-        s = copy->store;
+    bool is_copy = ((uintptr_t)p & 1) != 0;
+    pin_copy *copy = is_copy ? (pin_copy *)(void *)(p - 1) : NULL;
+    pt_tref *t = is_copy ? NULL : (pt_tref *)(void *)p;
+    pt_store *s = is_copy ? copy->store : PT_CONTAINER(t->shelf, pt_store, shelf);
+    if (pt_store_forked(s))
+        return; /* the parent's; its memory goes with this process */
+    if (is_copy) {
         atomic_fetch_sub_explicit(&s->reader_bytes, copy->size, memory_order_relaxed);
         pt_free(s->env, copy);
     } else {
-        pt_tref *t = (pt_tref *)(void *)p;
-        pt_block_ref ref = {.data = (const uint8_t *)pinned->data, .pin = pinned->reserved[1]};
-        s = PT_CONTAINER(t->shelf, pt_store, shelf);
+        pt_block_ref ref = {.data = (const uint8_t *)held.data, .pin = held.reserved[1]};
         t->source->release(t->source, &ref);
         pt_tref_unref(t);
     }
-    *pinned = (peat_pinned){0};
     pt_store_unref(s);
 }

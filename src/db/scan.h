@@ -21,6 +21,13 @@ typedef struct pt_scan_options {
 peat_rc pt_scan_new(pt_store *s, const pt_scan_options *options, pt_scan **ret_scan) PT_MUST_USE;
 void pt_scan_free(pt_scan *c);
 
+/* Another one with the same bounds, at the present sequence. It stands where this one does: on the
+ * entry of that key or, when that is gone, on the next one behind it, before it with `back`
+ * (PEAT_END: there is none); on none, when this one stands on none. ret_scan is set with PEAT_OK
+ * and PEAT_END. */
+peat_rc pt_scan_again(const pt_scan *c, bool back, bool whole_table,
+                      pt_scan **ret_scan) PT_MUST_USE;
+
 typedef enum pt_scan_move { PT_SCAN_FIRST, PT_SCAN_LAST, PT_SCAN_NEXT, PT_SCAN_PREV } pt_scan_move;
 /* PEAT_OK, PEAT_END, PEAT_CLOSED, a read error. */
 peat_rc pt_scan_go(pt_scan *c, pt_scan_move move);

@@ -185,6 +185,168 @@ static void one_batch_may_go_to_several_stores(void **state)
     peat_batch_free(batch);
 }
 
+/* --- walking, joining, taking back -------------------------------------------------------------
+ */
+
+typedef struct walk {
+    char text[256];
+    size_t stop_after; /* 0: never */
+    size_t seen;
+    peat_batch *grows; /* each operation is put into it once more */
+} walk;
+
+static peat_rc see_op(void *ctx, const peat_batch_op *op)
+{
+    walk *w = ctx;
+    assert_int_equal(op->size, sizeof *op);
+    assert_true(op->kind == PEAT_BATCH_PUT || op->kind == PEAT_BATCH_DELETE);
+    bool put = op->kind == PEAT_BATCH_PUT;
+    size_t n = strlen(w->text);
+    (void)snprintf(w->text + n, sizeof w->text - n, "%c%.*s%s%.*s ", put ? '+' : '-',
+                   (int)op->key.size, (const char *)op->key.data, put ? "=" : "",
+                   (int)op->value.size, (const char *)op->value.data);
+    if (w->grows != NULL)
+        assert_ok(put ? peat_batch_put(w->grows, op->key, op->value)
+                      : peat_batch_delete(w->grows, op->key));
+    return ++w->seen == w->stop_after ? PEAT_CANCELLED : PEAT_OK;
+}
+
+static void expect_ops(const peat_batch *batch, const char *expected)
+{
+    walk w = {.seen = 0};
+    assert_ok(peat_batch_each(batch, see_op, &w));
+    assert_string_equal(w.text, expected);
+    assert_int_equal(w.seen, peat_batch_count(batch));
+}
+
+static void a_batch_can_be_walked(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = new_batch();
+    void *room = NULL;
+    expect_ops(batch, "");
+    add(batch, "a", "1");
+    assert_ok(peat_batch_delete(batch, peat_str("")));
+    add(batch, "", "");
+    assert_ok(peat_batch_put_reserve(batch, peat_str("r"), 2, &room));
+    memcpy(room, "22", 2);
+    expect_ops(batch, "+a=1 - += +r=22 ");
+    walk w = {.stop_after = 2};
+    assert_int_equal(peat_batch_each(batch, see_op, &w), PEAT_CANCELLED);
+    assert_string_equal(w.text, "+a=1 - ");
+    w = (walk){.grows = batch};
+    assert_ok(peat_batch_each(batch, see_op, &w)); /* what is added meanwhile is not visited */
+    expect_ops(batch, "+a=1 - += +r=22 +a=1 - += +r=22 ");
+    assert_ok(peat_write(k->db, NULL, batch));
+    expect_get(k, "r", "22");
+    assert_int_equal(peat_batch_each(NULL, see_op, &w), PEAT_INVALID);
+    assert_int_equal(peat_batch_each(batch, NULL, &w), PEAT_INVALID);
+    peat_batch_free(batch);
+}
+
+static void batches_are_appended_also_to_themselves(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = new_batch(), *other = new_batch();
+    assert_ok(peat_batch_append(batch, other));
+    expect_ops(batch, "");
+    add(other, "b", "2");
+    assert_ok(peat_batch_delete(other, peat_str("a")));
+    assert_ok(peat_batch_append(batch, other));
+    expect_ops(batch, "+b=2 -a ");
+    add(batch, "a", "3");
+    for (int i = 0; i < 4; i++)
+        assert_ok(peat_batch_append(batch, batch));
+    assert_int_equal(peat_batch_count(batch), 48);
+    assert_ok(peat_batch_append(batch, other));
+    expect_ops(other, "+b=2 -a ");
+    assert_ok(peat_write(k->db, NULL, batch));
+    peat_statistics stats = stats_of(k->db);
+    assert_int_equal(stats.puts, 33); /* what the store counts is what was joined */
+    assert_int_equal(stats.deletes, 17);
+    expect_absent(k, "a");
+    expect_get(k, "b", "2");
+    assert_int_equal(peat_batch_append(batch, NULL), PEAT_INVALID);
+    assert_int_equal(peat_batch_append(NULL, other), PEAT_INVALID);
+    peat_batch_free(batch);
+    peat_batch_free(other);
+}
+
+static void a_batch_is_rolled_back_to_a_mark(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = new_batch();
+    size_t empty = peat_batch_mark(batch);
+    add(batch, "a", "1");
+    size_t one = peat_batch_mark(batch);
+    assert_ok(peat_batch_delete(batch, peat_str("a")));
+    add(batch, "b", "2");
+    size_t three = peat_batch_mark(batch);
+    add(batch, "c", "3");
+    assert_ok(peat_batch_rollback_to(batch, three));
+    expect_ops(batch, "+a=1 -a +b=2 ");
+    add(batch, "d", "4");
+    assert_ok(peat_batch_rollback_to(batch, one));
+    expect_ops(batch, "+a=1 ");
+    add(batch, "e", "5");
+    assert_ok(peat_write(k->db, NULL, batch));
+    expect_get(k, "a", "1");
+    expect_get(k, "e", "5");
+    assert_int_equal(stats_of(k->db).puts, 2);
+    assert_int_equal(stats_of(k->db).deletes, 0);
+    assert_ok(peat_batch_rollback_to(batch, empty));
+    assert_int_equal(peat_batch_count(batch), 0);
+    assert_ok(peat_write(k->db, NULL, batch));
+    assert_int_equal(peat_batch_mark(NULL), 0);
+    assert_int_equal(peat_batch_rollback_to(NULL, 0), PEAT_INVALID);
+    peat_batch_free(batch);
+}
+
+/* A mark of what the batch no longer holds never makes half an operation. */
+static void a_mark_inside_an_operation_is_refused(void **state)
+{
+    kit *k = *state;
+    peat_batch *batch = new_batch();
+    add(batch, "key", "value");
+    size_t one = peat_batch_mark(batch);
+    add(batch, "another key", "another value");
+    size_t two = peat_batch_mark(batch);
+    for (size_t mark = 1; mark < two + 10; mark++)
+        if (mark != one && mark != two) {
+            assert_int_equal(peat_batch_rollback_to(batch, mark), PEAT_INVALID);
+            assert_int_equal(peat_batch_mark(batch), two);
+            assert_int_equal(peat_batch_count(batch), 2);
+        }
+    assert_ok(peat_batch_rollback_to(batch, two));
+    expect_ops(batch, "+key=value +another key=another value ");
+    assert_ok(peat_write(k->db, NULL, batch));
+    assert_int_equal(count_all(k->db), 2);
+    peat_batch_free(batch);
+}
+
+static void a_batch_says_which_argument_it_refused(void **state)
+{
+    (void)state;
+    peat_batch *batch = new_batch();
+    peat_error error;
+    assert_ok(peat_batch_error(batch, &error));
+    assert_string_equal(error.message, "");
+    assert_int_equal(peat_batch_put(batch, peat_str("a"), peat_str(NULL)), PEAT_INVALID);
+    assert_int_equal(peat_batch_error(batch, &error), PEAT_INVALID);
+    assert_string_equal(error.message, "peat_batch_put: value: data is NULL, but size is not 0");
+    assert_int_equal(peat_batch_delete(batch, peat_bytes("", PEAT_KEY_SIZE_MAX + 1)), PEAT_TOO_BIG);
+    assert_int_equal(peat_batch_error(batch, &error), PEAT_TOO_BIG);
+    assert_non_null(strstr(error.message, "peat_batch_delete: key"));
+    assert_int_equal(peat_batch_rollback_to(batch, 5), PEAT_INVALID);
+    assert_int_equal(peat_batch_error(batch, &error), PEAT_INVALID);
+    assert_non_null(strstr(error.message, "mark"));
+    add(batch, "a", "1"); /* the last call that failed */
+    assert_int_equal(peat_batch_error(batch, &error), PEAT_INVALID);
+    assert_int_equal(peat_batch_error(NULL, &error), PEAT_INVALID);
+    assert_int_equal(peat_batch_error(batch, NULL), PEAT_INVALID);
+    peat_batch_free(batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +358,11 @@ int main(void)
         TEST_OPEN(null_batches_are_invalid_or_empty),
         TEST_OPEN(a_batch_larger_than_the_memory_for_writes_is_one_write),
         TEST_OPEN(one_batch_may_go_to_several_stores),
+        TEST_OPEN(a_batch_can_be_walked),
+        TEST_OPEN(batches_are_appended_also_to_themselves),
+        TEST_OPEN(a_batch_is_rolled_back_to_a_mark),
+        TEST_OPEN(a_mark_inside_an_operation_is_refused),
+        TEST_OPEN(a_batch_says_which_argument_it_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

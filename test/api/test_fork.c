@@ -10,6 +10,7 @@ typedef struct handles {
     peat_iter *it;
     peat_snapshot *snapshot;
     peat_batch *batch;
+    peat_pinned pin;
 } handles;
 
 /* Number of the first call that did not say PEAT_CLOSED; 0: none. */
@@ -23,6 +24,9 @@ static int child_calls(const handles *h)
     peat_row row;
     size_t n = 0;
     uint64_t number = 0;
+    bool there;
+    peat_error error;
+    peat_pinned held = h->pin;
     const peat_slice a = peat_str("a"), all = peat_unbounded();
     const peat_rc found[] = {
         peat_put(h->db, NULL, a, a),
@@ -31,10 +35,12 @@ static int child_calls(const handles *h)
         peat_get(h->db, NULL, a, &buf),
         peat_get_pinned(h->db, NULL, a, &pin),
         peat_exists(h->db, NULL, a),
+        peat_has(h->db, NULL, a, &there),
         peat_iter_open(h->db, NULL, &it),
         peat_iter_next(h->it),
         peat_iter_seek(h->it, a),
         peat_iter_fill(h->it, &row, 1, &n),
+        peat_iter_refresh(h->it),
         peat_snapshot_open(h->db, &snapshot),
         peat_sync(h->db),
         peat_flush(h->db),
@@ -45,6 +51,7 @@ static int child_calls(const handles *h)
         peat_approximate_size(h->db, all, all, &number),
         peat_stats(h->db, &stats),
         peat_stats_json(h->db, &buf),
+        peat_call_error(h->db, &error),
         peat_close(h->db),
     };
     for (size_t i = 0; i < sizeof found / sizeof *found; i++)
@@ -52,6 +59,7 @@ static int child_calls(const handles *h)
             return (int)i + 1;
     peat_iter_close(h->it);
     peat_snapshot_close(h->snapshot);
+    peat_unpin(&held);
     return 0;
 }
 
@@ -67,6 +75,7 @@ static void a_forked_child_has_only_dead_handles(void **state)
     assert_ok(peat_put(h.db, NULL, peat_str("a"), peat_str("1")));
     assert_ok(peat_iter_open(h.db, NULL, &h.it));
     assert_ok(peat_snapshot_open(h.db, &h.snapshot));
+    assert_ok(peat_get_pinned(h.db, NULL, peat_str("a"), &h.pin));
     assert_ok(peat_batch_new(&h.batch));
     assert_ok(peat_batch_put(h.batch, peat_str("a"), peat_str("from the child")));
     pid_t pid = fork();
@@ -82,6 +91,8 @@ static void a_forked_child_has_only_dead_handles(void **state)
     expect_bytes(buf.data, buf.size, "1");
     peat_buf_free(&buf);
     peat_batch_free(h.batch);
+    expect_bytes(h.pin.data, h.pin.size, "1");
+    peat_unpin(&h.pin);
     peat_iter_close(h.it);
     peat_snapshot_close(h.snapshot);
     assert_ok(peat_close(h.db));

@@ -243,8 +243,8 @@ static void estimates_include_what_is_in_memory(void **state)
     assert_ok(peat_approximate_count(k->db, peat_unbounded(), peat_unbounded(), &count));
     assert_true(bytes >= 500 * 100);
     assert_true(count > 250 && count < 1000);
-    char *key = calloc(1, PEAT_KEY_SIZE_MAX + 1);
-    peat_slice long_key = peat_bytes(key, PEAT_KEY_SIZE_MAX + 1);
+    char *key = calloc(1, PEAT_BOUND_SIZE_MAX + 1);
+    peat_slice long_key = peat_bytes(key, PEAT_BOUND_SIZE_MAX + 1);
     assert_int_equal(peat_approximate_size(k->db, long_key, peat_unbounded(), &bytes),
                      PEAT_TOO_BIG);
     free(key);

@@ -78,12 +78,13 @@ static void a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_w
 {
     kit *k = *state;
     fill_letters(k);
-    char *large = calloc(1, PEAT_KEY_SIZE_MAX + 1);
+    char *large = calloc(1, PEAT_BOUND_SIZE_MAX + 1);
     assert_non_null(large);
     memset(large, 'e', PEAT_KEY_SIZE_MAX);
     peat_iter *it = open_iter(k, NULL);
     expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
-    assert_int_equal(peat_iter_seek(it, (peat_slice){large, PEAT_KEY_SIZE_MAX + 1}), PEAT_TOO_BIG);
+    assert_int_equal(peat_iter_seek(it, (peat_slice){large, PEAT_BOUND_SIZE_MAX + 1}),
+                     PEAT_TOO_BIG);
     assert_int_equal(peat_iter_seek_for_prev(it, (peat_slice){NULL, 1}), PEAT_INVALID);
     expect_at(it, PEAT_OK, "d");
     sim_fault_add(
@@ -244,7 +245,7 @@ static void nonsense_arguments_are_invalid(void **state)
 {
     kit *k = *state;
     fill_letters(k);
-    char *key = calloc(1, PEAT_KEY_SIZE_MAX + 1);
+    char *key = calloc(1, PEAT_BOUND_SIZE_MAX + 1);
     peat_iter *it = NULL;
     peat_iter_options o = {.size = 1};
     assert_int_equal(peat_iter_open(k->db, &o, &it), PEAT_INVALID);
@@ -253,7 +254,7 @@ static void nonsense_arguments_are_invalid(void **state)
     o = (peat_iter_options){.size = sizeof o, .upper = peat_bytes(NULL, 2)};
     assert_int_equal(peat_iter_open(k->db, &o, &it), PEAT_INVALID);
     assert_int_equal(peat_compact(k->db, peat_str("b"), o.upper, NULL), PEAT_INVALID);
-    o = (peat_iter_options){.size = sizeof o, .lower = peat_bytes(key, PEAT_KEY_SIZE_MAX + 1)};
+    o = (peat_iter_options){.size = sizeof o, .lower = peat_bytes(key, PEAT_BOUND_SIZE_MAX + 1)};
     assert_int_equal(peat_iter_open(k->db, &o, &it), PEAT_TOO_BIG);
     it = open_iter(k, NULL);
     expect_at(it, peat_iter_first(it), "b");
@@ -262,6 +263,204 @@ static void nonsense_arguments_are_invalid(void **state)
     assert_int_equal(peat_iter_fill(it, NULL, 4, &n), PEAT_INVALID);
     peat_iter_close(it);
     free(key);
+}
+
+/* The largest key is an included end with a zero byte behind it, in every call that takes a bound.
+ */
+static void a_bound_may_be_one_byte_longer_than_a_key(void **state)
+{
+    kit *k = *state;
+    char *key = calloc(1, PEAT_BOUND_SIZE_MAX + 1);
+    memset(key, 'k', PEAT_KEY_SIZE_MAX);
+    peat_slice most = peat_bytes(key, PEAT_KEY_SIZE_MAX);
+    peat_slice behind = peat_bytes(key, PEAT_BOUND_SIZE_MAX);
+    put(k, "a", "a");
+    assert_ok(peat_put(k->db, NULL, most, peat_str("largest")));
+    for (int settled = 0; settled < 2; settled++) {
+        uint64_t n = 0;
+        peat_iter_options o = {.size = sizeof o, .upper = behind};
+        peat_iter *it = open_iter(k, &o);
+        assert_ok(peat_iter_last(it));
+        assert_int_equal(peat_iter_key(it).size, PEAT_KEY_SIZE_MAX);
+        assert_int_equal(peat_iter_seek(it, behind), PEAT_END);
+        assert_ok(peat_iter_seek_for_prev(it, behind));
+        assert_int_equal(peat_iter_key(it).size, PEAT_KEY_SIZE_MAX);
+        peat_iter_close(it);
+        o = (peat_iter_options){.size = sizeof o, .upper = most};
+        it = open_iter(k, &o);
+        expect_at(it, peat_iter_last(it), "a");
+        peat_iter_close(it);
+        o = (peat_iter_options){.size = sizeof o, .lower = behind};
+        it = open_iter(k, &o);
+        assert_int_equal(peat_iter_first(it), PEAT_END);
+        peat_iter_close(it);
+        o = (peat_iter_options){.size = sizeof o, .prefix = behind};
+        it = open_iter(k, &o);
+        assert_int_equal(peat_iter_first(it), PEAT_END);
+        peat_iter_close(it);
+        assert_ok(peat_approximate_count(k->db, most, behind, &n));
+        assert_int_equal(n, 1);
+        assert_ok(peat_approximate_count(k->db, behind, peat_unbounded(), &n));
+        assert_int_equal(n, 0);
+        assert_ok(peat_compact(k->db, most, behind, NULL));
+        assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
+    }
+    assert_int_equal(peat_put(k->db, NULL, behind, peat_str("")), PEAT_TOO_BIG);
+    assert_int_equal(peat_get(k->db, NULL, behind, &k->buf), PEAT_TOO_BIG);
+    peat_slice more = peat_bytes(key, PEAT_BOUND_SIZE_MAX + 1);
+    assert_int_equal(peat_compact(k->db, most, more, NULL), PEAT_TOO_BIG);
+    free(key);
+}
+
+static void a_string_that_is_null_is_no_bound_and_no_key(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_slice none = peat_str(NULL);
+    peat_iter_options o = {.size = sizeof o, .lower = none, .upper = none, .prefix = none};
+    peat_iter *it = open_iter(k, &o);
+    expect_at(it, peat_iter_first(it), "b");
+    expect_at(it, peat_iter_last(it), "j");
+    assert_int_equal(peat_iter_seek(it, none), PEAT_INVALID);
+    peat_iter_close(it);
+    assert_ok(peat_compact(k->db, none, none, NULL));
+    assert_int_equal(peat_put(k->db, NULL, none, peat_str("")), PEAT_INVALID);
+    assert_int_equal(peat_put(k->db, NULL, peat_str("a"), none), PEAT_INVALID);
+    assert_int_equal(peat_delete(k->db, NULL, none), PEAT_INVALID);
+    assert_int_equal(peat_get(k->db, NULL, none, &k->buf), PEAT_INVALID);
+    assert_int_equal(count_all(k->db), 5);
+}
+
+/* --- refresh ---------------------------------------------------------------------------------- */
+
+static void a_refresh_sees_what_is_there_now(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_iter *it = open_iter(k, NULL);
+    expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
+    put(k, "e", "e");
+    assert_ok(peat_delete(k->db, NULL, peat_str("f")));
+    expect_at(it, peat_iter_next(it), "f");
+    expect_at(it, peat_iter_refresh(it), "h"); /* f is gone: the next one */
+    expect_at(it, peat_iter_prev(it), "e");
+    assert_ok(peat_delete(k->db, NULL, peat_str("e")));
+    expect_at(it, peat_iter_refresh(it), "d"); /* after a way back the one before */
+    expect_at(it, peat_iter_refresh(it), "d");
+    assert_ok(peat_delete(k->db, NULL, peat_str("b")));
+    assert_ok(peat_delete(k->db, NULL, peat_str("d")));
+    expect_end(it, peat_iter_refresh(it));
+    expect_end(it, peat_iter_prev(it));
+    put(k, "a", "a");
+    assert_ok(peat_iter_refresh(it)); /* it stood nowhere: like a new one */
+    assert_false(peat_iter_valid(it));
+    expect_at(it, peat_iter_next(it), "a");
+    peat_iter_close(it);
+    assert_int_equal(peat_iter_refresh(NULL), PEAT_INVALID);
+}
+
+static void a_refresh_keeps_bounds_and_lets_go_of_the_old_state(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_iter_options o = {
+        .size = sizeof o, .lower = peat_str("d"), .upper = peat_str("i"), .keys_only = true};
+    peat_iter *it = open_iter(k, &o);
+    assert_ok(peat_iter_next(it));
+    put(k, "c", "c");
+    put(k, "h", "another");
+    put(k, "i", "i");
+    assert_ok(peat_iter_refresh(it));
+    assert_int_equal(peat_iter_value(it).size, 0);
+    expect_end(it, peat_iter_prev(it));
+    assert_ok(peat_iter_last(it));
+    assert_memory_equal(peat_iter_key(it).data, "h", 1);
+    put(k, "h", "the third");
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    assert_int_equal(stats_of(k->db).entries, 8); /* h twice: the iterator sees the old one */
+    assert_ok(peat_iter_refresh(it));
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    assert_int_equal(stats_of(k->db).entries, 7);
+    assert_int_equal(stats_of(k->db).iterators, 1);
+    peat_iter_close(it);
+}
+
+static void fills_go_on_over_a_refresh(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_row rows[2];
+    size_t n = 0;
+    peat_iter *it = open_iter(k, NULL);
+    assert_ok(peat_iter_fill(it, rows, 2, &n));
+    assert_int_equal(n, 2); /* b, d */
+    put(k, "c", "c");
+    put(k, "e", "e");
+    assert_ok(peat_iter_refresh(it));
+    assert_ok(peat_iter_fill(it, rows, 2, &n));
+    assert_memory_equal(rows[0].key.data, "e", 1);
+    assert_ok(peat_delete(k->db, NULL, peat_bytes(rows[n - 1].key.data, 1)));
+    assert_ok(peat_iter_refresh(it)); /* the last row is gone: the one behind it comes next */
+    assert_ok(peat_iter_fill(it, rows, 2, &n));
+    assert_memory_equal(rows[0].key.data, "h", 1);
+    peat_iter_close(it);
+    it = open_iter(k, NULL);
+    assert_ok(peat_iter_fill_back(it, rows, 2, &n)); /* j, h */
+    assert_ok(peat_delete(k->db, NULL, peat_str("h")));
+    assert_ok(peat_iter_refresh(it));
+    assert_ok(peat_iter_fill_back(it, rows, 2, &n));
+    assert_memory_equal(rows[0].key.data, "e", 1);
+    peat_iter_close(it);
+}
+
+static void a_refresh_that_fails_leaves_it_as_it_was(void **state)
+{
+    kit *k = *state;
+    fill_letters(k);
+    peat_snapshot *snapshot = NULL;
+    assert_ok(peat_snapshot_open(k->db, &snapshot));
+    peat_iter_options o = {.size = sizeof o, .snapshot = snapshot};
+    peat_iter *it = open_iter(k, NULL), *then = open_iter(k, &o);
+    expect_at(then, peat_iter_first(then), "b");
+    assert_int_equal(peat_iter_refresh(then), PEAT_INVALID);
+    expect_at(then, PEAT_OK, "b");
+    expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
+    for (unsigned at = 1;; at++) {
+        sim_fault_add(k->sim, (sim_fault){.kinds = SIM_BIT(SIM_ALLOC), .at = at, .error = ENOMEM});
+        peat_rc rc = peat_iter_refresh(it);
+        sim_faults_clear(k->sim);
+        expect_at(it, PEAT_OK, "d");
+        if (rc == PEAT_OK)
+            break;
+        assert_int_equal(rc, PEAT_NOMEM);
+        expect_at(it, peat_iter_next(it), "f");
+        expect_at(it, peat_iter_prev(it), "d");
+    }
+    kit_close(k);
+    assert_int_equal(peat_iter_refresh(it), PEAT_CLOSED);
+    peat_iter_close(it);
+    peat_iter_close(then);
+    peat_snapshot_close(snapshot);
+}
+
+static void a_scan_leaves_the_cache_alone_when_asked(void **state)
+{
+    kit *k = *state;
+    put_many(k, 4000, 400);
+    assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
+    kit_reopen(k);
+    for (int fills = 0; fills < 2; fills++) {
+        peat_iter_options o = {.size = sizeof o, .no_cache_fill = fills == 0};
+        uint64_t before = stats_of(k->db).cache_bytes;
+        peat_iter *it = open_iter(k, &o);
+        for (int i = 0; i < 40; i++)
+            assert_ok(peat_iter_next(it));
+        peat_iter_close(it);
+        if (fills == 0)
+            assert_int_equal(stats_of(k->db).cache_bytes, before);
+        else
+            assert_true(stats_of(k->db).cache_bytes > before);
+    }
 }
 
 /* --- after the store
@@ -329,6 +528,13 @@ int main(void)
         TEST_OPEN(keys_only_has_no_values),
         TEST_OPEN(it_sees_the_moment_it_was_opened),
         TEST_OPEN(null_iterators_are_invalid),
+        TEST_OPEN(a_bound_may_be_one_byte_longer_than_a_key),
+        TEST_OPEN(a_string_that_is_null_is_no_bound_and_no_key),
+        TEST_OPEN(a_refresh_sees_what_is_there_now),
+        TEST_OPEN(a_refresh_keeps_bounds_and_lets_go_of_the_old_state),
+        TEST_OPEN(fills_go_on_over_a_refresh),
+        TEST_OPEN(a_refresh_that_fails_leaves_it_as_it_was),
+        TEST_OPEN(a_scan_leaves_the_cache_alone_when_asked),
         TEST_OPEN(nonsense_arguments_are_invalid),
         TEST_OPEN(an_iterator_outlives_its_store_and_says_so),
         TEST_OPEN(many_iterators_are_open_at_once),

@@ -40,7 +40,7 @@ static void destroying_leaves_other_files_alone(void **state)
     assert_ok(peat_put(db, NULL, peat_str("a"), peat_str("1")));
     assert_ok(peat_close(db));
     files_write(dir, "letter.txt", "Dear Anna,", 10);
-    (void)peat_destroy(dir, &error);
+    (void)!peat_destroy(dir, &error);
     picture p = files_look(dir);
     assert_int_equal(p.count, 1);
     assert_string_equal(p.file[0].name, "letter.txt");

@@ -153,7 +153,7 @@ static void *ask_on(void *arg)
     asker *a = arg;
     while (atomic_fetch_sub(&a->left, 1) > 1) {
         peat_statistics s = {.size = sizeof s};
-        (void)peat_stats(a->db, &s);
+        (void)!peat_stats(a->db, &s);
         if (s.snapshots > a->snapshots_max)
             a->snapshots_max = s.snapshots;
     }

@@ -34,7 +34,7 @@ static void excuse(const crash_run *r, peat_rc rc)
     if (r->cut == NULL || !atomic_load(r->cut) || (rc != PEAT_IO && rc != PEAT_READ_ONLY))
         return;
     peat_snapshot_close(r->snapshot);
-    (void)peat_close(r->db); /* cannot be said to be durable, must not crash or hang */
+    (void)!peat_close(r->db); /* cannot be said to be durable, must not crash or hang */
     _Exit(CRASH_EXIT_CUT);
 }
 

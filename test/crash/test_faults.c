@@ -82,11 +82,11 @@ static void try_step(crash_fault_run *f, crash_step_kind step)
     } else if (step == CRASH_FLUSH) {
         rc = peat_flush(r->db);
     } else if (step == CRASH_WORK) {
-        (void)peat_work(r->db, 2, NULL); /* an error is fine, a wrong answer later is not */
+        (void)!peat_work(r->db, 2, NULL); /* an error is fine, a wrong answer later is not */
     } else if (step == CRASH_COMPACT) {
-        (void)peat_compact(r->db, peat_unbounded(), peat_unbounded(), NULL);
+        (void)!peat_compact(r->db, peat_unbounded(), peat_unbounded(), NULL);
     } else if (step == CRASH_SETTLE) {
-        (void)peat_settle(r->db, 0);
+        (void)!peat_settle(r->db, 0);
     } else if (step == CRASH_REOPEN) {
         rc = peat_close(r->db);
         r->db = NULL;
@@ -189,7 +189,7 @@ static void run_fault(void *arg, FILE *report)
         if (!f.reopened_badly)
             expect_usable(&f);
     }
-    (void)peat_close(f.run.db); /* fails when a sync had failed */
+    (void)!peat_close(f.run.db); /* fails when a sync had failed */
     f.run.db = NULL;
     if (plan.options.field[MODEL_OPTION_threads] >= 0)
         note_failed_syncs(&f); /* also of the close */
@@ -235,7 +235,7 @@ static void count_calls(void *arg, FILE *report)
     if (f.reopened_badly)
         crash_fail(&f.run, "without a fault the store does not open");
     (void)fprintf(report, "%" PRIu64, sim_count(sim, j->fault.kinds));
-    (void)peat_close(f.run.db);
+    (void)!peat_close(f.run.db);
     sim_free(sim);
     crash_plan_done(&plan);
 }

@@ -90,7 +90,7 @@ static void read_mended(outcome *o, sim_env *sim)
     while (rc == PEAT_OK && (rc = peat_iter_next(it)) == PEAT_OK)
         take(o, peat_iter_key(it), peat_iter_value(it), true);
     peat_iter_close(it);
-    (void)peat_close(db);
+    (void)!peat_close(db);
 }
 
 static void mend(outcome *o, sim_env *sim)
@@ -277,7 +277,7 @@ static bool repair_with_fault(const damage_world *w, uint32_t kinds, uint64_t at
         assert_int_equal(opened, PEAT_OK);
     else if (opened == PEAT_OK) /* what opens is a new and empty store, or a whole one */
         assert_true(count_keys(db) == 0 || count_keys(db) == whole);
-    (void)peat_close(db);
+    (void)!peat_close(db);
     for (size_t i = 0; i < w->file_count; i++) {
         size_t size = 0;
         uint8_t *data = sim_file_get(sim, DAMAGE_DIR, w->files[i].name, &size);

@@ -8,6 +8,7 @@
 
 #include "env/env.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -32,12 +33,19 @@ static void *heap_env_alloc(void *ctx, size_t size)
     return p;
 }
 
+/* It always moves, and overwrites what it leaves behind. */
 static void *heap_env_resize(void *ctx, void *p, size_t size)
 {
     heap_env *h = ctx;
-    void *q = heap_env_refuses(h) ? NULL : realloc(p, size);
+    void *q = heap_env_refuses(h) ? NULL : malloc(size);
     if (q != NULL && p == NULL)
         atomic_fetch_add(&h->held, 1);
+    if (q == NULL || p == NULL)
+        return q;
+    size_t old = malloc_usable_size(p);
+    memcpy(q, p, old < size ? old : size);
+    memset(p, 0xdd, old);
+    free(p);
     return q;
 }
 

@@ -264,10 +264,53 @@ static void random_bytes_never_leave_the_list(void **state)
     }
 }
 
+/* Whatever moves when the batch grows is found again: a key, a value, and both in one call. */
+static void inputs_may_be_bytes_of_the_batch(void **state)
+{
+    (void)state;
+    heap_env h;
+    heap_env_init(&h);
+    for (size_t filler = 0; filler < 200; filler++) {
+        char *long_value = calloc(1, filler + 1);
+        pt_batch b, twice;
+        uint8_t *room = NULL;
+        memset(long_value, 'f', filler);
+        pt_batch_init(&b, &h.env);
+        assert_int_equal(pt_batch_put_reserve(&b, 1, text("r"), 6, &room), PEAT_OK);
+        memcpy(room, "abcdef", 6);
+        size_t at = (size_t)(room - b.bytes.data);
+        assert_int_equal(pt_batch_put(&b, 1, text(long_value), text(long_value)), PEAT_OK);
+        assert_int_equal(pt_batch_put(&b, 1, pt_slice_of(b.bytes.data + at, 3),
+                                      pt_slice_of(b.bytes.data + at, 6)),
+                         PEAT_OK);
+        assert_int_equal(pt_batch_delete(&b, 1, pt_slice_of(b.bytes.data + at + 3, 3)), PEAT_OK);
+        assert_int_equal(pt_batch_put_reserve(&b, 1, pt_slice_of(b.bytes.data + at, 2), 300, &room),
+                         PEAT_OK);
+        pt_cursor c = pt_cursor_of(b.bytes.data, b.bytes.size);
+        pt_entry e;
+        assert_op(&c, PT_KIND_PUT, "\0\0\0\1r", 5, "abcdef");
+        assert_int_equal(pt_op_next(&c, &e), PEAT_OK);
+        assert_op(&c, PT_KIND_PUT, "\0\0\0\1abc", 7, "abcdef");
+        assert_op(&c, PT_KIND_DELETE, "\0\0\0\1def", 7, "");
+        assert_int_equal(pt_op_next(&c, &e), PEAT_OK);
+        assert_memory_equal(e.key.data, "\0\0\0\1ab", 6);
+        assert_int_equal(pt_op_next(&c, &e), PEAT_END);
+        twice = b;
+        assert_int_equal(pt_batch_append(&b, &b), PEAT_OK);
+        assert_int_equal(b.count, 2 * twice.count);
+        assert_int_equal(b.key_bytes, 2 * twice.key_bytes);
+        assert_memory_equal(b.bytes.data, b.bytes.data + b.bytes.size / 2, b.bytes.size / 2);
+        pt_batch_done(&b);
+        free(long_value);
+    }
+    assert_int_equal(atomic_load(&h.held), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_documented_example_is_what_is_written),
+        cmocka_unit_test(inputs_may_be_bytes_of_the_batch),
         cmocka_unit_test(reserved_room_is_zeroed_and_part_of_the_batch),
         cmocka_unit_test(keys_values_and_batches_keep_their_limits),
         cmocka_unit_test(a_batch_holds_exactly_its_limit),

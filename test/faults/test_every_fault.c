@@ -79,7 +79,7 @@ static void expect_usable(const line *l, faults_world *w)
     for (unsigned i = 0; i < 100 && rc != PEAT_OK; i++) {
         rc = peat_put(w->db, NULL, peat_str("zz"), peat_str("v"));
         if (rc != PEAT_OK)
-            (void)peat_work(w->db, 10, NULL);
+            (void)!peat_work(w->db, 10, NULL);
     }
     if (rc == PEAT_OK)
         rc = peat_delete(w->db, NULL, peat_str("zz"));

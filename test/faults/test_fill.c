@@ -188,7 +188,7 @@ static void resume(fill *f)
         if (!done)
             w->book.commits--, w->book.writes--; /* refused: nothing of it is there */
         if (!done)
-            (void)peat_work(w->db, 10, NULL);
+            (void)!peat_work(w->db, 10, NULL);
     }
 }
 

@@ -237,7 +237,7 @@ static void seed_store(seeding *s, unsigned shape, peat_compression compression)
     seed_directory(s);
     if (shape % 2 == 0)
         peat_snapshot_close(snapshot);
-    (void)peat_compact(db, peat_unbounded(), peat_unbounded(), NULL);
+    (void)!peat_compact(db, peat_unbounded(), peat_unbounded(), NULL);
     fill(db, shape, 40, 75);
     FUZZ_REQUIRE(peat_flush(db) == PEAT_OK, "a store flushes");
     fill(db, shape, 10, 30);

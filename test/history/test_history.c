@@ -223,7 +223,7 @@ static bool play_round(arena *a)
 static void arena_done(arena *a)
 {
     if (!a->broken)
-        (void)peat_destroy(a->dir, NULL);
+        (void)!peat_destroy(a->dir, NULL);
 }
 
 /* --- tests -------------------------------------------------------------------------------- */

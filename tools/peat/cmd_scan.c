@@ -76,7 +76,7 @@ static int run_scan(scan *s, const char *label, bool keys_only)
             .prefix = range.prefix,
             .keys_only = keys_only,
         };
-        (void)peat_approximate_count(db, range.lower, range.upper, &s->expected); /* for the bar */
+        (void)!peat_approximate_count(db, range.lower, range.upper, &s->expected); /* for the bar */
         if (range.prefix.size > 0)
             s->expected = 0;
         cli_progress_begin(&s->progress, s->args, label);
