@@ -33,6 +33,12 @@ static void get_all(faults_world *w, const peat_snapshot *snapshot, uint32_t lim
         if (k % 4 == 3) {
             rc = peat_get_pinned(w->db, &options, faults_key(k, text), &pinned);
             value = peat_bytes(pinned.data, pinned.size);
+        } else if (k % 4 == 2) {
+            bool there = false;
+            rc = peat_has(w->db, &options, faults_key(k, text), &there);
+            if (faults_judge(w, rc, "peat_has") && !there)
+                (void)faults_source(w, k, NULL, limit);
+            continue;
         } else {
             rc = peat_get(w->db, &options, faults_key(k, text), &buf);
             value = peat_bytes(buf.data, rc == PEAT_OK ? buf.size : 0);
@@ -61,6 +67,9 @@ static void scan_all(faults_world *w, const peat_snapshot *snapshot, uint32_t li
         peat_slice value = peat_iter_value(it);
         (void)faults_source(w, (unsigned)key, &value, limit);
         expected += step;
+        /* nothing is written meanwhile; one that fails leaves the iterator as it was */
+        if (key % 8 == 5 && snapshot == NULL)
+            (void)faults_judge(w, peat_iter_refresh(it), "peat_iter_refresh");
     }
     for (; rc == PEAT_END && expected >= 0 && expected < FAULTS_KEYS; expected += step)
         (void)faults_source(w, (unsigned)expected, NULL, limit);

@@ -281,11 +281,13 @@ void faults_batch(faults_world *w, unsigned key, unsigned count, uint32_t size, 
 {
     char text[32];
     peat_write_options options = {.size = sizeof options, .sync = sync};
-    peat_batch *batch = NULL;
+    peat_batch *batch = NULL, *whole = NULL;
     if (w->db == NULL)
         return;
     w->book.commits++;
     peat_rc rc = peat_batch_new(&batch);
+    if (rc == PEAT_OK)
+        rc = peat_batch_new(&whole);
     for (unsigned i = 0; rc == PEAT_OK && i < count; i++) {
         unsigned k = (key + i) % FAULTS_KEYS;
         bool deleted = i % 5 == 4;
@@ -299,7 +301,10 @@ void faults_batch(faults_world *w, unsigned key, unsigned count, uint32_t size, 
             fill_value(number, size, room);
     }
     if (rc == PEAT_OK)
-        rc = peat_write(w->db, &options, batch);
+        rc = peat_batch_append(whole, batch);
+    if (rc == PEAT_OK)
+        rc = peat_write(w->db, &options, whole);
+    peat_batch_free(whole);
     peat_batch_free(batch);
     judge_write(w, rc, sync, "peat_write");
 }

@@ -139,7 +139,8 @@ static void die_simulated(model_state *m)
     close_store(m);
     peat_buf_free(&m->buf);
     peat_batch_free(m->batch);
-    m->batch = NULL;
+    peat_batch_free(m->part);
+    m->batch = m->part = NULL;
     m->batch_op = NULL;
     if (!sim_is_clean(before))
         model_fail(m, "something was left open or allocated");
@@ -294,6 +295,7 @@ void model_life_end(model_state *m)
     close_store(m);
     peat_buf_free(&m->buf);
     peat_batch_free(m->batch);
+    peat_batch_free(m->part);
     if (m->sim == NULL)
         destroy(m);
     else if (!sim_is_clean(m->sim))

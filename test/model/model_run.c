@@ -130,35 +130,74 @@ static void delete_one(model_state *m, const model_op *op, int64_t id)
     remember(m, op, id, NULL);
 }
 
+static void add_item(model_state *m, peat_batch *batch, const model_item *item)
+{
+    peat_slice key = key_of(m, item->key);
+    peat_rc rc;
+    void *room = NULL;
+    m->batch_bytes_min += key.size + (item->kind == MODEL_ITEM_DELETE ? 0 : item->value.size);
+    if (item->kind == MODEL_ITEM_DELETE) {
+        rc = peat_batch_delete(batch, key);
+    } else if (item->kind == MODEL_ITEM_PUT) {
+        rc = peat_batch_put(batch, key,
+                            peat_bytes(expected_bytes(m, item->value), item->value.size));
+    } else {
+        rc = peat_batch_put_reserve(batch, key, item->value.size, &room);
+        if (rc == PEAT_OK && item->value.size != 0)
+            model_value_fill(item->value, room);
+    }
+    model_expect(m, rc, PEAT_OK, "adding to the batch");
+    m->operations++;
+}
+
+typedef struct walking {
+    model_state *m;
+    const model_op *op;
+    size_t next;
+} walking;
+
+static peat_rc see_operation(void *ctx, const peat_batch_op *found)
+{
+    walking *w = ctx;
+    if (w->next == w->op->item_count)
+        model_fail(w->m, "peat_batch_each: more than %zu operations", w->next);
+    const model_item *item = &w->op->items[w->next++];
+    bool deleted = item->kind == MODEL_ITEM_DELETE;
+    if (found->kind != (deleted ? PEAT_BATCH_DELETE : PEAT_BATCH_PUT) ||
+        model_compare(found->key, key_of(w->m, item->key)) != 0)
+        model_fail(w->m, "peat_batch_each: operation %zu is another", w->next - 1);
+    if (!deleted)
+        model_expect_value(w->m, model_rank_of(w->m, item->key), found->value, item->value,
+                           "peat_batch_each");
+    return PEAT_OK;
+}
+
+/* The first half is added, then operations that are taken back; the second half is appended. */
 static void fill_batch(model_state *m, const model_op *op)
 {
+    size_t half = op->item_count / 2;
     peat_batch_clear(m->batch);
+    peat_batch_clear(m->part);
     m->batch_bytes_min = 0;
-    for (size_t i = 0; i < op->item_count; i++) {
-        const model_item *item = &op->items[i];
-        peat_slice key = key_of(m, item->key);
-        peat_rc rc;
-        void *room = NULL;
-        m->batch_bytes_min += key.size + (item->kind == MODEL_ITEM_DELETE ? 0 : item->value.size);
-        if (item->kind == MODEL_ITEM_DELETE) {
-            rc = peat_batch_delete(m->batch, key);
-        } else if (item->kind == MODEL_ITEM_PUT) {
-            rc = peat_batch_put(m->batch, key,
-                                peat_bytes(expected_bytes(m, item->value), item->value.size));
-        } else {
-            rc = peat_batch_put_reserve(m->batch, key, item->value.size, &room);
-            if (rc == PEAT_OK && item->value.size != 0)
-                model_value_fill(item->value, room);
-        }
-        model_expect(m, rc, PEAT_OK, "adding to the batch");
-        m->operations++;
-    }
+    for (size_t i = 0; i < half; i++)
+        add_item(m, m->batch, &op->items[i]);
+    size_t mark = peat_batch_mark(m->batch), bytes_min = m->batch_bytes_min;
+    for (size_t i = half; i < op->item_count; i++)
+        add_item(m, i % 2 != 0 ? m->batch : m->part, &op->items[i]);
+    model_expect(m, peat_batch_rollback_to(m->batch, mark), PEAT_OK, "peat_batch_rollback_to");
+    model_expect(m, peat_batch_rollback_to(m->part, 0), PEAT_OK, "peat_batch_rollback_to");
+    m->batch_bytes_min = bytes_min;
+    for (size_t i = half; i < op->item_count; i++)
+        add_item(m, m->part, &op->items[i]);
+    model_expect(m, peat_batch_append(m->batch, m->part), PEAT_OK, "peat_batch_append");
     if (peat_batch_bytes(m->batch) < m->batch_bytes_min)
         model_fail(m, "peat_batch_bytes: %zu, less than its keys and values",
                    peat_batch_bytes(m->batch));
     if (peat_batch_count(m->batch) != op->item_count)
         model_fail(m, "peat_batch_count: expected %zu, found %zu", op->item_count,
                    peat_batch_count(m->batch));
+    walking w = {.m = m, .op = op};
+    model_expect(m, peat_batch_each(m->batch, see_operation, &w), PEAT_OK, "peat_batch_each");
 }
 
 static void write_batch(model_state *m, const model_op *op)
@@ -169,6 +208,8 @@ static void write_batch(model_state *m, const model_op *op)
         return;
     if (m->batch == NULL)
         model_expect(m, peat_batch_new(&m->batch), PEAT_OK, "peat_batch_new");
+    if (m->part == NULL)
+        model_expect(m, peat_batch_new(&m->part), PEAT_OK, "peat_batch_new");
     if (op->kind == MODEL_batch)
         fill_batch(m, op);
     m->batch_op = filled;
@@ -251,6 +292,10 @@ static void exists_op(model_state *m, const model_op *op)
     bool there = model_oracle_get(&m->oracle, model_rank_of(m, op->key), seq) != NULL;
     model_expect(m, peat_exists(m->db, &options, key_of(m, op->key)),
                  there ? PEAT_OK : PEAT_NOT_FOUND, "peat_exists");
+    bool has = !there;
+    model_expect(m, peat_has(m->db, &options, key_of(m, op->key), &has), PEAT_OK, "peat_has");
+    if (has != there)
+        model_fail(m, "peat_has: %d where peat_exists says %d", has, there);
 }
 
 static void read_op(model_state *m, const model_op *op)
@@ -326,6 +371,7 @@ static void run_op(model_state *m, const model_op *op)
     case MODEL_fill:
     case MODEL_fill_back:
     case MODEL_end:
+    case MODEL_refresh:
     case MODEL_scan:
     case MODEL_KIND_COUNT:
         model_scan_op(m, op);

@@ -63,6 +63,7 @@ static void step(model_state *m, model_iter_slot *s, bool back)
         expected = back ? down(m, s, s->at - 1) : up(m, s, s->at + 1);
     m->operations++;
     peat_rc rc = back ? peat_iter_prev(s->iter) : peat_iter_next(s->iter);
+    s->back = back;
     expect_place(m, s, rc, expected, back ? "peat_iter_prev" : "peat_iter_next");
 }
 
@@ -88,6 +89,7 @@ static bool fill(model_state *m, model_iter_slot *s, size_t n, bool back)
     size_t found = SIZE_MAX;
     int64_t rank = fill_start(m, s, back);
     n = n < 1 ? 1 : n > ROWS_MAX ? ROWS_MAX : n;
+    s->back = back;
     peat_rc rc = back ? peat_iter_fill_back(s->iter, rows, n, &found)
                       : peat_iter_fill(s->iter, rows, n, &found);
     if (rank < 0 || rc != PEAT_OK) {
@@ -139,13 +141,15 @@ static void set_range(const model_state *m, const peat_iter_options *o, model_it
 static void open_slot(model_state *m, const model_op *op)
 {
     model_iter_slot *s = &m->iters[op->slot];
-    peat_iter_options o = {.size = sizeof o, .keys_only = op->flag};
+    peat_iter_options o = {
+        .size = sizeof o, .keys_only = op->flag, .no_cache_fill = op->slot % 2 != 0};
     const model_snapshot_slot *at = op->snapshot < 0 ? NULL : &m->snapshots[op->snapshot];
     peat_iter_close(s->iter);
     *s = (model_iter_slot){.at = MODEL_AT_START, .keys_only = op->flag, .seq = m->oracle.seq};
     if (at != NULL && at->snapshot != NULL) {
         o.snapshot = at->snapshot;
         s->seq = at->seq;
+        s->of_snapshot = true;
     }
     if (op->key >= 0)
         o.lower = m->keys.by_id[(uint64_t)op->key % m->keys.ids];
@@ -166,11 +170,35 @@ static void seek(model_state *m, model_iter_slot *s, const model_op *op)
 {
     peat_slice key = m->keys.by_id[(uint64_t)op->key % m->keys.ids];
     int64_t rank = m->keys.rank_of_id[(uint64_t)op->key % m->keys.ids];
+    s->back = op->kind == MODEL_seek_for_prev;
     if (op->kind == MODEL_seek)
         expect_place(m, s, peat_iter_seek(s->iter, key), up(m, s, rank), "peat_iter_seek");
     else
         expect_place(m, s, peat_iter_seek_for_prev(s->iter, key), down(m, s, rank),
                      "peat_iter_seek_for_prev");
+}
+
+/* As if it were closed, opened again, and placed by a seek. */
+static void refresh(model_state *m, model_iter_slot *s)
+{
+    if (s->of_snapshot) {
+        model_expect(m, peat_iter_refresh(s->iter), PEAT_INVALID, "peat_iter_refresh");
+        return;
+    }
+    int64_t old = s->at;
+    bool filled = s->filled;
+    s->seq = m->oracle.seq;
+    peat_rc rc = peat_iter_refresh(s->iter);
+    if (old >= 0) {
+        expect_place(m, s, rc, s->back ? down(m, s, old) : up(m, s, old), "peat_iter_refresh");
+        s->filled = filled && s->at == old;
+        return;
+    }
+    model_expect(m, rc, PEAT_OK, "peat_iter_refresh");
+    s->at = MODEL_AT_START;
+    s->filled = false;
+    if (peat_iter_valid(s->iter))
+        model_fail(m, "peat_iter_refresh: it stood nowhere, and now on an entry");
 }
 
 void model_expect_all(model_state *m, peat_db *db, const peat_snapshot *snapshot, uint64_t seq)
@@ -200,7 +228,11 @@ static void scan_op(model_state *m, const model_op *op)
 static void move_op(model_state *m, model_iter_slot *s, const model_op *op)
 {
     int64_t n = op->n;
-    if (op->kind == MODEL_first)
+    if (op->kind == MODEL_first || op->kind == MODEL_last)
+        s->back = op->kind == MODEL_last;
+    if (op->kind == MODEL_refresh)
+        refresh(m, s);
+    else if (op->kind == MODEL_first)
         expect_place(m, s, peat_iter_first(s->iter), up(m, s, s->lower), "peat_iter_first");
     else if (op->kind == MODEL_last)
         expect_place(m, s, peat_iter_last(s->iter), down(m, s, s->upper), "peat_iter_last");

@@ -34,6 +34,8 @@ typedef struct model_iter_slot {
     int64_t at;           /* a rank, or MODEL_AT_... */
     bool filled;          /* a fill returned the entry it stands on */
     bool keys_only;
+    bool back;        /* the last movement */
+    bool of_snapshot; /* it cannot be refreshed */
 } model_iter_slot;
 
 typedef struct model_state {
@@ -54,6 +56,7 @@ typedef struct model_state {
     peat_db *db;
     peat_buf buf;
     peat_batch *batch;
+    peat_batch *part;         /* what is appended to it */
     const model_op *batch_op; /* what is in it */
     size_t batch_bytes_min;
     uint8_t *expected; /* scratch for values */

@@ -68,10 +68,14 @@ typedef struct held_iter {
     uint64_t hash;
 } held_iter;
 
+/* Opens it, or moves it to now when it is open. */
 static void open_held(stress_actor *t, held_iter *h)
 {
     stress_low(t->a->w, &h->bounds);
-    stress_must(t, peat_iter_open(t->a->db, NULL, &h->it), "iter_open");
+    if (h->it == NULL)
+        stress_must(t, peat_iter_open(t->a->db, NULL, &h->it), "iter_open");
+    else
+        stress_must(t, peat_iter_refresh(h->it), "iter_refresh");
     stress_high(t->a->w, &h->bounds);
     h->hash = stress_check_scan(t->a->w, h->it, (unsigned)stress_pick(t, 4), &h->bounds);
 }
@@ -117,6 +121,8 @@ void *stress_scan_all_the_time(void *arg)
         if (stress_check_scan(t->a->w, h->it, (unsigned)stress_pick(t, 4), &h->bounds) != h->hash)
             stress_fail(t->a->w, "scan: an open iterator shows another state than before");
         if (stress_pick(t, 3) == 0) {
+            open_held(t, h);
+        } else if (stress_pick(t, 2) == 0) {
             peat_iter_close(h->it);
             h->it = NULL;
         }
