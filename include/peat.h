@@ -267,10 +267,8 @@ PEAT_API const char *peat_version(void);
 
 /* Beyond these a call returns PEAT_TOO_BIG and changes nothing. The empty key and the empty value
  * are ordinary ones; an empty value is not a deleted key. */
-#define PEAT_KEY_SIZE_MAX ((size_t)65535)
-#define PEAT_BOUND_SIZE_MAX                                                                        \
-    ((size_t)65536) /* lower, upper, prefix, seeks: so key + '\0' is one                           \
-                     */
+#define PEAT_KEY_SIZE_MAX   ((size_t)65535)
+#define PEAT_BOUND_SIZE_MAX ((size_t)65536) /* of lower, upper, prefix, and keys sought */
 #define PEAT_VALUE_SIZE_MAX ((size_t)1 << 30)
 #define PEAT_BATCH_SIZE_MAX ((size_t)1 << 30) /* peat_batch_bytes */
 
