@@ -229,8 +229,11 @@
 extern "C" {
 #endif
 
-/* Results are there to be looked at: a compiler that can says where one is not. */
-#if (defined(__cplusplus) && __cplusplus >= 201703L) ||                                            \
+/* Results are there to be looked at: a compiler that can says where one is not. One that is not
+ * wanted is cast to void; where the language has no [[nodiscard]] yet, GCC wants it tested:
+ * (void)!peat_close(db). A program that defines PEAT_MUST_USE itself, as nothing, is not told. */
+#if defined(PEAT_MUST_USE)
+#elif (defined(__cplusplus) && __cplusplus >= 201703L) ||                                          \
     (defined(__STDC_VERSION__) && __STDC_VERSION__ > 201710L)
 #define PEAT_MUST_USE [[nodiscard]]
 #elif defined(__GNUC__)
