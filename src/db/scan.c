@@ -116,7 +116,7 @@ static peat_rc next_below(pt_scan *c)
 /* From a hidden entry on, or behind a range that an earlier walk has found empty. */
 static peat_rc pass(pt_scan *c, pt_hidden *h, bool *io_skip)
 {
-    pt_hidden_step(h);
+    pt_hidden_step(c, h);
     if (PT_LIKELY(h->steps < h->look_at) || c->stay)
         return next_below(c);
     if (!pt_hidden_look(c, h, c->below->at.key, false))
@@ -138,7 +138,7 @@ static peat_rc end_forward(pt_scan *c, const pt_hidden *h)
 static peat_rc settle_forward(pt_scan *c, peat_rc rc, bool skip)
 {
     pt_hidden h;
-    pt_hidden_begin(c, &h);
+    pt_hidden_begin(&h);
     for (; rc == PEAT_OK; rc = pass(c, &h, &skip)) {
         const pt_entry *e = &c->below->at;
         if (skip && pt_slice_equal(e->key, pt_bytes_slice(&c->saved_key)))
@@ -205,7 +205,7 @@ static peat_rc walk_versions(pt_scan *c, pt_hidden *h, bool *ret_put)
             rc = save_value(c);
             referenced = false;
         }
-        pt_hidden_step(h);
+        pt_hidden_step(c, h);
         if (rc == PEAT_OK)
             rc = pt_iter_prev(c->below);
     } while (rc == PEAT_OK && pt_slice_equal(c->below->at.key, pt_bytes_slice(&c->saved_key)));
@@ -251,7 +251,7 @@ static peat_rc show_back(pt_scan *c, pt_hidden *h, peat_rc rc)
 static peat_rc settle_backward(pt_scan *c, peat_rc rc)
 {
     pt_hidden h;
-    pt_hidden_begin(c, &h);
+    pt_hidden_begin(&h);
     while (rc == PEAT_OK) {
         bool put = false;
         pt_slice key = pt_iter_entry(c->below)->key;
@@ -326,9 +326,14 @@ static inline bool prev_in_group(pt_scan *c)
     return done;
 }
 
-peat_rc pt_scan_keep_key(pt_scan *c)
+static inline peat_rc keep_key(pt_scan *c)
 {
     return c->key.data == c->saved_key.data ? PEAT_OK : save_key(c, c->key);
+}
+
+peat_rc pt_scan_keep_key(pt_scan *c)
+{
+    return keep_key(c);
 }
 
 static peat_rc go_next(pt_scan *c)
@@ -337,7 +342,7 @@ static peat_rc go_next(pt_scan *c)
         return PEAT_OK;
     if (c->place == PT_SCAN_AT_BEYOND)
         return settle_forward(c, next_below(c), true);
-    peat_rc rc = pt_scan_keep_key(c);
+    peat_rc rc = keep_key(c);
     if (rc != PEAT_OK)
         return pt_scan_end(c, rc);
     rc = c->place == PT_SCAN_AT_FORWARD ? next_below(c)
@@ -352,7 +357,7 @@ static peat_rc go_prev(pt_scan *c)
             return pt_scan_end(c, PEAT_END);
         return prev_in_group(c) ? PEAT_OK : settle_backward(c, PEAT_OK);
     }
-    peat_rc rc = pt_scan_keep_key(c);
+    peat_rc rc = keep_key(c);
     if (rc == PEAT_OK && c->place != PT_SCAN_AT_FORWARD)
         rc = pt_iter_seek(c->below, pt_bytes_slice(&c->saved_key));
     while (rc == PEAT_OK &&
@@ -367,11 +372,9 @@ peat_rc pt_scan_enter(pt_scan *c, bool placing)
     if (PT_UNLIKELY(pt_store_gone(s)))
         return pt_scan_end(c, PEAT_CLOSED);
     pt_budget_check_soon(s); /* the indexes of tables that were passed */
-    c->moves++;
     /* relaxed: a hint, which pt_scan_seat looks at more closely */
     bool changed = c->view_number != atomic_load_explicit(&s->view_number, memory_order_relaxed);
-    bool again = c->look_again && (placing || c->moves >= PT_SCAN_MOVES_BETWEEN);
-    if (PT_LIKELY(!changed && !again))
+    if (PT_LIKELY(!changed))
         return PEAT_OK;
     peat_rc rc = pt_scan_seat(c, placing);
     return rc == PEAT_OK ? rc : pt_scan_end(c, rc);
@@ -379,7 +382,7 @@ peat_rc pt_scan_enter(pt_scan *c, bool placing)
 
 peat_rc pt_scan_show_again(pt_scan *c)
 {
-    peat_rc rc = pt_scan_keep_key(c);
+    peat_rc rc = keep_key(c);
     if (rc != PEAT_OK)
         return pt_scan_end(c, rc);
     return settle_forward(c, pt_iter_seek(c->below, pt_bytes_slice(&c->saved_key)), false);

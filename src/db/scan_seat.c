@@ -16,6 +16,10 @@
 #include "entry/merge_iter.h"
 #include "version/version_iter.h"
 
+/* Moves between two looks at replaced files that are not worth more: finding its place anew costs
+ * a scan about as much as so many steps. */
+#define MOVES_BETWEEN 64u
+
 /* The present view for this scan alone. An empty memtable is left out: what comes into it later is
  * newer than the scan, which is not to hold it. */
 static peat_rc take_view(const pt_scan *c, pt_view **ret_view)
@@ -88,15 +92,15 @@ static uint64_t held_bytes(const pt_version *v)
     return bytes;
 }
 
-/* The view it has holds what is worth to be let go now. *ret_later: what is worth it soon. */
-static bool is_due(const pt_scan *c, const pt_view *now, bool placing, bool *ret_later)
+/* The view it has holds what is worth to be let go: flushed memtables or many bytes of files now,
+ * and any file when it is `ready` to find its place anew. *ret_later: not yet. */
+static bool is_due(const pt_scan *c, const pt_view *now, bool ready, bool *ret_later)
 {
     *ret_later = false;
     if (c->view == NULL || holds_flushed(c->view, now))
         return true;
     uint64_t held = c->view->version != now->version ? held_bytes(c->view->version) : 0;
-    bool due = held != 0 && (placing || c->moves >= PT_SCAN_MOVES_BETWEEN ||
-                             held >= c->store->settings.memtable_bytes);
+    bool due = held != 0 && (ready || held >= c->store->settings.memtable_bytes);
     *ret_later = held != 0 && !due;
     return due;
 }
@@ -118,7 +122,6 @@ static void change_view(pt_scan *c, pt_view *view, pt_iter *below)
     pt_view_unref(c->view);
     c->below = below;
     c->view = view;
-    c->moves = 0;
     if (pt_scan_valid(c)) {
         c->place = PT_SCAN_AT_KEY;
         c->value = (pt_slice){0};
@@ -144,14 +147,19 @@ peat_rc pt_scan_seat(pt_scan *c, bool placing)
 {
     pt_store *s = c->store;
     peat_rc rc = PEAT_OK;
-    bool first = c->view == NULL;
+    bool later, first = c->view == NULL;
+    if (c->wait > 1 && !placing) {
+        c->wait--;
+        return PEAT_OK;
+    }
     /* acquire: pairs with pt_store_publish_view; views loaded below are of this number or later */
     uint64_t number = atomic_load_explicit(&s->view_number, memory_order_acquire);
     pt_view *now = pt_store_view(s);
-    bool due = is_due(c, now, placing, &c->look_again);
+    bool due = is_due(c, now, placing || c->wait != 0, &later);
     pt_view_unref(now);
     if (due)
         rc = take_seat(c);
-    c->view_number = first && rc != PEAT_OK ? 0 : number;
+    c->wait = later ? MOVES_BETWEEN : 0;
+    c->view_number = later || (first && rc != PEAT_OK) ? 0 : number;
     return first ? rc : PEAT_OK; /* where it was it can stay */
 }

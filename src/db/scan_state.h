@@ -19,9 +19,8 @@ typedef enum pt_scan_place {
 struct pt_scan {
     pt_store *store;
     pt_view *view;        /* NULL before the first move, and `below` too */
-    uint64_t view_number; /* of the store, when its view was last looked at */
-    bool look_again;      /* the view holds files that are to be let go soon */
-    uint64_t moves;       /* since it has this view */
+    uint64_t view_number; /* of the store, when its view was last looked at; 0: not well yet */
+    uint32_t wait;        /* moves until it looks again, 0: at once */
     pt_snapshot_link link;
     pt_iter *below;
     pt_bytes bounds;
@@ -43,10 +42,6 @@ struct pt_scan {
     uint64_t hidden_steps; /* not yet added to the store's */
     pt_bytes empty_from, empty_lower, empty_upper; /* scan_hidden.c */
 };
-
-/* Moves between two looks at replaced files that are not worth more: finding its place anew costs
- * a scan about as much as so many steps. A flushed memtable is let go at once. */
-#define PT_SCAN_MOVES_BETWEEN 64u
 
 /* Hidden steps a scan counts for itself before they are the store's. */
 #define PT_HIDDEN_STEPS_COUNTED 64u
@@ -70,13 +65,16 @@ void pt_hidden_end(pt_scan *c, const pt_hidden *h, pt_slice reached, bool back);
 /* What it has counted is added to the store's. */
 void pt_hidden_count(pt_scan *c);
 
-static inline void pt_hidden_begin(const pt_scan *c, pt_hidden *h)
+/* Most moves have none: no more is set before the first. */
+static inline void pt_hidden_begin(pt_hidden *h)
 {
-    *h = (pt_hidden){.look_at = c->store->settings.hidden_steps_look};
+    h->steps = 0;
 }
 
-static inline void pt_hidden_step(pt_hidden *h)
+static inline void pt_hidden_step(const pt_scan *c, pt_hidden *h)
 {
+    if (h->steps == 0)
+        *h = (pt_hidden){.look_at = c->store->settings.hidden_steps_look};
     h->steps++;
     h->unknown += h->marked;
 }
