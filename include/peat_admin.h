@@ -217,7 +217,13 @@ PEAT_MUST_USE PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lo
     X(read_debt)               /* = slices a get may visit in the worst partition */               \
     X(snapshots)               /* = open */                                                        \
     X(iterators)               /* = open */                                                        \
-    X(hidden_steps)            /* entries iterators visited that led to no row */
+    X(hidden_steps)            /* entries iterators visited that led to no row */                  \
+    X(format_version)          /* = of the store's files */                                        \
+    X(app_id)                  /* = of peat_host, when the store was made */                       \
+    X(raw_bytes)               /* = keys and values in tables, before compression */               \
+    X(plain_bytes)             /* = table files by codec: not compressed, */                       \
+    X(lz4_bytes)               /* = */                                                             \
+    X(zstd_bytes)              /* = */
 
 typedef struct peat_statistics {
     size_t size;
@@ -269,7 +275,8 @@ typedef peat_rc (*peat_read_fn)(void *ctx, void *buf, size_t size, size_t *ret_n
 
 typedef struct peat_export_options {
     size_t size;
-    const peat_progress *progress; /* done and total are bytes of keys and values */
+    const peat_progress *progress; /* done and total are bytes of keys and values; total: about */
+    peat_slice lower, upper;       /* only keys in [lower, upper); data NULL is unbounded */
 } peat_export_options;
 
 /* Streams the store to fn, or to fd, which stays open and is not synced. Returns PEAT_OK when the

@@ -7,6 +7,22 @@
 #include "db/destroy.h"
 #include "env/fd.h"
 
+/* Without bounds all keyspaces are exported, whatever the handle's. */
+static peat_rc export_range(peat_db *db, const peat_export_options *o, peat_write_fn fn, void *ctx)
+{
+    pt_range_buf range;
+    pt_slice none = pt_slice_of(NULL, 0);
+    if (o->lower.data == NULL && o->upper.data == NULL)
+        return pt_store_export(db->store, none, none, o->progress, fn, ctx);
+    peat_rc rc = pt_range_buf_init(&range, db->store->env, db->keyspace, o->lower, o->upper);
+    if (rc != PEAT_OK)
+        return rc;
+    rc = pt_store_export(db->store, pt_key_buf_slice(&range.lower), pt_key_buf_slice(&range.upper),
+                         o->progress, fn, ctx);
+    pt_range_buf_done(&range);
+    return rc;
+}
+
 static peat_rc export_to(peat_db *db, const peat_export_options *options, peat_write_fn fn,
                          void *ctx)
 {
@@ -15,12 +31,13 @@ static peat_rc export_to(peat_db *db, const peat_export_options *options, peat_w
         return PEAT_INVALID;
     if (fn == NULL)
         return pt_refuse(db->store, PEAT_INVALID, "peat_export", "fn is NULL");
-    if (!pt_options_valid(options, sizeof o, sizeof o))
+    if (!pt_options_valid(options, sizeof o, offsetof(peat_export_options, lower)))
         return pt_refuse(db->store, PEAT_INVALID, "peat_export", PT_WHY_OPTIONS);
     pt_options_copy(options, &o, sizeof o);
-    if (!pt_call_begin(db->store))
-        return PEAT_CLOSED;
-    return pt_db_end(db->store, pt_store_export(db->store, o.progress, fn, ctx));
+    peat_rc rc = pt_check_range(db->store, "peat_export", o.lower, o.upper);
+    if (rc == PEAT_OK)
+        rc = pt_db_begin(db);
+    return rc == PEAT_OK ? pt_db_end(db->store, export_range(db, &o, fn, ctx)) : rc;
 }
 
 peat_rc peat_export(peat_db *db, const peat_export_options *options, peat_write_fn fn, void *ctx)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* export.c - a consistent state as a stream; reads and writes go on meanwhile. */
+#include "db/approximate.h"
 #include "db/copy.h"
 #include "db/copy_frame.h"
 #include "db/scan.h"
@@ -12,6 +13,7 @@ typedef struct exporting {
     void *ctx;
     uint64_t stream_id, offset;
     pt_copy_end totals;
+    uint64_t expected_bytes; /* about so much totals.bytes will be; 0: nobody asks */
     pt_batch frame;
 } exporting;
 
@@ -72,7 +74,9 @@ static peat_rc add_entry(exporting *x, pt_slice key, pt_slice value)
     if (x->frame.bytes.size + key.size + value.size > PT_COPY_FRAME_BYTES) {
         TRY(send_frame(x));
         const peat_progress *p = x->progress;
-        if (p != NULL && p->fn != NULL && !p->fn(p->ctx, "exporting", x->totals.bytes, 0))
+        if (p != NULL && p->fn != NULL &&
+            !p->fn(p->ctx, "exporting", x->totals.bytes,
+                   pt_max_u64(x->expected_bytes, x->totals.bytes)))
             return PEAT_CANCELLED;
     }
     rc = pt_batch_put(&x->frame, keyspace, user, value);
@@ -80,13 +84,44 @@ out:
     return rc;
 }
 
-static peat_rc open_scan(exporting *x, pt_scan **ret_scan)
+/* Bytes of keys and values in the store and the number of their entries, overwritten ones too. */
+static void count_raw(pt_store *s, uint64_t *ret_bytes, uint64_t *ret_entries)
+{
+    pt_view *v = pt_store_view(s);
+    pt_memtable_stats stats = pt_memtable_get_stats(v->active->table);
+    pt_view_unref(v);
+    *ret_bytes = stats.key_bytes + stats.value_bytes;
+    *ret_entries = stats.entries;
+    pt_mutex_lock(&s->install_mu);
+    for (size_t i = 0; i < s->catalog.table_count; i++) {
+        const pt_table_meta *m = s->catalog.tables[i]->meta;
+        *ret_bytes += m->key_bytes + m->value_bytes;
+        *ret_entries += m->entries;
+    }
+    pt_mutex_unlock(&s->install_mu);
+}
+
+/* Only for the progress: entries in the range, as large as those of the store on average. */
+static uint64_t expect_bytes(pt_store *s, pt_slice lower, pt_slice upper)
+{
+    uint64_t bytes = 0, entries = 0, here = 0, on_disk = 0;
+    count_raw(s, &bytes, &entries);
+    if (entries == 0 || pt_store_approximate(s, lower, upper, &here, &on_disk) != PEAT_OK)
+        return 0; /* what cannot be read is told by the scan */
+    return (uint64_t)((double)bytes / (double)entries * (double)here);
+}
+
+static peat_rc open_scan(exporting *x, pt_slice lower, pt_slice upper, pt_scan **ret_scan)
 {
     static const uint8_t lowest[PT_KEYSPACE_BYTES] = {0, 0, 0, PT_KEYSPACE_DEFAULT};
     static const uint8_t highest[PT_KEYSPACE_BYTES] = {0xff, 0xff, 0xff, 0xff};
-    pt_scan_options o = {.lower = pt_slice_of(lowest, sizeof lowest),
-                         .upper = pt_slice_of(highest, sizeof highest),
-                         .whole_table = true};
+    pt_scan_options o = {
+        .lower = lower.data != NULL ? lower : pt_slice_of(lowest, sizeof lowest),
+        .upper = upper.data != NULL ? upper : pt_slice_of(highest, sizeof highest),
+        .whole_table = true,
+    };
+    if (x->progress != NULL && x->progress->fn != NULL)
+        x->expected_bytes = expect_bytes(x->s, o.lower, o.upper);
     return pt_scan_new(x->s, &o, ret_scan);
 }
 
@@ -103,14 +138,15 @@ static peat_rc send_entries(exporting *x, pt_scan *c)
     return rc == PEAT_END ? send_frame(x) : rc;
 }
 
-peat_rc pt_store_export(pt_store *s, const peat_progress *progress, peat_write_fn fn, void *ctx)
+peat_rc pt_store_export(pt_store *s, pt_slice lower, pt_slice upper, const peat_progress *progress,
+                        peat_write_fn fn, void *ctx)
 {
     exporting x = {.s = s, .progress = progress, .fn = fn, .ctx = ctx};
     pt_batch_init(&x.frame, s->env);
     peat_rc rc = PEAT_OK;
     pt_scan *c = NULL;
-    TRY(open_scan(&x,
-                  &c)); /* the moment that is exported, before fn is called for the first time */
+    /* the moment that is exported, before fn is called for the first time */
+    TRY(open_scan(&x, lower, upper, &c));
     TRY(send_header(&x));
     TRY(send_entries(&x, c));
     TRY(send_end(&x));

@@ -74,7 +74,14 @@ static void add_catalog(pt_store *s, peat_statistics *r)
         files += m->file_bytes;
         r->entries += m->entries;
         r->tombstones += m->tombstones;
+        r->raw_bytes += m->key_bytes + m->value_bytes - PT_KEYSPACE_BYTES * m->entries;
+        *(m->codec == PT_CODEC_NONE  ? &r->plain_bytes
+          : m->codec == PT_CODEC_LZ4 ? &r->lz4_bytes
+                                     : &r->zstd_bytes) += m->file_bytes;
     }
+    const pt_superblock *b = pt_manifest_superblock(c->manifest);
+    r->format_version = b->format_version;
+    r->app_id = b->app_id;
     uint64_t manifest = pt_manifest_bytes(c->manifest);
     r->manifest_bytes_written = pt_manifest_written_bytes(c->manifest);
     uint64_t layers = r->bottom_bytes + r->mid_bytes + r->fresh_bytes;

@@ -219,6 +219,66 @@ static void an_export_can_be_cancelled(void **state)
 /* --- file descriptors
  * ----------------------------------------------------------------------------- */
 
+/* What the progress says of the whole is near to it, whatever part of the store that is. */
+typedef struct seen_progress {
+    uint64_t calls, done, total;
+} seen_progress;
+
+static bool see_progress(void *ctx, const char *phase, uint64_t done, uint64_t total)
+{
+    seen_progress *p = ctx;
+    assert_string_equal(phase, "exporting");
+    assert_true(done >= p->done && total >= done);
+    *p = (seen_progress){p->calls + 1, done, total};
+    return true;
+}
+
+static void a_range_is_exported(void **state)
+{
+    static const struct {
+        const char *lower, *upper; /* NULL: unbounded */
+        int entries;
+    } cases[] = {{NULL, NULL, 6000},
+                 {"key-001000", "key-005000", 4000},
+                 {"key-001000", NULL, 5000},
+                 {NULL, "key-000001", 1},
+                 {"key-000001", "key-000001", 0},
+                 {"key-000002", "key-000001", 0}};
+    kit *k = *state;
+    put_many(k, 6000, 200);
+    assert_ok(peat_flush(k->db));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        seen_progress seen = {0};
+        peat_progress progress = {.size = sizeof progress, .fn = see_progress, .ctx = &seen};
+        peat_export_options options = {.size = sizeof options,
+                                       .progress = &progress,
+                                       .lower = peat_str(cases[i].lower),
+                                       .upper = peat_str(cases[i].upper)};
+        stream s = {0};
+        peat_db *copy = NULL;
+        char dir[16];
+        (void)snprintf(dir, sizeof dir, "copy%zu", i);
+        assert_ok(peat_export(k->db, &options, take, &s));
+        assert_ok(import(k, dir, &s));
+        assert_ok(peat_open(dir, &k->options, &copy, NULL));
+        assert_int_equal(count_all(copy), cases[i].entries);
+        assert_ok(peat_close(copy));
+        if (cases[i].entries >= 4000) {
+            uint64_t bytes = (uint64_t)cases[i].entries * 219; /* keys with their keyspace */
+            assert_true(seen.calls > 0 && seen.total > bytes / 10 * 9 &&
+                        seen.total < bytes / 10 * 11);
+        }
+        free(s.bytes.data);
+    }
+    peat_export_options bad = {.size = sizeof bad, .lower = peat_bytes(NULL, 1)};
+    stream s = {0};
+    assert_int_equal(peat_export(k->db, &bad, take, &s), PEAT_INVALID);
+    /* what was built before there were bounds */
+    peat_export_options old = {.size = offsetof(peat_export_options, lower)};
+    assert_ok(peat_export(k->db, &old, take, &s));
+    free(s.bytes.data);
+}
+
 static void a_pipe_between_two_stores(void **state)
 {
     (void)state;
@@ -281,6 +341,7 @@ int main(void)
         TEST_OPEN(an_import_never_touches_what_is_there),
         TEST_OPEN(the_callbacks_result_is_returned),
         TEST_OPEN(an_export_can_be_cancelled),
+        TEST_OPEN(a_range_is_exported),
         cmocka_unit_test(a_pipe_between_two_stores),
         cmocka_unit_test(a_full_device_is_said_to_be_full),
     };

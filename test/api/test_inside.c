@@ -133,6 +133,27 @@ static void a_shorter_struct_gets_what_fits(void **state)
     assert_int_equal(peat_stats(NULL, &s), PEAT_INVALID);
 }
 
+static void the_files_say_their_format_and_their_codecs(void **state)
+{
+    kit *k = *state;
+    k->host.app_id = 77;
+    k->options.compression = PEAT_COMPRESSION_NONE;
+    kit_must_open(k);
+    put_many(k, 300, 100);
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    peat_statistics s = stats_of(k->db);
+    assert_int_equal(s.format_version, 1);
+    assert_int_equal(s.app_id, 77);
+    assert_int_equal(s.raw_bytes, 300 * 10 + 300 * 101 + 10 + 90 * 2 + 200 * 3);
+    assert_true(s.plain_bytes >= s.raw_bytes && s.lz4_bytes == 0 && s.zstd_bytes == 0);
+    k->options.compression = PEAT_COMPRESSION_LZ4;
+    kit_reopen(k);
+    put_many(k, 300, 100);
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    s = stats_of(k->db);
+    assert_true(s.lz4_bytes > 0 && s.plain_bytes == 0);
+}
+
 /* {"name":number,...} in the order of the list, and nothing else. */
 static void the_json_says_the_same_as_the_struct(void **state)
 {
@@ -363,6 +384,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_OPEN(counters_count_what_was_done),
+        TEST_NEW(the_files_say_their_format_and_their_codecs),
         TEST_OPEN(a_flush_and_a_merge_show_up),
         TEST_OPEN(entries_are_counted_exactly),
         TEST_OPEN(the_memory_stays_within_its_limit),
