@@ -62,9 +62,9 @@ class Loads(Cli):
         self.assertIn("3 records", self.err)
         self.assertEqual(self.peat("dump", "s"), b"a\t1;x\nb\t2\nc\t3\n")
         self.peat("load", "-q", "-f", "jsonl", "-F", "id", "j", stdin=b'{"id":7,"n":1}\n')
-        self.assertEqual(self.peat("get", "j", "7"), b'{"id":7,"n":1}\n')
+        self.assertEqual(self.peat("get", "j", "7"), b'{"id":7,"n":1}')
         self.peat("load", "-q", "-f", "nul", "n", stdin=b"k\0line\nline\0")
-        self.assertEqual(self.peat("get", "n", "k"), b"line\nline\n")
+        self.assertEqual(self.peat("get", "n", "k"), b"line\nline")
         self.peat("load", "-q", "-E", "e", stdin=b"sys\\x2d\tv\\\n")
         self.assertEqual(self.peat("dump", "-E", "e"), b"sys\\x2d\tv\\\n")
         summary = json.loads(self.peat("load", "-q", "--json", "s", "two", "-t", ";"))
@@ -72,7 +72,8 @@ class Loads(Cli):
 
     def test_bad_input_names_the_record_and_keeps_those_before(self):
         self.peat("load", "s", stdin=b"a\t1\nb\t2\nno separator\nc\t3\n", code=2)
-        self.assertIn("standard input, record 3", self.err)
+        self.assertIn("standard input, record 3 at byte 8: ", self.err)
+        self.assertIn("the 2 records before are in the store", self.err)
         self.assertEqual(self.peat("dump", "s"), b"a\t1\nb\t2\n")
         self.peat("load", "s", "absent", code=2)
         self.assertIn("absent", self.err)

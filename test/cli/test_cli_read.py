@@ -7,6 +7,7 @@ Usage: test_cli_read.py [PEAT]        PEAT_BIN names the binary otherwise
 """
 import base64
 import json
+import os
 import subprocess
 import sys
 
@@ -17,13 +18,13 @@ from cli_support import PEAT, Cli, main  # noqa: E402
 class Points(Cli):
     def test_put_get_del_and_their_exit_codes(self):
         self.peat("put", "s", "bog", "wet ground")
-        self.assertEqual(self.peat("get", "s", "bog"), b"wet ground\n")
+        self.assertEqual(self.peat("get", "s", "bog"), b"wet ground")
         self.assertEqual(self.peat("get", "-N", "s", "bog"), b"wet ground")
         self.assertEqual(json.loads(self.peat("get", "--json", "s", "bog")),
                          {"key": "bog", "value": "wet ground"})
         self.assertEqual(self.peat("get", "s", "fen", code=1), b"")
         self.peat("put", "s", "bog", "")
-        self.assertEqual(self.peat("get", "s", "bog"), b"\n")
+        self.assertEqual(self.peat("get", "s", "bog"), b"")
         self.peat("del", "s", "bog")
         self.peat("get", "s", "bog", code=1)
         self.peat("del", "s", "bog", code=1)
@@ -49,7 +50,7 @@ class Points(Cli):
 
     def test_arguments_that_look_like_options(self):
         self.peat("put", "s", "--", "-k", "-5")
-        self.assertEqual(self.peat("get", "s", "--", "-k"), b"-5\n")
+        self.assertEqual(self.peat("get", "s", "--", "-k"), b"-5")
         self.peat("put", "s", "temperature", "-5", code=2)
         self.assertIn("--", self.err)
 
@@ -61,11 +62,48 @@ class Points(Cli):
     def test_peat_db_names_the_store(self):
         self.peat("put", "s", "a", "1")
         self.env["PEAT_DB"] = "s"
-        self.assertEqual(self.peat("get", "a"), b"1\n")
+        self.assertEqual(self.peat("get", "a"), b"1")
         self.peat("put", "b", "2")
         self.assertEqual(self.peat("dump"), b"a\t1\nb\t2\n")
         self.peat("put", "--db", "t", "c", "3")
-        self.assertEqual(self.peat("dump", "t"), b"c\t3\n")
+        self.assertEqual(self.peat("dump", "-d", "t"), b"c\t3\n")
+        # no argument is taken for the store, however many there are
+        self.write("words.tsv", b"w\t9\n")
+        self.peat("load", "-q", "words.tsv")
+        self.assertEqual(self.peat("get", "w"), b"9")
+        self.peat("del", "a", "b", "w")
+        self.assertEqual(self.peat("count"), b"0\n")
+        self.assertEqual(sorted(os.listdir(self.dir)), ["s", "t", "words.tsv"])
+        self.peat("dump", "t", code=2)
+        self.assertIn("by PEAT_DB; --db DIR names another", self.err)
+        self.peat("put", "s", "k", "v", code=2)
+        self.assertIn("a key without a value", self.err)
+
+    def test_several_keys_at_once(self):
+        self.peat("put", "s", "a", "1", "b", "2\n", "c", "")
+        self.assertEqual(self.peat("get", "s", "b", "a", "c"), b"b\t2\\n\na\t1\nc\t\n")
+        self.assertEqual(self.peat("get", "s", "a", "x", "b", code=1), b"a\t1\nb\t2\\n\n")
+        self.assertIn("1 key of 3 not in s", self.err)
+        rows = self.peat("get", "-j", "s", "c", "b").splitlines()
+        self.assertEqual([json.loads(row) for row in rows],
+                         [{"key": "c", "value": ""}, {"key": "b", "value": "2\n"}])
+        self.peat("put", "s", "d", "4", "e", code=2)
+        self.assertIn("a key without a value", self.err)
+        self.peat("put", "-v", "hex", "t", "d", "00", "e", "0", code=2)
+        self.peat("count", "t", code=3)  # all pairs make sense, or nothing is made
+        self.peat("put", "-k", "hex", "s", "66", "6", "0x", "7", code=2)
+        self.peat("get", "s", "f", code=1)
+
+    def test_get_gives_the_bytes_of_the_value_and_no_others(self):
+        data = bytes(range(256)) + b"\n\n"
+        self.peat("put", "-i", "-", "s", "k", stdin=data)
+        self.assertEqual(self.peat("get", "s", "k"), data)
+        self.assertEqual(self.peat("get", "-v", "hex", "s", "k"), data.hex().encode() + b"\n")
+        self.assertEqual(self.peat("get", "-N", "-v", "hex", "s", "k"), data.hex().encode())
+
+    def test_a_value_in_hex_from_a_file(self):
+        self.peat("put", "-v", "hex", "-i", self.write("value", b"00ff"), "s", "k")
+        self.assertEqual(self.peat("get", "s", "k"), b"\0\xff")
 
 
 class Scans(Cli):
@@ -89,6 +127,24 @@ class Scans(Cli):
         self.assertEqual(self.peat("count", "-p", "12", "s"), b"10\n")
         self.assertEqual(json.loads(self.peat("count", "--json", "s")), {"count": 1000})
         self.assertGreater(int(self.peat("count", "-A", "s")), 0)
+
+    def test_counts_of_a_prefix_are_estimated_as_those_of_its_range(self):
+        keys = [b"a%03d" % i for i in range(500)] + [b"b", b"b\xff", b"b\xff\xff1", b"c", b"\xff\xff", b"\xff\xff2"]
+        self.store([(k, b"v" * 20) for k in keys])
+        self.peat("compact", "-q", "s")
+        for words in (["-p", "61"], ["-p", "62"], ["-p", "62ff"], ["-p", "ffff"], ["-p", ""],
+                      ["-p", "61", "-l", "613130"], ["-p", "61", "-u", "613130"], ["-p", "61", "-l", "62"],
+                      ["-p", "62", "-l", "61", "-u", "63"]):
+            words = ["-k", "hex", *words]
+            exact, about = int(self.peat("count", *words, "s")), int(self.peat("count", "-A", *words, "s"))
+            self.assertLessEqual(abs(exact - about), 5 + exact / 10, words)
+        self.assertEqual(self.peat("count", "-A", "-p", "a", "-u", "a", "s"), b"0\n")
+
+    def test_dump_takes_bounds(self):
+        self.store([(b"%03d" % i, b"v") for i in range(1000)])
+        self.assertEqual(len(self.peat("dump", "-p", "12", "s").splitlines()), 10)
+        self.assertEqual(self.peat("dump", "-l", "003", "-u", "005", "s"), b"003\tv\n004\tv\n")
+        self.assertEqual(self.peat("dump", "-p", "x", "s"), b"")
 
     def test_a_reader_that_leaves_early_is_no_failure(self):
         self.store([(b"%06d" % i, b"v" * 100) for i in range(20000)])

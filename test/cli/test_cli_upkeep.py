@@ -32,12 +32,71 @@ class Upkeep(Cli):
         text = self.peat("stats", "s").decode()
         self.assertIn("read from the log", text)
         self.assertNotIn("Settled", text)
-        self.assertIn("\n1 entries (0 of them deletions)", text)
+        self.assertIn("\n1 entry (of them 0 deletions) in 1 partition, 0 tables\n", text)
         told = json.loads(self.peat("stats", "--json", "s"))["stats"]
         self.assertEqual(told["entries"], 1)
         files = {n: os.path.getsize(self.path("s/" + n)) for n in os.listdir(self.path("s"))}
         self.assertEqual(told["log_bytes"], sum(size for n, size in files.items() if n[:2] == "w-"))
         self.assertEqual(told["disk_bytes"], sum(files.values()) - files["LOCK"])
+
+    def test_counters_are_listed_in_units_for_people(self):
+        self.store([(b"%06d" % i, b"v" * 50) for i in range(5000)])
+        text = self.peat("stats", "--counters", "s").decode()
+        rows = dict(row.split(None, 1) for row in text.split("Counters")[1].splitlines()[1:])
+        told = json.loads(self.peat("stats", "--json", "s"))["stats"]
+        self.assertEqual(set(rows), set(told))
+        self.assertEqual(rows["entries"], "5,000")
+        self.assertRegex(rows["disk_bytes"], r"^[\d.]+ [kM]B$")
+        self.assertRegex(rows["sync_us_total"], r"^[\d.]+ s$")
+
+    def test_info_tells_what_the_store_is(self):
+        keys = [b"order/%05d" % i for i in range(2000)] + [b"user/%03d/name" % i for i in range(500)] + [b"version"]
+        self.store([(key, b"value " * 20) for key in keys])
+        self.peat("compact", "-q", "s")
+        told = json.loads(self.peat("info", "--json", "-n", "3", "s"))
+        self.assertEqual((told["format_version"], told["app_id"]), (1, 0))
+        self.assertEqual((told["first_key"], told["last_key"]), ("order/00000", "version"))
+        self.assertEqual(told["raw_bytes"], sum(len(key) + 120 for key in keys))
+        self.assertGreater(told["ratio"], 1)
+        self.assertGreater(told["lz4_bytes"], 0)
+        self.assertEqual([p.get("prefix", p.get("key")) for p in told["prefixes"]], ["order/0", "user/", "version"])
+        for found, want in zip(told["prefixes"], (2000, 500, 1)):
+            self.assertLessEqual(abs(found["entries"] - want), 10 + want / 10)
+        text = self.peat("info", "s").decode()
+        for word in ("format:      1\n", "times their size", "first key:   order/00000\n", "last key:    version\n",
+                     "order/0", "user/", "1 table"):
+            self.assertIn(word, text)
+        for limit in (1, 2, 16, 256):
+            told = json.loads(self.peat("info", "--json", "-n", str(limit), "s"))
+            self.assertLessEqual(len(told["prefixes"]), limit)
+            self.assertLessEqual(abs(sum(p["entries"] for p in told["prefixes"]) - len(keys)), 30 + len(keys) / 10)
+        self.peat("info", "-n", "0", "s", code=2)
+
+    def test_info_of_stores_that_are_odd(self):
+        self.peat("load", "-q", "none", stdin=b"")
+        self.assertEqual(json.loads(self.peat("info", "--json", "none"))["prefixes"], [])
+        self.assertIn(b"0 entries", self.peat("info", "none").replace(b"entries:     0,", b"0 entries"))
+        self.peat("put", "-k", "hex", "s", "", "v")
+        self.assertIn(b"(the empty key)", self.peat("info", "s"))
+        self.store([(bytes([c]), b"1") for c in range(256)] + [(b"\xff" * n, b"2") for n in range(2, 9)])
+        told = json.loads(self.peat("info", "--json", "-k", "hex", "-n", "256", "s"))
+        self.assertLessEqual(len(told["prefixes"]), 256)
+        self.assertEqual((told["first_key_hex"], told["last_key_hex"]), ("", "ff" * 8))
+
+    def test_compact_takes_a_prefix(self):
+        self.store([(b"a%05d" % i, b"v" * 200) for i in range(3000)] + [(b"b%05d" % i, b"v" * 200) for i in range(3000)])
+        want = self.peat("dump", "s")
+        self.peat("compact", "-q", "--prefix", "a", "s")
+        self.assertEqual(self.peat("dump", "s"), want)
+        self.peat("compact", "-q", "--prefix", "x", "--lower", "a", "--upper", "b", "s")
+        self.peat("compact", "-q", "--lower", "b", "--upper", "a", "s")
+        self.assertEqual(self.peat("dump", "s"), want)
+
+    def test_export_takes_bounds(self):
+        self.store([(b"%c%03d" % (c, i), b"v") for c in b"abc" for i in range(500)] + [(b"", b"v"), (b"\xff\xff", b"v")])
+        for i, words in enumerate((["-p", "b"], ["-l", "a100", "-u", "b200"], ["-p", "b", "-u", "b007"], ["-p", "x"], [])):
+            self.peat("import", "-q", f"t{i}", stdin=self.peat("export", "-q", *words, "s"))
+            self.assertEqual(self.peat("dump", f"t{i}"), self.peat("dump", *words, "s"), words)
 
     def test_compact_changes_no_answer(self):
         self.store([(b"%06d" % i, b"v" * 50) for i in range(3000)])
@@ -136,10 +195,10 @@ class Refusals(Cli):
         holder.stdin.close()
         self.assertEqual(holder.wait(60), 0)
         holder.stdout.close()  # only now: the last acknowledgement goes there
-        self.assertEqual(self.peat("get", "s", "b"), b"2\n")
+        self.assertEqual(self.peat("get", "s", "b"), b"2")
 
     def test_usage_errors(self):
-        for words in ([], ["frob"], ["get"], ["get", "s"], ["get", "s", "a", "b"],
+        for words in ([], ["frob"], ["get"], ["get", "s"], ["put", "s", "a", "b", "c"], ["dump", "s", "a"],
                       ["scan", "--limit", "many", "s"], ["load", "-f", "xml", "s"],
                       ["load", "-t", "ab", "s"], ["scan", "-K", "-V", "s"], ["help", "frob"],
                       ["load", "--batch", "0", "s"], ["put", "", "a", "b"]):

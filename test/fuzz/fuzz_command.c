@@ -19,6 +19,7 @@
 #define fail records_fail
 #include "../../tools/peat/records.c"
 #undef fail
+#include "../../tools/peat/suggest.c"
 #include "../../tools/peat/options.c"
 
 bool cli_interrupted(void)
@@ -108,7 +109,7 @@ static int file_of(const void *data, size_t size)
 static void write_record(cli_bytes *out, cli_layout layout, peat_slice key, peat_slice value)
 {
     if (layout == CLI_TSV) {
-        cli_escape(out, key, '\t');
+        cli_escape_key(out, key, '\t');
         cli_bytes_add_char(out, '\t');
         cli_escape(out, value, '\t');
         cli_bytes_add_char(out, '\n');

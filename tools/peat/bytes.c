@@ -100,3 +100,16 @@ const char *cli_human(uint64_t bytes, char text[CLI_NUMBER_SIZE])
     (void)snprintf(text, CLI_NUMBER_SIZE, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
     return text;
 }
+
+const char *cli_counted(uint64_t number, const char *word, char text[CLI_COUNTED_SIZE])
+{
+    char digits[CLI_NUMBER_SIZE];
+    size_t size = strlen(word);
+    bool ies = number != 1 && size > 0 && word[size - 1] == 'y';
+    (void)snprintf(text, CLI_COUNTED_SIZE, "%s %.*s%s", cli_group(number, digits),
+                   (int)(ies ? size - 1 : size), word,
+                   number == 1 ? ""
+                   : ies       ? "ies"
+                               : "s");
+    return text;
+}

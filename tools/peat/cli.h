@@ -20,7 +20,8 @@ enum {
     CLI_NOT_FOUND = 1,
     CLI_USAGE = 2,
     CLI_STORE = 3,
-    CLI_INTERRUPTED = 130, /* 128 + SIGINT, what a shell reports for a killed program */
+    CLI_INTERRUPTED = 130, /* 128 + SIGINT, what a shell reports for a killed program; becomes 143
+                              (SIGTERM) at the end when that was the signal */
     CLI_PIPE = 141         /* 128 + SIGPIPE: the reader of our output went away */
 };
 
@@ -33,14 +34,17 @@ typedef enum cli_layout { CLI_TSV, CLI_JSONL, CLI_NUL } cli_layout;
  * them through an offset. */
 typedef struct cli_args {
     const struct cli_command *command;
-    const char *dir;   /* the store */
-    char *const *rest; /* arguments behind it */
+    const char *dir; /* the store */
+    bool dir_is_argument;
+    struct cli_progress *bar; /* taken off the screen before a line is written; may be NULL */
+    char *const *rest;        /* arguments behind it */
     int rest_count;
 
     const char *db;
     int key_format;   /* cli_encoding */
     int value_format; /* cli_encoding */
     int format;       /* cli_layout */
+    bool format_given;
     const char *separator;
     bool no_escapes;
     const char *key_field;
@@ -54,6 +58,10 @@ typedef struct cli_args {
     bool approximate;
     const char *value_file;
     bool no_newline;
+    bool raw;
+    bool progress;
+    bool counters;
+    uint64_t wait_ms;
     bool sync;
     uint64_t batch;
     const char *ack;
@@ -76,6 +84,7 @@ typedef enum cli_option_kind {
     CLI_STRING,
     CLI_COUNT,
     CLI_SIZE,
+    CLI_SECONDS, /* decimal, kept as milliseconds */
     CLI_CHOICE
 } cli_option_kind;
 
@@ -89,6 +98,9 @@ typedef struct cli_option {
     const char *text;           /* one sentence without the full stop */
 } cli_option;
 
+/* For rest_max: any number of arguments, and any even number. */
+enum { CLI_ANY = -1, CLI_PAIRS = -2 };
+
 /* Where a command finds its store. */
 typedef enum cli_place { CLI_NO_STORE, CLI_TAKES_STORE } cli_place;
 
@@ -100,7 +112,7 @@ typedef struct cli_command {
     const char *examples;  /* lines */
     cli_place place;
     int rest_min; /* arguments behind DIR */
-    int rest_max; /* -1: any number */
+    int rest_max; /* or CLI_ANY, CLI_PAIRS */
     int (*run)(cli_args *args);
     const char *options; /* names from the option table, separated by spaces */
 } cli_command;
@@ -108,6 +120,8 @@ typedef struct cli_command {
 /* commands.c: the table ends with a name of NULL. */
 extern const cli_command cli_commands[];
 const cli_command *cli_find_command(const char *name);
+/* A line on stderr with what may have been meant. Returns CLI_USAGE. */
+int cli_no_command(const cli_args *args, const char *name);
 
 /* options.c */
 const cli_option *cli_find_option(const char *name);
@@ -133,6 +147,8 @@ void cli_note(const cli_args *args, const char *format, ...) __attribute__((form
  * a lost reader is an error of write() and the store still closes properly. */
 void cli_signals_init(void);
 bool cli_interrupted(void);
+/* The exit code of a program that was ended by the signal that came. */
+int cli_signal_code(void);
 
 /* The commands. */
 int cli_run_get(cli_args *args);
@@ -142,6 +158,7 @@ int cli_run_scan(cli_args *args);
 int cli_run_dump(cli_args *args);
 int cli_run_count(cli_args *args);
 int cli_run_load(cli_args *args);
+int cli_run_info(cli_args *args);
 int cli_run_stats(cli_args *args);
 int cli_run_check(cli_args *args);
 int cli_run_repair(cli_args *args);

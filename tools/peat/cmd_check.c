@@ -45,6 +45,7 @@ static bool on_damage(void *ctx, const peat_damage *damage)
 {
     check *c = ctx;
     add_damage(c, damage->file, damage->offset, true, damage->message);
+    cli_progress_hide(&c->progress); /* the line may go to the same terminal */
     return cli_output_flow(&c->out) && !cli_interrupted();
 }
 
@@ -52,12 +53,11 @@ static bool on_damage(void *ctx, const peat_damage *damage)
 static int open_for_check(check *c, peat_db **ret_db)
 {
     peat_error error = {0};
-    peat_options options = cli_store_options(c->args, CLI_READ);
-    peat_rc rc = peat_open(c->args->dir, &options, ret_db, &error);
+    peat_rc rc = cli_try_open(c->args, CLI_READ, ret_db, &error);
     if (rc == PEAT_OK)
         return CLI_OK;
     if (rc != PEAT_CORRUPT)
-        return cli_open(c->args, CLI_READ, ret_db); /* says why, or finds that it went away */
+        return cli_open_failed(c->args, rc, &error);
     add_damage(c, "", 0, false, *error.message ? error.message : peat_rc_text(rc));
     return CLI_STORE;
 }
@@ -75,7 +75,7 @@ static int run_check(check *c, peat_db *db, peat_check_report *report)
         .damage_ctx = c,
         .progress = &progress,
     };
-    cli_progress_begin(&c->progress, c->args, "check");
+    cli_progress_begin(&c->progress, c->args, "check", CLI_NO_TRAFFIC);
     peat_rc rc = peat_check(db, &options, report);
     (void)cli_progress_end(&c->progress);
     if (rc == PEAT_CANCELLED && !cli_interrupted())
@@ -87,7 +87,7 @@ static int run_check(check *c, peat_db *db, peat_check_report *report)
 
 static void add_report(check *c, const peat_check_report *report, int code)
 {
-    char size[CLI_NUMBER_SIZE], count[CLI_NUMBER_SIZE];
+    char size[CLI_NUMBER_SIZE], count[CLI_COUNTED_SIZE], files[CLI_COUNTED_SIZE];
     if (c->args->json) {
         cli_bytes_format(&c->out.bytes,
                          "],\"ok\":%s,\"files\":%" PRIu64 ",\"bytes\":%" PRIu64
@@ -97,17 +97,18 @@ static void add_report(check *c, const peat_check_report *report, int code)
         return;
     }
     if (code == CLI_OK && !c->args->quiet)
-        cli_bytes_format(&c->out.bytes,
-                         "%s is sound: %" PRIu64 " files, %s, %s entries in tables\n", c->args->dir,
-                         report->files, cli_human(report->bytes, size),
-                         cli_group(report->entries, count));
+        cli_bytes_format(&c->out.bytes, "%s is sound: %s, %s, %s in tables\n", c->args->dir,
+                         cli_counted(report->files, "file", files), cli_human(report->bytes, size),
+                         cli_counted(report->entries, "entry", count));
 }
 
 int cli_run_check(cli_args *args)
 {
     check c = {.args = args};
+    char places[CLI_COUNTED_SIZE];
     peat_db *db = NULL;
     peat_check_report report = {.size = sizeof report};
+    args->bar = &c.progress;
     if (args->json)
         cli_bytes_add_text(&c.out.bytes, "{\"damages\":[");
     int code = open_for_check(&c, &db);
@@ -122,9 +123,10 @@ int cli_run_check(cli_args *args)
     if (code == CLI_OK || code == CLI_STORE)
         add_report(&c, &report, code);
     if (c.listed > 0)
-        (void)cli_fail(args, code,
-                       "%s is damaged in %" PRIu64 " places; what can still be read, 'peat "
-                       "repair' takes into a new store",
-                       args->dir, c.listed);
+        (void)cli_fail(
+            args, code,
+            "%s is damaged in %s; what can still be read, 'peat repair' takes into a new "
+            "store",
+            args->dir, cli_counted(c.listed, "place", places));
     return cli_output_finish(&c.out, args, code);
 }

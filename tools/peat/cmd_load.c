@@ -82,21 +82,57 @@ static int write_batch(load *l)
     return acknowledge(l);
 }
 
-static int add_record(load *l, const char *name, uint64_t number, peat_slice key, peat_slice value)
+static int write_one(load *l, peat_slice key, peat_slice value)
 {
-    if (key.size > PEAT_KEY_SIZE_MAX || value.size > PEAT_VALUE_SIZE_MAX)
-        return cli_fail(l->args, CLI_USAGE,
-                        "%s, record %" PRIu64 ": a %s of %zu bytes, the limit "
-                        "is %zu; the records before it are loaded",
-                        name, number, key.size > PEAT_KEY_SIZE_MAX ? "key" : "value",
-                        key.size > PEAT_KEY_SIZE_MAX ? key.size : value.size,
-                        key.size > PEAT_KEY_SIZE_MAX ? PEAT_KEY_SIZE_MAX : PEAT_VALUE_SIZE_MAX);
-    /* Large values must not add up past the limit of a batch. */
+    peat_write_options options = {.size = sizeof options, .sync = l->args->sync};
+    peat_rc rc = peat_put(l->db, &options, key, value);
+    if (rc != PEAT_OK)
+        return refused(l, rc);
+    l->acknowledged++;
+    l->bytes += key.size + value.size;
+    return acknowledge(l);
+}
+
+/* What is known to be in the store when something goes wrong; every record before it was written.
+ */
+static const char *loaded(const load *l, char text[96])
+{
+    if (l->acknowledged == 0)
+        (void)snprintf(text, 96, "nothing was loaded");
+    else
+        (void)snprintf(text, 96, "the %" PRIu64 " records before are in the store",
+                       l->acknowledged);
+    return text;
+}
+
+static int bad_record(load *l, const cli_records *records, const char *name, const char *why)
+{
+    char before[96];
+    int code = write_batch(l); /* what came before it counts */
+    if (code != CLI_OK)
+        return code;
+    return cli_fail(l->args, CLI_USAGE, "%s, record %" PRIu64 " at byte %" PRIu64 ": %s; %s", name,
+                    records->number, records->offset, why, loaded(l, before));
+}
+
+static const char *too_big(peat_slice key, peat_slice value)
+{
+    _Static_assert(PEAT_KEY_SIZE_MAX == 65535 && PEAT_VALUE_SIZE_MAX == 1073741824, "texts");
+    return key.size > PEAT_KEY_SIZE_MAX       ? "a key of more than 65535 bytes"
+           : value.size > PEAT_VALUE_SIZE_MAX ? "a value of more than 1073741824 bytes"
+                                              : NULL;
+}
+
+static int add_record(load *l, peat_slice key, peat_slice value)
+{
+    /* Large values must not add up past the limit of a batch, and the largest fit into none. */
     if (l->batch_bytes + key.size + value.size > BATCH_BYTES_MAX) {
         int code = write_batch(l);
         if (code != CLI_OK)
             return code;
     }
+    if (value.size > BATCH_BYTES_MAX)
+        return write_one(l, key, value);
     peat_rc rc = peat_batch_put(l->batch, key, value);
     if (rc != PEAT_OK)
         return cli_store_fail(l->args, l->db, rc, "gather a batch for");
@@ -104,38 +140,54 @@ static int add_record(load *l, const char *name, uint64_t number, peat_slice key
     return peat_batch_count(l->batch) >= l->args->batch ? write_batch(l) : CLI_OK;
 }
 
+static void show_progress(load *l, const cli_records *records)
+{
+    cli_progress_step(&l->progress, (cli_step){.done = l->input_done + records->in->bytes_read,
+                                               .total = l->input_total,
+                                               .records = l->acknowledged});
+}
+
+/* The store is opened, and perhaps made, when there is a record for it or the input was empty: a
+ * load of nothing but mistakes leaves no store behind. */
+static int open_store(load *l)
+{
+    return l->db != NULL ? CLI_OK : cli_open(l->args, CLI_WRITE_CREATE, &l->db);
+}
+
 static int load_records(load *l, cli_records *records, const char *name)
 {
     peat_slice key, value;
+    char before[96];
     int code = CLI_OK;
     while (code == CLI_OK && !cli_interrupted() && cli_records_next(records, &key, &value)) {
-        code = add_record(l, name, records->number, key, value);
+        const char *why = too_big(key, value);
+        code = why != NULL ? bad_record(l, records, name, why) : open_store(l);
+        if (code == CLI_OK)
+            code = add_record(l, key, value);
         if (peat_batch_count(l->batch) == 0) /* once per batch: reading the clock has a price */
-            cli_progress_step(&l->progress, l->input_done + records->in->bytes_read, l->input_total,
-                              l->acknowledged);
+            show_progress(l, records);
     }
     if (code != CLI_OK)
         return code;
     if (cli_interrupted())
         return CLI_INTERRUPTED;
-    code = write_batch(l); /* also before reporting bad input: what came before it counts */
+    if (records->error != NULL)
+        return bad_record(l, records, name, records->error);
+    code = write_batch(l);
     if (code == CLI_OK && records->in->os_errno != 0)
-        return cli_fail(l->args, CLI_USAGE, "cannot read %s: %s", name,
-                        strerror(records->in->os_errno));
-    if (code == CLI_OK && records->error != NULL)
-        return cli_fail(l->args, CLI_USAGE,
-                        "%s, record %" PRIu64 ": %s; the records before it are "
-                        "loaded",
-                        name, records->number, records->error);
+        return cli_fail(l->args, CLI_USAGE, "cannot read %s: %s; %s", name,
+                        strerror(records->in->os_errno), loaded(l, before));
     return code;
 }
 
 static int load_file(load *l, const char *name)
 {
+    char before[96];
     bool standard = strcmp(name, "-") == 0;
     int fd = standard ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return cli_fail(l->args, CLI_USAGE, "cannot open %s: %s", name, strerror(errno));
+        return cli_fail(l->args, CLI_USAGE, "cannot open %s: %s; %s", name, strerror(errno),
+                        loaded(l, before));
     cli_input in;
     cli_records records;
     cli_input_init(&in, fd);
@@ -147,6 +199,34 @@ static int load_file(load *l, const char *name)
     if (!standard)
         (void)close(fd); /* it was only read */
     return code;
+}
+
+/* Before anything is loaded: a name that was mistyped should not be met half-way. Nothing is
+ * opened, for that may be felt at the other end of a pipe. */
+static int check_files(const cli_args *args)
+{
+    struct stat st;
+    for (int i = 0; i < args->rest_count; i++) {
+        const char *name = args->rest[i];
+        if (strcmp(name, "-") == 0)
+            continue;
+        int failed =
+            stat(name, &st) == 0 && faccessat(AT_FDCWD, name, R_OK, AT_EACCESS) == 0 ? 0 : errno;
+        if (failed == 0 && S_ISDIR(st.st_mode))
+            failed = EISDIR;
+        if (failed != 0)
+            return cli_fail(args, CLI_USAGE, "cannot read %s: %s; nothing was loaded", name,
+                            strerror(failed));
+    }
+    return CLI_OK;
+}
+
+static bool reads_standard(const cli_args *args)
+{
+    bool reads = args->rest_count == 0;
+    for (int i = 0; i < args->rest_count; i++)
+        reads |= strcmp(args->rest[i], "-") == 0;
+    return reads;
 }
 
 /* Bytes of all inputs when they are regular files. */
@@ -183,7 +263,7 @@ static int settle(load *l)
     l->progress.label = "settle";
     while (rc == PEAT_TIMEOUT && !cli_interrupted()) {
         rc = peat_settle(l->db, SETTLE_STEP_MS);
-        cli_progress_step(&l->progress, 0, 0, l->acknowledged);
+        cli_progress_step(&l->progress, (cli_step){.records = l->acknowledged});
     }
     if (cli_interrupted())
         return CLI_INTERRUPTED;
@@ -199,6 +279,8 @@ static int load_all(load *l)
         code = load_file(l, "-");
     for (int i = 0; code == CLI_OK && i < args->rest_count; i++)
         code = load_file(l, args->rest[i]);
+    if (code == CLI_OK)
+        code = open_store(l); /* an empty load makes an empty store */
     if (code == CLI_OK && args->settle)
         code = settle(l);
     peat_batch_free(l->batch);
@@ -207,14 +289,14 @@ static int load_all(load *l)
 
 static int summarize(const load *l, double seconds, int code)
 {
-    char count[CLI_NUMBER_SIZE], size[CLI_NUMBER_SIZE], rate[CLI_NUMBER_SIZE];
+    char count[CLI_COUNTED_SIZE], size[CLI_NUMBER_SIZE], rate[CLI_NUMBER_SIZE];
     cli_bytes text = {0};
     if (code == CLI_INTERRUPTED)
-        (void)cli_fail(l->args, code, "interrupted; %" PRIu64 " records are in the store",
-                       l->acknowledged);
+        (void)cli_fail(l->args, code, "interrupted; %s in the store",
+                       cli_counted(l->acknowledged, "record", count));
     if (code != CLI_OK)
         return code;
-    cli_note(l->args, "%s records, %s in %.2f s, %s/s", cli_group(l->acknowledged, count),
+    cli_note(l->args, "%s, %s in %.2f s, %s/s", cli_counted(l->acknowledged, "record", count),
              cli_human(l->bytes, size), seconds,
              cli_group((uint64_t)((double)l->acknowledged / seconds), rate));
     if (!l->args->json)
@@ -227,15 +309,20 @@ static int summarize(const load *l, double seconds, int code)
 int cli_run_load(cli_args *args)
 {
     load l = {.args = args, .ack_fd = -1};
-    int code = open_ack(&l);
+    int code = check_files(args);
     if (code == CLI_OK)
-        code = cli_open(args, CLI_WRITE_CREATE, &l.db);
+        code = open_ack(&l);
     if (code != CLI_OK)
         return code;
+    cli_traffic traffic = l.ack_fd == STDOUT_FILENO ? CLI_WRITES_OUTPUT
+                          : reads_standard(args)    ? CLI_READS_INPUT
+                                                    : CLI_NO_TRAFFIC;
     l.input_total = total_input(args);
-    cli_progress_begin(&l.progress, args, "load");
+    cli_progress_begin(&l.progress, args, "load", traffic);
+    args->bar = &l.progress;
     code = load_all(&l);
-    code = cli_close(args, l.db, code);
+    if (l.db != NULL)
+        code = cli_close(args, l.db, code);
     double seconds = cli_progress_end(&l.progress);
     if (l.ack_fd > STDERR_FILENO && close(l.ack_fd) != 0 && code == CLI_OK)
         code = cli_fail(args, CLI_STORE, "cannot write to %s: %s", args->ack, strerror(errno));

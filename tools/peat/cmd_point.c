@@ -12,93 +12,183 @@
 #include <string.h>
 #include <unistd.h>
 
-static void add_value(cli_output *out, const cli_args *args, peat_slice key, peat_slice value)
+/* One value: its bytes and nothing else, so that `peat get ... > file` is the value. What is text
+ * in any case (hex, base64, JSON), and what a person sees, ends its line. */
+static void add_value(cli_output *out, const cli_args *args, peat_slice value)
 {
-    if (args->json) {
-        cli_row_format format = cli_row_format_of(args);
-        (void)cli_output_row(out, &format, key, value); /* JSON takes any bytes */
-        return;
-    }
+    size_t from = out->bytes.size;
+    bool text = args->value_format != CLI_TEXT || isatty(STDOUT_FILENO);
     cli_encode(&out->bytes, (cli_encoding)args->value_format, value);
-    if (!args->no_newline)
+    cli_output_show(out, from);
+    if (text && !args->no_newline)
         cli_bytes_add_char(&out->bytes, '\n');
+}
+
+typedef struct getting {
+    const cli_args *args;
+    peat_db *db;
+    cli_output out;
+    cli_row_format format;
+    bool records; /* rather than a bare value */
+    int absent;
+} getting;
+
+static int get_key(getting *g, peat_slice key)
+{
+    peat_pinned value = PEAT_PINNED_INIT;
+    peat_rc rc = peat_get_pinned(g->db, NULL, key, &value);
+    const char *why = NULL;
+    if (rc == PEAT_NOT_FOUND) {
+        g->absent++;
+        return CLI_OK;
+    }
+    if (rc != PEAT_OK)
+        return cli_store_fail(g->args, g->db, rc, "read");
+    peat_slice bytes = peat_bytes(value.data, value.size);
+    if (g->records)
+        why = cli_output_row(&g->out, &g->format, key, bytes);
+    else
+        add_value(&g->out, g->args, bytes);
+    peat_unpin(&value);
+    if (why != NULL)
+        return cli_fail(g->args, CLI_USAGE, "cannot print a record: %s", why);
+    return cli_output_flow(&g->out) ? CLI_OK : CLI_PIPE; /* cli_output_finish tells why */
+}
+
+/* All keys make sense, or nothing is done. */
+static int check_keys(const cli_args *args, cli_bytes *scratch)
+{
+    peat_slice key;
+    int code = CLI_OK;
+    for (int i = 0; code == CLI_OK && i < args->rest_count; i++)
+        code = cli_take_key(args, args->rest[i], scratch, &key);
+    return code;
 }
 
 int cli_run_get(cli_args *args)
 {
-    peat_db *db = NULL;
     peat_slice key;
     cli_bytes scratch = {0};
-    cli_output out = {0};
-    peat_pinned value = PEAT_PINNED_INIT;
-
-    int code = cli_take_key(args, args->rest[0], &scratch, &key);
-    if (code == CLI_OK && (code = cli_open(args, CLI_READ, &db)) == CLI_OK) {
-        peat_rc rc = peat_get_pinned(db, NULL, key, &value);
-        if (rc == PEAT_OK)
-            add_value(&out, args, key, peat_bytes(value.data, value.size));
-        else if (rc == PEAT_NOT_FOUND)
-            code = CLI_NOT_FOUND;
-        else
-            code = cli_store_fail(args, db, rc, "read");
-        peat_unpin(&value);
-        if (code == CLI_NOT_FOUND)
-            cli_note(args, "the key is not in %s", args->dir);
-        code = cli_close(args, db, code);
+    getting g = {.args = args, .format = cli_row_format_of(args)};
+    char absent[CLI_COUNTED_SIZE];
+    g.records = args->json || args->rest_count > 1;
+    g.out.shown = cli_is_shown(args);
+    int code = check_keys(args, &scratch);
+    if (code == CLI_OK)
+        code = cli_open(args, CLI_READ, &g.db);
+    for (int i = 0; code == CLI_OK && i < args->rest_count; i++) {
+        code = cli_take_key(args, args->rest[i], &scratch, &key);
+        if (code == CLI_OK)
+            code = get_key(&g, key);
     }
     cli_bytes_free(&scratch);
-    return cli_output_finish(&out, args, code);
+    if (g.db != NULL)
+        code = cli_close(args, g.db, code);
+    code = cli_output_finish(&g.out, args, code);
+    if (code != CLI_OK || g.absent == 0)
+        return code;
+    if (args->rest_count == 1)
+        cli_note(args, "the key is not in %s", args->dir);
+    else
+        cli_note(args, "%s of %d not in %s", cli_counted((uint64_t)g.absent, "key", absent),
+                 args->rest_count, args->dir);
+    return CLI_NOT_FOUND;
 }
 
-/* The value: an argument, or all of a file. The result lives in scratch or in the input. */
-static int take_value(const cli_args *args, cli_input *in, cli_bytes *scratch,
-                      peat_slice *ret_value)
+/* How long a value can be as it stands in its file. */
+static size_t text_size_max(cli_encoding encoding)
 {
-    peat_slice text = peat_str(args->value_file == NULL ? args->rest[1] : "");
-    if (args->value_file != NULL) {
-        bool standard = strcmp(args->value_file, "-") == 0;
-        int fd = standard ? STDIN_FILENO : open(args->value_file, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            return cli_fail(args, CLI_USAGE, "cannot open %s: %s", args->value_file,
-                            strerror(errno));
-        cli_input_init(in, fd);
-        bool read_all = cli_input_fill(in, PEAT_VALUE_SIZE_MAX + 1);
-        if (!standard)
-            (void)close(fd); /* it was only read */
-        if (cli_interrupted())
-            return CLI_INTERRUPTED;
-        if (!read_all)
-            return cli_fail(args, CLI_USAGE, "cannot read %s: %s", args->value_file,
-                            strerror(in->os_errno));
-        text = peat_bytes(cli_input_data(in), cli_input_size(in));
-    }
-    const char *why = cli_decode((cli_encoding)args->value_format, text, scratch, ret_value);
-    if (why != NULL)
-        return cli_fail(args, CLI_USAGE, "the value has %s", why);
-    if (ret_value->size > PEAT_VALUE_SIZE_MAX)
-        return cli_fail(args, CLI_USAGE, "the value is longer than %zu bytes", PEAT_VALUE_SIZE_MAX);
+    return encoding == CLI_HEX      ? 2 * PEAT_VALUE_SIZE_MAX
+           : encoding == CLI_BASE64 ? (PEAT_VALUE_SIZE_MAX + 2) / 3 * 4
+                                    : PEAT_VALUE_SIZE_MAX;
+}
+
+static int value_too_long(const cli_args *args)
+{
+    return cli_fail(args, CLI_USAGE, "the value is longer than %zu bytes", PEAT_VALUE_SIZE_MAX);
+}
+
+/* All of a file, as far as a value may go. */
+static int read_value_file(const cli_args *args, cli_input *in, peat_slice *ret_text)
+{
+    size_t max = text_size_max((cli_encoding)args->value_format);
+    bool standard = strcmp(args->value_file, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(args->value_file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return cli_fail(args, CLI_USAGE, "cannot open %s: %s", args->value_file, strerror(errno));
+    cli_input_init(in, fd);
+    bool read_all = cli_input_fill(in, max + 1);
+    if (!standard)
+        (void)close(fd); /* it was only read */
+    if (cli_interrupted())
+        return CLI_INTERRUPTED;
+    if (!read_all)
+        return cli_fail(args, CLI_USAGE, "cannot read %s: %s", args->value_file,
+                        strerror(in->os_errno));
+    if (cli_input_size(in) > max)
+        return value_too_long(args);
+    *ret_text = peat_bytes(cli_input_data(in), cli_input_size(in));
     return CLI_OK;
+}
+
+typedef struct putting {
+    const cli_args *args;
+    peat_batch *batch; /* NULL: one pair, which may be as large as no batch can */
+    peat_slice key, value;
+    cli_bytes key_scratch, value_scratch;
+    cli_input in;
+} putting;
+
+static int take_pair(putting *p, const char *key_text, peat_slice value_text)
+{
+    int code = cli_take_key(p->args, key_text, &p->key_scratch, &p->key);
+    if (code != CLI_OK)
+        return code;
+    const char *why =
+        cli_decode((cli_encoding)p->args->value_format, value_text, &p->value_scratch, &p->value);
+    if (why != NULL)
+        return cli_fail(p->args, CLI_USAGE, "the value of '%s' has %s", key_text, why);
+    if (p->value.size > PEAT_VALUE_SIZE_MAX)
+        return value_too_long(p->args);
+    peat_rc rc = p->batch != NULL ? peat_batch_put(p->batch, p->key, p->value) : PEAT_OK;
+    if (rc == PEAT_OK)
+        return CLI_OK;
+    return cli_fail(p->args, CLI_STORE, "cannot gather the records: %s", peat_rc_text(rc));
+}
+
+/* All of them, before the store is opened: a pair that makes no sense leaves none behind. */
+static int take_pairs(putting *p)
+{
+    const cli_args *args = p->args;
+    peat_slice text = peat_unbounded();
+    int code = CLI_OK;
+    if (args->value_file != NULL) {
+        code = read_value_file(args, &p->in, &text);
+        return code == CLI_OK ? take_pair(p, args->rest[0], text) : code;
+    }
+    if (args->rest_count > 2 && peat_batch_new(&p->batch) != PEAT_OK)
+        return cli_fail(args, CLI_STORE, "cannot gather the records: out of memory");
+    for (int i = 0; code == CLI_OK && i < args->rest_count; i += 2)
+        code = take_pair(p, args->rest[i], peat_str(args->rest[i + 1]));
+    return code;
 }
 
 int cli_run_put(cli_args *args)
 {
     peat_db *db = NULL;
-    peat_slice key, value;
-    cli_bytes key_scratch = {0}, value_scratch = {0};
-    cli_input in = {.fd = -1};
-
-    int code = cli_take_key(args, args->rest[0], &key_scratch, &key);
-    if (code == CLI_OK)
-        code = take_value(args, &in, &value_scratch, &value);
+    putting p = {.args = args, .in = {.fd = -1}};
+    int code = take_pairs(&p);
     if (code == CLI_OK && (code = cli_open(args, CLI_WRITE_CREATE, &db)) == CLI_OK) {
-        peat_rc rc = peat_put(db, NULL, key, value); /* the close makes it durable */
-        if (rc != PEAT_OK)
+        peat_rc rc =
+            p.batch != NULL ? peat_write(db, NULL, p.batch) : peat_put(db, NULL, p.key, p.value);
+        if (rc != PEAT_OK) /* the close makes it durable */
             code = cli_store_fail(args, db, rc, "write to");
         code = cli_close(args, db, code);
     }
-    cli_bytes_free(&key_scratch);
-    cli_bytes_free(&value_scratch);
-    cli_input_done(&in);
+    peat_batch_free(p.batch);
+    cli_bytes_free(&p.key_scratch);
+    cli_bytes_free(&p.value_scratch);
+    cli_input_done(&p.in);
     return code;
 }
 
@@ -119,10 +209,8 @@ int cli_run_del(cli_args *args)
     peat_db *db = NULL;
     peat_slice key;
     cli_bytes scratch = {0};
-    int absent = 0, code = CLI_OK;
-
-    for (int i = 0; code == CLI_OK && i < args->rest_count; i++)
-        code = cli_take_key(args, args->rest[i], &scratch, &key); /* all good, or none is removed */
+    char text[CLI_COUNTED_SIZE];
+    int absent = 0, code = check_keys(args, &scratch);
     if (code == CLI_OK)
         code = cli_open(args, CLI_WRITE, &db);
     for (int i = 0; code == CLI_OK && i < args->rest_count; i++) {
@@ -138,7 +226,11 @@ int cli_run_del(cli_args *args)
     if (db != NULL)
         code = cli_close(args, db, code);
     if (code == CLI_OK && absent > 0) {
-        cli_note(args, "%d of %d keys were not in %s", absent, args->rest_count, args->dir);
+        if (args->rest_count == 1)
+            cli_note(args, "the key was not in %s", args->dir);
+        else
+            cli_note(args, "%s of %d not in %s", cli_counted((uint64_t)absent, "key", text),
+                     args->rest_count, args->dir);
         code = CLI_NOT_FOUND;
     }
     return code;

@@ -42,6 +42,7 @@ static bool on_damage(void *ctx, const peat_damage *damage)
                          damage->message);
     }
     r->listed++;
+    cli_progress_hide(&r->progress); /* the line may go to the same terminal */
     return cli_output_flow(&r->out) && !cli_interrupted();
 }
 
@@ -107,20 +108,20 @@ static void add_report(repair *r, const peat_repair_report *report, int code)
 /* What came of it, in words. */
 static int tell(repair *r, const peat_repair_report *report, const char *to)
 {
-    char a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE], c[CLI_NUMBER_SIZE], d[CLI_NUMBER_SIZE];
+    char a[CLI_COUNTED_SIZE], b[CLI_COUNTED_SIZE], c[CLI_COUNTED_SIZE], d[CLI_COUNTED_SIZE];
     bool left_out = report->doubtful != 0 && !r->args->accept_doubtful;
     bool lost = report->lost_table_entries != 0 || report->lost_log_operations != 0;
-    cli_note(
-        r->args,
-        "%s has %s records; %s doubtful ones %s; lost: %s versions in tables, %s writes of the "
-        "log",
-        to, cli_group(report->entries, a), cli_group(report->doubtful, b),
-        r->args->accept_doubtful ? "are among them" : "were left out",
-        cli_group(report->lost_table_entries, c), cli_group(report->lost_log_operations, d));
+    cli_note(r->args, "%s has %s; %s %s; lost: %s in tables, %s of the log", to,
+             cli_counted(report->entries, "record", a),
+             cli_counted(report->doubtful, "doubtful one", b),
+             r->args->accept_doubtful ? (report->doubtful == 1 ? "is among them" : "are among them")
+                                      : (report->doubtful == 1 ? "was left out" : "were left out"),
+             cli_counted(report->lost_table_entries, "version", c),
+             cli_counted(report->lost_log_operations, "write", d));
     return left_out || lost ? CLI_NOT_FOUND : CLI_OK;
 }
 
-static int fail(repair *r, peat_rc rc, const peat_error *error, const char *to)
+static int fail(repair *r, peat_rc rc, const peat_error *error)
 {
     if (rc == PEAT_CANCELLED && r->doubtful_why != NULL)
         return cli_fail(r->args, CLI_USAGE, "cannot write a doubtful record to %s: %s",
@@ -130,7 +131,8 @@ static int fail(repair *r, peat_rc rc, const peat_error *error, const char *to)
                         strerror(r->doubtful_errno));
     if (rc == PEAT_CANCELLED)
         return cli_interrupted() ? CLI_INTERRUPTED : CLI_PIPE;
-    return cli_fail(r->args, CLI_STORE, "cannot repair %s to %s: %s", r->args->dir, to,
+    /* the message begins with the path that it is about, of one store or the other */
+    return cli_fail(r->args, CLI_STORE, "cannot repair %s",
                     *error->message ? error->message : peat_rc_text(rc));
 }
 
@@ -185,15 +187,16 @@ static int run_repair(repair *r, const char *to)
     };
     if (r->args->json)
         cli_bytes_add_text(&r->out.bytes, "{\"damages\":[");
-    cli_progress_begin(&r->progress, r->args, "repair");
+    cli_progress_begin(&r->progress, r->args, "repair", CLI_NO_TRAFFIC);
     peat_rc rc = PEAT_INVALID;
     if (lies_in_store(to, r->args->dir))
         (void)snprintf(error.message, sizeof error.message,
-                       "the new store is not made in the directory of the damaged one");
+                       "to %.200s: the new store is not made in the directory of the damaged one",
+                       to);
     else
         rc = peat_repair(r->args->dir, to, &options, &report, &error);
     (void)cli_progress_end(&r->progress);
-    int code = rc == PEAT_OK ? tell(r, &report, to) : fail(r, rc, &error, to);
+    int code = rc == PEAT_OK ? tell(r, &report, to) : fail(r, rc, &error);
     add_report(r, &report, code);
     return code;
 }
@@ -202,6 +205,7 @@ int cli_run_repair(cli_args *args)
 {
     repair r = {.args = args, .format = cli_row_format_of(args)};
     r.format.layout = (cli_layout)args->format; /* --json is for the report */
+    args->bar = &r.progress;
     int code = open_doubtful(&r);
     if (code == CLI_OK)
         code = run_repair(&r, args->rest[0]);

@@ -7,7 +7,6 @@
 #include "store.h"
 
 #include <inttypes.h>
-#include <unistd.h>
 
 enum { ROWS = 256 };
 
@@ -16,6 +15,7 @@ typedef struct scan {
     cli_output *out; /* NULL: only count */
     cli_row_format format;
     cli_progress progress;
+    cli_traffic traffic;
     uint64_t limit;
     uint64_t expected; /* for the bar, 0 unknown */
     uint64_t count;
@@ -54,7 +54,8 @@ static int run_rows(scan *s, peat_db *db, peat_iter *it)
             code = print_rows(s, rows, n);
         else
             s->count += n;
-        cli_progress_step(&s->progress, s->count, s->expected, s->count);
+        cli_progress_step(&s->progress,
+                          (cli_step){.done = s->count, .total = s->expected, .records = s->count});
     }
     if (code == CLI_OK && rc < 0)
         code = cli_store_fail(s->args, db, rc, "read");
@@ -76,10 +77,10 @@ static int run_scan(scan *s, const char *label, bool keys_only)
             .prefix = range.prefix,
             .keys_only = keys_only,
         };
-        (void)!peat_approximate_count(db, range.lower, range.upper, &s->expected); /* for the bar */
-        if (range.prefix.size > 0)
-            s->expected = 0;
-        cli_progress_begin(&s->progress, s->args, label);
+        peat_slice lower, upper;
+        cli_range_bounds(&range, &lower, &upper);
+        (void)!peat_approximate_count(db, lower, upper, &s->expected); /* for the bar */
+        cli_progress_begin(&s->progress, s->args, label, s->traffic);
         peat_rc rc = peat_iter_open(db, &options, &it);
         code = rc == PEAT_OK ? run_rows(s, db, it) : cli_store_fail(s->args, db, rc, "read");
         peat_iter_close(it);
@@ -90,17 +91,17 @@ static int run_scan(scan *s, const char *label, bool keys_only)
     return code;
 }
 
-static int print_scan(cli_args *args, const char *label, bool quiet, int when_empty)
+static int print_scan(cli_args *args, const char *label, int when_empty)
 {
-    cli_output out = {0};
-    cli_args shown = *args;
-    shown.quiet = quiet;
+    cli_output out = {.shown = cli_is_shown(args)};
     scan s = {
-        .args = &shown,
+        .args = args,
         .out = &out,
         .format = cli_row_format_of(args),
+        .traffic = CLI_WRITES_OUTPUT,
         .limit = args->limit,
     };
+    args->bar = &s.progress;
     int code = run_scan(&s, label, args->keys_only);
     if (code == CLI_OK && s.count == 0)
         code = when_empty;
@@ -109,24 +110,23 @@ static int print_scan(cli_args *args, const char *label, bool quiet, int when_em
 
 int cli_run_scan(cli_args *args)
 {
-    return print_scan(args, "scan", true, CLI_NOT_FOUND);
+    return print_scan(args, "scan", CLI_NOT_FOUND);
 }
 
 int cli_run_dump(cli_args *args)
 {
-    /* Rows and a bar on one terminal would mix. */
-    return print_scan(args, "dump", args->quiet || isatty(STDOUT_FILENO), CLI_OK);
+    return print_scan(args, "dump", CLI_OK);
 }
 
 static int approximate(const cli_args *args, uint64_t *ret_count)
 {
     peat_db *db = NULL;
     cli_range range;
-    if (args->prefix != NULL)
-        return cli_fail(args, CLI_USAGE, "--approximate takes --lower and --upper, not --prefix");
+    peat_slice lower, upper;
     int code = cli_range_init(&range, args);
     if (code == CLI_OK && (code = cli_open(args, CLI_READ, &db)) == CLI_OK) {
-        peat_rc rc = peat_approximate_count(db, range.lower, range.upper, ret_count);
+        cli_range_bounds(&range, &lower, &upper);
+        peat_rc rc = peat_approximate_count(db, lower, upper, ret_count);
         if (rc != PEAT_OK)
             code = cli_store_fail(args, db, rc, "read");
         code = cli_close(args, db, code);
@@ -138,6 +138,7 @@ static int approximate(const cli_args *args, uint64_t *ret_count)
 int cli_run_count(cli_args *args)
 {
     scan s = {.args = args, .limit = UINT64_MAX};
+    args->bar = &s.progress;
     int code = args->approximate ? approximate(args, &s.count) : run_scan(&s, "count", true);
     if (code != CLI_OK)
         return code;

@@ -53,27 +53,25 @@ static void choose_glyphs(picture *p)
     memcpy(p->glyphs, terminal_is_utf8() ? blocks : letters, sizeof p->glyphs);
 }
 
-/* A printable beginning of a key. */
+/* A beginning of a key that is fit for a terminal. */
 static void shorten_key(const cli_args *args, peat_slice key, char *ret_text, size_t size)
 {
-    cli_bytes text = {0};
+    cli_bytes text = {0}, shown = {0};
     if (args->key_format == CLI_TEXT)
         cli_escape(&text, key, '\t');
     else
         cli_encode(&text, (cli_encoding)args->key_format, key);
-    size_t n = text.size;
+    cli_show(&shown, peat_bytes(text.data, text.size));
+    size_t n = shown.size;
     bool cut = n > KEY_WIDTH;
     if (cut) {
         n = KEY_WIDTH - 2;
-        while (n > 0 && ((unsigned char)text.data[n] & 0xc0) == 0x80)
+        while (n > 0 && ((unsigned char)shown.data[n] & 0xc0) == 0x80)
             n--; /* not through the middle of a character */
     }
-    (void)snprintf(ret_text, size, "%.*s%s", (int)n, text.size ? text.data : "", cut ? ".." : "");
-    if (!cli_is_utf8(peat_str(ret_text)))
-        for (char *c = ret_text; *c != '\0'; c++)
-            if ((unsigned char)*c >= 0x80)
-                *c = '?';
+    (void)snprintf(ret_text, size, "%.*s%s", (int)n, shown.size ? shown.data : "", cut ? ".." : "");
     cli_bytes_free(&text);
+    cli_bytes_free(&shown);
 }
 
 static peat_rc gather(void *ctx, const peat_partition_info *info)
@@ -151,7 +149,7 @@ static uint64_t band_bytes(const band *b)
 
 static void draw_band(picture *p, const band *b, uint64_t largest)
 {
-    char size[CLI_NUMBER_SIZE];
+    char size[CLI_NUMBER_SIZE], text[CLI_COUNTED_SIZE];
     size_t columns = 0;
     cli_bytes_add_text(p->out, "  ");
     size_t n = add_glyphs(p, p->glyphs[0], b->bottom_bytes, largest, PARTITION_WIDTH);
@@ -164,9 +162,10 @@ static void draw_band(picture *p, const band *b, uint64_t largest)
     if (b->partitions > 1 || b->mid_slices + b->fresh_slices + b->damages > 0)
         cli_bytes_format(p->out, "%*s", columns < KEY_WIDTH ? (int)(KEY_WIDTH - columns) : 0, "");
     if (b->partitions > 1)
-        cli_bytes_format(p->out, "  %" PRIu64 " partitions", b->partitions);
+        cli_bytes_format(p->out, "  %s", cli_counted(b->partitions, "partition", text));
     if (b->mid_slices + b->fresh_slices > 0)
-        cli_bytes_format(p->out, "  +%" PRIu64 " slices", b->mid_slices + b->fresh_slices);
+        cli_bytes_format(p->out, "  +%s",
+                         cli_counted(b->mid_slices + b->fresh_slices, "slice", text));
     if (b->damages > 0)
         cli_bytes_format(p->out, "  %" PRIu64 " damaged", b->damages);
     cli_bytes_add_char(p->out, '\n');
@@ -188,22 +187,46 @@ static void draw_partitions(picture *p, const peat_statistics *stats)
 
 static void draw_head(picture *p, const peat_statistics *stats)
 {
-    char a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE], c[CLI_NUMBER_SIZE];
-    char d[CLI_NUMBER_SIZE], e[CLI_NUMBER_SIZE];
-    cli_bytes_format(
-        p->out, "%s: %s on disk\n%s entries (%s of them deletions) in %s partitions, %s tables\n",
-        p->args->dir, cli_human(stats->disk_bytes, a), cli_group(stats->entries, b),
-        cli_group(stats->tombstones, c), cli_group(stats->partitions, d),
-        cli_group(stats->tables, e));
+    char a[CLI_COUNTED_SIZE], b[CLI_COUNTED_SIZE], c[CLI_COUNTED_SIZE];
+    char d[CLI_COUNTED_SIZE], e[CLI_COUNTED_SIZE];
+    cli_bytes_format(p->out, "%s: %s on disk\n%s (of them %s) in %s, %s\n", p->args->dir,
+                     cli_human(stats->disk_bytes, a), cli_counted(stats->entries, "entry", b),
+                     cli_counted(stats->tombstones, "deletion", c),
+                     cli_counted(stats->partitions, "partition", d),
+                     cli_counted(stats->tables, "table", e));
     if (stats->recovered_records > 0)
-        cli_bytes_format(p->out, "%s in memory, read from the log (%s records)\n",
+        cli_bytes_format(p->out, "%s in memory, read from the log (%s)\n",
                          cli_human(stats->recovered_bytes, a),
-                         cli_group(stats->recovered_records, b));
+                         cli_counted(stats->recovered_records, "record", b));
     if (stats->obsolete_bytes > 0)
         cli_bytes_format(p->out,
                          "about %s overwritten or deleted, to be merged away (estimated from a "
                          "sample, which takes some new keys for old ones)\n",
                          cli_human(stats->obsolete_bytes, a));
+}
+
+/* A counter in the unit that its name ends with. */
+static void list_counter(cli_bytes *out, const char *name, uint64_t value)
+{
+    char text[CLI_NUMBER_SIZE];
+    size_t size = strlen(name);
+    bool bytes = strstr(name, "_bytes") != NULL || strncmp(name, "bytes_", 6) == 0;
+    bool time = strstr(name, "_us_") != NULL || (size > 3 && strcmp(name + size - 3, "_us") == 0);
+    if (time)
+        (void)snprintf(text, sizeof text, "%.3f s", (double)value / 1e6);
+    else if (bytes)
+        (void)cli_human(value, text);
+    else
+        (void)cli_group(value, text);
+    cli_bytes_format(out, "  %-24s %16s\n", name, text);
+}
+
+static void list_counters(picture *p, const peat_statistics *stats)
+{
+    cli_bytes_add_text(p->out, "\nCounters, since the store was opened for this, and gauges\n");
+#define LIST(name) list_counter(p->out, #name, stats->name);
+    PEAT_STATISTICS_LIST(LIST)
+#undef LIST
 }
 
 static int draw(picture *p, peat_db *db)
@@ -218,6 +241,8 @@ static int draw(picture *p, peat_db *db)
     draw_head(p, &stats);
     draw_layers(p, &stats);
     draw_partitions(p, &stats);
+    if (p->args->counters)
+        list_counters(p, &stats);
     return CLI_OK;
 }
 

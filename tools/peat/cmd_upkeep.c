@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static uint64_t disk_bytes(peat_db *db)
@@ -17,19 +18,59 @@ static uint64_t disk_bytes(peat_db *db)
     return peat_stats(db, &stats) == PEAT_OK ? stats.disk_bytes : 0;
 }
 
-static int compact_range(const cli_args *args, peat_db *db, const cli_range *range)
+/* A merge is known by what it reads: the library counts units, whose sizes differ by far. */
+typedef struct compaction {
+    const cli_args *args;
+    peat_db *db;
+    cli_progress bar;
+    peat_slice lower, upper;
+    uint64_t total; /* bytes of the partitions in the range that are not one run yet */
+    uint64_t read_before;
+} compaction;
+
+/* Where a partition ends is where the next one begins, which is not known yet: one more than touch
+ * the range may be counted. */
+static peat_rc add_partition(void *ctx, const peat_partition_info *info)
+{
+    compaction *c = ctx;
+    bool behind =
+        c->upper.data != NULL && info->index > 0 && cli_compare(info->lower, c->upper) >= 0;
+    if (!behind && info->fresh_slices + info->mid_slices > 0)
+        c->total += info->fresh_bytes + info->mid_bytes + info->bottom_bytes;
+    return PEAT_OK;
+}
+
+static uint64_t merged_bytes(peat_db *db)
+{
+    peat_statistics stats = {.size = sizeof stats};
+    return peat_stats(db, &stats) == PEAT_OK ? stats.merge_bytes_read : 0;
+}
+
+static bool show_compaction(void *ctx, const char *phase, uint64_t units, uint64_t total)
+{
+    compaction *c = ctx;
+    (void)phase, (void)units, (void)total;
+    if (c->total == 0) /* after the flush that comes first */
+        (void)!peat_shape(c->db, add_partition, c);
+    uint64_t done = merged_bytes(c->db) - c->read_before;
+    cli_progress_step(&c->bar, (cli_step){.done = done, .total = c->total, .bytes = done});
+    return !cli_interrupted();
+}
+
+static int compact_range(compaction *c)
 {
     char from[CLI_NUMBER_SIZE], to[CLI_NUMBER_SIZE];
-    cli_progress bar;
     cli_bytes text = {0};
-    peat_progress progress = {.size = sizeof progress, .fn = cli_progress_callback, .ctx = &bar};
-    uint64_t before = disk_bytes(db);
-    cli_progress_begin(&bar, args, "compact");
-    peat_rc rc = peat_compact(db, range->lower, range->upper, &progress);
-    double seconds = cli_progress_end(&bar);
+    const cli_args *args = c->args;
+    peat_progress progress = {.size = sizeof progress, .fn = show_compaction, .ctx = c};
+    uint64_t before = disk_bytes(c->db);
+    c->read_before = merged_bytes(c->db);
+    cli_progress_begin(&c->bar, args, "compact", CLI_NO_TRAFFIC);
+    peat_rc rc = peat_compact(c->db, c->lower, c->upper, &progress);
+    double seconds = cli_progress_end(&c->bar);
     if (rc != PEAT_OK)
-        return cli_store_fail(args, db, rc, "compact");
-    uint64_t after = disk_bytes(db);
+        return cli_store_fail(args, c->db, rc, "compact");
+    uint64_t after = disk_bytes(c->db);
     cli_note(args, "%s is now %s, was %s; %.2f s", args->dir, cli_human(after, to),
              cli_human(before, from), seconds);
     if (!args->json)
@@ -42,12 +83,14 @@ static int compact_range(const cli_args *args, peat_db *db, const cli_range *ran
 
 int cli_run_compact(cli_args *args)
 {
-    peat_db *db = NULL;
+    compaction c = {.args = args};
     cli_range range;
     int code = cli_range_init(&range, args);
-    if (code == CLI_OK && (code = cli_open(args, CLI_WRITE, &db)) == CLI_OK) {
-        code = compact_range(args, db, &range);
-        code = cli_close(args, db, code);
+    args->bar = &c.bar;
+    if (code == CLI_OK && (code = cli_open(args, CLI_WRITE, &c.db)) == CLI_OK) {
+        cli_range_bounds(&range, &c.lower, &c.upper);
+        code = compact_range(&c);
+        code = cli_close(args, c.db, code);
     }
     cli_range_done(&range);
     return code;
@@ -56,6 +99,7 @@ int cli_run_compact(cli_args *args)
 typedef struct sink {
     cli_output out;
     uint64_t bytes;
+    double seconds;
 } sink;
 
 static peat_rc take_stream(void *ctx, const void *data, size_t size)
@@ -66,39 +110,59 @@ static peat_rc take_stream(void *ctx, const void *data, size_t size)
     return cli_output_flow(&s->out) && !cli_interrupted() ? PEAT_OK : PEAT_CANCELLED;
 }
 
+static int export_range(const cli_args *args, peat_db *db, cli_range *range, sink *s)
+{
+    peat_progress progress = {
+        .size = sizeof progress, .fn = cli_progress_callback, .ctx = args->bar};
+    peat_export_options options = {.size = sizeof options, .progress = &progress};
+    cli_range_bounds(range, &options.lower, &options.upper);
+    cli_progress_begin(args->bar, args, "export", CLI_WRITES_OUTPUT);
+    peat_rc rc = peat_export(db, &options, take_stream, s);
+    s->seconds = cli_progress_end(args->bar);
+    if (rc == PEAT_CANCELLED && !cli_interrupted())
+        return CLI_PIPE; /* the output is lost: cli_output_finish says why */
+    return rc == PEAT_OK ? CLI_OK : cli_store_fail(args, db, rc, "export");
+}
+
 int cli_run_export(cli_args *args)
 {
     char size[CLI_NUMBER_SIZE];
     peat_db *db = NULL;
-    cli_progress bar;
+    cli_progress bar = {0};
+    cli_range range;
     sink s = {.bytes = 0};
     if (isatty(STDOUT_FILENO))
         return cli_fail(args, CLI_USAGE,
                         "the stream is not for a terminal; write it to a file or "
                         "pipe");
-    int code = cli_open(args, CLI_READ, &db);
-    if (code != CLI_OK)
-        return code;
-    peat_progress progress = {.size = sizeof progress, .fn = cli_progress_callback, .ctx = &bar};
-    peat_export_options options = {.size = sizeof options, .progress = &progress};
-    cli_progress_begin(&bar, args, "export");
-    peat_rc rc = peat_export(db, &options, take_stream, &s);
-    double seconds = cli_progress_end(&bar);
-    if (rc == PEAT_CANCELLED && !cli_interrupted())
-        code = CLI_PIPE; /* the output is lost: cli_output_finish says why */
-    else if (rc != PEAT_OK)
-        code = cli_store_fail(args, db, rc, "export");
-    code = cli_output_finish(&s.out, args, cli_close(args, db, code));
+    args->bar = &bar;
+    int code = cli_range_init(&range, args);
+    if (code == CLI_OK && (code = cli_open(args, CLI_READ, &db)) == CLI_OK) {
+        code = export_range(args, db, &range, &s);
+        code = cli_output_finish(&s.out, args, cli_close(args, db, code));
+    }
+    cli_range_done(&range);
     if (code == CLI_OK)
-        cli_note(args, "%s in %.2f s", cli_human(s.bytes, size), seconds);
+        cli_note(args, "%s in %.2f s", cli_human(s.bytes, size), s.seconds);
     return code;
 }
 
 typedef struct source {
     cli_progress bar;
     uint64_t bytes;
+    uint64_t total; /* 0: unknown */
     int os_errno;
 } source;
+
+/* What is left of a regular file. */
+static uint64_t bytes_to_come(void)
+{
+    struct stat st;
+    off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
+    if (fstat(STDIN_FILENO, &st) != 0 || !S_ISREG(st.st_mode) || at < 0 || at > st.st_size)
+        return 0;
+    return (uint64_t)(st.st_size - at);
+}
 
 static peat_rc give_stream(void *ctx, void *buf, size_t size, size_t *ret_n)
 {
@@ -112,7 +176,7 @@ static peat_rc give_stream(void *ctx, void *buf, size_t size, size_t *ret_n)
         if (n > 0) {
             *ret_n = (size_t)n;
             s->bytes += (uint64_t)n;
-            cli_progress_step(&s->bar, s->bytes, 0, 0);
+            cli_progress_step(&s->bar, (cli_step){s->bytes, s->total, .bytes = s->bytes});
             return PEAT_OK;
         }
         if (errno != EINTR) {
@@ -125,12 +189,13 @@ static peat_rc give_stream(void *ctx, void *buf, size_t size, size_t *ret_n)
 int cli_run_import(cli_args *args)
 {
     char size[CLI_NUMBER_SIZE];
-    source s = {.bytes = 0};
+    source s = {.total = bytes_to_come()};
     peat_error error = {0};
     if (isatty(STDIN_FILENO))
         return cli_fail(args, CLI_USAGE, "the stream comes from a file or pipe, not a terminal");
     peat_options options = cli_store_options(args, CLI_WRITE_CREATE);
-    cli_progress_begin(&s.bar, args, "import");
+    cli_progress_begin(&s.bar, args, "import", CLI_NO_TRAFFIC);
+    args->bar = &s.bar;
     peat_rc rc = peat_import(args->dir, &options, give_stream, &s, &error);
     double seconds = cli_progress_end(&s.bar);
     if (rc == PEAT_CANCELLED && cli_interrupted())
@@ -138,7 +203,7 @@ int cli_run_import(cli_args *args)
     if (s.os_errno != 0)
         return cli_fail(args, CLI_USAGE, "cannot read standard input: %s", strerror(s.os_errno));
     if (rc != PEAT_OK)
-        return cli_fail(args, CLI_STORE, "cannot import to %s: %s%s", args->dir,
+        return cli_fail(args, CLI_STORE, "cannot import to %s%s",
                         *error.message ? error.message : peat_rc_text(rc),
                         rc == PEAT_EXISTS ? "; name a new directory" : "");
     cli_note(args, "%s in %.2f s", cli_human(s.bytes, size), seconds);

@@ -161,6 +161,20 @@ void cli_escape(cli_bytes *out, peat_slice data, char separator)
         cli_bytes_add(out, from + plain, data.size - plain);
 }
 
+bool cli_has_mark(peat_slice data)
+{
+    return data.size >= 3 && memcmp(data.data, "\xef\xbb\xbf", 3) == 0;
+}
+
+void cli_escape_key(cli_bytes *out, peat_slice key, char separator)
+{
+    if (cli_has_mark(key)) {
+        cli_bytes_add_text(out, "\\xef");
+        key = peat_bytes((const char *)key.data + 1, key.size - 1);
+    }
+    cli_escape(out, key, separator);
+}
+
 /* One escape at text[0] = '\\'; returns its length, or 0 when it is none. */
 static size_t unescape_one(const char *text, size_t left, char *ret_byte)
 {
@@ -228,6 +242,22 @@ bool cli_is_utf8(peat_slice data)
     return true;
 }
 
+void cli_show(cli_bytes *out, peat_slice data)
+{
+    const unsigned char *p = data.data;
+    for (size_t i = 0; i < data.size;) {
+        size_t n = utf8_length(p + i, data.size - i);
+        bool control = (p[i] < 0x20 && p[i] != '\n' && p[i] != '\t') || p[i] == 0x7f;
+        bool plain = n > 0 && !control && !(n == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0);
+        for (size_t k = 0; k < (n > 0 ? n : 1); k++)
+            if (plain)
+                cli_bytes_add_char(out, (char)p[i + k]);
+            else
+                cli_bytes_format(out, "\\x%02x", p[i + k]);
+        i += n > 0 ? n : 1;
+    }
+}
+
 void cli_json_string(cli_bytes *out, peat_slice data)
 {
     static const char names[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
@@ -240,6 +270,9 @@ void cli_json_string(cli_bytes *out, peat_slice data)
             cli_bytes_add_char(out, letters[name - names]);
         } else if ((unsigned char)from[i] < 0x20 || from[i] == 0x7f) {
             cli_bytes_format(out, "\\u%04x", (unsigned char)from[i]);
+        } else if (from[i] == '\xc2' && i + 1 < data.size && (unsigned char)from[i + 1] < 0xa0) {
+            cli_bytes_format(out, "\\u%04x",
+                             (unsigned char)from[++i]); /* C1: terminals obey them */
         } else {
             cli_bytes_add_char(out, from[i]);
         }

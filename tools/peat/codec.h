@@ -23,7 +23,15 @@ const char *cli_decode(cli_encoding encoding, peat_slice text, cli_bytes *scratc
  * separator and all other bytes below 0x20 and 0x7f become \xHH. Bytes from 0x80 on stay.
  */
 void cli_escape(cli_bytes *out, peat_slice data, char separator);
+/* The same for what may stand at the beginning of the output, where a byte order mark is not taken
+ * for one of the key: its first byte is escaped. */
+void cli_escape_key(cli_bytes *out, peat_slice key, char separator);
+bool cli_has_mark(peat_slice data);
 const char *cli_unescape(peat_slice text, cli_bytes *scratch, peat_slice *ret_data);
+
+/* Appends what may go to a terminal: control bytes other than newline and tab, U+0080 to U+009F,
+ * and bytes that are not UTF-8 stand as \xHH, the rest as it is. */
+void cli_show(cli_bytes *out, peat_slice data);
 
 /* Well-formed UTF-8: shortest forms, no surrogates, at most U+10FFFF. */
 bool cli_is_utf8(peat_slice data);

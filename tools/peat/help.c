@@ -142,7 +142,7 @@ int cli_run_help(cli_args *args)
     cli_bytes text = {0};
     const cli_command *command = NULL;
     if (args->rest_count > 0 && (command = cli_find_command(args->rest[0])) == NULL)
-        return cli_fail(args, CLI_USAGE, "no command '%s'; see 'peat help'", args->rest[0]);
+        return cli_no_command(args, args->rest[0]);
     if (args->write != NULL)
         return write_all(args);
     if (args->completion)

@@ -37,6 +37,11 @@ void cli_input_consume(cli_input *in, size_t size)
     in->start += size;
 }
 
+uint64_t cli_input_offset(const cli_input *in)
+{
+    return in->bytes_read - cli_input_size(in);
+}
+
 /* One read. The kept bytes move to the front first, so the buffer grows only for a long record. */
 static bool read_more(cli_input *in)
 {
@@ -66,20 +71,33 @@ static bool read_more(cli_input *in)
     }
 }
 
-bool cli_input_find(cli_input *in, size_t from, char delimiter, size_t *ret_offset)
+static size_t count_backslashes(const char *data, size_t size)
 {
-    for (;;) {
+    size_t n = 0;
+    for (size_t i = 0; i < size; i++)
+        n += data[i] == '\\';
+    return n;
+}
+
+bool cli_input_find(cli_input *in, size_t from, char delimiter, cli_field_limit limit,
+                    size_t *ret_offset)
+{
+    for (size_t at = from, allowed = limit.bytes;;) {
         size_t size = cli_input_size(in);
-        if (from < size) {
+        if (at < size) {
             const char *data = cli_input_data(in);
-            const char *hit = memchr(data + from, delimiter, size - from);
+            const char *hit = memchr(data + at, delimiter, size - at);
             if (hit != NULL) {
                 *ret_offset = (size_t)(hit - data);
-                return true;
+                return true; /* a field of nearly its limit is weighed when it is decoded */
             }
-            from = size;
+            if (limit.per_escape > 0)
+                allowed += limit.per_escape * count_backslashes(data + at, size - at);
+            at = size;
         }
-        if (in->at_end || !read_more(in))
+        if (at > from && at - from > (allowed < limit.most ? allowed : limit.most))
+            in->too_long = true;
+        if (in->too_long || in->at_end || !read_more(in))
             return false;
     }
 }

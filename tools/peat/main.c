@@ -37,7 +37,7 @@ int main(int argc, char **argv)
         return cli_fail(&args, CLI_USAGE, "no command given; see 'peat help'");
     const cli_command *command = cli_find_command(command_name(argv[1]));
     if (command == NULL)
-        return cli_fail(&args, CLI_USAGE, "no command '%s'; see 'peat help'", argv[1]);
+        return cli_no_command(&args, argv[1]);
     int failed = cli_parse(command, argc - 1, argv + 1, &args);
     if (failed)
         return failed;
@@ -46,5 +46,6 @@ int main(int argc, char **argv)
         cli_help(&text, command);
         return cli_print(&args, &text);
     }
-    return command->run(&args);
+    int code = command->run(&args);
+    return code == CLI_INTERRUPTED ? cli_signal_code() : code;
 }

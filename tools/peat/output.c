@@ -56,6 +56,22 @@ cli_row_format cli_row_format_of(const cli_args *args)
     };
 }
 
+bool cli_is_shown(const cli_args *args)
+{
+    return !args->raw && isatty(STDOUT_FILENO);
+}
+
+void cli_output_show(cli_output *out, size_t from)
+{
+    cli_bytes text = {0};
+    if (!out->shown || out->bytes.size == from)
+        return;
+    cli_show(&text, peat_bytes(out->bytes.data + from, out->bytes.size - from));
+    out->bytes.size = from;
+    cli_bytes_add(&out->bytes, text.data, text.size);
+    cli_bytes_free(&text);
+}
+
 static bool has_byte(peat_slice data, char byte)
 {
     return data.size > 0 && memchr(data.data, byte, data.size) != NULL;
@@ -72,8 +88,10 @@ static const char *add_field(cli_output *out, const cli_row_format *format, cli_
         if (has_byte(data, '\0'))
             return "it contains a NUL byte; use --key-format and --value-format hex or base64";
     } else if (format->escapes) {
-        cli_escape(&out->bytes, data, format->separator);
+        (is_key ? cli_escape_key : cli_escape)(&out->bytes, data, format->separator);
         return NULL;
+    } else if (is_key && cli_has_mark(data)) {
+        return "its key begins with a byte order mark; leave out --no-escapes";
     } else if (has_byte(data, '\n') ||
                (is_key && format->values && has_byte(data, format->separator))) {
         return "it contains the separator or a newline; leave out --no-escapes";
@@ -95,7 +113,7 @@ static void add_json(cli_output *out, const cli_row_format *format, peat_slice k
     cli_bytes_add_text(&out->bytes, "}\n");
 }
 
-const char *cli_output_row(cli_output *out, const cli_row_format *format, peat_slice key,
+static const char *add_row(cli_output *out, const cli_row_format *format, peat_slice key,
                            peat_slice value)
 {
     const char *why = NULL;
@@ -112,5 +130,17 @@ const char *cli_output_row(cli_output *out, const cli_row_format *format, peat_s
         why = add_field(out, format, format->value_encoding, value, false);
     if (why == NULL)
         cli_bytes_add_char(&out->bytes, end);
+    return why;
+}
+
+const char *cli_output_row(cli_output *out, const cli_row_format *format, peat_slice key,
+                           peat_slice value)
+{
+    size_t from = out->bytes.size;
+    const char *why = add_row(out, format, key, value);
+    if (why == NULL)
+        cli_output_show(out, from);
+    else
+        out->bytes.size = from; /* never a piece of a row */
     return why;
 }

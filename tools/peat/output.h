@@ -12,7 +12,14 @@
 typedef struct cli_output {
     cli_bytes bytes; /* append here, then cli_output_flow */
     int os_errno;    /* of the first failed write, else 0; nothing is written after it */
+    bool shown;      /* to a person: rows are made fit for a terminal (cli_show) */
 } cli_output;
+
+/* Whether standard output is a terminal that nobody asked raw bytes for. */
+bool cli_is_shown(const cli_args *args);
+
+/* What was appended from an offset on becomes fit for a terminal when it goes to one. */
+void cli_output_show(cli_output *out, size_t from);
 
 /* Writes when enough has gathered. false: the output is lost, stop. */
 bool cli_output_flow(cli_output *out);

@@ -9,6 +9,7 @@
 #include "codec.h"
 #include "json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void cli_records_init(cli_records *records, const cli_args *args, cli_input *in)
@@ -16,6 +17,9 @@ void cli_records_init(cli_records *records, const cli_args *args, cli_input *in)
     *records = (cli_records){
         .in = in,
         .layout = (cli_layout)args->format,
+        .detect = args->json && !args->format_given,
+        .key_max = PEAT_KEY_SIZE_MAX,
+        .value_max = PEAT_VALUE_SIZE_MAX,
         .key_encoding = (cli_encoding)args->key_format,
         .value_encoding = (cli_encoding)args->value_format,
         .separator = args->separator[0],
@@ -37,19 +41,38 @@ static bool fail(cli_records *records, const char *why)
     return false;
 }
 
-/* A field up to delimiter, or up to the end of the input, from offset from. false: nothing there,
- * a failed read, or interrupted. */
-static bool find_field(cli_records *records, size_t from, char delimiter, size_t *ret_end)
+static bool fail_long(cli_records *records, const char *what, size_t limit)
+{
+    (void)snprintf(records->error_text, sizeof records->error_text, "a %s of more than %zu bytes",
+                   what, limit);
+    return fail(records, records->error_text);
+}
+
+/* What is as long as max bytes, as it stands in a field. */
+static cli_field_limit limit_of(const cli_records *records, cli_encoding encoding, size_t max)
+{
+    if (encoding == CLI_HEX)
+        return (cli_field_limit){2 * max, 0, 2 * max};
+    if (encoding == CLI_BASE64)
+        return (cli_field_limit){(max + 2) / 3 * 4, 0, (max + 2) / 3 * 4};
+    bool escaped = records->escapes && records->layout == CLI_TSV;
+    return (cli_field_limit){max, escaped ? 3 : 0, escaped ? 4 * max : max}; /* \xHH */
+}
+
+/* The value, up to delimiter or to the end of the input, from offset from. false: it is too long, a
+ * failed read, or interrupted. */
+static bool find_value(cli_records *records, size_t from, char delimiter, size_t *ret_end)
 {
     cli_input *in = records->in;
-    if (cli_input_find(in, from, delimiter, ret_end)) {
+    cli_field_limit limit = limit_of(records, records->value_encoding, records->value_max);
+    if (cli_input_find(in, from, delimiter, limit, ret_end)) {
         records->used = *ret_end + 1;
         return true;
     }
-    if (!in->at_end || cli_input_size(in) <= from)
-        return false;
+    if (in->too_long)
+        return fail_long(records, "value", records->value_max);
     *ret_end = records->used = cli_input_size(in);
-    return true;
+    return in->at_end;
 }
 
 static bool decode_field(cli_records *records, cli_encoding encoding, peat_slice text,
@@ -69,28 +92,47 @@ static bool decode_pair(cli_records *records, peat_slice key, peat_slice value, 
                         ret_value);
 }
 
-static bool next_tsv(cli_records *records, peat_slice line, peat_slice *ret_key,
-                     peat_slice *ret_value)
+/* There was none within the limit of a key. */
+static bool no_separator(cli_records *records)
 {
-    const char *data = line.data;
-    const char *tab = line.size == 0 ? NULL : memchr(data, records->separator, line.size);
-    if (tab == NULL)
+    const cli_input *in = records->in;
+    size_t size = cli_input_size(in);
+    if (in->too_long && memchr(cli_input_data(in), '\n', size) == NULL)
+        return fail_long(records, "key", records->key_max);
+    if (in->too_long || (in->at_end && size > 0))
         return fail(records, "no separator between key and value");
-    size_t key_size = (size_t)(tab - data);
+    return false; /* the end, a failed read, or interrupted */
+}
+
+static bool next_tsv(cli_records *records, peat_slice *ret_key, peat_slice *ret_value)
+{
+    size_t key_size = 0, end = 0;
+    cli_field_limit limit = limit_of(records, records->key_encoding, records->key_max);
+    if (!cli_input_find(records->in, 0, records->separator, limit, &key_size))
+        return no_separator(records);
+    if (key_size > 0 && memchr(cli_input_data(records->in), '\n', key_size) != NULL)
+        return fail(records, "no separator between key and value");
+    if (!find_value(records, key_size + 1, '\n', &end))
+        return false;
+    const char *data = cli_input_data(records->in);
     return decode_pair(records, peat_bytes(data, key_size),
-                       peat_bytes(tab + 1, line.size - key_size - 1), ret_key, ret_value);
+                       peat_bytes(data + key_size + 1, end - key_size - 1), ret_key, ret_value);
 }
 
 static bool next_nul(cli_records *records, peat_slice *ret_key, peat_slice *ret_value)
 {
+    cli_input *in = records->in;
     size_t key_end = 0, value_end = 0;
-    if (!find_field(records, 0, '\0', &key_end))
-        return false;
-    if (!find_field(records, key_end + 1, '\0', &value_end)) {
-        bool cut = records->in->at_end && records->in->os_errno == 0;
+    cli_field_limit limit = limit_of(records, records->key_encoding, records->key_max);
+    bool found = cli_input_find(in, 0, '\0', limit, &key_end);
+    if (!found && in->too_long)
+        return fail_long(records, "key", records->key_max);
+    if (!found || !find_value(records, key_end + 1, '\0', &value_end) ||
+        (in->at_end && value_end == key_end + 1 && cli_input_size(in) == value_end)) {
+        bool cut = in->at_end && cli_input_size(in) > 0 && records->error == NULL;
         return cut ? fail(records, "a key without a value at the end") : false;
     }
-    const char *data = cli_input_data(records->in);
+    const char *data = cli_input_data(in);
     return decode_pair(records, peat_bytes(data, key_end),
                        peat_bytes(data + key_end + 1, value_end - key_end - 1), ret_key, ret_value);
 }
@@ -134,7 +176,7 @@ static bool decode_member(cli_records *records, cli_json_value value, cli_encodi
     return true;
 }
 
-static bool next_json(cli_records *records, peat_slice line, peat_slice *ret_key,
+static bool json_line(cli_records *records, peat_slice line, peat_slice *ret_key,
                       peat_slice *ret_value)
 {
     cli_json json;
@@ -169,19 +211,97 @@ static bool next_json(cli_records *records, peat_slice line, peat_slice *ret_key
     return has_key ? true : fail(records, "a JSON object without its key");
 }
 
+/* White space at the beginning of a line; more is no record of anybody's. */
+enum { BLANK_MAX = 64 * 1024 };
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The first byte that is not white space, at an offset: consumes whole lines on the way if so
+ * asked. false: there is none, a failed read, interrupted, or an error is set. */
+static bool find_ink(cli_records *records, bool consume, size_t *ret_at)
+{
+    cli_input *in = records->in;
+    for (size_t at = 0; at <= BLANK_MAX; at++) {
+        if (!cli_input_fill(in, at + 1) || cli_input_size(in) <= at)
+            return false;
+        char c = cli_input_data(in)[at];
+        if (!is_blank(c)) {
+            *ret_at = at;
+            return true;
+        }
+        if (c == '\n' && consume) {
+            cli_input_consume(in, at + 1);
+            records->number++;
+            at = SIZE_MAX; /* 0 in the next round */
+        }
+    }
+    return fail_long(records, "line of white space", BLANK_MAX);
+}
+
+/* Of a whole line: hex is twice as long as what it stands for, \u00HH six times; members that are
+ * ignored have the rest. */
+static cli_field_limit line_limit(const cli_records *records)
+{
+    if (records->key_field != NULL)
+        return (cli_field_limit){records->value_max, 0, records->value_max};
+    size_t both = records->key_max + records->value_max;
+    return (cli_field_limit){2 * both + BLANK_MAX, 5, 6 * both + BLANK_MAX};
+}
+
+static bool next_json(cli_records *records, peat_slice *ret_key, peat_slice *ret_value)
+{
+    cli_input *in = records->in;
+    size_t at = 0, end = 0;
+    if (!find_ink(records, true, &at))
+        return false;
+    records->offset = cli_input_offset(in);
+    if (cli_input_data(in)[at] != '{')
+        return fail(records, "not a JSON object");
+    if (cli_input_find(in, 0, '\n', line_limit(records), &end))
+        records->used = end + 1;
+    else if (in->too_long)
+        return fail_long(records, "line", line_limit(records).bytes);
+    else if (in->at_end)
+        end = records->used = cli_input_size(in);
+    else
+        return false;
+    return json_line(records, peat_bytes(cli_input_data(in), end), ret_key, ret_value);
+}
+
+/* A byte order mark at the beginning of lines is no part of a key; and which lines they are. */
+static void begin_input(cli_records *records)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    cli_input *in = records->in;
+    size_t at = 0;
+    if (records->layout == CLI_NUL)
+        return; /* bytes as they are */
+    for (size_t i = 0; i < 3; i++)
+        if (!cli_input_fill(in, i + 1) || cli_input_size(in) <= i ||
+            cli_input_data(in)[i] != mark[i])
+            break;
+        else if (i == 2)
+            cli_input_consume(in, 3);
+    if (records->detect && find_ink(records, false, &at) && cli_input_data(in)[at] == '{')
+        records->layout = CLI_JSONL;
+}
+
 bool cli_records_next(cli_records *records, peat_slice *ret_key, peat_slice *ret_value)
 {
-    size_t end = 0;
     if (records->error != NULL)
         return false;
+    if (records->number == 0)
+        begin_input(records);
     cli_input_consume(records->in, records->used);
     records->used = 0;
     records->number++;
-    if (records->layout == CLI_NUL)
-        return next_nul(records, ret_key, ret_value);
-    if (!find_field(records, 0, '\n', &end))
+    records->offset = cli_input_offset(records->in);
+    if (records->error != NULL)
         return false;
-    peat_slice line = peat_bytes(cli_input_data(records->in), end);
-    return records->layout == CLI_TSV ? next_tsv(records, line, ret_key, ret_value)
-                                      : next_json(records, line, ret_key, ret_value);
+    return records->layout == CLI_NUL   ? next_nul(records, ret_key, ret_value)
+           : records->layout == CLI_TSV ? next_tsv(records, ret_key, ret_value)
+                                        : next_json(records, ret_key, ret_value);
 }

@@ -18,10 +18,15 @@ typedef struct cli_records {
     char separator;
     bool escapes;
     const char *key_field; /* JSON lines: the key is this member, the value the whole line */
+    bool detect;           /* TSV, or JSON lines when the input begins with a brace */
+    size_t key_max;        /* the store's limits, from which those of fields follow */
+    size_t value_max;
 
     uint64_t number; /* of the record last returned, from 1: the line number for lines */
+    uint64_t offset; /* where in the input it begins */
     size_t used;     /* bytes of the input it took, consumed by the next call */
     const char *error;
+    char error_text[100]; /* what error points to when it is no constant */
     cli_bytes key_scratch;
     cli_bytes value_scratch;
     cli_bytes text_scratch;

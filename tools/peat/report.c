@@ -4,7 +4,9 @@
  */
 #include "bytes.h"
 #include "cli.h"
+#include "codec.h"
 #include "output.h"
+#include "progress.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,16 +16,23 @@
 /* Control bytes in names and keys must not break the line or drive the terminal. */
 static void print_line(const cli_args *args, const char *format, va_list list)
 {
-    char line[2048];
-    size_t size = (size_t)snprintf(line, sizeof line, "peat%s%s: ", args->command ? " " : "",
-                                   args->command ? args->command->name : "");
-    (void)vsnprintf(line + size, sizeof line - size - 1, format, list);
-    size = strlen(line);
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?';
-    line[size++] = '\n';
-    (void)!write(STDERR_FILENO, line, size); /* nobody to tell when stderr is gone */
+    char line[4096];
+    cli_bytes text = {0};
+    if (args->bar != NULL)
+        cli_progress_hide(args->bar);
+    (void)vsnprintf(line, sizeof line, format, list);
+    cli_bytes_format(&text, "peat%s%s: ", args->command ? " " : "",
+                     args->command ? args->command->name : "");
+    for (const char *c = line; *c != '\0';) {
+        size_t n = strcspn(c, "\n\t");
+        cli_show(&text, peat_bytes(c, n));
+        c += n;
+        if (*c != '\0')
+            cli_bytes_format(&text, "\\x%02x", *c++);
+    }
+    cli_bytes_add_char(&text, '\n');
+    (void)!write(STDERR_FILENO, text.data, text.size); /* nobody to tell when stderr is gone */
+    cli_bytes_free(&text);
 }
 
 int cli_fail(const cli_args *args, int code, const char *format, ...)

@@ -8,12 +8,12 @@
 #include <signal.h>
 #include <string.h>
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted; /* 0, or the number of the first signal that came */
 
 static void on_signal(int number)
 {
-    (void)number;
-    interrupted = 1;
+    if (interrupted == 0)
+        interrupted = number;
 }
 
 void cli_signals_init(void)
@@ -30,4 +30,9 @@ void cli_signals_init(void)
 bool cli_interrupted(void)
 {
     return interrupted != 0;
+}
+
+int cli_signal_code(void)
+{
+    return 128 + (int)interrupted;
 }

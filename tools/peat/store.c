@@ -11,7 +11,7 @@ static const char *advice(peat_rc rc)
 {
     switch ((int)rc) {
     case PEAT_BUSY:
-        return "; wait for the other process or end it";
+        return "; wait for the other process (--wait SECONDS) or end it";
     case PEAT_NOT_FOUND:
         return "; peat put, load or import makes one";
     case PEAT_NOT_STORE:
@@ -43,17 +43,38 @@ peat_options cli_store_options(const cli_args *args, cli_access access)
     };
 }
 
+/* A signal does not end a wait of the library, so that it is taken in pieces. */
+enum { WAIT_PIECE_MS = 100 };
+
+peat_rc cli_try_open(const cli_args *args, cli_access access, peat_db **ret_db,
+                     peat_error *ret_error)
+{
+    peat_options options = cli_store_options(args, access);
+    for (uint64_t left = args->wait_ms;;) {
+        options.lock_wait_ms = left < WAIT_PIECE_MS ? (uint32_t)left : WAIT_PIECE_MS;
+        peat_rc rc = peat_open(args->dir, &options, ret_db, ret_error);
+        left -= options.lock_wait_ms;
+        if (rc != PEAT_BUSY || left == 0)
+            return rc;
+        if (cli_interrupted())
+            return PEAT_CANCELLED;
+    }
+}
+
+int cli_open_failed(const cli_args *args, peat_rc rc, const peat_error *error)
+{
+    if (rc == PEAT_CANCELLED)
+        return CLI_INTERRUPTED;
+    /* its message begins with the path */
+    return cli_fail(args, CLI_STORE, "cannot open %s%s",
+                    *error->message ? error->message : peat_rc_text(rc), advice(rc));
+}
+
 int cli_open(const cli_args *args, cli_access access, peat_db **ret_db)
 {
     peat_error error = {0};
-    peat_options options = cli_store_options(args, access);
-    peat_rc rc = peat_open(args->dir, &options, ret_db, &error);
-    if (rc == PEAT_OK)
-        return CLI_OK;
-    if (rc == PEAT_NOT_FOUND)
-        return cli_fail(args, CLI_STORE, "there is no store at %s%s", args->dir, advice(rc));
-    return cli_fail(args, CLI_STORE, "cannot open %s: %s%s", args->dir,
-                    *error.message ? error.message : peat_rc_text(rc), advice(rc));
+    peat_rc rc = cli_try_open(args, access, ret_db, &error);
+    return rc == PEAT_OK ? CLI_OK : cli_open_failed(args, rc, &error);
 }
 
 int cli_close(const cli_args *args, peat_db *db, int code)
@@ -108,8 +129,43 @@ int cli_range_init(cli_range *range, const cli_args *args)
     return CLI_OK;
 }
 
+/* The prefix with its last byte below 0xff one higher, and nothing behind it. */
+peat_slice cli_behind_prefix(peat_slice prefix, cli_bytes *scratch)
+{
+    const unsigned char *from = prefix.data;
+    size_t n = prefix.size;
+    while (n > 0 && from[n - 1] == 0xff)
+        n--;
+    if (n == 0)
+        return peat_unbounded();
+    scratch->size = 0;
+    cli_bytes_add(scratch, from, n);
+    scratch->data[n - 1] = (char)(from[n - 1] + 1);
+    return peat_bytes(scratch->data, n);
+}
+
+int cli_compare(peat_slice a, peat_slice b)
+{
+    size_t n = a.size < b.size ? a.size : b.size;
+    int order = n == 0 ? 0 : memcmp(a.data, b.data, n);
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+void cli_range_bounds(cli_range *range, peat_slice *ret_lower, peat_slice *ret_upper)
+{
+    peat_slice behind = cli_behind_prefix(range->prefix, &range->behind);
+    *ret_lower = range->lower;
+    *ret_upper = range->upper;
+    if (range->prefix.size > 0 &&
+        (range->lower.data == NULL || cli_compare(range->prefix, range->lower) > 0))
+        *ret_lower = range->prefix;
+    if (behind.data != NULL && (range->upper.data == NULL || cli_compare(behind, range->upper) < 0))
+        *ret_upper = behind;
+}
+
 void cli_range_done(cli_range *range)
 {
     for (size_t i = 0; i < 3; i++)
         cli_bytes_free(&range->scratch[i]);
+    cli_bytes_free(&range->behind);
 }

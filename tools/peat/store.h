@@ -15,6 +15,11 @@ peat_options cli_store_options(const cli_args *args, cli_access access);
 
 /* Returns CLI_OK, or CLI_STORE after a line on stderr. */
 int cli_open(const cli_args *args, cli_access access, peat_db **ret_db);
+/* peat_open with --wait; PEAT_CANCELLED when a signal came meanwhile. */
+peat_rc cli_try_open(const cli_args *args, cli_access access, peat_db **ret_db,
+                     peat_error *ret_error);
+/* The line on stderr about it; returns the exit code. */
+int cli_open_failed(const cli_args *args, peat_rc rc, const peat_error *error);
 
 /* Closes and returns code, or CLI_STORE after a line on stderr when only the close failed. */
 int cli_close(const cli_args *args, peat_db *db, int code);
@@ -29,15 +34,25 @@ int cli_store_fail_with(const cli_args *args, peat_db *db, peat_rc rc, const cha
 /* A key from the command line in --key-format. Returns CLI_OK, or CLI_USAGE after a line. */
 int cli_take_key(const cli_args *args, const char *text, cli_bytes *scratch, peat_slice *ret_key);
 
+/* In the order of keys: below 0, 0, above 0. */
+int cli_compare(peat_slice a, peat_slice b);
+
+/* The smallest bytes that are behind all keys with the prefix, in scratch; unbounded when there are
+ * none. */
+peat_slice cli_behind_prefix(peat_slice prefix, cli_bytes *scratch);
+
 typedef struct cli_range {
     peat_slice lower;
     peat_slice upper;
     peat_slice prefix;
     cli_bytes scratch[3];
+    cli_bytes behind;
 } cli_range;
 
 /* --lower, --upper, --prefix. Returns as cli_take_key; cli_range_done in every case. */
 int cli_range_init(cli_range *range, const cli_args *args);
+/* The three as one range of keys [lower, upper), good as long as range. */
+void cli_range_bounds(cli_range *range, peat_slice *ret_lower, peat_slice *ret_upper);
 void cli_range_done(cli_range *range);
 
 #endif
