@@ -340,9 +340,10 @@ static int check_count(const cli_args *args)
 /* A key ends at the first separator: a byte that its format may write would end it too early. */
 static int check_separator(const cli_args *args)
 {
+    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                 "0123456789+/=";
     static const char *const used[] = {"\\ntrx0123456789abcdefABCDEF", "0123456789abcdefABCDEF",
-                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                       "0123456789+/="}; /* by cli_encoding */
+                                       base64}; /* by cli_encoding */
     char c = *args->separator;
     bool as_is = args->key_format == CLI_TEXT && args->no_escapes;
     if (strlen(args->separator) != 1 || c == '\n' || c == '\\')
