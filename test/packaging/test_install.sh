@@ -49,7 +49,7 @@ run "$tmp/cpp-shared"
 echo "== a tree that was moved, into a folder with a space"
 mv "$root$prefix" "$tmp/moved tree"
 for define in --dont-define-prefix --define-prefix; do
-    eval "flags=($(PKG_CONFIG_SYSROOT_DIR= PKG_CONFIG_LIBDIR="$tmp/moved tree/${libdir#"$prefix"/}/pkgconfig" \
+    eval "flags=($(PKG_CONFIG_SYSROOT_DIR="" PKG_CONFIG_LIBDIR="$tmp/moved tree/${libdir#"$prefix"/}/pkgconfig" \
         pkg-config "$define" --cflags --libs peat))"
     "$PEAT_CC" -std=c99 "$tmp/consumer.c" -o "$tmp/c-moved" "${flags[@]}"
     LD_LIBRARY_PATH="$tmp/moved tree/${libdir#"$prefix"/}" run "$tmp/c-moved"
