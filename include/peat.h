@@ -10,7 +10,8 @@
  *   4  Bytes in and out
  *
  * What a running store needs now and then (upkeep, check, repair, statistics, copies, events) is in
- * peat_admin.h, which this header includes at its end; an environment of one's own in peat_env.h.
+ * peat_admin.h, which this header includes at its end; an environment of one's own in peat_env.h;
+ * keys made of numbers and strings in peat_key.h.
  */
 #ifndef PEAT_H
 #define PEAT_H

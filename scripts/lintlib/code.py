@@ -13,7 +13,7 @@ FLOOR = {"base": 0, "env": 0, "entry": 1, "log": 2, "table": 2, "mem": 2, "cache
          "version": 3, "compact": 4, "db": 5, "repair": 5.5, "api": 6}
 # Floor 0 is one floor; the folders of floor 2 are strangers to one another.
 FRIENDS = {("base", "env"), ("env", "base")}
-PUBLIC_HEADERS = ("peat.h", "peat_admin.h", "peat_env.h")
+PUBLIC_HEADERS = ("peat.h", "peat_admin.h", "peat_env.h", "peat_key.h")
 OUTSIDE = ("tools", "bench", "examples", "bindings")
 # Experiments measure one floor against an alternative, so they look inside as tests do.
 INSIDE = "bench/experiments/"
