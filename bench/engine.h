@@ -30,11 +30,15 @@ typedef struct __attribute__((may_alias)) pb_row {
     pb_slice value;
 } pb_row;
 
+/* What Peat takes without options, and what the others are given beside it. */
+#define PB_DEFAULTS_MIB 256u
+
 typedef struct pb_settings {
     const char *dir;
     uint64_t memory_bytes;   /* everything the engine lets itself be told to keep in memory */
     const char *compression; /* none, lz4, zstd, snappy */
     bool sync;
+    bool defaults;          /* peat: no options; memory_bytes and compression say what that means */
     bool pinned;            /* peat: peat_get_pinned instead of a copy into a peat_buf */
     uint64_t lmdb_batch;    /* lmdb: puts per transaction */
     uint64_t rocksdb_block; /* rocksdb: block_size in bytes */

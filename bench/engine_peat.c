@@ -21,6 +21,9 @@ _Static_assert(sizeof(pb_row) == sizeof(peat_row) &&
                    offsetof(pb_row, value.size) == offsetof(peat_row, value.size),
                "peat_iter_fill writes rows of the benchmark in place");
 
+_Static_assert(PEAT_MEMORY_BYTES_DEFAULT == (size_t)PB_DEFAULTS_MIB << 20,
+               "--defaults gives the peers as much");
+
 typedef struct pe_store {
     peat_db *db;
     peat_write_options write_options;
@@ -44,8 +47,8 @@ static int fail(pe_store *store, const char *what, peat_rc rc)
 
 static void pe_describe(const pb_settings *s, char *buf, size_t buf_size)
 {
-    snprintf(buf, buf_size, "Peat %s, memory %llu MiB, %s, compression %s, %s", peat_version(),
-             (unsigned long long)(s->memory_bytes >> 20),
+    snprintf(buf, buf_size, "Peat %s, %smemory %llu MiB, %s, compression %s, %s", peat_version(),
+             s->defaults ? "no options: " : "", (unsigned long long)(s->memory_bytes >> 20),
              s->sync ? "every write synced" : "log in the system per put, synced every 100 ms",
              s->compression, s->pinned ? "get_pinned" : "get copies into a reused buffer");
 }
@@ -72,7 +75,7 @@ static int pe_open(const pb_settings *s, bool create, void **ret_store)
     store->write_options =
         (peat_write_options){.size = sizeof(peat_write_options), .sync = s->sync};
     store->pinned = s->pinned;
-    if (peat_open(s->dir, &options, &store->db, &error) != PEAT_OK) {
+    if (peat_open(s->dir, s->defaults ? NULL : &options, &store->db, &error) != PEAT_OK) {
         free(store);
         return pb_engine_fail("peat", "open", error.message);
     }

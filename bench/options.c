@@ -2,6 +2,8 @@
 /* options.c - parsing the command line from one table. */
 #include "options.h"
 
+#include "engine.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -30,6 +32,8 @@ static const option_row rows[] = {
     {"reads", NUMBER, AT(reads), "0", "operations of the reading workloads; 0: as many as records"},
     {"threads", NUMBER, AT(threads), "1", "threads, each with its own handle; they share the work"},
     {"memory", NUMBER, AT(memory_mib), "1024", "MiB the engine may use, as far as it can be told"},
+    {"defaults", FLAG, AT(defaults), "",
+     "peat: opened without options; the others get as much memory (256 MiB), and LZ4"},
     {"key-size", NUMBER, AT(key_size), "16", "bytes, 16 to 64"},
     {"value-size", NUMBER, AT(value_size), "100", "bytes, at least 8"},
     {"keys", TEXT, AT(keys), "decimal", "decimal, binary or hashed"},
@@ -147,6 +151,10 @@ int pb_options_parse(int argc, char **argv, pb_options *ret_options)
             value = row->kind == FLAG ? "1" : i + 1 < argc ? argv[++i] : NULL;
         if (!value || set(ret_options, row, value) != 0)
             return usage_error("needs another value:", arg);
+    }
+    if (ret_options->defaults) {
+        ret_options->memory_mib = PB_DEFAULTS_MIB;
+        ret_options->compression = "lz4";
     }
     return validate(ret_options);
 }

@@ -21,7 +21,7 @@ typedef struct pb_options {
     uint64_t key_size, value_size, threads, memory_mib, seed;
     uint64_t lmdb_batch, rocksdb_block;
     uint64_t generation; /* of an existing store; 0: any */
-    bool pinned, fresh_iter, verify_full, no_latency, no_settle, count_allocs;
+    bool pinned, fresh_iter, verify_full, no_latency, no_settle, count_allocs, defaults;
     bool keep, use_existing, list, help;
 } pb_options;
 

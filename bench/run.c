@@ -374,6 +374,7 @@ int pb_run_engine(const pb_options *o, const pb_engine *engine)
     b->settings = (pb_settings){.dir = b->dir,
                                 .memory_bytes = o->memory_mib << 20,
                                 .compression = o->compression,
+                                .defaults = o->defaults,
                                 .pinned = o->pinned,
                                 .lmdb_batch = o->lmdb_batch,
                                 .rocksdb_block = o->rocksdb_block};

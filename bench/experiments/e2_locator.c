@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * e2_locator.c - experiment E2: from a key to its place, by locator or by index.
+ * e2_locator.c - from a key to its place, by locator or by index.
  *
  *   e2_locator DIR [records] [tables] [rounds] [lookups]
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* e2_parts.h - locators whose words name the block too, which E2 compares with the one in use; and
- * small helpers. */
+/* e2_parts.h - locators whose words name the block too, which e2_locator.c compares with the one in
+ * use; and small helpers. */
 #ifndef E2_PARTS_H
 #define E2_PARTS_H
 

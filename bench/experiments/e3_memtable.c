@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * e3_memtable.c - experiment E3: the memtable's B+tree against a skiplist.
+ * e3_memtable.c - the memtable's B+tree against a skiplist.
  *
  *   e3_memtable [tree|list|both] [records] [rounds] [random|decimal|ascending]
  *

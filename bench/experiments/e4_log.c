@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * e4_log.c - experiment E4: the log as stores into a mapped file, or as writes.
+ * e4_log.c - the log as stores into a mapped file, or as writes.
  *
  *   e4_log DIR [appends] [rounds]
  *

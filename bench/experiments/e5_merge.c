@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * e5_merge.c - experiment E5: what the merge iterator costs per row, against walking the rows in
+ * e5_merge.c - what the merge iterator costs per row, against walking the rows in
  * order and against a merge that compares whole keys with every other run at each row.
  *
  * Rows are 16-byte user keys with 100-byte values, laid out as decoded blocks would hold them. An

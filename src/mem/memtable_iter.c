@@ -15,7 +15,7 @@
 
 #include "mem/tree.h"
 
-#define AHEAD 8u /* records asked for before they are needed; E3: 6 to 12 are alike */
+#define AHEAD 8u /* records asked for before they are needed; 6 to 12 are alike (decision 003) */
 
 typedef struct mem_iter {
     pt_iter base;

@@ -5,6 +5,7 @@ figures are those of doc/bench.md, and every document can be found from doc/READ
 ctest: timeout=120
 """
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -96,11 +97,63 @@ class Readme(unittest.TestCase):
         spec = importlib.util.spec_from_file_location("figures", script)
         figures = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(figures)
-        bench = "# Figures\n\nSome machine.\n\nOn that one,\nonce:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n| x | y |\n|---|---|\n| 3 | 4 |\n"
+        bench = ("# Figures\n\nSome machine.\n\n<!-- tables: so -->\n<!-- table standard -->\nOn that one,\nonce:\n\n"
+                 "| a | b |\n|---|---|\n| 1 | 2 |\n<!-- end of tables -->\n\n| x | y |\n|---|---|\n| 3 | 4 |\n")
         shown = figures.updated(read("README.md"), bench)
         self.assertIn("-->\nOn that one,\nonce:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nMore", shown)
         self.assertNotIn("| 3 |", shown)
         self.assertEqual(figures.updated(shown, None), figures.updated(read("README.md"), None))
+        self.figures_come_from_what_was_measured(figures, bench)
+
+    def figures_come_from_what_was_measured(self, figures, bench):
+        run = {"engine": "peat", "workload": "readrandom", "memory_mib": 256, "records": 5000, "p50_us": 1.25,
+               "p99_us": 12.5, "p999_us": 125.0, "max_us": 1250.4}
+        pair = {"compare": "peat", "with": "lmdb", "workload": "seekrandom10", "rounds": 3, "ops_per_s": 1.3e6,
+                "with_ops_per_s": 52000, "ratio": 25.04, "ratio_low": 0.9, "ratio_high": 101.2}
+        for name, rows in (("latency.all", [run, {**run, "p50_us": 1.75, "max_us": 3000}, pair]),
+                           ("defaults.all", [run, pair, {**pair, "with": "rocksdb", "ratio": 2}]),
+                           ("standard.lmdb-seeks", [run, pair])):
+            with open(os.path.join(self.dir, name + ".jsonl"), "w", encoding="utf-8") as f:
+                f.write("".join(json.dumps(row) + "\n" for row in rows))
+        text = figures.with_tables(bench, figures.made(self.dir))
+        self.assertIn("| get | Peat | 1.50 | 12.5 | 125 | 3,000 |\n", text)
+        self.assertIn("| seek + 10 | 1.30 M | 25.0 (0.90–101) | 2.00 (0.90–101) |\n", text)
+        self.assertIn("| seek + 10 | 1.30 M | 52.0 k | 25.0 (0.90–101) |  |  |\n", text)
+        order = [text.index(f"<!-- table {name} -->") for name in ("standard", "defaults", "latency")]
+        self.assertEqual(order, sorted(order))
+        self.assertNotIn("| 1 | 2 |", text)   # the old table of that name
+        self.assertIn("| 3 | 4 |", text)      # no table of these
+        self.assertEqual(text, figures.with_tables(text, figures.made(self.dir)))
+
+    def test_a_new_store_takes_what_the_text_says(self):
+        self.assertIn("five at rest", read("README.md"))
+        with open(os.path.join(self.dir, "program.c"), "w", encoding="utf-8") as f:
+            f.write("""#include <peat.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <unistd.h>
+int main(void)
+{
+    peat_db *db = NULL;
+    char command[64];
+    snprintf(command, sizeof command, "ls -l /proc/%d/fd; cat /proc/%d/status", (int)getpid(), (int)getpid());
+    if (peat_open("new", NULL, &db, NULL) != PEAT_OK || peat_put(db, NULL, peat_str("k"), peat_str("v")) != PEAT_OK)
+        return 1;
+    int status = system(command);
+    return peat_close(db) != PEAT_OK || status != 0;
+}
+""")
+        flags = SANITIZERS.get(os.environ.get("PEAT_SANITIZE"), "")
+        self.run_it([os.environ.get("PEAT_CC") or "cc", "-std=gnu11", *shlex.split(flags), "-I" + os.path.join(ROOT, "include"),
+                     "program.c", "-o", "program", "-L" + LIB, "-Wl,-rpath," + LIB, "-lpeat"])
+        out = self.run_it(["./program"])
+        files = [line for line in out.splitlines() if " -> " + os.path.realpath(self.dir) + "/new" in line]
+        self.assertLessEqual(len(files), 5, out)
+        self.assertEqual(re.search(r"^Threads:\s*(\d+)", out, re.M).group(1), "2", out)  # the program's, the store's
+        if not flags:
+            self.assertLess(int(re.search(r"^RssAnon:\s*(\d+)", out, re.M).group(1)), 8 * 1024, out)
+        blocks_used = sum(os.stat(os.path.join(self.dir, "new", name)).st_blocks * 512 for name in os.listdir(os.path.join(self.dir, "new")))
+        self.assertLessEqual(blocks_used, 320 * 1024)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * skiplist.h - a skiplist in an arena behind the same contract as mem/memtable.h: what the memtable
- * must beat (experiment E3), and a second opinion in tests.
+ * must beat (decision 003), and a second opinion in tests.
  */
 #ifndef TEST_SUPPORT_SKIPLIST_H
 #define TEST_SUPPORT_SKIPLIST_H
