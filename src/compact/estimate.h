@@ -1,26 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * estimate.h - does an older layer of the partition hold this key? Asked for a sample of what is
- * flushed, so that the debt of overwritten bytes is known almost without reading data: a locator or
- * filter answers. Where memory is too small for these, a few of the sample are looked up in their
- * blocks: taken for there, keys that were never written before would make a debt that is none.
+ * estimate.h - how many bytes of older layers does what is flushed hide? So that the space which
+ * overwriting and deleting frees is known as soon as there is a table to say so.
+ *
+ * An entry is charged with what it hides, which is the mean entry of the block where filter or
+ * locator and index say that its key is; a tombstone of 20 bytes may hide 10 MB. Asked for
+ *   every entry    that is large or lies where an older table has a large one: few of these decide
+ *   a sample       of the others, by hash bits, so that overwrites of one key agree; all of them
+ *                  when there are few
+ * Hardly a block is read for it: of what filters claim, some is looked up, and the rest is believed
+ * in the same measure. Where no filter is in memory, a few of the sample are looked up.
  */
 #ifndef PT_COMPACT_ESTIMATE_H
 #define PT_COMPACT_ESTIMATE_H
 
 #include "version/version_find.h"
 
-/* One entry in this many is asked about; chosen by hash bits, so that overwrites of one key agree.
- */
-#define PT_ESTIMATE_SAMPLE 32u
-static inline bool pt_estimate_sampled(uint64_t key_hash)
-{
-    return (key_hash >> 40) % PT_ESTIMATE_SAMPLE == 0;
-}
+typedef struct pt_estimate {
+    const pt_version *version;
+    pt_epoch *epoch;
+    uint32_t sample; /* one in so many is asked for; a power of two */
+    bool any_large;  /* some table has large entries, as far as indexes are loaded */
+    uint64_t claims; /* by filters, so far */
+    /* of these, looked up in their blocks; and found to be there, and no tombstone */
+    double looked_up_bytes, confirmed_bytes;
+} pt_estimate;
 
-/* How many entries a sampled one stands for that an older layer holds; 0: this one is in none, or
- * nothing can tell. May load sections and read blocks. The version is referenced; not inside an
- * epoch. */
-uint64_t pt_estimate_hidden(const pt_version *v, pt_epoch *epoch, pt_slice key, uint64_t key_hash);
+/* The version is referenced and outlives it. `entries`: of what will be asked about, about. */
+void pt_estimate_init(pt_estimate *e, const pt_version *v, pt_epoch *epoch, uint64_t entries);
+/* Bytes on disk that the entry, and those that it stands for, hide in the version; 0: it stands for
+ * none, hides nothing, or nothing can tell. May load sections and read blocks. Not inside an epoch.
+ */
+uint64_t pt_estimate_hidden(pt_estimate *e, const pt_entry *entry, uint64_t key_hash);
 
 #endif

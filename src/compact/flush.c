@@ -10,6 +10,7 @@
 typedef struct run_state {
     pt_flush *f;
     const pt_flush_input *input;
+    pt_estimate estimate;
     pt_prune prune;
     pt_slice last_key; /* of the store */
     bool has_last_key;
@@ -62,6 +63,13 @@ static peat_rc begin_piece(run_state *r, pt_slice key)
     return pt_output_begin_piece(f->slices, &piece);
 }
 
+/* So many bytes, of this slice or below it, will go when it is merged into the bottom run. */
+static void charge(run_state *r, uint64_t bytes)
+{
+    pt_output_piece(r->f->slices)->obsolete_bytes += bytes;
+    r->f->obsolete_bytes += bytes;
+}
+
 static peat_rc add_slice_entry(run_state *r, const pt_entry *e, uint64_t hash)
 {
     peat_rc rc = PEAT_OK;
@@ -69,10 +77,10 @@ static peat_rc add_slice_entry(run_state *r, const pt_entry *e, uint64_t hash)
         (r->partition_upper.data != NULL && pt_slice_compare(e->key, r->partition_upper) >= 0))
         TRY(begin_piece(r, e->key));
     TRY(pt_output_add(r->f->slices, e, hash));
-    if (pt_estimate_sampled(hash))
-        pt_output_piece(r->f->slices)->obsolete_bytes +=
-            pt_estimate_hidden(r->f->version, r->input->epoch, e->key, hash) *
-            (e->key.size + e->value.size);
+    charge(r, pt_estimate_hidden(&r->estimate, e, hash));
+    /* tombstones, and what is there for a snapshot only, are to go themselves */
+    if (r->prune.needed_by_snapshot)
+        charge(r, e->key.size + e->value.size);
 out:
     return rc;
 }
@@ -114,6 +122,7 @@ peat_rc pt_flush_run(pt_flush *f, const pt_work_context *ctx, const pt_version *
     run_state r = {.f = f, .input = input, .partition = SIZE_MAX};
     r.has_last_key = pt_version_last_key(version, &r.last_key);
     pt_prune_init(&r.prune, ctx->env, ctx->snapshots, ctx->snapshot_count, false);
+    pt_estimate_init(&r.estimate, version, input->epoch, input->count);
     peat_rc rc = pt_iter_first(input->entries);
     while (rc == PEAT_OK) {
         TRY(flush_entry(&r, input->entries->at));

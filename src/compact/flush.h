@@ -16,11 +16,13 @@ typedef struct pt_flush {
     pt_output *slices;         /* NULL: none */
     pt_output *appended;       /* NULL: none */
     uint64_t dropped_bytes;
+    uint64_t obsolete_bytes; /* that can go now, in it and below it, estimated */
 } pt_flush;
 
 typedef struct pt_flush_input {
     pt_iter *entries; /* of the memtable, all versions */
     uint64_t seq_first, seq_last;
+    uint64_t count;  /* of entries, about */
     uint64_t bytes;  /* keys and values, about */
     pt_epoch *epoch; /* for asking the layers below whether they hold a key */
 } pt_flush_input;

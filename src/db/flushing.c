@@ -32,6 +32,7 @@ static peat_rc run_flush(pt_store *s, const pt_view *v, pt_mem *m, pt_flush *ret
     pt_flush_input input = {.entries = entries,
                             .seq_first = m->seq_first,
                             .seq_last = m->seq_last,
+                            .count = stats.entries,
                             .bytes = stats.key_bytes + stats.value_bytes,
                             .epoch = &s->epoch};
     TRY(pt_flush_run(ret_flush, ctx, v->version, &input));

@@ -156,6 +156,15 @@ typedef struct pt_find_result {
 void pt_table_prefetch(const pt_table *t, uint64_t key_hash);
 bool pt_table_may_contain(const pt_table *t, uint64_t key_hash);
 
+/* What an entry takes on disk, about: the mean of a block. A large block's is that of its one entry.
+ * 0 when the index is not loaded. Inside an epoch. */
+uint64_t pt_table_entry_bytes(const pt_table *t, uint32_t block);
+/* There are such blocks, as far as the index is loaded. Inside an epoch. */
+bool pt_table_has_large(const pt_table *t);
+/* The key, if the table has it, is one of those that have a large block for themselves: index,
+ * filter and locator say so as far as they are loaded. Inside an epoch. */
+bool pt_table_large_at(const pt_table *t, pt_slice key, uint64_t key_hash);
+
 /* `held` (may be NULL): the block that the last call for the same key and seq_max asked for, with
  * its number; used instead of a resident one. Inside an epoch. Uses the index with the locator, or
  * else with the filter; the key of the result is the caller's. */

@@ -49,6 +49,36 @@ bool pt_table_may_contain(const pt_table *t, uint64_t key_hash)
     return d == NULL || pt_filter_may_contain(&d->view.filter, key_hash);
 }
 
+/* ---- what an entry takes ---- */
+
+uint64_t pt_table_entry_bytes(const pt_table *t, uint32_t block)
+{
+    uint64_t offset;
+    size_t size;
+    const pt_section_data *d = pt_table_section_peek(t, PT_SECTION_INDEX);
+    if (d == NULL || block >= t->block_count)
+        return 0;
+    pt_table_extent(t, &d->view.index, block, &offset, &size);
+    uint32_t entries = pt_index_entries_before(&d->view.index, block + 1) -
+                       pt_index_entries_before(&d->view.index, block);
+    return entries > 1 ? size / entries : size;
+}
+
+bool pt_table_has_large(const pt_table *t)
+{
+    const pt_section_data *d = pt_table_section_peek(t, PT_SECTION_INDEX);
+    return d != NULL && d->view.index.large_count != 0;
+}
+
+bool pt_table_large_at(const pt_table *t, pt_slice key, uint64_t key_hash)
+{
+    const pt_section_data *d = pt_table_section_peek(t, PT_SECTION_INDEX);
+    if (d == NULL || d->view.index.large_count == 0 || !pt_table_may_contain(t, key_hash))
+        return false;
+    uint32_t block = pt_index_search(&d->view.index, key);
+    return block < t->block_count && pt_index_large_size(&d->view.index, block) != 0;
+}
+
 /* ---- the machine ---- */
 
 static const uint8_t *block_bytes(const lookup *l, uint32_t block)
