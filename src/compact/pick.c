@@ -21,13 +21,47 @@ static uint64_t total_bytes(const pt_partition *p)
     return p->slice_bytes + p->bottom_bytes;
 }
 
-static double space_score(const pt_partition *p, double space_target)
+/* Of what the bottom run keeps for snapshots, what none of those that are open needs. */
+static uint64_t releasable_bytes(const pt_partition *p, uint64_t oldest_snapshot)
 {
-    uint64_t total = total_bytes(p);
-    /* what the bottom run keeps for snapshots is no debt: a merge would not free it */
-    uint64_t obsolete = pt_min_u64(p->slice_obsolete_bytes, total);
-    double allowed = (space_target - 1.0) * (double)(total - obsolete);
-    return obsolete == 0 ? 0.0 : (double)obsolete / (allowed + 1.0);
+    uint64_t n = 0;
+    if (p->obsolete_bytes == p->slice_obsolete_bytes)
+        return 0;
+    for (size_t i = 0; i < p->bottom_count; i++)
+        if (p->bottom[i].tref->meta->seq_max <= oldest_snapshot)
+            n += p->bottom[i].obsolete_bytes;
+    return n;
+}
+
+/* Merged away, it frees so much; what is kept for a snapshot is no debt. */
+static uint64_t obsolete_bytes(const pt_partition *p, const pt_pick_options *o)
+{
+    uint64_t n = p->slice_obsolete_bytes + releasable_bytes(p, o->oldest_snapshot);
+    return pt_min_u64(n, total_bytes(p));
+}
+
+/* This partition's share of what merges of others have left behind in the files of its slices:
+ * the fewer it shares them with, the larger, so that the last ones go first. */
+static uint64_t stranded_bytes(const pt_partition *p)
+{
+    double n = 0;
+    for (size_t i = 0; i < p->slice_count; i++) {
+        const pt_tref *t = p->slices[i].tref;
+        uint64_t blocks = t->meta->section[PT_SECTION_INDEX].offset;
+        uint64_t live = atomic_load_explicit(&t->live_bytes, memory_order_relaxed);
+        if (live != 0 && live < blocks)
+            n += (double)(blocks - live) * (double)p->slices[i].bytes / (double)live;
+    }
+    return (uint64_t)n;
+}
+
+/* So little is not worth a merge: a 32nd of a partition, 256 KiB at most. */
+#define SLACK_BYTES_MAX ((uint64_t)256 << 10)
+
+static double allowed_bytes(double live, const pt_pick_options *o)
+{
+    uint64_t slack = pt_min_u64(o->partition_bytes / 32, SLACK_BYTES_MAX);
+    return (o->space_target - 1.0) * live + (double)slack + 1.0;
 }
 
 static double read_score(const pt_partition *p, size_t slices_max)
@@ -49,13 +83,6 @@ static double held_score(const pt_partition *p, uint64_t held_bytes_max)
     return held_bytes_max != 0 ? (double)held / (double)held_bytes_max : 0.0;
 }
 
-static double score_of(const pt_partition *p, const pt_pick_options *o)
-{
-    double s = space_score(p, o->space_target), r = read_score(p, o->slices_max);
-    double h = held_score(p, o->held_bytes_max);
-    return s > r ? (s > h ? s : h) : (r > h ? r : h);
-}
-
 static bool in_range(const pt_version *v, const pt_pick_options *o, size_t i)
 {
     pt_slice upper = pt_version_upper(v, i);
@@ -64,22 +91,53 @@ static bool in_range(const pt_version *v, const pt_pick_options *o, size_t i)
     return upper.data == NULL || pt_slice_compare(upper, o->lower) > 0;
 }
 
-/* The worst partition's score; its index, or SIZE_MAX when none may be touched. */
-static double worst(const pt_version *v, const pt_pick_options *o, size_t *ret_at)
+/* What is due: by slices that reads ask or merges hold, and by space. */
+typedef struct debts {
+    double read;    /* 1: due */
+    size_t read_at; /* SIZE_MAX: none may be touched */
+    double space;   /* of the whole store; 1: due */
+    size_t space_at;
+    double gain; /* what a merge there frees for each byte it writes; 1: due by itself */
+} debts;
+
+static void weigh_read(const pt_partition *p, const pt_pick_options *o, size_t at, debts *d)
 {
-    double most = -1.0;
-    *ret_at = SIZE_MAX;
+    double r = read_score(p, o->slices_max), h = held_score(p, o->held_bytes_max);
+    double score = r > h ? r : h;
+    if (d->read_at == SIZE_MAX || score > d->read) {
+        d->read = score;
+        d->read_at = at;
+    }
+}
+
+static void weigh_space(const pt_partition *p, const pt_pick_options *o, size_t at, double freed,
+                        debts *d)
+{
+    uint64_t slack = pt_min_u64(o->partition_bytes / 32, SLACK_BYTES_MAX);
+    double written = (double)(total_bytes(p) - obsolete_bytes(p, o)) + (double)slack + 1.0;
+    if (freed > 0 && (d->space_at == SIZE_MAX || freed / written > d->gain)) {
+        d->gain = freed / written;
+        d->space_at = at;
+    }
+}
+
+static debts weigh(const pt_version *v, const pt_pick_options *o)
+{
+    debts d = {.read_at = SIZE_MAX, .space_at = SIZE_MAX};
+    double live = 0, freed = 0;
     for (size_t i = 0; i < v->count; i++) {
         const pt_partition *p = v->partitions[i];
+        uint64_t obsolete = obsolete_bytes(p, o);
+        live += (double)(total_bytes(p) - obsolete);
         if (claimed(o, p) || !in_range(v, o, i))
             continue;
-        double score = score_of(p, o);
-        if (score > most) {
-            most = score;
-            *ret_at = i;
-        }
+        double frees = (double)(obsolete + stranded_bytes(p));
+        freed += frees;
+        weigh_read(p, o, i, &d);
+        weigh_space(p, o, i, frees, &d);
     }
-    return most;
+    d.space = freed / allowed_bytes(live, o);
+    return d;
 }
 
 /* From the newest slice on, as many as are of the same order of size, and of so many entries. */
@@ -198,41 +256,59 @@ static bool crumbs(const pt_partition *p, const pt_pick_options *o)
     return p->bottom_count >= 8 && p->bottom_count > 4 * needed;
 }
 
-/* The bottom run keeps versions or tombstones that no snapshot needs any more. */
-static bool leftovers(const pt_partition *p, const pt_pick_options *o)
+static bool wants_settling(const pt_partition *p, const pt_pick_options *o)
 {
-    for (size_t i = 0; i < p->bottom_count; i++)
-        if (p->bottom[i].obsolete_bytes != 0 &&
-            p->bottom[i].tref->meta->seq_max <= o->oldest_snapshot)
-            return true;
-    return false;
+    return p->slice_count != 0 || crumbs(p, o) || releasable_bytes(p, o->oldest_snapshot) != 0;
 }
 
+/* The one that is settled by writing least. */
 static bool pick_idle(const pt_version *v, const pt_pick_options *o, pt_merge_pick *pick)
 {
+    size_t at = SIZE_MAX;
+    uint64_t least = UINT64_MAX;
     for (size_t i = 0; i < v->count; i++) {
         const pt_partition *p = v->partitions[i];
-        if (claimed(o, p) || !in_range(v, o, i) ||
-            (p->slice_count == 0 && !crumbs(p, o) && !leftovers(p, o)))
+        if (claimed(o, p) || !in_range(v, o, i) || !wants_settling(p, o))
             continue;
-        pick_bottom(v, o, i, pick);
-        return true;
+        uint64_t writes = total_bytes(p) - obsolete_bytes(p, o);
+        if (writes <= o->idle_bytes_max && writes < least) {
+            least = writes;
+            at = i;
+        }
     }
-    return false;
+    if (at == SIZE_MAX)
+        return false;
+    pick_bottom(v, o, at, pick);
+    pick->idle = true;
+    pick->idle_bytes = least;
+    return true;
+}
+
+static bool pick_read(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
+{
+    const pt_partition *p = v->partitions[at];
+    if (p->slice_count == 0)
+        return false;
+    bool heavy = p->slice_bytes >= p->bottom_bytes || held_score(p, o->held_bytes_max) >= 1.0;
+    if (heavy || !pick_mid(v, o, at, pick))
+        pick_bottom(v, o, at, pick);
+    return true;
 }
 
 pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *ret_pick)
 {
-    size_t at;
-    double score = worst(v, o, &at);
-    if (at != SIZE_MAX && score >= 1.0) {
-        const pt_partition *p = v->partitions[at];
-        bool space = space_score(p, o->space_target) >= 1.0 && p->slice_count != 0;
-        bool heavy = p->slice_bytes >= p->bottom_bytes || held_score(p, o->held_bytes_max) >= 1.0;
-        if (p->slice_count != 0 && (space || heavy || !pick_mid(v, o, at, ret_pick)))
-            pick_bottom(v, o, at, ret_pick);
-        if (p->slice_count != 0)
-            return PT_UNIT_MERGE;
+    debts d = weigh(v, o);
+    bool space = d.space_at != SIZE_MAX && (d.space >= 1.0 || d.gain >= 1.0);
+    bool read = d.read_at != SIZE_MAX && d.read >= 1.0;
+    if (space && (!read || d.space >= d.read)) {
+        pick_bottom(v, o, d.space_at, ret_pick);
+        return PT_UNIT_MERGE;
+    }
+    if (read && pick_read(v, o, d.read_at, ret_pick))
+        return PT_UNIT_MERGE;
+    if (space) {
+        pick_bottom(v, o, d.space_at, ret_pick);
+        return PT_UNIT_MERGE;
     }
     pt_unit shape = pt_pick_shape(v, o, ret_pick);
     if (shape != PT_UNIT_NONE)
@@ -242,19 +318,29 @@ pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *re
 
 double pt_pick_pressure(const pt_version *v, const pt_pick_options *o)
 {
-    size_t at;
-    double score = worst(v, o, &at);
-    return score < 0 ? 0 : score;
+    debts d = weigh(v, o);
+    return d.space > d.read ? d.space : d.read;
 }
 
 uint64_t pt_pick_space_debt(const pt_version *v, double space_target)
 {
-    double debt = 0;
+    double obsolete = 0, total = 0;
     for (size_t i = 0; i < v->count; i++) {
         const pt_partition *p = v->partitions[i];
-        double obsolete = (double)pt_min_u64(p->obsolete_bytes, total_bytes(p));
-        double allowed = (space_target - 1.0) * ((double)total_bytes(p) - obsolete);
-        debt += obsolete > allowed ? obsolete - allowed : 0;
+        obsolete += (double)pt_min_u64(p->obsolete_bytes, total_bytes(p));
+        total += (double)total_bytes(p);
     }
-    return (uint64_t)debt;
+    double allowed = (space_target - 1.0) * (total - obsolete);
+    return obsolete > allowed ? (uint64_t)(obsolete - allowed) : 0;
+}
+
+bool pt_pick_held_back(const pt_version *v, uint64_t oldest_snapshot)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        const pt_partition *p = v->partitions[i];
+        uint64_t kept = p->obsolete_bytes - p->slice_obsolete_bytes;
+        if (kept != releasable_bytes(p, oldest_snapshot))
+            return true;
+    }
+    return false;
 }

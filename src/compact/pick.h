@@ -2,8 +2,9 @@
 /*
  * pick.h - choose: which unit of background work is due. A pure function of a version and options.
  *
- * Space debt: a bottom merge is due when a partition's obsolete bytes exceed its share of the space
- * target. Read debt: something is due when a get has to ask too many slices; a mid merge when the
+ * Space debt: when the store's obsolete bytes exceed what the space target allows, the partition in
+ * which a merge frees most for what it writes is due; one where it frees more than it writes always
+ * is. So what is deleted in order of age goes at almost no cost. Read debt: something is due when a get has to ask too many slices; a mid merge when the
  * slices are small beside the bottom run (tiered, after Dostoevsky's lazy leveling), a bottom merge
  * when they outweigh it. Idle: any partition with more than one run is due.
  */
@@ -19,9 +20,10 @@ typedef struct pt_pick_options {
     size_t slices_max; /* a partition with more is due */
     /* A merge holds one entry of each slice: beyond so many bytes of these it is due. 0: any. */
     uint64_t held_bytes_max;
-    bool idle; /* settle */
-    uint64_t
-        oldest_snapshot; /* what bottom runs kept for older ones can go; UINT64_MAX: none is open */
+    bool idle;               /* settle */
+    uint64_t idle_bytes_max; /* what a merge that only idleness asks for may write, about */
+    /* what bottom runs kept for older ones can go; UINT64_MAX: none is open */
+    uint64_t oldest_snapshot;
     /* partitions some other unit works on, or that are not to be touched */
     const uint64_t *claimed;
     size_t claimed_count;
@@ -42,10 +44,13 @@ pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *re
 /* The changes of the manifest alone: SPLIT, UNITE or NONE. */
 pt_unit pt_pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pick *ret_pick);
 
-/* Above 1: how much too much there is of the worse debt in the worst partition that is not claimed.
- */
+/* Above 1: how much too much there is of the worst debt, without what is claimed: that is being
+ * worked off. */
 double pt_pick_pressure(const pt_version *v, const pt_pick_options *o);
-/* Bytes of obsolete data above what the target allows, all partitions. */
+/* Bytes of obsolete data above what the target allows, and of all that a bottom run keeps for
+ * snapshots. */
 uint64_t pt_pick_space_debt(const pt_version *v, double space_target);
+/* Bottom runs keep something that a snapshot older than theirs is still open for. */
+bool pt_pick_held_back(const pt_version *v, uint64_t oldest_snapshot);
 
 #endif

@@ -56,6 +56,7 @@ static void wish_options(pt_store *s, const pt_version *v, const pt_wish *wish,
 {
     pt_pick_options_init(s, v, ret_options);
     ret_options->idle = wish->idle;
+    ret_options->idle_bytes_max = UINT64_MAX;
     ret_options->lower = wish->lower;
     ret_options->upper = wish->upper;
     ret_options->oldest_snapshot = pt_snapshot_oldest(s);

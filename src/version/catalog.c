@@ -54,8 +54,10 @@ static void swap_log_ends(pt_draft *d, pt_catalog *c)
 
 static void count_layers(const pt_layer *layers, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         layers[i].tref->layers++;
+        layers[i].tref->live_sum += layers[i].bytes;
+    }
 }
 
 /* Step 4; also the size a snapshot of the state would have, roughly. */
@@ -63,7 +65,7 @@ static void bury(pt_catalog *c)
 {
     size_t kept = 0, layers = 0;
     for (size_t i = 0; i < c->table_count; i++)
-        c->tables[i]->layers = 0;
+        c->tables[i]->layers = c->tables[i]->live_sum = 0;
     for (size_t i = 0; i < c->version->count; i++) {
         pt_partition *p = c->version->partitions[i];
         count_layers(p->slices, p->slice_count);
@@ -73,9 +75,11 @@ static void bury(pt_catalog *c)
     for (size_t i = 0; i < c->table_count; i++) {
         pt_tref *t = c->tables[i];
         if (t->layers != 0) {
+            atomic_store_explicit(&t->live_bytes, t->live_sum, memory_order_relaxed);
             c->tables[kept++] = t;
             continue;
         }
+        atomic_fetch_add_explicit(&t->shelf->dead_bytes, t->meta->file_bytes, memory_order_relaxed);
         atomic_store(&t->dead, true);
         pt_tref_unref(t);
     }

@@ -37,7 +37,10 @@ static void close_table(pt_shelf *shelf, pt_tref *t, bool remove)
 {
     char name[PT_TABLE_NAME_SIZE];
     pt_table_name(t->meta->file_number, name);
-    remove = remove && atomic_load(&t->dead);
+    bool dead = atomic_load(&t->dead);
+    remove = remove && dead;
+    if (dead)
+        atomic_fetch_sub_explicit(&shelf->dead_bytes, t->meta->file_bytes, memory_order_relaxed);
     pt_cache_detach(shelf->cache, t->source);
     pt_table_free(t->table);
     pt_free(shelf->env, t);
@@ -63,6 +66,14 @@ size_t pt_shelf_sweep(pt_shelf *shelf)
         close_table(shelf, t, remove);
         n++;
     }
+}
+
+bool pt_shelf_has_trash(pt_shelf *shelf)
+{
+    pt_mutex_lock(&shelf->mu);
+    bool any = shelf->trash != NULL;
+    pt_mutex_unlock(&shelf->mu);
+    return any;
 }
 
 static size_t load_size(void *ctx, uint32_t block)

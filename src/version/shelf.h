@@ -36,6 +36,7 @@ typedef struct pt_shelf {
     atomic_bool letting_go;
     size_t hand;
     _Atomic uint64_t left_bytes; /* of sections, when that was done last; a hint */
+    _Atomic uint64_t dead_bytes; /* of files that go once their last reader has left */
     /* guarded by mu */
     pt_mutex mu;
     pt_tref *trash;
@@ -51,7 +52,10 @@ struct pt_tref {
     pt_block_source *source; /* the cache's view of it */
     const pt_table_meta *meta;
     pt_shelf *shelf;
-    uint64_t layers; /* of the current version; the catalog's */
+    uint64_t layers, live_sum; /* of the current version; the catalog's */
+    /* of the current version's layers in it; set by the catalog, read as a hint. Less than the
+     * blocks take: merges have left parts of a slice file behind. */
+    _Atomic uint64_t live_bytes;
     pt_tref *next;   /* in the trash */
 };
 
@@ -61,6 +65,8 @@ void pt_shelf_init(pt_shelf *shelf, const pt_env *env, pt_dir *dir, pt_sink *sin
 void pt_shelf_done(pt_shelf *shelf);
 /* Not from inside an epoch. Returns how many tables were closed. */
 size_t pt_shelf_sweep(pt_shelf *shelf);
+/* There is something to sweep. */
+bool pt_shelf_has_trash(pt_shelf *shelf);
 void pt_shelf_stop_removing(pt_shelf *shelf);
 
 /* One reference. No I/O. */
