@@ -3,6 +3,7 @@
  * flushing.c - the oldest immutable memtable becomes tables; one flush at a time (flush_mu).
  */
 #include "db/outcome.h"
+#include "db/quiet.h"
 
 static pt_mem *oldest_immutable(const pt_view *v)
 {
@@ -41,8 +42,10 @@ out:
     return rc;
 }
 
-static void count_flush(pt_store *s, const pt_flush *f)
+static void count_flush(pt_store *s, const pt_flush *f, const pt_mem *m)
 {
+    pt_memtable_stats stats = pt_memtable_get_stats(m->table);
+    pt_quiet_found(s, stats.entries, stats.key_bytes + stats.value_bytes, f->obsolete_bytes);
     pt_mutex_lock(&s->work_mu);
     s->work.flushes++;
     s->work.appends += f->appended != NULL;
@@ -87,7 +90,7 @@ peat_rc pt_work_flush(pt_store *s, bool *ret_did)
     TRY(pt_sink_fenced(&s->sink));
     TRY(run_flush(s, v, m, &flush, &ctx, &snapshots));
     TRY(pt_install_flush(s, &flush, m));
-    count_flush(s, &flush);
+    count_flush(s, &flush, m);
 out:
     ended = (flush_end){.did = m != NULL,
                         .bytes_in = m != NULL ? mem_bytes(m) : 0,

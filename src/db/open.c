@@ -34,6 +34,7 @@ static void init_parts(pt_store *s)
     pt_cond_init(&s->work_cond);
     pt_cond_init(&s->done_cond);
     s->snapshots.next = s->snapshots.prev = &s->snapshots;
+    pt_quiet_init(s);
     s->inline_worker.store = s;
     atomic_store(&s->refs, 1);
 }

@@ -2,6 +2,7 @@
 /*
  * settle.c - background work in a caller's thread: single units, settling, compacting a range.
  */
+#include "db/quiet.h"
 #include "db/store.h"
 #include "db/worker.h"
 
@@ -20,11 +21,17 @@ static peat_rc unit_inline(pt_store *s, const pt_wish *wish, bool *ret_did)
 
 peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did)
 {
-    pt_wish w = {.idle = idle};
+    pt_wish w = {.idle = idle, .idle_bytes_max = UINT64_MAX};
+    uint64_t change;
     *ret_did = false;
     if (s->settings.read_only)
         return PEAT_READ_ONLY;
-    return unit_inline(s, &w, ret_did);
+    pt_work_sweep(s);
+    peat_rc rc = unit_inline(s, &w, ret_did);
+    if (rc != PEAT_OK || *ret_did)
+        return rc;
+    (void)pt_quiet_look(s, &change);
+    return pt_quiet_rotate(s) == 0 ? unit_inline(s, &w, ret_did) : PEAT_OK;
 }
 
 /* A write of more than this does a step for each so many bytes. */
@@ -103,7 +110,7 @@ static peat_rc settle_range(pt_store *s, const pt_wish *w, uint64_t deadline_ns,
 
 peat_rc pt_store_settle(pt_store *s, uint64_t timeout_ms)
 {
-    pt_wish w = {.idle = true};
+    pt_wish w = {.idle = true, .idle_bytes_max = UINT64_MAX};
     uint64_t now = s->env->now_ns(s->env->ctx);
     uint64_t deadline =
         timeout_ms < (UINT64_MAX - now) / 1000000 ? now + timeout_ms * 1000000 : UINT64_MAX;
@@ -123,7 +130,7 @@ peat_rc pt_store_settle(pt_store *s, uint64_t timeout_ms)
 
 peat_rc pt_store_compact(pt_store *s, pt_slice lower, pt_slice upper, const peat_progress *progress)
 {
-    pt_wish w = {.idle = true, .lower = lower, .upper = upper};
+    pt_wish w = {.idle = true, .idle_bytes_max = UINT64_MAX, .lower = lower, .upper = upper};
     peat_rc rc = pt_store_flush(s);
     if (rc == PEAT_OK)
         rc = settle_range(s, &w, UINT64_MAX, progress);

@@ -42,6 +42,7 @@ void pt_snapshot_link_remove(pt_store *s, pt_snapshot_link *link)
     link->next->prev = link->prev;
     s->snapshot_count--;
     pt_mutex_unlock(&s->snapshot_mu);
+    pt_work_released(s);
 }
 
 peat_rc pt_snapshot_list(pt_store *s, uint64_t **ret_seqs, size_t *ret_count)

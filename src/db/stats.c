@@ -85,7 +85,8 @@ static void add_catalog(pt_store *s, peat_statistics *r)
     uint64_t manifest = pt_manifest_bytes(c->manifest);
     r->manifest_bytes_written = pt_manifest_written_bytes(c->manifest);
     uint64_t layers = r->bottom_bytes + r->mid_bytes + r->fresh_bytes;
-    r->other_bytes = manifest + PT_SUPERBLOCK_FILE_BYTES + (files > layers ? files - layers : 0);
+    r->other_bytes = manifest + PT_SUPERBLOCK_FILE_BYTES + (files > layers ? files - layers : 0) +
+                     atomic_load_explicit(&s->shelf.dead_bytes, memory_order_relaxed);
     r->disk_bytes = layers + r->log_bytes + r->other_bytes;
 }
 

@@ -22,6 +22,7 @@
 #include "compact/merge.h"
 #include "compact/pick.h"
 #include "db/empty_ranges.h"
+#include "db/quiet.h"
 #include "db/view.h"
 #include "db/worker.h"
 #include "log/log.h"
@@ -159,13 +160,17 @@ struct pt_store {
     pt_cond work_cond;  /* something to do */
     pt_cond done_cond;  /* something was done */
     pt_work_state work; /* guarded by work_mu */
+    pt_quiet quiet;     /* guarded by work_mu */
     pt_worker *workers;
     size_t worker_count;
 
     _Atomic uint64_t pace_ns_per_kib; /* what a committer owes; pace.c */
-    _Atomic uint64_t last_write_ns;   /* when a thread last saw the published sequence move */
-    atomic_bool inline_due;           /* no threads: the next committers do a step each */
-    atomic_uint sleepers;             /* threads that wait without a timeout: a write wakes them */
+    /* set by a thread that goes to sleep while readers hold back what could go: who ends a read
+     * wakes it. seq_cst with the reader's unlinking and its load of this. */
+    atomic_bool held_back;
+    _Atomic uint64_t held_seq; /* the oldest snapshot then */
+    atomic_bool inline_due;    /* no threads: the next committers do a step each */
+    atomic_uint sleepers;      /* threads that wait without a timeout: a write wakes them */
     _Atomic uint64_t unsynced_since_ns; /* 0: nothing to sync */
 };
 
@@ -234,6 +239,10 @@ peat_rc pt_work_flush(pt_store *s, bool *ret_did) PT_MUST_USE;
 peat_rc pt_workers_start(pt_store *s) PT_MUST_USE;
 void pt_workers_stop(pt_store *s);
 void pt_work_wake(pt_store *s);
+/* A reader has let go of what it held: wakes the background when that was what it waits for. */
+void pt_work_released(pt_store *s);
+/* Closes tables, and removes files, that the last reader has let go of. */
+void pt_work_sweep(pt_store *s);
 /* One unit in the calling thread; *ret_did false: nothing to do. */
 peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did) PT_MUST_USE;
 /* A step of work for committers of a store without threads, or some after a write of many bytes. */

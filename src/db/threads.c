@@ -4,11 +4,14 @@
  * idleness. A store that has nothing to do, and has settled and synced, waits without a timeout: it
  * uses no CPU at all.
  */
+#include "db/quiet.h"
 #include "db/store.h"
 #include "db/worker.h"
 
-/* Without a write for this long a store is idle and begins to settle. */
-#define IDLE_NS ((uint64_t)500 * 1000 * 1000)
+/* While something waits for patience or credit, or for a reader without locks to leave. */
+#define REST_NS_MIN  ((uint64_t)1000 * 1000 * 1000)
+#define REST_NS_MAX  ((uint64_t)10 * 1000 * 1000 * 1000)
+#define LIMBO_NS_MAX ((uint64_t)100 * 1000 * 1000)
 
 static uint64_t now_ns(pt_store *s)
 {
@@ -60,29 +63,6 @@ static bool prepare_log(pt_store *s)
     return pt_log_prepare(s->log, &did) == PEAT_OK && did;
 }
 
-/* Committers keep no clock; the threads look whether the published sequence has moved. */
-static uint64_t idle_in(pt_worker *w)
-{
-    pt_store *s = w->store;
-    uint64_t seq = atomic_load(&s->seq_published);
-    if (seq != w->seen_seq)
-        atomic_store(&s->last_write_ns, now_ns(s));
-    w->seen_seq = seq;
-    uint64_t last = atomic_load_explicit(&s->last_write_ns, memory_order_relaxed), now = now_ns(s);
-    return now >= last + IDLE_NS ? 0 : last + IDLE_NS - now;
-}
-
-/* The active memtable of an idle store is flushed as well, when it holds enough to be worth a file;
- * a handful of records stays in the log. */
-static void flush_when_idle(pt_store *s)
-{
-    pt_view *v = pt_store_view(s);
-    pt_memtable_stats stats = pt_memtable_get_stats(v->active->table);
-    pt_view_unref(v);
-    if (stats.key_bytes + stats.value_bytes >= s->settings.memtable_bytes / 64)
-        (void)!pt_store_rotate(s, false); /* no memory, or others wait: then it stays where it is */
-}
-
 /* False: the worker is to end. */
 static bool goes_on(pt_store *s, uint64_t *ret_signals)
 {
@@ -127,32 +107,87 @@ static void wait_for_work(pt_worker *w, uint64_t signals, uint64_t timeout_ns)
     pt_mutex_unlock(&s->work_mu);
 }
 
+void pt_work_sweep(pt_store *s)
+{
+    pt_epoch_collect(&s->epoch);
+    if (pt_shelf_has_trash(&s->shelf))
+        pt_shelf_sweep(&s->shelf);
+}
+
+void pt_work_released(pt_store *s)
+{
+    /* seq_cst: see note_held_back */
+    if (PT_LIKELY(!atomic_load(&s->held_back)) || atomic_load(&s->closed))
+        return;
+    if (pt_snapshot_oldest(s) <= atomic_load(&s->held_seq) && !pt_shelf_has_trash(&s->shelf))
+        return;
+    if (atomic_exchange(&s->held_back, false))
+        pt_work_wake(s);
+}
+
+/* Before it looks, so that a reader who leaves meanwhile wakes us: `held_back` is set, then the
+ * list is read; the reader leaves the list, then reads `held_back`. */
+static void note_held_back(pt_store *s, const pt_version *v)
+{
+    atomic_store(&s->held_back, true);
+    uint64_t oldest = pt_snapshot_oldest(s);
+    atomic_store(&s->held_seq, oldest);
+    uint64_t dead = atomic_load_explicit(&s->shelf.dead_bytes, memory_order_relaxed);
+    if (dead == 0 && !pt_pick_held_back(v, oldest))
+        atomic_store(&s->held_back, false);
+}
+
+/* Nothing may be done now. How long until something may, though nobody writes. */
+static uint64_t rest(pt_worker *w)
+{
+    pt_store *s = w->store;
+    pt_wish all = {.idle = true, .idle_bytes_max = UINT64_MAX};
+    bool unsettled = pt_work_due(s, &all);
+    pt_view *v = pt_store_view(s);
+    if (w->first)
+        note_held_back(s, v->version);
+    if (!unsettled && v->immutable_count == 0)
+        pt_quiet_settled(s);
+    pt_view_unref(v);
+    if (atomic_load(&s->epoch.limbo_count) != 0)
+        return LIMBO_NS_MAX;
+    uint64_t left = pt_max_u64(pt_quiet_patience_left(s), REST_NS_MIN);
+    return unsettled ? pt_min_u64(left, REST_NS_MAX) : UINT64_MAX;
+}
+
+/* What only the first thread does, for all. Returns how long the memtable may wait. */
+static uint64_t first_of_all(pt_store *s, pt_tempo tempo, bool synced)
+{
+    if (tempo == PT_TEMPO_STILL && synced)
+        promise_when_quiet(s);
+    return pt_quiet_rotate(s);
+}
+
 /* One round; returns how long to wait before the next. */
 static uint64_t round_of_work(pt_worker *w)
 {
     pt_store *s = w->store;
-    uint64_t sync_in = w->first ? sync_due(s) : UINT64_MAX;
-    uint64_t wait = back_off(s);
+    w->seen_seq = atomic_load(&s->seq_published);
+    uint64_t sync_in = w->first ? sync_due(s) : UINT64_MAX, change, wait = back_off(s);
     if (wait != 0)
         return pt_min_u64(wait, sync_in);
+    pt_work_sweep(s);
     bool busy = w->first && prepare_log(s);
-    uint64_t idle = idle_in(w);
-    if (idle == 0 && w->first && sync_in == UINT64_MAX) {
-        promise_when_quiet(s);
-        flush_when_idle(s);
-    }
+    pt_tempo tempo = pt_quiet_look(s, &change);
+    if (w->first)
+        sync_in = pt_min_u64(sync_in, first_of_all(s, tempo, sync_in == UINT64_MAX));
     pt_worker_outcome outcome;
-    peat_rc rc = pt_worker_step(w, idle == 0, &outcome);
+    peat_rc rc = pt_worker_step(w, tempo != PT_TEMPO_BUSY, &outcome);
     if (outcome != PT_WORKER_NOTHING || busy)
         pt_budget_check(s, NULL);
     if (rc != PEAT_OK)
         return pt_min_u64(back_off(s), sync_in);
     if (outcome != PT_WORKER_NOTHING || busy)
         return 0;
-    if (idle == 0 && w->first)
+    if (tempo == PT_TEMPO_STILL && w->first)
         tell(s, pt_install_empty_log(s));
-    /* nothing is due now; more may be when the store becomes idle */
-    return pt_min_u64(idle == 0 ? UINT64_MAX : idle, sync_in);
+    wait = pt_min_u64(change, sync_in); /* what a store that becomes idle may do */
+    return tempo == PT_TEMPO_BUSY ? wait : pt_min_u64(wait, rest(w));
 }
 
 static void worker_main(void *arg)

@@ -7,8 +7,8 @@
  * until it is installed or given up. A choice is made in the view that is current while work_mu is
  * held: what was unclaimed by then has shown its outcome, so nobody works on what is gone already.
  */
-#include "db/store.h"
 #include "db/outcome.h"
+#include "db/quiet.h"
 #include "db/worker.h"
 
 static void options_with_claims(pt_store *s, pt_pick_options *o, uint64_t *io_claims)
@@ -56,10 +56,9 @@ static void wish_options(pt_store *s, const pt_version *v, const pt_wish *wish,
 {
     pt_pick_options_init(s, v, ret_options);
     ret_options->idle = wish->idle;
-    ret_options->idle_bytes_max = UINT64_MAX;
+    ret_options->idle_bytes_max = wish->idle_bytes_max;
     ret_options->lower = wish->lower;
     ret_options->upper = wish->upper;
-    ret_options->oldest_snapshot = pt_snapshot_oldest(s);
 }
 
 /* Choose, in *ret_view, which is the caller's to unref. What a unit works on is claimed. */
@@ -111,6 +110,9 @@ static peat_rc begin_merge(pt_worker *w, pt_version *v, const pt_merge_pick *pic
     if (rc != PEAT_OK)
         return rc;
     pt_work_context_init(s, v, w->snapshots, count, &w->ctx);
+    w->idle_bytes = pick->idle ? (double)pick->idle_bytes : 0;
+    if (pick->idle)
+        pt_quiet_spend(s, w->idle_bytes);
     rc = pt_merge_new(&w->ctx, v, pick, &w->merge);
     if (rc != PEAT_OK) {
         pt_free(s->env, w->snapshots);
@@ -156,11 +158,16 @@ static void end_merge(pt_worker *w, peat_rc rc)
     pt_mutex_lock(&s->work_mu);
     if (rc == PEAT_OK && w->merge != NULL)
         count_merge(w);
+    if (w->idle_bytes != 0)
+        w->idle_bytes = (double)out - w->idle_bytes; /* what it has written more */
     bool damaged = rc == PEAT_CORRUPT || is_beyond_reading(w, rc);
     if (damaged)
         avoid_claimed(w);
     unclaim(w);
     pt_mutex_unlock(&s->work_mu);
+    if (w->idle_bytes > 0)
+        pt_quiet_spend(s, w->idle_bytes);
+    w->idle_bytes = 0;
     pt_merge_free(w->merge);
     pt_free(s->env, w->snapshots);
     w->merge = NULL;
@@ -242,7 +249,7 @@ bool pt_work_due(pt_store *s, const pt_wish *wish)
 
 peat_rc pt_worker_step(pt_worker *w, bool idle, pt_worker_outcome *ret_outcome)
 {
-    pt_wish wish = {.idle = idle};
+    pt_wish wish = {.idle = idle, .idle_bytes_max = idle ? pt_quiet_allowance(w->store) : 0};
     return pt_worker_step_for(w, &wish, PT_WORK_STEP_BYTES, ret_outcome);
 }
 

@@ -16,9 +16,10 @@ struct pt_worker {
     pt_work_context ctx; /* of that merge */
     uint64_t *snapshots; /* of that merge; own memory */
     uint64_t started_ns;
+    double idle_bytes; /* what that merge was allowed to write as idle work; 0: it was due */
     uint64_t claimed[PT_MERGE_PARTS_MAX];
     size_t claimed_count;
-    uint64_t seen_seq;       /* published when it last looked: for idleness */
+    uint64_t seen_seq;       /* published when its round began */
     bool first;              /* the one thread that also syncs and settles */
     peat_env_thread *thread; /* NULL: the inline worker */
 };
@@ -32,7 +33,8 @@ typedef enum pt_worker_outcome {
 /* What is asked of the chooser: only what is due, or also what an idle store does, in a range. */
 typedef struct pt_wish {
     bool idle;
-    pt_slice lower, upper; /* upper.data NULL: open */
+    uint64_t idle_bytes_max; /* that a merge may write which is not due */
+    pt_slice lower, upper;   /* upper.data NULL: open */
 } pt_wish;
 
 /* One step of a merge: a few milliseconds. */
@@ -43,7 +45,8 @@ peat_rc pt_worker_step_for(pt_worker *w, const pt_wish *wish, uint64_t bytes,
                            pt_worker_outcome *ret_outcome) PT_MUST_USE;
 /* Asks the chooser, without claiming anything. */
 bool pt_work_due(pt_store *s, const pt_wish *wish);
-/* `idle`: also what only an idle store does. *ret_outcome is set in every case. */
+/* `idle`: also what only an idle store does, within its allowance (quiet.h). *ret_outcome is set in
+ * every case. */
 peat_rc pt_worker_step(pt_worker *w, bool idle, pt_worker_outcome *ret_outcome) PT_MUST_USE;
 /* Gives up the merge under way; its files go. */
 void pt_worker_abandon(pt_worker *w);
