@@ -28,9 +28,9 @@ typedef struct pt_merge_pick {
     pt_merge_kind kind;
     size_t first, count;
     pt_merge_part parts[PT_MERGE_PARTS_MAX];
-    uint64_t bytes;      /* of the inputs */
-    bool idle;           /* not due: only an idle store does it */
-    uint64_t idle_bytes; /* then: what it will write, about */
+    uint64_t bytes;       /* of the inputs */
+    uint64_t write_bytes; /* of the output, about */
+    bool idle;            /* not due: only an idle store does it */
 } pt_merge_pick;
 
 typedef struct pt_merge pt_merge;

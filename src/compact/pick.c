@@ -184,6 +184,7 @@ static bool pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, p
             break;
         pick->parts[pick->count++] = part;
         pick->bytes += bytes;
+        pick->write_bytes += bytes;
         all_entries += entries;
     }
     return true;
@@ -201,6 +202,7 @@ static void pick_bottom(const pt_version *v, const pt_pick_options *o, size_t at
             break;
         pick->parts[pick->count++] = (pt_merge_part){.slice_count = p->slice_count};
         pick->bytes += total_bytes(p);
+        pick->write_bytes += total_bytes(p) - obsolete_bytes(p, o);
     }
 }
 
@@ -280,7 +282,6 @@ static bool pick_idle(const pt_version *v, const pt_pick_options *o, pt_merge_pi
         return false;
     pick_bottom(v, o, at, pick);
     pick->idle = true;
-    pick->idle_bytes = least;
     return true;
 }
 

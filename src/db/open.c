@@ -334,7 +334,7 @@ static bool worth_flushing(pt_store *s)
     pt_memtable_stats stats = pt_memtable_get_stats(v->active->table);
     bool worth = v->immutable_count != 0 || stats.key_bytes + stats.value_bytes > CLOSE_LOG_BYTES;
     pt_view_unref(v);
-    return worth;
+    return worth || pt_quiet_hides_much(s);
 }
 
 static peat_rc make_durable(pt_store *s)
@@ -348,6 +348,8 @@ static peat_rc make_durable(pt_store *s)
         return pt_store_flush(s);
     if (worth_flushing(s))
         rc = pt_store_flush(s);
+    if (rc == PEAT_OK) /* what was not merged now is merged another time */
+        (void)!pt_work_before_close(s);
     if (rc != PEAT_OK && pt_sink_fenced(&s->sink) != PEAT_OK)
         return rc; /* any other failure leaves all of it in the log */
     pt_mutex_lock(&s->commit_mu);

@@ -164,6 +164,17 @@ static bool hides_much(pt_store *s, const pt_memtable_stats *m, const pt_version
     return hidden >= HIDES_BYTES && hidden >= e.bytes / HIDES_PART;
 }
 
+bool pt_quiet_hides_much(pt_store *s)
+{
+    pt_view *v = pt_store_view(s);
+    pt_memtable_stats m = pt_memtable_get_stats(v->active->table);
+    pt_mutex_lock(&s->work_mu);
+    bool much = hides_much(s, &m, v->version);
+    pt_mutex_unlock(&s->work_mu);
+    pt_view_unref(v);
+    return much;
+}
+
 /* Caller holds work_mu. 0: now; else the time to wait. */
 static uint64_t small_in(pt_quiet *q, uint64_t now, double bytes)
 {

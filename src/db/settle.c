@@ -34,6 +34,23 @@ peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did)
     return pt_quiet_rotate(s) == 0 ? unit_inline(s, &w, ret_did) : PEAT_OK;
 }
 
+/* A close waits for this at the most: what is merged is mostly gone. */
+#define CLOSE_WRITE_BYTES_MAX ((uint64_t)8 << 20)
+
+peat_rc pt_work_before_close(pt_store *s)
+{
+    pt_wish due = {0};
+    peat_rc rc = PEAT_OK;
+    uint64_t before = s->work.merge_bytes_written, written = 0; /* no other thread is left */
+    bool did = true;
+    while (rc == PEAT_OK && did && written < CLOSE_WRITE_BYTES_MAX &&
+           pt_work_due_below(s, CLOSE_WRITE_BYTES_MAX - written)) {
+        rc = unit_inline(s, &due, &did);
+        written = s->work.merge_bytes_written - before;
+    }
+    return rc;
+}
+
 /* A write of more than this does a step for each so many bytes. */
 #define BYTES_PER_STEP ((uint64_t)16 << 10)
 

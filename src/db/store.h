@@ -245,6 +245,9 @@ void pt_work_released(pt_store *s);
 void pt_work_sweep(pt_store *s);
 /* One unit in the calling thread; *ret_did false: nothing to do. */
 peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did) PT_MUST_USE;
+/* What is due and costs next to nothing: a store that is opened only for moments, as by a command,
+ * has no other time for it. */
+peat_rc pt_work_before_close(pt_store *s) PT_MUST_USE;
 /* A step of work for committers of a store without threads, or some after a write of many bytes. */
 void pt_work_step_inline(pt_store *s, uint64_t bytes);
 /* Waits for the flush of the oldest immutable memtable, or does it. */

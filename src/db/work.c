@@ -110,7 +110,7 @@ static peat_rc begin_merge(pt_worker *w, pt_version *v, const pt_merge_pick *pic
     if (rc != PEAT_OK)
         return rc;
     pt_work_context_init(s, v, w->snapshots, count, &w->ctx);
-    w->idle_bytes = pick->idle ? (double)pick->idle_bytes : 0;
+    w->idle_bytes = pick->idle ? (double)pick->write_bytes : 0;
     if (pick->idle)
         pt_quiet_spend(s, w->idle_bytes);
     rc = pt_merge_new(&w->ctx, v, pick, &w->merge);
@@ -231,20 +231,35 @@ peat_rc pt_worker_step_for(pt_worker *w, const pt_wish *wish, uint64_t bytes,
     return rc;
 }
 
-/* Asks the chooser, without claiming anything. */
-bool pt_work_due(pt_store *s, const pt_wish *wish)
+/* Without claiming anything. */
+static pt_unit ask(pt_store *s, const pt_wish *wish, pt_merge_pick *ret_pick, bool *ret_claims)
 {
     pt_pick_options options;
-    pt_merge_pick pick;
     uint64_t claims[CLAIMS_MAX];
     pt_view *v = pt_store_view(s);
     wish_options(s, v->version, wish, &options);
     pt_mutex_lock(&s->work_mu);
     options_with_claims(s, &options, claims);
-    bool due = s->work.claimed_count != 0 || pt_pick(v->version, &options, &pick) != PT_UNIT_NONE;
+    pt_unit unit = pt_pick(v->version, &options, ret_pick);
+    *ret_claims = s->work.claimed_count != 0;
     pt_mutex_unlock(&s->work_mu);
     pt_view_unref(v);
-    return due;
+    return unit;
+}
+
+bool pt_work_due(pt_store *s, const pt_wish *wish)
+{
+    pt_merge_pick pick;
+    bool claims;
+    return ask(s, wish, &pick, &claims) != PT_UNIT_NONE || claims;
+}
+
+bool pt_work_due_below(pt_store *s, uint64_t write_bytes_max)
+{
+    pt_wish due = {0};
+    pt_merge_pick pick;
+    bool claims;
+    return ask(s, &due, &pick, &claims) == PT_UNIT_MERGE && pick.write_bytes <= write_bytes_max;
 }
 
 peat_rc pt_worker_step(pt_worker *w, bool idle, pt_worker_outcome *ret_outcome)

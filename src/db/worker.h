@@ -45,6 +45,8 @@ peat_rc pt_worker_step_for(pt_worker *w, const pt_wish *wish, uint64_t bytes,
                            pt_worker_outcome *ret_outcome) PT_MUST_USE;
 /* Asks the chooser, without claiming anything. */
 bool pt_work_due(pt_store *s, const pt_wish *wish);
+/* A merge that is due and writes no more than this, about, is the next thing to do. */
+bool pt_work_due_below(pt_store *s, uint64_t write_bytes_max);
 /* `idle`: also what only an idle store does, within its allowance (quiet.h). *ret_outcome is set in
  * every case. */
 peat_rc pt_worker_step(pt_worker *w, bool idle, pt_worker_outcome *ret_outcome) PT_MUST_USE;
