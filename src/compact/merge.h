@@ -30,7 +30,7 @@ typedef struct pt_merge_pick {
     pt_merge_part parts[PT_MERGE_PARTS_MAX];
     uint64_t bytes;       /* of the inputs */
     uint64_t write_bytes; /* of the output, about */
-    bool idle;            /* not due: only an idle store does it */
+    bool on_credit;       /* only idle_bytes_max of the options allowed it */
 } pt_merge_pick;
 
 typedef struct pt_merge pt_merge;

@@ -263,6 +263,14 @@ static bool wants_settling(const pt_partition *p, const pt_pick_options *o)
     return p->slice_count != 0 || crumbs(p, o) || releasable_bytes(p, o->oldest_snapshot) != 0;
 }
 
+#define IDLE_WRITES_PER_BYTE 8
+
+/* What settling the partition writes is in proportion to what came into it, or goes. */
+static bool pays(const pt_partition *p, const pt_pick_options *o, uint64_t writes)
+{
+    return writes <= IDLE_WRITES_PER_BYTE * (p->slice_bytes + obsolete_bytes(p, o));
+}
+
 /* The one that is settled by writing least. */
 static bool pick_idle(const pt_version *v, const pt_pick_options *o, pt_merge_pick *pick)
 {
@@ -273,7 +281,7 @@ static bool pick_idle(const pt_version *v, const pt_pick_options *o, pt_merge_pi
         if (claimed(o, p) || !in_range(v, o, i) || !wants_settling(p, o))
             continue;
         uint64_t writes = total_bytes(p) - obsolete_bytes(p, o);
-        if (writes <= o->idle_bytes_max && writes < least) {
+        if (writes < least && (writes <= o->idle_bytes_max || pays(p, o, writes))) {
             least = writes;
             at = i;
         }
@@ -281,7 +289,7 @@ static bool pick_idle(const pt_version *v, const pt_pick_options *o, pt_merge_pi
     if (at == SIZE_MAX)
         return false;
     pick_bottom(v, o, at, pick);
-    pick->idle = true;
+    pick->on_credit = !pays(v->partitions[at], o, least);
     return true;
 }
 

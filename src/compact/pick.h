@@ -21,8 +21,8 @@ typedef struct pt_pick_options {
     size_t slices_max; /* a partition with more is due */
     /* A merge holds one entry of each slice: beyond so many bytes of these it is due. 0: any. */
     uint64_t held_bytes_max;
-    bool idle;               /* settle */
-    uint64_t idle_bytes_max; /* what a merge that only idleness asks for may write, about */
+    bool idle; /* settle: where a merge writes at most 8 bytes for each that was written or goes */
+    uint64_t idle_bytes_max; /* and where it writes at most so many, about */
     /* what bottom runs kept for older ones can go; UINT64_MAX: none is open */
     uint64_t oldest_snapshot;
     /* partitions some other unit works on, or that are not to be touched */

@@ -16,18 +16,19 @@
 /* Before anything was timed: a modest disk, 100 MB a second. */
 #define NS_PER_BYTE_GUESS 10.0
 
-#define CREDIT_PER_BYTE 8.0
-/* The trickle: 58 MB an hour; and as much as it may become, which settles a small store at once. */
-#define TRICKLE_BYTES_PER_S ((double)(16 << 10))
-#define TRICKLE_BYTES_MAX   ((double)(4 << 20))
-#define PATIENCE_NS_MIN     (60 * S)
-#define PATIENCE_NS_MAX     (3600 * S)
+/* What is paid from the credit: small flushes, and merges that nothing else allows. It grows with
+ * what is written, and by a trickle of 1 MB an hour. */
+#define CREDIT_PER_BYTE    8.0
+#define CREDIT_BYTES_PER_S 256.0
+#define CREDIT_BYTES_MAX   ((double)(4 << 20))
+#define PATIENCE_NS_MIN    (60 * S)
+#define PATIENCE_NS_MAX    (3600 * S)
 
 /* A memtable of fewer bytes than this part of its size waits longer than half a second. */
 #define SMALL_PART     64u
 #define SMALL_STILL_NS (2 * S)
 /* And so long while writing goes on. */
-#define SMALL_AGE_NS (30 * S)
+#define SMALL_AGE_NS (120 * S)
 /* Each file costs a table's sections, a record of the manifest, and syncs. */
 #define FLUSH_BYTES 16384.0
 /* A memtable that hides this part of the store, and so many bytes, need not wait. */
@@ -38,7 +39,7 @@
 void pt_quiet_init(pt_store *s)
 {
     uint64_t now = s->env->now_ns(s->env->ctx);
-    s->quiet = (pt_quiet){.credit_bytes = TRICKLE_BYTES_MAX,
+    s->quiet = (pt_quiet){.credit_bytes = CREDIT_BYTES_MAX,
                           .looked_ns = now,
                           .still_since_ns = now,
                           .patience_ns = PATIENCE_NS_MIN,
@@ -89,21 +90,15 @@ static uint64_t user_bytes(pt_store *s)
     return n;
 }
 
-static double trickle(const pt_quiet *q, double seconds)
-{
-    double room = TRICKLE_BYTES_MAX - q->credit_bytes, n = seconds * TRICKLE_BYTES_PER_S;
-    return room < 0 ? 0 : n < room ? n : room;
-}
-
 /* Caller holds work_mu. */
 static void take_rate(pt_store *s, uint64_t now, uint64_t bytes, double store)
 {
     pt_quiet *q = &s->quiet;
     double written = (double)(bytes - q->looked_user_bytes), ns = (double)(now - q->looked_ns);
     double per_byte = s->work.ns_per_byte > 0 ? s->work.ns_per_byte : NS_PER_BYTE_GUESS;
-    q->credit_bytes += trickle(q, ns / (double)S) + CREDIT_PER_BYTE * written;
-    if (q->credit_bytes > 2 * store + TRICKLE_BYTES_MAX) /* all of it, and again */
-        q->credit_bytes = 2 * store + TRICKLE_BYTES_MAX;
+    q->credit_bytes += CREDIT_BYTES_PER_S * ns / (double)S + CREDIT_PER_BYTE * written;
+    if (q->credit_bytes > CREDIT_BYTES_MAX)
+        q->credit_bytes = CREDIT_BYTES_MAX;
     bool still = now - q->still_since_ns >= STILL_NS;
     bool slow = written * per_byte * SLOW_PART <= ns;
     q->tempo = still ? PT_TEMPO_STILL : slow ? PT_TEMPO_SLOW : PT_TEMPO_BUSY;
@@ -185,7 +180,7 @@ static uint64_t small_in(pt_quiet *q, uint64_t now, double bytes)
     uint64_t wait = pt_min_u64(wait_still, wait_age);
     double missing = cost - q->credit_bytes;
     if (missing > 0 && now - q->still_since_ns < q->patience_ns)
-        wait = pt_max_u64(wait, (uint64_t)(missing / TRICKLE_BYTES_PER_S * (double)S) + LOOK_NS);
+        wait = pt_max_u64(wait, (uint64_t)(missing / CREDIT_BYTES_PER_S * (double)S) + LOOK_NS);
     if (wait == 0)
         q->credit_bytes -= cost;
     return wait;
@@ -233,7 +228,6 @@ void pt_quiet_found(pt_store *s, uint64_t mem_entries, uint64_t mem_bytes, uint6
     double guess = hidden_if_all(&e, (double)mem_entries, (double)mem_bytes);
     pt_mutex_lock(&s->work_mu);
     pt_quiet *q = &s->quiet;
-    q->credit_bytes += CREDIT_PER_BYTE * (double)hidden_bytes;
     if (guess > HIDES_BYTES) {
         double found = (double)hidden_bytes / guess;
         q->trust = (q->trust + (found > 1 ? 1 : found)) / 2;
@@ -272,18 +266,8 @@ uint64_t pt_quiet_allowance(pt_store *s)
 void pt_quiet_spend(pt_store *s, double bytes)
 {
     pt_mutex_lock(&s->work_mu);
-    s->quiet.credit_bytes -= bytes;
-    if (s->quiet.credit_bytes < 0) {
-        s->quiet.credit_bytes = 0;
-        s->quiet.indulged = true;
-    }
-    pt_mutex_unlock(&s->work_mu);
-}
-
-void pt_quiet_settled(pt_store *s)
-{
-    pt_mutex_lock(&s->work_mu);
-    if (s->quiet.credit_bytes > TRICKLE_BYTES_MAX)
-        s->quiet.credit_bytes = TRICKLE_BYTES_MAX;
+    pt_quiet *q = &s->quiet;
+    q->indulged = q->indulged || bytes > q->credit_bytes;
+    q->credit_bytes = bytes < q->credit_bytes ? q->credit_bytes - bytes : 0;
     pt_mutex_unlock(&s->work_mu);
 }

@@ -3,11 +3,11 @@
  * quiet.h - what a store does when nobody hurries it: it flushes a memtable that is not full, and
  * merges more than is due. Bounded, so that small writes on a large store do not rewrite it for
  * ever:
- *   credit    8 bytes may be written for each byte written by the user, and for each that a flush
- *             has found to be hidden; a trickle besides, so that a few writes are settled too. What
- *             is left of it ends when the store has settled.
- *   patience  when nothing was written for a minute, everything may be settled, once. A write
- *             that comes then doubles it, up to an hour; much writing makes it a minute again.
+ *   merges    of a partition may write 8 bytes for each byte of what was written to it or can be
+ * freed in it (compact/pick.c); what is due is done in any case credit    a few MB and a trickle,
+ * so that a small store settles at once whatever was written patience  when nothing was written for
+ * a minute, everything may be settled, once. A write that comes then doubles it, up to an hour;
+ * much writing makes it a minute again.
  */
 #ifndef PT_DB_QUIET_H
 #define PT_DB_QUIET_H
@@ -48,15 +48,13 @@ pt_tempo pt_quiet_look(pt_store *s, uint64_t *ret_change_ns);
 uint64_t pt_quiet_rotate(pt_store *s);
 /* The active memtable hides so much that it is worth a file. */
 bool pt_quiet_hides_much(pt_store *s);
-/* A flush has found so many bytes that are hidden now. */
+/* A flush has found that so many bytes are hidden: how far guesses are to be trusted. */
 void pt_quiet_found(pt_store *s, uint64_t mem_entries, uint64_t mem_bytes, uint64_t hidden_bytes);
 
-/* What a merge that is not due may write now; UINT64_MAX when patience is at its end. */
+/* What a merge may write now that nothing else allows; UINT64_MAX when patience is at its end. */
 uint64_t pt_quiet_allowance(pt_store *s);
-/* It will write so much, about; or less than was thought: a negative number. */
+/* Such a merge will write so many bytes, about. */
 void pt_quiet_spend(pt_store *s, double bytes);
-/* Nothing is left to do. */
-void pt_quiet_settled(pt_store *s);
 /* How long until patience is at its end, 0: it is. */
 uint64_t pt_quiet_patience_left(pt_store *s);
 

@@ -21,16 +21,16 @@ static peat_rc unit_inline(pt_store *s, const pt_wish *wish, bool *ret_did)
 
 peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did)
 {
-    pt_wish w = {.idle = idle, .idle_bytes_max = UINT64_MAX};
     uint64_t change;
     *ret_did = false;
     if (s->settings.read_only)
         return PEAT_READ_ONLY;
     pt_work_sweep(s);
+    (void)pt_quiet_look(s, &change);
+    pt_wish w = {.idle = idle, .idle_bytes_max = pt_quiet_allowance(s)};
     peat_rc rc = unit_inline(s, &w, ret_did);
     if (rc != PEAT_OK || *ret_did)
         return rc;
-    (void)pt_quiet_look(s, &change);
     return pt_quiet_rotate(s) == 0 ? unit_inline(s, &w, ret_did) : PEAT_OK;
 }
 

@@ -146,8 +146,6 @@ static uint64_t rest(pt_worker *w)
     pt_view *v = pt_store_view(s);
     if (w->first)
         note_held_back(s, v->version);
-    if (!unsettled && v->immutable_count == 0)
-        pt_quiet_settled(s);
     pt_view_unref(v);
     if (atomic_load(&s->epoch.limbo_count) != 0)
         return LIMBO_NS_MAX;

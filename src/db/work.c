@@ -110,9 +110,8 @@ static peat_rc begin_merge(pt_worker *w, pt_version *v, const pt_merge_pick *pic
     if (rc != PEAT_OK)
         return rc;
     pt_work_context_init(s, v, w->snapshots, count, &w->ctx);
-    w->idle_bytes = pick->idle ? (double)pick->write_bytes : 0;
-    if (pick->idle)
-        pt_quiet_spend(s, w->idle_bytes);
+    if (pick->on_credit)
+        pt_quiet_spend(s, (double)pick->write_bytes);
     rc = pt_merge_new(&w->ctx, v, pick, &w->merge);
     if (rc != PEAT_OK) {
         pt_free(s->env, w->snapshots);
@@ -158,16 +157,11 @@ static void end_merge(pt_worker *w, peat_rc rc)
     pt_mutex_lock(&s->work_mu);
     if (rc == PEAT_OK && w->merge != NULL)
         count_merge(w);
-    if (w->idle_bytes != 0)
-        w->idle_bytes = (double)out - w->idle_bytes; /* what it has written more */
     bool damaged = rc == PEAT_CORRUPT || is_beyond_reading(w, rc);
     if (damaged)
         avoid_claimed(w);
     unclaim(w);
     pt_mutex_unlock(&s->work_mu);
-    if (w->idle_bytes > 0)
-        pt_quiet_spend(s, w->idle_bytes);
-    w->idle_bytes = 0;
     pt_merge_free(w->merge);
     pt_free(s->env, w->snapshots);
     w->merge = NULL;

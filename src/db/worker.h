@@ -16,7 +16,6 @@ struct pt_worker {
     pt_work_context ctx; /* of that merge */
     uint64_t *snapshots; /* of that merge; own memory */
     uint64_t started_ns;
-    double idle_bytes; /* what that merge was allowed to write as idle work; 0: it was due */
     uint64_t claimed[PT_MERGE_PARTS_MAX];
     size_t claimed_count;
     uint64_t seen_seq;       /* published when its round began */

@@ -316,8 +316,11 @@ peat_rc pt_table_writer_cut(pt_table_writer *w, uint32_t *ret_block)
 {
     peat_rc rc = PEAT_OK;
     PT_ASSERT(w->failed == PEAT_OK);
-    if (w->sampling && w->sample_entries != 0)
+    if (w->sampling && w->sample_entries != 0) {
+        /* pieces smaller than the sample would take a page each */
+        w->options.packed = true;
         TRY(pt_writer_decide_layout(w));
+    }
     w->cut = block_open(w);
     *ret_block = w->index.count + (w->cut ? 1 : 0);
 out:

@@ -100,7 +100,7 @@ static void large_values(void **state)
     }
     assert_ok(peat_flush(k->db));
     for (uint64_t i = 0; i < 6; i++) {
-        peat_pinned pinned;
+        peat_pinned pinned = PEAT_PINNED_INIT;
         value[0] = (uint8_t)i;
         assert_ok(peat_get_pinned(k->db, NULL, key_of(i, key), &pinned));
         assert_int_equal(pinned.size, size);
