@@ -121,6 +121,8 @@ static void done(get *g)
 {
     pt_lookup_done(&g->lookup);
     pt_view_unref(g->held_view);
+    if (g->held_view != NULL)
+        pt_work_released(g->s);
     if (g->counted)
         pt_call_end(g->s); /* and nothing of the store is used any more */
 }
@@ -360,5 +362,6 @@ void pt_store_unpin(peat_pinned *pinned)
         t->source->release(t->source, &ref);
         pt_tref_unref(t);
     }
+    pt_work_released(s);
     pt_store_unref(s);
 }
