@@ -701,7 +701,9 @@ struct peat_options {
     size_t size;
     /* Memory for everything: memtables, cache, filters, indexes, buffers of background work. */
     size_t memory_bytes;
-    /* How much larger than its live data the settled store may be; less costs more rewriting. */
+    /* How much larger than its live data the store may be, under steady writing too (1.2), beside a
+     * constant for memtables, log and merges under way; live is what the present and every open
+     * snapshot, iterator and pin can see. Less costs more rewriting. */
     double space_target;
     /* A write without sync is on disk at most this much later. */
     uint32_t sync_interval_ms;

@@ -53,7 +53,8 @@ PEAT_MUST_USE PEAT_API peat_rc peat_settle(peat_db *db, uint64_t timeout_ms);
 
 /* Runs up to units_max units of background work in the calling thread; a unit is a flush, a merge,
  * a removal of files. Meant for PEAT_THREADS_NONE, allowed always. *ret_units_done (may be NULL) is
- * set in every case; below units_max: nothing is left. Returns PEAT_OK, a read or write error. */
+ * set in every case; below units_max: nothing is left that is due or pays (what only a long quiet
+ * settles may be left: peat_settle). Returns PEAT_OK, a read or write error. */
 PEAT_MUST_USE PEAT_API peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done);
 
 /* ---- 3  Checking and repairing --------------------------------------------------------------- */
@@ -233,8 +234,9 @@ typedef struct peat_statistics {
 } peat_statistics;
 
 /* Fills ret_stats as far as its size says: the figures are read one by one, without stopping the
- * store. obsolete_bytes comes from one key in 32, which older tables' filters are asked about: they
- * take a few new keys for old ones, so it is seldom 0 in a store being filled. Returns PEAT_OK. */
+ * store. obsolete_bytes is known when a memtable is flushed, from filters and indexes of older tables
+ * and for a sample of the keys when there are many: meant to be within a factor of two of the truth.
+ * disk_bytes counts replaced files as long as a reader holds them. Returns PEAT_OK. */
 PEAT_MUST_USE PEAT_API peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats);
 
 /* The same as a JSON object in ret_json (not terminated): {"puts":0,...}. PEAT_OK or PEAT_NOMEM. */
