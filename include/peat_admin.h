@@ -234,9 +234,9 @@ typedef struct peat_statistics {
 } peat_statistics;
 
 /* Fills ret_stats as far as its size says: the figures are read one by one, without stopping the
- * store. obsolete_bytes is known when a memtable is flushed, from filters and indexes of older tables
- * and for a sample of the keys when there are many: meant to be within a factor of two of the truth.
- * disk_bytes counts replaced files as long as a reader holds them. Returns PEAT_OK. */
+ * store. obsolete_bytes is known when a memtable is flushed, from filters and indexes of older
+ * tables and for a sample of the keys when there are many: meant to be within a factor of two of
+ * the truth. disk_bytes counts replaced files as long as a reader holds them. Returns PEAT_OK. */
 PEAT_MUST_USE PEAT_API peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats);
 
 /* The same as a JSON object in ret_json (not terminated): {"puts":0,...}. PEAT_OK or PEAT_NOMEM. */

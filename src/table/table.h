@@ -156,8 +156,8 @@ typedef struct pt_find_result {
 void pt_table_prefetch(const pt_table *t, uint64_t key_hash);
 bool pt_table_may_contain(const pt_table *t, uint64_t key_hash);
 
-/* What an entry takes on disk, about: the mean of a block. A large block's is that of its one entry.
- * 0 when the index is not loaded. Inside an epoch. */
+/* What an entry takes on disk, about: the mean of a block. A large block's is that of its one
+ * entry. 0 when the index is not loaded. Inside an epoch. */
 uint64_t pt_table_entry_bytes(const pt_table *t, uint32_t block);
 /* There are such blocks, as far as the index is loaded. Inside an epoch. */
 bool pt_table_has_large(const pt_table *t);

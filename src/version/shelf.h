@@ -56,7 +56,7 @@ struct pt_tref {
     /* of the current version's layers in it; set by the catalog, read as a hint. Less than the
      * blocks take: merges have left parts of a slice file behind. */
     _Atomic uint64_t live_bytes;
-    pt_tref *next;   /* in the trash */
+    pt_tref *next; /* in the trash */
 };
 
 void pt_shelf_init(pt_shelf *shelf, const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
