@@ -19,13 +19,13 @@ NONE = "No figures have been recorded for this version.\n"
 PLACE = re.compile(r"(<!-- figures: [^\n]*-->\n).*?(<!-- end of figures -->\n)", re.S)
 TABLES = re.compile(r"(<!-- tables: [^\n]*-->\n)(.*?)(<!-- end of tables -->\n)", re.S)
 TABLE = re.compile(r"<!-- table (\w+) -->\n(.*?)(?=<!-- table |\Z)", re.S)
-NAMES = {"lmdb": "LMDB", "rocksdb": "RocksDB", "leveldb": "LevelDB", "wiredtiger": "WiredTiger", "peat": "Peat"}
+NAMES = {"peat": "Peat", "lmdb": "LMDB", "rocksdb": "RocksDB", "leveldb": "LevelDB", "wiredtiger": "WiredTiger"}
 SEEK = {"seekrandom10": "seek + 10", "seekrandom100": "seek + 100"}
 
 # name -> the sentence before the table
 CAPTIONS = {
     "standard": "16-byte decimal keys, 100-byte half-compressible values, one thread, {memory}, uncompressed, {records} records; op/s, and the median of\n"
-                "the ratios of paired runs in one sitting on one machine (lowest and highest in brackets). Below 1 Peat is the slower one:",
+                "the ratios of {pairs} paired runs in one sitting on one machine (lowest and highest in brackets). Below 1 Peat is the slower one:",
     "defaults": "Out of the box: Peat opened without options (256 MiB, LZ4), the others with as much memory and LZ4 where they have it; {records} records, else as above:",
     "large": "Larger than memory: {records} records in a memory group of a quarter of their bytes, page cache included, half of it for the engine to rule over:",
     "kilobyte": "Values of 1,000 bytes, {memory}, uncompressed, {records} records:",
@@ -57,7 +57,7 @@ def lines(folder, table):
 
 
 def digits(number):
-    return f"{number:.{2 if number < 9.95 else 1 if number < 99.5 else 0}f}"
+    return f"{number:,.{2 if number < 9.95 else 1 if number < 99.5 else 0}f}"
 
 
 def rate(ops):
@@ -124,7 +124,8 @@ def made(folder):
         results = [line for all_lines in runs.values() for line in all_lines if "records" in line]
         if results:
             maker = {"standard": standard, "latency": latency}.get(name, compared)
-            said = caption.format(memory=f"{results[0]['memory_mib']:,} MiB", records=f"{results[0]['records']:,}")
+            pairs = max([line.get("rounds", 0) for all_lines in runs.values() for line in all_lines])
+            said = caption.format(pairs=pairs, memory=f"{results[0]['memory_mib']:,} MiB", records=f"{results[0]['records']:,}")
             texts[name] = said + "\n\n" + maker(runs)
     return texts
 

@@ -144,7 +144,9 @@ class Bars(OnATerminal):
         stream.stdout.close()
         self.assertEqual(stream.wait(), 0)
         self.assertRegex(frames(seen)[0], rb"^import  [\d.]+ [kM]?B, ")
-        self.peat("load", "-q", "-c", "none", "s", "rows")
+        # between those that are there: a close merges at once what is mostly overwritten
+        self.write("more", b"".join(b"%06d+\t%s\n" % (i, b"v" * 40) for i in range(60000)))
+        self.peat("load", "-q", "-c", "none", "s", "more")
         seen = self.run_on(["compact", "s"])
         self.assertRegex(frames(seen)[0], rb"^compact \[[=> ]+\] +\d+ %")
         seen = self.run_on(["check", "s"])
