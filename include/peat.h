@@ -699,7 +699,9 @@ typedef enum peat_compression {
 
 struct peat_options {
     size_t size;
-    /* Memory for everything: memtables, cache, filters, indexes, buffers of background work. */
+    /* Memory for everything: memtables, cache, filters, indexes, buffers of background work. By
+     * default PEAT_MEMORY_BYTES_DEFAULT, or a quarter of the memory that the machine and the
+     * cgroups of the process have, if that is less. */
     size_t memory_bytes;
     /* How much larger than its live data the store may be, under steady writing too (1.2), beside a
      * constant for memtables, log and merges under way; live is what the present and every open

@@ -47,8 +47,9 @@ PEAT_MUST_USE PEAT_API peat_rc peat_compact(peat_db *db, peat_slice lower, peat_
 #define PEAT_WAIT_FOREVER UINT64_MAX
 
 /* Waits until the background has nothing left to do: everything flushed and merged down to one run
- * per partition. Without threads it does that work itself. Writers that keep writing can keep it
- * waiting. Returns PEAT_OK, PEAT_TIMEOUT after timeout_ms (0: only asks), a read or write error. */
+ * per partition; then memory and descriptors that are not in use go back to the system. Without
+ * threads it does that work itself. Writers that keep writing can keep it waiting. Returns PEAT_OK,
+ * PEAT_TIMEOUT after timeout_ms (0: only asks), a read or write error. */
 PEAT_MUST_USE PEAT_API peat_rc peat_settle(peat_db *db, uint64_t timeout_ms);
 
 /* Runs up to units_max units of background work in the calling thread; a unit is a flush, a merge,

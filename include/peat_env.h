@@ -45,7 +45,7 @@ typedef struct peat_env_thread peat_env_thread; /* a running thread */
 typedef int (*peat_env_list_fn)(void *arg, const char *name, bool regular_file, uint64_t size);
 
 struct peat_env {
-    size_t size; /* sizeof(peat_env) */
+    size_t size; /* sizeof(peat_env), set by who makes one; members behind it are taken as NULL */
     void *ctx;   /* given to every member */
 
     /* Memory. alloc returns NULL when there is none; never called with size 0. */
@@ -53,7 +53,7 @@ struct peat_env {
     void *(*resize)(void *ctx, void *p, size_t size); /* p may be NULL; on NULL p is unchanged */
     void (*release)(void *ctx, void *p);              /* p may be NULL */
     /* A zeroed, page-aligned mapping, touched pages only counting; huge pages are asked for when
-     * `size` is worth it. */
+     * `size` is worth it, but not for the first and the last of them. */
     void *(*map)(void *ctx, size_t size);
     void (*unmap)(void *ctx, void *p, size_t size);
 
@@ -107,6 +107,13 @@ struct peat_env {
      * thing (then pids are compared). NULL as a member means the same. */
     const uint32_t *(*fork_mark)(void *ctx);
     void (*fork_mark_free)(void *ctx, const uint32_t *mark);
+
+    /* What this part of a mapping holds is not needed: its whole pages may go, and read as zero
+     * afterwards, or as they were. NULL: they stay. */
+    void (*unneeded)(void *ctx, void *p, size_t size);
+    /* Bytes of memory there are for this process: the least of the machine's and of any limit it
+     * runs under. 0, or NULL: not known. */
+    uint64_t (*memory_limit)(void *ctx);
 };
 
 #if !defined(PEAT_API) && defined(__GNUC__)

@@ -49,6 +49,16 @@ static peat_rc resolve_codec(peat_compression c, pt_codec *ret_codec)
     return PEAT_INVALID;
 }
 
+/* At most a quarter of what there is: on a small machine or in a small container, too, a store that
+ * was opened without a thought leaves room for the program and for the page cache. */
+static size_t default_memory(const pt_env *env)
+{
+    uint64_t limit = pt_memory_limit(env);
+    if (limit == 0 || limit / 4 >= PEAT_MEMORY_BYTES_DEFAULT)
+        return PEAT_MEMORY_BYTES_DEFAULT;
+    return clamp_size((size_t)(limit / 4), PEAT_MEMORY_BYTES_MIN, PEAT_MEMORY_BYTES_DEFAULT);
+}
+
 static void divide_memory(pt_settings *s)
 {
     s->memtable_bytes = clamp_size(s->memory_bytes / 16, MEMTABLE_BYTES_MIN, MEMTABLE_BYTES_MAX);
@@ -130,7 +140,7 @@ peat_rc pt_settings_resolve(const peat_options *options, pt_settings *ret, const
     pt_options_copy(o.host, &ret->host, sizeof ret->host);
     if (ret->host.env != NULL)
         *ret_env = ret->host.env;
-    ret->memory_bytes = o.memory_bytes != 0 ? o.memory_bytes : PEAT_MEMORY_BYTES_DEFAULT;
+    ret->memory_bytes = o.memory_bytes != 0 ? o.memory_bytes : default_memory(*ret_env);
     ret->space_target = o.space_target != 0.0 ? o.space_target : PEAT_SPACE_TARGET_DEFAULT;
     uint32_t ms = o.sync_interval_ms != 0 ? o.sync_interval_ms : PEAT_SYNC_INTERVAL_MS_DEFAULT;
     ret->sync_interval_ns = (uint64_t)ms * 1000000;

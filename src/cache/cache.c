@@ -368,6 +368,11 @@ void pt_cache_limit(pt_cache *c, size_t bytes)
     pt_frames_limit(&c->frames, bytes);
 }
 
+void pt_cache_trim(pt_cache *c)
+{
+    pt_frames_trim(&c->frames);
+}
+
 void pt_cache_free(pt_cache *c)
 {
     if (c == NULL)

@@ -44,6 +44,8 @@ peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes,
                      pt_cache **ret_cache) PT_MUST_USE;
 /* Before blocks are fetched: the budget becomes smaller than what it was made with. */
 void pt_cache_limit(pt_cache *c, size_t bytes);
+/* Frames without a block give their memory back; blocks stay. */
+void pt_cache_trim(pt_cache *c);
 void pt_cache_free(pt_cache *c); /* every table is detached */
 void pt_cache_get_stats(pt_cache *c, pt_cache_stats *ret_stats);
 

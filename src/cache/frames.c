@@ -306,6 +306,15 @@ void pt_frames_limit(pt_frames *fs, size_t bytes)
     pt_mutex_unlock(&fs->mu);
 }
 
+void pt_frames_trim(pt_frames *fs)
+{
+    pt_mutex_lock(&fs->mu);
+    collect(fs);
+    look_at_held(fs, UINT32_MAX);
+    pt_slab_trim(&fs->slab);
+    pt_mutex_unlock(&fs->mu);
+}
+
 void pt_frames_count(pt_frames *fs, uint64_t *ret_evictions, uint64_t *ret_bytes,
                      uint64_t *ret_pinned)
 {

@@ -84,6 +84,8 @@ void pt_frames_hold(pt_frames *fs, uint32_t f);
 void pt_frames_give_up(pt_frames *fs, uint32_t f);
 /* Every frame linked from links[0 .. count) leaves. */
 void pt_frames_unlink_all(pt_frames *fs, _Atomic uint32_t *links, size_t count);
+/* The memory of free frames goes back to the system; of those, too, that have just become free. */
+void pt_frames_trim(pt_frames *fs);
 /* For the statistics; walks all frames for the pins. */
 void pt_frames_count(pt_frames *fs, uint64_t *ret_evictions, uint64_t *ret_bytes,
                      uint64_t *ret_pinned);

@@ -104,6 +104,18 @@ void pt_slab_push(pt_slab *s, uint32_t f)
     group_enlist(s, g);
 }
 
+/* Above the top nothing was touched, but the rest of a huge page may be there. */
+void pt_slab_trim(pt_slab *s)
+{
+    for (uint32_t g = 1, end; g <= s->top; g = end + 1) {
+        for (end = g; end < s->top && s->group[end].mode == PT_GROUP_FREE;)
+            end++;
+        if (end == s->top)
+            end = s->group_max;
+        pt_unneeded(s->env, s->data + (size_t)g * PT_GROUP_BYTES, (end - g) * PT_GROUP_BYTES);
+    }
+}
+
 peat_rc pt_slab_init(pt_slab *s, const pt_env *env, uint32_t group_max)
 {
     *s = (pt_slab){.env = env, .group_max = group_max, .limit = group_max, .top = 1};

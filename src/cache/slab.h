@@ -51,6 +51,9 @@ uint32_t pt_slab_available(const pt_slab *s, bool large);
 uint32_t pt_slab_pop(pt_slab *s, bool large); /* 0: none */
 void pt_slab_push(pt_slab *s, uint32_t f);
 
+/* The memory of free groups goes back to the system. */
+void pt_slab_trim(pt_slab *s);
+
 static inline pt_group_mode pt_slab_mode(const pt_slab *s, uint32_t f)
 {
     return (pt_group_mode)s->group[f / PT_GROUP_UNITS].mode;

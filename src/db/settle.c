@@ -142,6 +142,8 @@ peat_rc pt_store_settle(pt_store *s, uint64_t timeout_ms)
     } while (rc == PEAT_OK && !is_settled(s));
     if (rc == PEAT_OK)
         rc = pt_install_empty_log(s);
+    if (rc == PEAT_OK)
+        pt_store_rest(s);
     return rc;
 }
 

@@ -260,6 +260,10 @@ void pt_work_context_init(pt_store *s, const pt_version *v, const uint64_t *snap
                           size_t snapshot_count, pt_work_context *ret_ctx);
 void pt_pick_options_init(pt_store *s, const pt_version *v, pt_pick_options *ret_options);
 
+/* ---- rest.c ---- */
+/* Memory that holds nothing and files that are not in use go back to the system. */
+void pt_store_rest(pt_store *s);
+
 /* ---- budget.c ---- */
 /* The locators of this version, and of what it may become, do not all fit the budget. */
 bool pt_locators_overflow(pt_store *s, const pt_version *v);

@@ -51,7 +51,6 @@ static void promise_when_quiet(pt_store *s)
     if (rc == PEAT_OK)
         rc = pt_install_promise(s, true);
     tell(s, rc);
-    pt_memtable_pool_trim(&s->memtables);
 }
 
 static bool prepare_log(pt_store *s)
@@ -138,7 +137,7 @@ static void note_held_back(pt_store *s, const pt_version *v)
 }
 
 /* Nothing may be done now. How long until something may, though nobody writes. */
-static uint64_t rest(pt_worker *w)
+static uint64_t unsettled_in(pt_worker *w)
 {
     pt_store *s = w->store;
     pt_wish all = {.idle = true, .idle_bytes_max = UINT64_MAX};
@@ -180,12 +179,16 @@ static uint64_t round_of_work(pt_worker *w)
         pt_budget_check(s, NULL);
     if (rc != PEAT_OK)
         return pt_min_u64(back_off(s), sync_in);
+    if (outcome != PT_WORKER_NOTHING)
+        w->rests = 0;
     if (outcome != PT_WORKER_NOTHING || busy)
         return 0;
-    if (tempo == PT_TEMPO_STILL && w->first)
-        tell(s, pt_install_empty_log(s));
     wait = pt_min_u64(change, sync_in); /* what a store that becomes idle may do */
-    return tempo == PT_TEMPO_BUSY ? wait : pt_min_u64(wait, rest(w));
+    if (tempo == PT_TEMPO_STILL && w->first) {
+        tell(s, pt_install_empty_log(s));
+        wait = pt_min_u64(wait, pt_worker_rest(w));
+    }
+    return tempo == PT_TEMPO_BUSY ? wait : pt_min_u64(wait, unsettled_in(w));
 }
 
 static void worker_main(void *arg)

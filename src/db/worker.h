@@ -19,6 +19,8 @@ struct pt_worker {
     uint64_t claimed[PT_MERGE_PARTS_MAX];
     size_t claimed_count;
     uint64_t seen_seq;       /* published when its round began */
+    uint64_t rested_seq;     /* seen_seq at its last rest */
+    unsigned rests;          /* since then, or since it last worked */
     bool first;              /* the one thread that also syncs and settles */
     peat_env_thread *thread; /* NULL: the inline worker */
 };
@@ -49,6 +51,9 @@ bool pt_work_due_below(pt_store *s, uint64_t write_bytes_max);
 /* `idle`: also what only an idle store does, within its allowance (quiet.h). *ret_outcome is set in
  * every case. */
 peat_rc pt_worker_step(pt_worker *w, bool idle, pt_worker_outcome *ret_outcome) PT_MUST_USE;
+/* Nothing is due: the store gives back what it does not need. Returns how long to wait before that
+ * is to be asked again. */
+uint64_t pt_worker_rest(pt_worker *w);
 /* Gives up the merge under way; its files go. */
 void pt_worker_abandon(pt_worker *w);
 

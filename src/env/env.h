@@ -30,6 +30,23 @@ static inline void pt_free(const pt_env *env, void *p)
     env->release(env->ctx, p);
 }
 
+/* Members that came later: an environment made for an older header ends before them. */
+#define PT_ENV_HAS(env, member)                                                                    \
+    ((env)->size >= offsetof(pt_env, member) + sizeof(env)->member && (env)->member != NULL)
+
+/* Whole pages in this part of a mapping may go; they read as zero or as they were. */
+static inline void pt_unneeded(const pt_env *env, void *p, size_t size)
+{
+    if (size != 0 && PT_ENV_HAS(env, unneeded))
+        env->unneeded(env->ctx, p, size);
+}
+
+/* Bytes of memory for this process; 0: not known. */
+static inline uint64_t pt_memory_limit(const pt_env *env)
+{
+    return PT_ENV_HAS(env, memory_limit) ? env->memory_limit(env->ctx) : 0;
+}
+
 /* Grows the array *io_items of *io_capacity elements so that it holds `needed`; doubling, while
  * it is small. False when there is no memory: the array is unchanged. */
 bool pt_grow(const pt_env *env, void *io_items, size_t *io_capacity, size_t needed,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * env_posix.c - the real operating system: memory, threads, time, chance, and the table of it all.
- * Linux first (3.15 or later); no state of its own.
+ * env_posix.c - the real operating system: the heap, threads, time, chance, and the table of it
+ * all. Linux first (3.15 or later); no state of its own.
  */
 #include "env/env_posix.h"
 
@@ -14,9 +14,6 @@
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
-
-/* x86-64 and arm64 with 4 KiB pages */
-#define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 static void *posix_alloc(void *ctx, size_t size)
 {
@@ -36,52 +33,6 @@ static void posix_release(void *ctx, void *p)
 {
     (void)ctx;
     free(p);
-}
-
-static size_t page_bytes(void)
-{
-    return (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static void *map_pages(size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
-    return p == MAP_FAILED ? NULL : p;
-}
-
-/* A huge page needs its alignment: map one more, give back both ends. */
-static void *map_huge(size_t size)
-{
-    char *wide = map_pages(size + HUGE_PAGE_BYTES);
-    if (wide == NULL)
-        return NULL;
-    size_t before = pt_round_up((uintptr_t)wide, HUGE_PAGE_BYTES) - (uintptr_t)wide;
-    size_t after = HUGE_PAGE_BYTES - before;
-    if (before != 0)
-        (void)munmap(wide, before); /* if it stays, it costs address space only */
-    if (after != 0)
-        (void)munmap(wide + before + size, after);
-    (void)madvise(wide + before, size, MADV_HUGEPAGE); /* advice */
-    return wide + before;
-}
-
-static void *posix_map(void *ctx, size_t size)
-{
-    (void)ctx;
-    PT_DCHECK(size > 0);
-    if (size > SIZE_MAX - 2 * HUGE_PAGE_BYTES)
-        return NULL;
-    size_t whole = pt_round_up(size, page_bytes());
-    void *p = whole >= HUGE_PAGE_BYTES ? map_huge(whole) : NULL;
-    return p != NULL ? p : map_pages(whole);
-}
-
-static void posix_unmap(void *ctx, void *p, size_t size)
-{
-    (void)ctx;
-    if (p != NULL)
-        (void)munmap(p, pt_round_up(size, page_bytes())); /* fails for a bad argument only */
 }
 
 struct peat_env_thread {
@@ -235,8 +186,8 @@ const peat_env *peat_env_default(void)
         .alloc = posix_alloc,
         .resize = posix_resize,
         .release = posix_release,
-        .map = posix_map,
-        .unmap = posix_unmap,
+        .map = pt_posix_map,
+        .unmap = pt_posix_unmap,
         .dir_open = pt_posix_dir_open,
         .dir_close = pt_posix_dir_close,
         .dir_sync = pt_posix_dir_sync,
@@ -264,6 +215,8 @@ const peat_env *peat_env_default(void)
         .pid = posix_pid,
         .fork_mark = posix_fork_mark,
         .fork_mark_free = posix_fork_mark_free,
+        .unneeded = pt_posix_unneeded,
+        .memory_limit = pt_posix_memory_limit,
     };
     return &posix_env;
 }

@@ -42,6 +42,14 @@ int pt_posix_open_at(int dir_fd, const char *path, int os_flags, int *ret_fd);
  * path. Never hangs on a FIFO. */
 int pt_posix_open_regular(int dir_fd, const char *name, int os_flags, int *ret_fd);
 
+/* env_posix_memory.c */
+void *pt_posix_map(void *ctx, size_t size);
+void pt_posix_unmap(void *ctx, void *p, size_t size);
+void pt_posix_unneeded(void *ctx, void *p, size_t size);
+uint64_t pt_posix_memory_limit(void *ctx);
+/* Of the groups listed in a file like /proc/self/cgroup, mounted below `root`; UINT64_MAX: none. */
+uint64_t pt_posix_cgroup_limit(const char *groups_file, const char *root);
+
 /* env_posix_dir.c */
 int pt_posix_dir_open(void *ctx, const char *path, unsigned flags, peat_env_dir **ret_dir);
 void pt_posix_dir_close(void *ctx, peat_env_dir *dir);

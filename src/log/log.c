@@ -225,11 +225,12 @@ peat_rc pt_log_new(const pt_env *env, pt_dir *dir, pt_sink *sink, const pt_log_o
 {
     pt_log *log = pt_alloc_zero(env, sizeof *log);
     pt_log_seg *origin = origin_new(env);
-    uint8_t *ring = pt_alloc(env, PT_LOG_RING_BYTES);
+    uint8_t *ring = env->map(env->ctx, PT_LOG_RING_BYTES); /* a mapping, for pt_log_rest */
     if (log == NULL || origin == NULL || ring == NULL) {
         pt_free(env, log);
         pt_free(env, origin);
-        pt_free(env, ring);
+        if (ring != NULL)
+            env->unmap(env->ctx, ring, PT_LOG_RING_BYTES);
         return pt_fail(sink, PEAT_NOMEM, "no memory for the log");
     }
     log->env = env;
@@ -244,6 +245,16 @@ peat_rc pt_log_new(const pt_env *env, pt_dir *dir, pt_sink *sink, const pt_log_o
     }
     *ret_log = log;
     return PEAT_OK;
+}
+
+void pt_log_rest(pt_log *log)
+{
+    (void)pt_log_role_enter(&log->write_role, NULL, PT_LOG_NEVER, 0);
+    if (atomic_load_explicit(&log->written, memory_order_relaxed) ==
+        atomic_load_explicit(&log->tail, memory_order_relaxed))
+        pt_unneeded(log->env, log->ring, PT_LOG_RING_BYTES);
+    pt_log_role_leave(&log->write_role);
+    pt_log_ready_rest(log);
 }
 
 void pt_log_free(pt_log *log)
@@ -267,6 +278,6 @@ void pt_log_free(pt_log *log)
     pt_mutex_done(&log->mu);
     pt_free(env, log->old);
     pt_free(env, log->spares);
-    pt_free(env, log->ring);
+    env->unmap(env->ctx, log->ring, PT_LOG_RING_BYTES);
     pt_free(env, log);
 }

@@ -125,6 +125,9 @@ void pt_log_close_segment(pt_log *log);
 /* The store has settled: spare files go, but one of the smallest size, and sizes start again from
  * segment_bytes_min. */
 void pt_log_trim(pt_log *log);
+/* Nothing is appended for a while: the buffer's memory goes back to the system if it is empty, and
+ * of files only the current segment's stays open. Caller holds the commit lock. */
+void pt_log_rest(pt_log *log);
 /* Makes the next segment ready once the current one is half full, so that an append does not have
  * to; background unit. */
 peat_rc pt_log_prepare(pt_log *log, bool *ret_did) PT_MUST_USE;

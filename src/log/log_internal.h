@@ -198,6 +198,8 @@ void pt_log_seg_unmake(pt_log *log, pt_log_seg *seg);
 /* Appender: ends the current segment at `tail`, writes the headers of `seg` and makes it current.
  * On failure nothing has changed, and `seg` is the one that the next pt_log_seg_make gives. */
 peat_rc pt_log_seg_begin(pt_log *log, pt_log_seg *seg, uint64_t tail) PT_MUST_USE;
+/* The one that is ready becomes a spare: its file is closed. */
+void pt_log_ready_rest(pt_log *log);
 /* A made segment that is not used: closed and removed. */
 void pt_log_seg_drop(pt_log *log, pt_log_seg *seg);
 void pt_log_remove_slot(pt_log *log, uint64_t slot, uint64_t file_bytes);

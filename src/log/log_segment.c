@@ -249,6 +249,26 @@ static void keep_for_retry(pt_log *log, pt_log_seg *seg)
     pt_mutex_unlock(&log->make_mu);
 }
 
+/* Not one whose headers may be in its file: see above. */
+void pt_log_ready_rest(pt_log *log)
+{
+    pt_mutex_lock(&log->make_mu);
+    pt_log_seg *seg = log->ready;
+    bool plain = seg != NULL && seg->serial == 0;
+    if (plain)
+        log->ready = NULL;
+    pt_mutex_unlock(&log->make_mu);
+    if (!plain)
+        return;
+    pt_log_spare spare = {.slot = seg->slot,
+                          .file_bytes = seg->file_bytes,
+                          .zeroed_to = seg->zeroed_to,
+                          .durable = true};
+    log->env->file_close(log->env->ctx, seg->file);
+    pt_free(log->env, seg);
+    pt_log_spare_add(log, spare);
+}
+
 /* --- beginning --- */
 
 static int write_headers(pt_log *log, pt_log_seg *seg)

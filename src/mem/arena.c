@@ -183,6 +183,13 @@ uint32_t pt_arena_node(pt_arena *a, size_t bytes)
     return node;
 }
 
+void pt_arena_trim(pt_arena *a)
+{
+    size_t begin = (size_t)atomic_load_explicit(&a->tail, memory_order_relaxed) * PT_ARENA_UNIT;
+    size_t end = a->node_top - (size_t)atomic_load_explicit(&a->node_bytes, memory_order_relaxed);
+    pt_unneeded(a->env, a->base + begin, end - begin);
+}
+
 size_t pt_arena_used(const pt_arena *a)
 {
     pt_arena_sums done = pt_arena_sum(a);

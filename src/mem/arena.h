@@ -77,6 +77,10 @@ void pt_arena_added(pt_arena *a, const pt_entry *entry);
 /* An offset; the bytes are zero. Under the tree's mutex. */
 uint32_t pt_arena_node(pt_arena *a, size_t bytes);
 
+/* What was touched between records and nodes goes back to the system. Nothing is reserved that is
+ * not in the tree, and nobody reserves meanwhile. */
+void pt_arena_trim(pt_arena *a);
+
 typedef struct pt_arena_sums {
     uint64_t entries, tombstones, key_bytes, value_bytes;
 } pt_arena_sums;

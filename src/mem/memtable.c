@@ -78,6 +78,11 @@ bool pt_memtable_reserve(pt_memtable *m, uint64_t count, uint64_t key_bytes, uin
     return pt_arena_reserve(&m->arena, count, key_bytes, value_bytes);
 }
 
+void pt_memtable_trim(pt_memtable *m)
+{
+    pt_arena_trim(&m->arena);
+}
+
 void pt_memtable_add(pt_memtable *m, const pt_entry *entry)
 {
     PT_ASSERT(entry->key.size >= PT_KEYSPACE_BYTES && entry->key.size <= PT_KEY_BYTES_MAX);

@@ -37,6 +37,10 @@ bool pt_memtable_reserve(pt_memtable *m, uint64_t count, uint64_t key_bytes, uin
  * operation of a batch has its own. Keys begin with their keyspace. */
 void pt_memtable_add(pt_memtable *m, const pt_entry *entry);
 
+/* Memory beyond what is stored goes back to the system. All that was reserved has been added, and
+ * nobody reserves meanwhile; reads may go on. */
+void pt_memtable_trim(pt_memtable *m);
+
 /* Newest version with seq <= seq_max; its bytes live as long as the memtable. */
 bool pt_memtable_get(const pt_memtable *m, pt_slice key, uint64_t seq_max, pt_entry *ret_entry);
 

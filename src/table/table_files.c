@@ -66,17 +66,24 @@ static void close_file(pt_table_files *files, pt_table *t)
     pt_cond_broadcast(&files->changed);
 }
 
+/* False: it was used since the last look, or is in use. */
+static bool close_unused(pt_table_files *files, pt_table *t)
+{
+    uint32_t idle = FILE_OPEN;
+    bool used = atomic_exchange_explicit(&t->file_used, false, memory_order_relaxed);
+    if (used || !atomic_compare_exchange_strong(&t->file_state, &idle, 0))
+        return false;
+    close_file(files, t);
+    return true;
+}
+
 /* Second chance: who was used since the last look goes to the end once. */
 static bool close_idle(pt_table_files *files)
 {
     for (size_t looks = 2 * files->open; looks > 0; looks--) {
         pt_table *t = table_of(files->ring.next);
-        uint32_t idle = FILE_OPEN;
-        bool used = atomic_exchange_explicit(&t->file_used, false, memory_order_relaxed);
-        if (!used && atomic_compare_exchange_strong(&t->file_state, &idle, 0)) {
-            close_file(files, t);
+        if (close_unused(files, t))
             return true;
-        }
         ring_remove(&t->files_link);
         ring_add(files, &t->files_link);
     }
@@ -135,6 +142,19 @@ bool pt_table_files_relieve(void *ctx)
     bool eased = files->closed != closed;
     pt_mutex_unlock(&files->mu);
     return eased;
+}
+
+void pt_table_files_rest(pt_table_files *files)
+{
+    pt_mutex_lock(&files->mu);
+    for (size_t looks = files->open; looks > 0; looks--) {
+        pt_table *t = table_of(files->ring.next);
+        if (!close_unused(files, t)) {
+            ring_remove(&t->files_link);
+            ring_add(files, &t->files_link);
+        }
+    }
+    pt_mutex_unlock(&files->mu);
 }
 
 /* A place below the limit, for a table whose file is closed or about to be. */

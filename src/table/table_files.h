@@ -49,6 +49,8 @@ typedef struct pt_table_files {
 
 void pt_table_files_init(pt_table_files *files);
 void pt_table_files_done(pt_table_files *files); /* no table is left */
+/* Closes files that no read has used since the last such call, if none is using them now. */
+void pt_table_files_rest(pt_table_files *files);
 /* There is no descriptor left: closes what is idle down to half of what is open, at least one; when
  * all are in use, waits for one. False: none is open. The fn of a pt_relief. */
 bool pt_table_files_relieve(void *files);

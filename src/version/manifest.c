@@ -18,8 +18,9 @@ struct pt_manifest {
     const pt_env *env;
     pt_dir *dir;
     pt_sink *sink;
-    pt_file *peat; /* open for writing; NULL before pt_manifest_begin */
+    pt_file *peat; /* open for writing; NULL before pt_manifest_begin, and at rest */
     pt_file *file; /* the same */
+    bool begun;
     pt_superblock sb;
     pt_manifest_place place;
     uint64_t file_bytes;
@@ -46,12 +47,18 @@ static void close_file(pt_manifest *m, pt_file *file)
         m->env->file_close(m->env->ctx, file);
 }
 
+void pt_manifest_rest(pt_manifest *m)
+{
+    close_file(m, m->file);
+    close_file(m, m->peat);
+    m->file = m->peat = NULL;
+}
+
 void pt_manifest_free(pt_manifest *m)
 {
     if (m == NULL)
         return;
-    close_file(m, m->file);
-    close_file(m, m->peat);
+    pt_manifest_rest(m);
     pt_free(m->env, m);
 }
 
@@ -227,6 +234,7 @@ peat_rc pt_manifest_create(const pt_env *env, pt_dir *dir, pt_sink *sink, uint64
     TRY(remove_remains(m));
     TRY(new_file_make(m, 1, first_payload, &f)); /* contents and name are durable here */
     new_file_take(m, &f);
+    m->begun = true;
     rc = create_superblock(m);
     if (rc != PEAT_OK)
         (void)remove_remains(m); /* rc is the cause; what stays is cleared by the next create */
@@ -318,11 +326,25 @@ static peat_rc open_for_writing(pt_manifest *m, pt_slice snapshot)
     return rc;
 }
 
+/* After a rest. */
+static peat_rc wake(pt_manifest *m)
+{
+    peat_rc rc = PEAT_OK;
+    PT_ASSERT(m->begun);
+    if (m->peat == NULL)
+        rc = open_existing(m, PT_SUPERBLOCK_NAME, PEAT_ENV_FILE_WRITE, &m->peat);
+    if (rc == PEAT_OK && m->file == NULL)
+        rc = open_manifest(m, PEAT_ENV_FILE_WRITE, &m->file);
+    return rc;
+}
+
 peat_rc pt_manifest_begin(pt_manifest *m, pt_slice snapshot)
 {
     peat_rc rc = PEAT_OK;
-    if (m->peat == NULL) /* after pt_manifest_create everything is open already */
+    if (!m->begun) /* after pt_manifest_create everything is there already */
         TRY(open_for_writing(m, snapshot));
+    m->begun = true;
+    TRY(wake(m));
     m->sb.open_count++;
     m->sb.format_version = PT_FORMAT_VERSION;
     TRY(promise(m, PT_SUPERBLOCK_SLOTS));
@@ -340,8 +362,8 @@ peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload)
     pt_bytes bytes;
     if (rc != PEAT_OK)
         return rc;
-    PT_ASSERT(m->file != NULL && m->peat != NULL);
     pt_bytes_init(&bytes, m->env);
+    TRY(wake(m));
     if (payload.size > UINT32_MAX)
         TRY(pt_fail(m->sink, PEAT_TOO_BIG, "a manifest record of %zu bytes", payload.size));
     rc = pt_manifest_record_encode(payload, &bytes, &next);
@@ -369,10 +391,11 @@ peat_rc pt_manifest_rewrite(pt_manifest *m, pt_slice snapshot)
 {
     peat_rc rc = pt_sink_fenced(m->sink);
     new_file f;
-    pt_file *old = m->file;
+    pt_file *old = NULL;
     char old_name[PT_FILE_NAME_SIZE];
-    if (rc != PEAT_OK)
-        return rc;
+    TRY(rc);
+    TRY(wake(m));
+    old = m->file;
     pt_file_name('m', m->sb.manifest_number, old_name);
     TRY(new_file_make(m, m->sb.manifest_number + 1, snapshot, &f));
     new_file_take(m, &f);

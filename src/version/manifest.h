@@ -49,6 +49,9 @@ bool pt_manifest_wants_rewrite(const pt_manifest *m, uint64_t live_bytes, uint64
 /* A new file with one record, then the superblock points to it, then the old one goes. A failure
  * before the superblock is touched leaves everything as it was. */
 peat_rc pt_manifest_rewrite(pt_manifest *m, pt_slice snapshot) PT_MUST_USE;
+/* Nothing is to be appended for a while: the files are closed, all of them is durable. The next
+ * append or rewrite opens them again, which may fail and then changes nothing. */
+void pt_manifest_rest(pt_manifest *m);
 void pt_manifest_free(pt_manifest *m);
 
 const pt_superblock *pt_manifest_superblock(const pt_manifest *m);

@@ -126,7 +126,7 @@ class Readme(unittest.TestCase):
         self.assertEqual(text, figures.with_tables(text, figures.made(self.dir)))
 
     def test_a_new_store_takes_what_the_text_says(self):
-        self.assertIn("five at rest", read("README.md"))
+        self.assertIn("three at rest", read("README.md"))
         with open(os.path.join(self.dir, "program.c"), "w", encoding="utf-8") as f:
             f.write("""#include <peat.h>
 #include <stdlib.h>

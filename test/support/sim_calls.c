@@ -102,6 +102,13 @@ static void *sim_map(void *ctx, size_t size)
     return p;
 }
 
+static void sim_unneeded(void *ctx, void *p, size_t size)
+{
+    (void)ctx;
+    const peat_env *real = peat_env_default();
+    real->unneeded(real->ctx, p, size);
+}
+
 static void sim_unmap(void *ctx, void *p, size_t size)
 {
     sim_env *sim = ctx;
@@ -235,6 +242,7 @@ void sim_members(peat_env *ret_env)
         .release = sim_release,
         .map = sim_map,
         .unmap = sim_unmap,
+        .unneeded = sim_unneeded,
         .dir_open = sim_dir_open,
         .dir_close = sim_dir_close,
         .dir_sync = sim_dir_sync,

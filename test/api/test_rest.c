@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_rest.c - what stores that rest hold: memory that is really there, counted page by page, and
+ * descriptors; that what was given back is there again when it is needed; and the default budget.
+ *
+ * ctest: timeout=300
+ */
+#include "peat.h"
+#include "peat_admin.h"
+#include "peat_env.h"
+#include "support/sim_env.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define KIB           ((size_t)1024)
+#define REST_BYTES    (300 * KIB)
+#define REST_FILES    3
+#define STORES        200
+#define MAPPINGS_MAX  4096
+#define TOUCH_ENTRIES 200000
+#define LARGE_BYTES   (64 * KIB)
+
+/* The real environment, and what it has given out. */
+typedef struct counting {
+    peat_env env;
+    const peat_env *real;
+    pthread_mutex_t mu;
+    pthread_cond_t closed;
+    struct {
+        char *p;
+        size_t size;
+    } maps[MAPPINGS_MAX];
+    size_t map_count, heap_bytes, mapped_bytes;
+    long files;
+    uint64_t limit;
+} counting;
+
+/* c->mu held. */
+static void add_map(counting *c, void *p, size_t size)
+{
+    assert_true(c->map_count < MAPPINGS_MAX);
+    c->maps[c->map_count].p = p;
+    c->maps[c->map_count++].size = size;
+    c->mapped_bytes += size;
+}
+
+static bool drop_map(counting *c, void *p)
+{
+    for (size_t i = 0; p != NULL && i < c->map_count; i++)
+        if (c->maps[i].p == p) {
+            c->mapped_bytes -= c->maps[i].size;
+            c->maps[i] = c->maps[--c->map_count];
+            return true;
+        }
+    return false;
+}
+
+/* A large block of the heap counts by its pages, as a mapping. */
+static void add_heap(counting *c, void *p)
+{
+    size_t size = malloc_usable_size(p);
+    if (size >= LARGE_BYTES)
+        add_map(c, p, size);
+    else
+        c->heap_bytes += size;
+}
+
+static void drop_heap(counting *c, void *p)
+{
+    if (!drop_map(c, p))
+        c->heap_bytes -= malloc_usable_size(p);
+}
+
+static void *count_alloc(void *ctx, size_t size)
+{
+    counting *c = ctx;
+    void *p = malloc(size);
+    pthread_mutex_lock(&c->mu);
+    add_heap(c, p);
+    pthread_mutex_unlock(&c->mu);
+    return p;
+}
+
+static void count_release(void *ctx, void *p)
+{
+    counting *c = ctx;
+    pthread_mutex_lock(&c->mu);
+    drop_heap(c, p);
+    pthread_mutex_unlock(&c->mu);
+    free(p);
+}
+
+static void *count_resize(void *ctx, void *p, size_t size)
+{
+    counting *c = ctx;
+    pthread_mutex_lock(&c->mu);
+    drop_heap(c, p);
+    void *next = realloc(p, size);
+    add_heap(c, next != NULL ? next : p);
+    pthread_mutex_unlock(&c->mu);
+    return next;
+}
+
+static void *count_map(void *ctx, size_t size)
+{
+    counting *c = ctx;
+    void *p = c->real->map(c->real->ctx, size);
+    pthread_mutex_lock(&c->mu);
+    if (p != NULL)
+        add_map(c, p, size);
+    pthread_mutex_unlock(&c->mu);
+    return p;
+}
+
+static void count_unmap(void *ctx, void *p, size_t size)
+{
+    counting *c = ctx;
+    pthread_mutex_lock(&c->mu);
+    (void)drop_map(c, p);
+    pthread_mutex_unlock(&c->mu);
+    c->real->unmap(c->real->ctx, p, size);
+}
+
+static int count_open(void *ctx, peat_env_dir *dir, const char *name, unsigned flags,
+                      peat_env_file **ret_file)
+{
+    counting *c = ctx;
+    int e = c->real->file_open(c->real->ctx, dir, name, flags, ret_file);
+    pthread_mutex_lock(&c->mu);
+    c->files += e == 0;
+    pthread_mutex_unlock(&c->mu);
+    return e;
+}
+
+static void count_close(void *ctx, peat_env_file *file)
+{
+    counting *c = ctx;
+    c->real->file_close(c->real->ctx, file);
+    pthread_mutex_lock(&c->mu);
+    c->files--;
+    pthread_cond_broadcast(&c->closed);
+    pthread_mutex_unlock(&c->mu);
+}
+
+static uint64_t count_limit(void *ctx)
+{
+    return ((counting *)ctx)->limit;
+}
+
+static void counting_init(counting *c)
+{
+    memset(c, 0, sizeof *c);
+    c->real = peat_env_default();
+    c->env = *c->real;
+    c->env.size = sizeof c->env;
+    c->env.ctx = c;
+    c->env.alloc = count_alloc;
+    c->env.resize = count_resize;
+    c->env.release = count_release;
+    c->env.map = count_map;
+    c->env.unmap = count_unmap;
+    c->env.file_open = count_open;
+    c->env.file_close = count_close;
+    c->env.memory_limit = count_limit;
+    c->limit = UINT64_C(64) << 30;
+    pthread_mutex_init(&c->mu, NULL);
+    pthread_cond_init(&c->closed, NULL);
+}
+
+/* Pages of it that are there. */
+static size_t pages_of(char *p, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = 0;
+    char *begin = p - (uintptr_t)p % page;
+    size_t n = ((size_t)(p - begin) + size + page - 1) / page;
+    unsigned char *there = malloc(n);
+    assert_int_equal(mincore(begin, n * page, there), 0);
+    for (size_t k = 0; k < n; k++)
+        pages += there[k] & 1;
+    free(there);
+    return pages * page;
+}
+
+static size_t resident(counting *c)
+{
+    pthread_mutex_lock(&c->mu);
+    size_t bytes = c->heap_bytes;
+    for (size_t i = 0; i < c->map_count; i++)
+        bytes += pages_of(c->maps[i].p, c->maps[i].size);
+    pthread_mutex_unlock(&c->mu);
+    return bytes;
+}
+
+static long descriptors(void)
+{
+    long n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    assert_non_null(d);
+    while (readdir(d) != NULL)
+        n++;
+    closedir(d);
+    return n;
+}
+
+static int set_up(void **state)
+{
+    char path[] = "/tmp/peat-rest-XXXXXX";
+    *state = mkdtemp(path) != NULL ? strdup(path) : NULL;
+    return *state != NULL ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    char command[128];
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", (const char *)*state);
+    free(*state);
+    return system(command);
+}
+
+static peat_db *open_at(counting *c, const char *dir, unsigned i, int threads)
+{
+    char path[256];
+    peat_error error;
+    peat_db *db = NULL;
+    peat_host host = {.size = sizeof host, .env = &c->env};
+    peat_options options = {.size = sizeof options, .threads = threads, .host = &host};
+    (void)snprintf(path, sizeof path, "%s/%u", dir, i);
+    if (peat_open(path, &options, &db, &error) != PEAT_OK)
+        fail_msg("%s", error.message);
+    return db;
+}
+
+static void put_some(peat_db *db, unsigned n, size_t size)
+{
+    char key[16];
+    char *value = calloc(1, size);
+    for (unsigned i = 0; i < n; i++) {
+        (void)snprintf(key, sizeof key, "%08u", i * 7919 % n);
+        memset(value, 'a' + (int)(i % 26), size);
+        assert_int_equal(peat_put(db, NULL, peat_str(key), peat_bytes(value, size)), PEAT_OK);
+    }
+    free(value);
+}
+
+static void expect_rest(counting *c, long fds_before, long stores, size_t more, const char *when)
+{
+    size_t bytes = resident(c) / (size_t)stores;
+    long files = (descriptors() - fds_before) / stores;
+    print_message("%s: %zu KiB, %ld descriptors a store\n", when, bytes / KIB, files);
+    if (bytes > REST_BYTES + more || files > REST_FILES)
+        fail_msg("%s: a store of %ld holds %zu bytes and %ld descriptors", when, stores, bytes,
+                 files);
+}
+
+static void two_hundred_stores_at_rest_hold_little(void **state)
+{
+    counting *c = malloc(sizeof *c);
+    static peat_db *dbs[STORES];
+    struct rlimit limit = {2048, 4096};
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* where it may not, 1024 suffice at rest */
+    counting_init(c);
+    long before = descriptors();
+    for (unsigned i = 0; i < STORES; i++) {
+        dbs[i] = open_at(c, *state, i, PEAT_THREADS_NONE);
+        assert_int_equal(peat_settle(dbs[i], PEAT_WAIT_FOREVER), PEAT_OK);
+    }
+    expect_rest(c, before, STORES, 0, "empty");
+    for (unsigned i = 0; i < STORES; i++) {
+        put_some(dbs[i], 100, 100);
+        assert_int_equal(peat_settle(dbs[i], PEAT_WAIT_FOREVER), PEAT_OK);
+        assert_int_equal(peat_settle(dbs[i], PEAT_WAIT_FOREVER), PEAT_OK);
+    }
+    expect_rest(c, before, STORES, 0, "after a hundred entries");
+    for (unsigned i = 0; i < STORES; i++)
+        assert_int_equal(peat_close(dbs[i]), PEAT_OK);
+    assert_int_equal(c->heap_bytes + c->mapped_bytes, 0);
+    assert_int_equal(c->files, 0);
+    free(c);
+}
+
+/* Much was written, read and deleted: memtables, frames and tables have been full. What describes
+ * frames that were in use once stays, a hundredth of them. */
+static void a_store_that_was_full_and_is_empty_holds_little(void **state)
+{
+    counting *c = malloc(sizeof *c);
+    counting_init(c);
+    long before = descriptors();
+    peat_db *db = open_at(c, *state, 0, PEAT_THREADS_NONE);
+    peat_iter *it = NULL;
+    char key[16];
+    peat_buf buf = PEAT_BUF_INIT;
+    put_some(db, TOUCH_ENTRIES, 150);
+    assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
+    for (unsigned i = 0; i < TOUCH_ENTRIES; i += 7) {
+        (void)snprintf(key, sizeof key, "%08u", i);
+        assert_int_equal(peat_get(db, NULL, peat_str(key), &buf), PEAT_OK);
+    }
+    peat_buf_free(&buf);
+    size_t full = resident(c);
+    assert_true(full > 8192 * KIB);
+    for (unsigned i = 0; i < TOUCH_ENTRIES; i++) {
+        (void)snprintf(key, sizeof key, "%08u", i);
+        assert_int_equal(peat_delete(db, NULL, peat_str(key)), PEAT_OK);
+    }
+    assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
+    assert_int_equal(peat_iter_open(db, NULL, &it), PEAT_OK);
+    assert_int_equal(peat_iter_next(it), PEAT_END);
+    peat_iter_close(it);
+    assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
+    assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
+    expect_rest(c, before, 1, full / 100, "full, then empty");
+    put_some(db, 1000, 100); /* and it is as good as new */
+    assert_int_equal(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL), PEAT_OK);
+    assert_int_equal(peat_close(db), PEAT_OK);
+    free(c);
+}
+
+/* The library's thread does it too: the test waits for files to be closed. */
+static void a_store_with_a_thread_comes_to_rest_by_itself(void **state)
+{
+    counting *c = malloc(sizeof *c);
+    counting_init(c);
+    long before = descriptors();
+    peat_db *db = open_at(c, *state, 0, 1);
+    put_some(db, 1000, 100);
+    pthread_mutex_lock(&c->mu);
+    while (c->files > 1)
+        pthread_cond_wait(&c->closed, &c->mu);
+    pthread_mutex_unlock(&c->mu);
+    assert_true(descriptors() - before <= REST_FILES);
+    assert_true(resident(c) <= REST_BYTES);
+    put_some(db, 3000, 100);
+    assert_int_equal(peat_flush(db), PEAT_OK);
+    assert_int_equal(peat_close(db), PEAT_OK);
+    free(c);
+}
+
+/* The files of the manifest cannot be opened again: nothing is lost, and nothing is refused later.
+ */
+static void a_store_that_wakes_without_descriptors_goes_on_later(void **state)
+{
+    (void)state;
+    sim_env *sim = sim_new(sim_seed(9));
+    peat_host host = {.size = sizeof host, .env = sim_peat(sim)};
+    peat_options options = {.size = sizeof options, .threads = PEAT_THREADS_NONE, .host = &host};
+    peat_db *db = NULL;
+    peat_buf buf = PEAT_BUF_INIT;
+    static const char *const names[] = {"PEAT", "m-"};
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(peat_open("db", &options, &db, NULL), PEAT_OK);
+        put_some(db, 10, 10);
+        assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
+        assert_true(sim_get_held(sim).files <= 1);
+        put_some(db, 20, 10);
+        (void)sim_fault_add(sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN),
+                                             .at = 1,
+                                             .error = EMFILE,
+                                             .sticky = true,
+                                             .name_prefix = names[i]});
+        assert_int_equal(peat_flush(db), PEAT_IO);
+        assert_int_equal(peat_put(db, NULL, peat_str("a"), peat_str("b")), PEAT_OK);
+        sim_faults_clear(sim);
+        assert_int_equal(peat_flush(db), PEAT_OK);
+        assert_int_equal(peat_get(db, NULL, peat_str("00000019"), &buf), PEAT_OK);
+        assert_int_equal(peat_close(db), PEAT_OK);
+        assert_int_equal(peat_open("db", &options, &db, NULL), PEAT_OK);
+        assert_int_equal(peat_get(db, NULL, peat_str("a"), &buf), PEAT_OK);
+        assert_int_equal(peat_close(db), PEAT_OK);
+    }
+    peat_buf_free(&buf);
+    assert_true(sim_is_clean(sim));
+    sim_free(sim);
+}
+
+/* Of the memory there is, at most a quarter: seen by what is mapped at the beginning, which is the
+ * larger part of any budget. */
+static void the_default_budget_is_a_quarter_of_what_there_is(void **state)
+{
+    counting *c = malloc(sizeof *c);
+    counting_init(c);
+    static const struct {
+        uint64_t mib;
+        size_t budget;
+    } cases[] = {{0, 256}, {65536, 256}, {1024, 256}, {1023, 255}, {400, 100}, {64, 16}, {2, 1}};
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        c->limit = cases[i].mib << 20;
+        peat_db *db = open_at(c, *state, i, PEAT_THREADS_NONE);
+        size_t budget = cases[i].budget << 20;
+        assert_true(c->mapped_bytes < budget + budget / 8 && c->mapped_bytes > budget / 4);
+        assert_int_equal(peat_close(db), PEAT_OK);
+    }
+    /* of an environment that was made before there were such members */
+    c->limit = UINT64_C(64) << 20;
+    c->env.size = offsetof(peat_env, unneeded);
+    peat_db *db = open_at(c, *state, 100, PEAT_THREADS_NONE);
+    assert_true(c->mapped_bytes > 64 << 20);
+    assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
+    assert_int_equal(peat_close(db), PEAT_OK);
+    free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(two_hundred_stores_at_rest_hold_little, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_store_that_was_full_and_is_empty_holds_little, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_store_with_a_thread_comes_to_rest_by_itself, set_up,
+                                        tear_down),
+        cmocka_unit_test(a_store_that_wakes_without_descriptors_goes_on_later),
+        cmocka_unit_test_setup_teardown(the_default_budget_is_a_quarter_of_what_there_is, set_up,
+                                        tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_posix_limits.c - how much memory there is: the files of cgroups of both versions, in a tree
+ * that the test makes; and mappings that hold what was touched and no more.
+ */
+#include "env/env_posix.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define MIB ((uint64_t)1 << 20)
+
+static int set_up(void **state)
+{
+    char path[] = "/tmp/peat-memory-XXXXXX";
+    *state = mkdtemp(path) != NULL ? strdup(path) : NULL;
+    return *state != NULL ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    char command[128];
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", (const char *)*state);
+    free(*state);
+    return system(command);
+}
+
+static void put_file(const char *root, const char *name, const char *text)
+{
+    char path[512], command[600];
+    (void)snprintf(path, sizeof path, "%s/%s", root, name);
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    (void)snprintf(command, sizeof command, "mkdir -p '%s'", path);
+    assert_int_equal(system(command), 0);
+    *slash = '/';
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static uint64_t limit_with(const char *root, const char *groups)
+{
+    char path[512];
+    put_file(root, "groups", groups);
+    (void)snprintf(path, sizeof path, "%s/groups", root);
+    return pt_posix_cgroup_limit(path, root);
+}
+
+static void version_2_counts_with_all_groups_above(void **state)
+{
+    const char *root = *state;
+    assert_true(limit_with(root, "0::/a/b/c\n") == UINT64_MAX);
+    put_file(root, "a/b/c/memory.max", "max\n");
+    assert_true(limit_with(root, "0::/a/b/c\n") == UINT64_MAX);
+    put_file(root, "a/memory.max", "536870912\n");
+    assert_true(limit_with(root, "0::/a/b/c\n") == 512 * MIB);
+    put_file(root, "a/b/c/memory.max", "268435456\n");
+    assert_true(limit_with(root, "0::/a/b/c\n") == 256 * MIB);
+    assert_true(limit_with(root, "0::/a\n") == 512 * MIB);
+    assert_true(limit_with(root, "0::/\n") == UINT64_MAX);
+    put_file(root, "memory.max", "104857600\n"); /* a container sees its own group as the root */
+    assert_true(limit_with(root, "0::/\n") == 100 * MIB);
+    assert_true(limit_with(root, "0::/not/mounted/here\n") == 100 * MIB);
+}
+
+static void version_1_is_below_its_controller(void **state)
+{
+    const char *root = *state;
+    const char *groups = "12:cpuset:/\n5:memory,hugetlb:/jobs/7\n1:name=systemd:/init.scope\n";
+    put_file(root, "memory/jobs/7/memory.limit_in_bytes", "314572800\n");
+    put_file(root, "memory/memory.limit_in_bytes", "9223372036854771712\n");
+    assert_true(limit_with(root, groups) == 300 * MIB);
+    put_file(root, "memory/jobs/memory.limit_in_bytes", "209715200\n");
+    assert_true(limit_with(root, groups) == 200 * MIB);
+    /* both at once */
+    put_file(root, "unified/x/memory.max", "62914560\n");
+    assert_true(limit_with(root, "5:memory:/jobs/7\n0::/x\n") == 60 * MIB);
+}
+
+static void what_is_no_list_of_groups_limits_nothing(void **state)
+{
+    const char *root = *state;
+    static const char *const texts[] = {
+        "", "\n", ":", "::", "0:", "0::", "0:memory", "x:memory:", "5:memory:/", "0::../../.."};
+    put_file(root, "memory.max", "-\n");
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_true(limit_with(root, texts[i]) == UINT64_MAX);
+    put_file(root, "memory.max", "0\n");
+    assert_true(limit_with(root, "0::/\n") == UINT64_MAX);
+    assert_true(pt_posix_cgroup_limit("/there/is/no/such/file", root) == UINT64_MAX);
+    char *deep = malloc(6000); /* longer than a path may be: cut, and not found */
+    memset(deep, 'd', 6000);
+    memcpy(deep, "0::/", 4);
+    deep[5999] = '\0';
+    assert_true(limit_with(root, deep) == UINT64_MAX);
+    free(deep);
+}
+
+static void this_machine_has_memory(void **state)
+{
+    (void)state;
+    const peat_env *env = peat_env_default();
+    uint64_t limit = env->memory_limit(env->ctx);
+    assert_true(limit > 16 * MIB);
+    assert_true(limit <= (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
+static size_t resident(char *p, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), n = size / page, pages = 0;
+    unsigned char *there = malloc(n);
+    assert_int_equal(mincore(p, size, there), 0);
+    for (size_t i = 0; i < n; i++)
+        pages += there[i] & 1;
+    free(there);
+    return pages * page;
+}
+
+static void the_ends_of_a_mapping_are_small_pages(void **state)
+{
+    (void)state;
+    const peat_env *env = peat_env_default();
+    static const size_t mib[] = {2, 3, 4, 5, 6, 16};
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < sizeof mib / sizeof *mib; i++) {
+        size_t size = mib[i] * MIB;
+        char *p = env->map(env->ctx, size);
+        p[0] = p[size - 1] = 1;
+        assert_true(resident(p, size) <= 2 * page);
+        memset(p, 7, size);
+        assert_true(resident(p, size) == size);
+        env->unneeded(env->ctx, p + 1, size - 2); /* whole pages inside */
+        assert_true(resident(p, size) <= 2 * page);
+        assert_true(p[0] == 7 && p[size - 1] == 7 && p[size / 2] == 0);
+        env->unneeded(env->ctx, p + 1, 10);
+        assert_true(p[0] == 7);
+        env->unmap(env->ctx, p, size);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(version_2_counts_with_all_groups_above, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(version_1_is_below_its_controller, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_no_list_of_groups_limits_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test(this_machine_has_memory),
+        cmocka_unit_test(the_ends_of_a_mapping_are_small_pages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
