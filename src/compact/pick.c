@@ -5,7 +5,8 @@
 /* A mid merge takes at least this many slices: fewer would rewrite bytes for little. */
 #define MID_SLICES_MIN 4u
 /* Neighbours are merged into one mid file up to this many input bytes: long sequential writes, and
- * a unit that ends within a second. */
+ * a unit that ends within a second; but no more than a partition, since its output is on disk beside
+ * its inputs. */
 #define MID_BYTES_MAX ((uint64_t)64 << 20)
 
 static bool claimed(const pt_pick_options *o, const pt_partition *p)
@@ -167,6 +168,7 @@ static void part_size(const pt_partition *p, const pt_merge_part *part, uint64_t
 static bool pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
 {
     uint64_t entries_max = o->entries_max != 0 ? o->entries_max : UINT64_MAX, all_entries = 0;
+    uint64_t bytes_max = pt_min_u64(MID_BYTES_MAX, o->partition_bytes);
     *pick = (pt_merge_pick){.kind = PT_MERGE_MID, .first = at};
     for (size_t i = at; i < v->count && pick->count < PT_MERGE_PARTS_MAX; i++) {
         const pt_partition *p = v->partitions[i];
@@ -180,7 +182,7 @@ static bool pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, p
         if (i == at && part.slice_count < 2)
             return false;
         if (i != at && (part.slice_count < 2 || all_entries + entries > entries_max ||
-                        pick->bytes + bytes > MID_BYTES_MAX))
+                        pick->bytes + bytes > bytes_max))
             break;
         pick->parts[pick->count++] = part;
         pick->bytes += bytes;
