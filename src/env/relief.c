@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* relief.c - see relief.h. Calls are made again once more after the relief found nothing: what it
- * looked for may have been given back between the refusal and its look. */
+/* relief.c - see relief.h. */
 #include "env/relief.h"
 
 #include <errno.h>
@@ -10,33 +9,43 @@ bool pt_out_of_files(int os_errno)
     return os_errno == EMFILE || os_errno == ENFILE;
 }
 
-/* True: the call that answered `os_errno` shall be made again. */
-static bool once_more(const pt_sink *sink, int os_errno, bool *io_last)
+#define WAIT_NS ((uint64_t)2 * 1000 * 1000)
+
+bool pt_relief_wait(const pt_env *env, unsigned *io_waits)
 {
-    if (!pt_out_of_files(os_errno) || sink->relief.fn == NULL || *io_last)
+    if (*io_waits == PT_RELIEF_WAITS)
         return false;
-    *io_last = !sink->relief.fn(sink->relief.ctx);
+    ++*io_waits;
+    env->sleep_ns(env->ctx, WAIT_NS);
     return true;
+}
+
+/* True: the call that answered `os_errno` shall be made again. */
+static bool again(const pt_env *env, const pt_sink *sink, int os_errno, unsigned *io_waits)
+{
+    if (!pt_out_of_files(os_errno) || sink->relief.fn == NULL)
+        return false;
+    return sink->relief.fn(sink->relief.ctx) || pt_relief_wait(env, io_waits);
 }
 
 int pt_file_open(const pt_env *env, pt_dir *dir, const pt_sink *sink, const char *name,
                  unsigned flags, pt_file **ret_file)
 {
-    bool last = false;
+    unsigned waits = 0;
     int e;
     do
         e = env->file_open(env->ctx, dir, name, flags, ret_file);
-    while (once_more(sink, e, &last));
+    while (again(env, sink, e, &waits));
     return e;
 }
 
 int pt_dir_list(const pt_env *env, pt_dir *dir, const pt_sink *sink, peat_env_list_fn each,
                 void *arg)
 {
-    bool last = false;
+    unsigned waits = 0;
     int e;
     do
         e = env->dir_list(env->ctx, dir, each, arg);
-    while (once_more(sink, e, &last));
+    while (again(env, sink, e, &waits));
     return e;
 }

@@ -202,15 +202,15 @@ static void close_dismissed(pt_table_files *files, pt_table *t)
 
 static int open_in_set(pt_table *t)
 {
-    bool last = false;
+    unsigned waits = 0;
     for (;;) {
         pt_file *file = NULL;
         take_place(t->files, t);
         int e = t->env->file_open(t->env->ctx, t->dir, t->name, 0, &file);
         fill_place(t->files, t, e == 0 ? file : NULL);
-        if (!pt_out_of_files(e) || last)
+        if (!pt_out_of_files(e) ||
+            (!pt_table_files_relieve(t->files) && !pt_relief_wait(t->env, &waits)))
             return e;
-        last = !pt_table_files_relieve(t->files); /* once more all the same: see relief.c */
     }
 }
 

@@ -140,8 +140,12 @@ static inline void live(const char *dir, const peat_options *o)
         for (uint64_t i = 0; i < RECORDS; i++) {
             char key[32];
             peat_write_options w = {.size = sizeof w, .sync = i % 1000 == 0};
-            CHECK(peat_put(db, &w, peat_bytes(key, key_of(i, key)), peat_bytes(value, 100)) ==
-                  PEAT_OK);
+            if (peat_put(db, &w, peat_bytes(key, key_of(i, key)), peat_bytes(value, 100)) !=
+                PEAT_OK) {
+                (void)peat_call_error(db, &e);
+                (void)fprintf(stderr, "put %" PRIu64 ": %s\n", i, e.message);
+                _exit(1);
+            }
         }
         read_all(db, version);
         if (version == 2)
