@@ -5,8 +5,8 @@
 /* A mid merge takes at least this many slices: fewer would rewrite bytes for little. */
 #define MID_SLICES_MIN 4u
 /* Neighbours are merged into one mid file up to this many input bytes: long sequential writes, and
- * a unit that ends within a second; but no more than a partition, since its output is on disk beside
- * its inputs. */
+ * a unit that ends within a second; but no more than a partition, since its output is on disk
+ * beside its inputs. */
 #define MID_BYTES_MAX ((uint64_t)64 << 20)
 
 static bool claimed(const pt_pick_options *o, const pt_partition *p)
