@@ -43,7 +43,9 @@ class Tree:
         self.paths = sorted(self._list())
 
     def _list(self):
-        git = shutil.which("git") and subprocess.run(
+        # Only with a .git of its own: in a copy inside a checkout git answers for that checkout.
+        own = os.path.exists(os.path.join(self.root, ".git")) and shutil.which("git")
+        git = own and subprocess.run(
             ["git", "-C", self.root, "ls-files", "-co", "--exclude-standard", "-z"],
             capture_output=True, text=True)
         if git and git.returncode == 0:

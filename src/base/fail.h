@@ -11,10 +11,11 @@
 #include "base/base.h"
 #include "base/sync.h"
 
-/* Closes files that can be opened again. False: there was nothing to close. */
 typedef struct pt_relief {
+    /* Closes files that can be opened again. False: there was nothing to close. */
     bool (*fn)(void *ctx); /* NULL: there is no such thing */
     void *ctx;
+    pt_mutex *gate; /* held by who opens a file, so that what was closed for one is not another's */
 } pt_relief;
 
 /* Where damage is: a file of the store and an offset in it. */

@@ -74,14 +74,14 @@ static void tell(pt_store *s, const flush_end *e, peat_rc rc)
     pt_pace_update(s);
 }
 
-peat_rc pt_work_flush(pt_store *s, bool *ret_did)
+/* Takes over flush_mu, and gives it back. */
+static peat_rc flush_oldest(pt_store *s, bool *ret_did)
 {
     peat_rc rc = PEAT_OK;
     pt_flush flush = {0};
     pt_work_context ctx;
     uint64_t *snapshots = NULL;
     flush_end ended;
-    pt_mutex_lock(&s->flush_mu);
     uint64_t begin = s->env->now_ns(s->env->ctx);
     pt_view *v = pt_store_view(s);
     pt_mem *m = oldest_immutable(v);
@@ -104,6 +104,18 @@ out:
     if (ended.did)
         tell(s, &ended, rc);
     return rc;
+}
+
+peat_rc pt_work_flush(pt_store *s, bool *ret_did)
+{
+    pt_mutex_lock(&s->flush_mu);
+    return flush_oldest(s, ret_did);
+}
+
+peat_rc pt_work_try_flush(pt_store *s, bool *ret_did)
+{
+    *ret_did = false;
+    return pt_mutex_try_lock(&s->flush_mu) ? flush_oldest(s, ret_did) : PEAT_OK;
 }
 
 /* Whoever waits for room makes it: it waits for the flush under way, if there is one, and does the

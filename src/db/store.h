@@ -236,6 +236,8 @@ void pt_pace_pay(pt_store *s, uint64_t ns);
 /* ---- threads.c, work.c, flushing.c, settle.c, sizes.c ---- */
 /* Flushes the oldest immutable memtable; one at a time. */
 peat_rc pt_work_flush(pt_store *s, bool *ret_did) PT_MUST_USE;
+/* Does nothing while another one is under way. */
+peat_rc pt_work_try_flush(pt_store *s, bool *ret_did) PT_MUST_USE;
 peat_rc pt_workers_start(pt_store *s) PT_MUST_USE;
 void pt_workers_stop(pt_store *s);
 void pt_work_wake(pt_store *s);

@@ -196,7 +196,8 @@ peat_rc pt_worker_step_for(pt_worker *w, const pt_wish *wish, uint64_t bytes,
 {
     pt_store *s = w->store;
     bool did = false;
-    peat_rc rc = pt_work_flush(s, &did);
+    /* Whoever has a merge holds its files, which the flush of another may wait for: it goes on. */
+    peat_rc rc = w->merge != NULL ? pt_work_try_flush(s, &did) : pt_work_flush(s, &did);
     *ret_outcome = did ? PT_WORKER_UNIT : PT_WORKER_NOTHING;
     if (did || rc != PEAT_OK)
         return rc;

@@ -28,14 +28,28 @@ static bool again(const pt_env *env, const pt_sink *sink, int os_errno, unsigned
     return sink->relief.fn(sink->relief.ctx) || pt_relief_wait(env, io_waits);
 }
 
+static void lock(pt_mutex *gate)
+{
+    if (gate != NULL)
+        pt_mutex_lock(gate);
+}
+
+static void unlock(pt_mutex *gate)
+{
+    if (gate != NULL)
+        pt_mutex_unlock(gate);
+}
+
 int pt_file_open(const pt_env *env, pt_dir *dir, const pt_sink *sink, const char *name,
                  unsigned flags, pt_file **ret_file)
 {
     unsigned waits = 0;
     int e;
-    do
+    do {
+        lock(sink->relief.gate);
         e = env->file_open(env->ctx, dir, name, flags, ret_file);
-    while (again(env, sink, e, &waits));
+        unlock(sink->relief.gate);
+    } while (again(env, sink, e, &waits));
     return e;
 }
 
@@ -45,7 +59,7 @@ int pt_dir_list(const pt_env *env, pt_dir *dir, const pt_sink *sink, peat_env_li
     unsigned waits = 0;
     int e;
     do
-        e = env->dir_list(env->ctx, dir, each, arg);
+        e = env->dir_list(env->ctx, dir, each, arg); /* `each` may open: no gate */
     while (again(env, sink, e, &waits));
     return e;
 }

@@ -11,8 +11,8 @@
 #include "base/fail.h"
 #include "env/env.h"
 
-/* So often, 2 ms apart. */
-#define PT_RELIEF_WAITS 100u
+/* So often, 2 ms apart: a merge that ends syncs its output before it lets go. */
+#define PT_RELIEF_WAITS 1000u
 
 /* The relief has found nothing, *io_waits times so far. Waits; false: that was often enough. */
 bool pt_relief_wait(const pt_env *env, unsigned *io_waits);

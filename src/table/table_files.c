@@ -9,7 +9,12 @@
  *   3  nobody opens the file again before that: `file` is NULL then
  * `file` and the flag are set under file_mu and the set's mu. It may be read by who is counted in.
  *
- * Order of locks: file_mu of one table, then the set's mu.
+ * Where descriptors are short the last open file is never given to others: everybody who holds an
+ * output needs a table to read before the output can be finished and closed, and would wait for
+ * ever. It is exchanged for another table's file behind the gate, which all who open a file pass.
+ *
+ * Order of locks: file_mu of one table, the gate, then the set's mu. Who holds the gate waits for
+ * reads, which take no lock but mu.
  */
 #include "env/relief.h"
 #include "table/table_file.h"
@@ -24,6 +29,7 @@ void pt_table_files_init(pt_table_files *files)
 {
     *files = (pt_table_files){.limit = PT_TABLE_FILES_MAX};
     files->ring.prev = files->ring.next = &files->ring;
+    pt_mutex_init(&files->gate);
     pt_mutex_init(&files->mu);
     pt_cond_init(&files->changed);
 }
@@ -33,6 +39,7 @@ void pt_table_files_done(pt_table_files *files)
     PT_ASSERT(files->open == 0 && files->opening == 0);
     pt_cond_done(&files->changed);
     pt_mutex_done(&files->mu);
+    pt_mutex_done(&files->gate);
 }
 
 /* The functions up to the next heading: mu held. */
@@ -125,16 +132,17 @@ static void grow(pt_table_files *files)
 
 /* ---- calls on the set ---- */
 
-bool pt_table_files_relieve(void *ctx)
+/* As pt_table_files_relieve, but so many stay open at least. */
+static bool relieve(pt_table_files *files, size_t keep)
 {
-    pt_table_files *files = (pt_table_files *)ctx;
     pt_mutex_lock(&files->mu);
     uint64_t closed = files->closed;
     shrink(files);
-    while ((files->closed == closed || files->open > files->limit) && close_idle(files)) {
+    while ((files->closed == closed || files->open > files->limit) && files->open > keep &&
+           close_idle(files)) {
     }
-    while (files->closed == closed && files->open + files->opening != 0) {
-        if (files->open != 0 && files->leaving == 0)
+    while (files->closed == closed && files->open + files->opening > keep) {
+        if (files->open > keep && files->leaving == 0)
             dismiss_one(files);
         else
             pt_cond_wait(&files->changed, &files->mu);
@@ -142,6 +150,11 @@ bool pt_table_files_relieve(void *ctx)
     bool eased = files->closed != closed;
     pt_mutex_unlock(&files->mu);
     return eased;
+}
+
+bool pt_table_files_relieve(void *files)
+{
+    return relieve((pt_table_files *)files, 1);
 }
 
 void pt_table_files_rest(pt_table_files *files)
@@ -200,18 +213,29 @@ static void close_dismissed(pt_table_files *files, pt_table *t)
 
 /* ---- the file of a table ---- */
 
+/* The gate held. */
+static int exchange(pt_table *t)
+{
+    int e;
+    do {
+        pt_file *file = NULL;
+        take_place(t->files, t);
+        e = t->env->file_open(t->env->ctx, t->dir, t->name, 0, &file);
+        fill_place(t->files, t, e == 0 ? file : NULL);
+    } while (pt_out_of_files(e) && relieve(t->files, 0));
+    return e;
+}
+
 static int open_in_set(pt_table *t)
 {
     unsigned waits = 0;
-    for (;;) {
-        pt_file *file = NULL;
-        take_place(t->files, t);
-        int e = t->env->file_open(t->env->ctx, t->dir, t->name, 0, &file);
-        fill_place(t->files, t, e == 0 ? file : NULL);
-        if (!pt_out_of_files(e) ||
-            (!pt_table_files_relieve(t->files) && !pt_relief_wait(t->env, &waits)))
-            return e;
-    }
+    int e;
+    do {
+        pt_mutex_lock(&t->files->gate);
+        e = exchange(t);
+        pt_mutex_unlock(&t->files->gate);
+    } while (pt_out_of_files(e) && pt_relief_wait(t->env, &waits));
+    return e;
 }
 
 static int open_alone(pt_table *t)

@@ -27,7 +27,8 @@ typedef struct pt_table_link {
 } pt_table_link;
 
 typedef struct pt_table_files {
-    pt_mutex mu; /* a leaf; closing a file that was only read is all that happens under it */
+    pt_mutex gate; /* the gate of the pt_relief */
+    pt_mutex mu;   /* a leaf; closing a file that was only read is all that happens under it */
     pt_cond changed;
     /* guarded by mu */
     pt_table_link ring; /* head; tables with an open file, oldest first */
@@ -52,7 +53,8 @@ void pt_table_files_done(pt_table_files *files); /* no table is left */
 /* Closes files that no read has used since the last such call, if none is using them now. */
 void pt_table_files_rest(pt_table_files *files);
 /* There is no descriptor left: closes what is idle down to half of what is open, at least one; when
- * all are in use, waits for one. False: none is open. The fn of a pt_relief. */
+ * all are in use, waits for one. False: one is open, which is kept, or none. The fn of a
+ * pt_relief. */
 bool pt_table_files_relieve(void *files);
 
 #endif

@@ -12,7 +12,8 @@ void pt_shelf_init(pt_shelf *shelf, const pt_env *env, pt_dir *dir, pt_sink *sin
     shelf->cache = cache;
     shelf->removing = true;
     pt_table_files_init(&shelf->files);
-    sink->relief = (pt_relief){.fn = pt_table_files_relieve, .ctx = &shelf->files};
+    sink->relief =
+        (pt_relief){.fn = pt_table_files_relieve, .ctx = &shelf->files, .gate = &shelf->files.gate};
     pt_mutex_init(&shelf->mu);
 }
 

@@ -73,13 +73,16 @@ static void a_file_that_is_leaving_is_opened_again_behind_its_end(void **state)
     pthread_t relief;
     call r = {.f = f};
     pt_file *file = NULL;
+    pt_file *last = NULL;
     assert_int_equal(pt_table_pin(f->tables[0], &file), PEAT_OK);
+    assert_int_equal(pt_table_pin(f->tables[1], &last), PEAT_OK); /* the one that is kept */
     assert_int_equal(pthread_create(&relief, NULL, run_relief, &r), 0);
     wait_for_leaving(f);
     pthread_t reader;
     assert_int_equal(pthread_create(&reader, NULL, run_read, &c), 0);
     pt_table_unpin(f->tables[0]);
     assert_int_equal(pthread_join(relief, NULL), 0);
+    pt_table_unpin(f->tables[1]); /* with half of two open, the reader wants its place */
     assert_int_equal(pthread_join(reader, NULL), 0);
     assert_true(r.answer);
     assert_int_equal(c.rc, PEAT_OK);
@@ -90,9 +93,27 @@ static void relief_waits_for_a_read_to_end(void **state)
 {
     fixture *f = *state;
     call c = {.f = f};
+    pt_file *file = NULL;
+    assert_int_equal(read_table(f, 0), PEAT_OK); /* older, so the first to go */
+    assert_int_equal(pt_table_pin(f->tables[1], &file), PEAT_OK);
     wait_behind_a_reader(f, run_relief, &c);
+    pt_table_unpin(f->tables[1]);
     assert_true(c.answer);
-    assert_int_equal(files_held(f), 0);
+    assert_int_equal(files_held(f), 1);
+}
+
+/* Else who holds outputs and waits for an input would wait for ever: all descriptors are outputs.
+ */
+static void the_last_file_is_not_given_to_others(void **state)
+{
+    fixture *f = *state;
+    assert_int_equal(read_table(f, 0), PEAT_OK);
+    assert_false(pt_table_files_relieve(&f->files));
+    assert_int_equal(files_held(f), 1);
+    leave_descriptors(f, 1);
+    for (int i = 1; i < TABLES; i++)
+        assert_int_equal(read_table(f, i), PEAT_OK);
+    assert_int_equal(files_held(f), 1);
 }
 
 static void *run_many(void *arg)
@@ -132,6 +153,7 @@ int main(void)
         TEST(a_newcomer_waits_for_a_read_to_end),
         TEST(a_file_that_is_leaving_is_opened_again_behind_its_end),
         TEST(relief_waits_for_a_read_to_end),
+        TEST(the_last_file_is_not_given_to_others),
         TEST(many_readers_share_two_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
