@@ -238,6 +238,15 @@ class Planted(unittest.TestCase):
                 self.assertEqual(len(found), 1, found)
                 self.assertIn("global variable", found[0])
 
+    @unittest.skipUnless(shutil.which("git"), "only a checkout has this trouble")
+    def test_a_copy_inside_a_checkout_is_looked_at(self):
+        """Git would answer for the checkout, which ignores the copy: nothing would be checked."""
+        subprocess.run(["git", "-C", self.folder.name, "init", "-q"], check=True)
+        self.write(".gitignore", "/copy/\n")
+        self.write("copy/src/log/a.c", "")
+        self.assertEqual(Tree(self.folder.name).paths, [".gitignore"])
+        self.assertEqual(Tree(os.path.join(self.folder.name, "copy")).paths, ["src/log/a.c"])
+
     @unittest.skipUnless(shutil.which("groff"), "make lint installs groff")
     def test_man_page_with_a_warning_is_found(self):
         self.write("tools/peat/main.c", "")
