@@ -5,9 +5,10 @@
 #   make proof-planted                     all of test/planted
 #   ONLY="cache manifest" make proof-planted   those whose name contains one of the words
 #
-# A plant is a patch with two lines before it: "what:" the bug, "tests:" who should find it, most
-# likely first. Each is applied to a copy of the tree, built, and the tests run until one fails; a
-# plant that no test finds, or that does not apply any more, is a violation. N bounds the number of
+# A plant says "what:" the bug is, "tests:" who should find it, most likely first, and which old text
+# of which file becomes which new one. Each is put into a copy of the tree (test/planted/plants.py),
+# built, and the tests run until one fails; a plant that no test finds, or that does not apply any
+# more, is a violation; house/test_plants.py finds the latter sooner. N bounds the number of
 # plants, BOUND the seconds of all (what is not reached is not counted). TABLE=1 rewrites the table
 # of test/planted/README.md. REV=HEAD takes the tree of a commit instead of the files as they are.
 set -euo pipefail
@@ -19,11 +20,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 mkdir "$work/tree"
-copy_tree() { # the files that git knows, as they are now; with REV= as they were there
-    if [[ -n ${REV:-} ]]; then git archive "$REV" -- "$@"; else git ls-files -z "$@" | xargs -0 tar c; fi |
-        tar xm -C "$work/tree"
-}
-copy_tree .
+# the files that git knows, as they are now; with REV= as they were there
+if [[ -n ${REV:-} ]]; then git archive "$REV"; else git ls-files -z | xargs -0 tar c; fi | tar xm -C "$work/tree"
+cp -r "$work/tree" "$work/sound" # never planted: where a plant's files come back from
 cp -r test/planted "$work/plants"
 launcher=$(command -v ccache || true)
 cmake -S "$work/tree" -B "$work/build" -DPEAT_TESTS=ON -DPEAT_WERROR=OFF \
@@ -77,18 +76,27 @@ how() { # what the test said, in few words
     echo "${line:-exit $status}"
 }
 
+# apply PLANT: the tree stays as it is when it fails
+apply() {
+    python3 -B "$work/plants/plants.py" "$work/tree" "$1" >"$work/changed" 2>"$work/plant.log"
+}
+
+restore() { # the files that the plant changed; they are new to the build
+    local file
+    while IFS= read -r file; do cp "$work/sound/$file" "$work/tree/$file"; done <"$work/changed"
+}
+
 trials=0 bad=0 rows=
 begun=$SECONDS
-for patch in "$work"/plants/*.patch; do
-    name=$(basename "$patch" .patch)
+for plant in "$work"/plants/*.plant; do
+    name=$(basename "$plant" .plant)
     matches "$name" && [[ $trials -lt $limit && $((SECONDS - begun)) -lt $bound ]] || continue
-    what=$(sed -n 's/^what: //p' "$patch") tests=$(sed -n 's/^tests: //p' "$patch")
+    what=$(sed -n '1s/^what: //p' "$plant") tests=$(sed -n '2s/^tests: //p' "$plant")
     trials=$((trials + 1)) finder=
     for test in $tests; do check_sound "$test" || { bad=$((bad + 1)); continue 2; }; done
-    if ! patch -d "$work/tree" -p1 -s --no-backup-if-mismatch -r - <"$patch" >"$work/patch.log" 2>&1; then
+    if ! apply "$plant"; then
         bad=$((bad + 1))
-        echo "$name: does not apply any more: $(head -n 1 "$work/patch.log")"
-        copy_tree src
+        echo "does not apply any more: $(tail -n 1 "$work/plant.log")"
         continue
     fi
     started=$SECONDS
@@ -102,7 +110,7 @@ for patch in "$work"/plants/*.patch; do
             break
         fi
     done
-    patch -d "$work/tree" -p1 -R -s --no-backup-if-mismatch -r - <"$patch" >/dev/null
+    restore
     if [[ -n $finder ]]; then
         echo "$name: $finder ($took s): $said"
         rows+="| $name | $what | \`$finder\`: $said | $took |"$'\n'
