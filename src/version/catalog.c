@@ -60,8 +60,19 @@ static void count_layers(const pt_layer *layers, size_t count)
     }
 }
 
+/* A table that no layer names any more. While the history is replayed its file has gone long ago,
+ * or is an orphan, which is looked for by itself. */
+static void let_go(pt_tref *t, bool replayed)
+{
+    if (!replayed) {
+        atomic_fetch_add_explicit(&t->shelf->dead_bytes, t->meta->file_bytes, memory_order_relaxed);
+        atomic_store(&t->dead, true);
+    }
+    pt_tref_unref(t);
+}
+
 /* Step 4; also the size a snapshot of the state would have, roughly. */
-static void bury(pt_catalog *c)
+static void bury(pt_catalog *c, bool replayed)
 {
     size_t kept = 0, layers = 0;
     for (size_t i = 0; i < c->table_count; i++)
@@ -79,23 +90,21 @@ static void bury(pt_catalog *c)
             c->tables[kept++] = t;
             continue;
         }
-        atomic_fetch_add_explicit(&t->shelf->dead_bytes, t->meta->file_bytes, memory_order_relaxed);
-        atomic_store(&t->dead, true);
-        pt_tref_unref(t);
+        let_go(t, replayed);
     }
     c->table_count = kept;
     c->live_bytes = kept * 200 + layers * 16 + c->version->count * 48;
 }
 
 /* Step 3 and 4. */
-static void draft_install(pt_draft *d, pt_catalog *c, pt_version *version)
+static void draft_install(pt_draft *d, pt_catalog *c, pt_version *version, bool replayed)
 {
     pt_version *old = c->version;
     c->version = version;
     c->state = d->state;
     swap_log_ends(d, c);
     take_tables(d, c);
-    bury(c);
+    bury(c, replayed);
     pt_version_unref(old);
 }
 
@@ -115,7 +124,7 @@ peat_rc pt_catalog_commit(pt_catalog *c, pt_bytes *io_edit, const pt_state *stat
                         sizeof(pt_tref *));
     TRY(room ? PEAT_OK : PEAT_NOMEM);
     TRY(pt_manifest_append(c->manifest, payload)); /* 2 */
-    draft_install(&d, c, version);                 /* 3, 4 */
+    draft_install(&d, c, version, false);          /* 3, 4 */
     version = NULL;
 out:
     pt_version_unref(version);
@@ -182,7 +191,8 @@ static peat_rc adopt(opening *o)
         pt_version_unref(version);
         return PEAT_NOMEM;
     }
-    draft_install(&o->d, c, version);
+    draft_install(&o->d, c, version, true);
+    (void)pt_shelf_sweep(c->shelf); /* their memory; the count is of no interest */
     return PEAT_OK;
 }
 

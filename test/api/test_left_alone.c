@@ -133,6 +133,25 @@ static void files_that_an_iterator_holds_are_counted_and_go_with_it(void **state
     assert_true(sim_disk_bytes(k->sim) < disk / 2); /* the log is left */
 }
 
+/* The manifest still names them when the store is opened again; their files have gone. */
+static void files_that_are_gone_are_not_counted_by_the_next_open(void **state)
+{
+    kit *k = *state;
+    put_many(k, ROWS, 100);
+    assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
+    delete_all(k->db);
+    assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
+    for (int read_only = 0; read_only <= 1; read_only++) {
+        k->options.read_only = read_only != 0;
+        kit_reopen(k);
+        assert_int_equal(stats_of(k->db).tables, 0);
+        assert_true(stats_of(k->db).disk_bytes <= sim_disk_bytes(k->sim));
+    }
+    k->options.read_only = false;
+    kit_reopen(k);
+    expect_absent(k, "key-000000");
+}
+
 static void what_deletes_hide_is_known_when_they_are_flushed(void **state)
 {
     kit *k = *state;
@@ -169,6 +188,7 @@ int main(void)
                                         new_with_thread, end_with_thread),
         TEST_WITHOUT(a_handful_of_records_is_flushed_once_nothing_is_written),
         TEST_WITHOUT(files_that_an_iterator_holds_are_counted_and_go_with_it),
+        TEST_WITHOUT(files_that_are_gone_are_not_counted_by_the_next_open),
         TEST_WITHOUT(what_deletes_hide_is_known_when_they_are_flushed),
         TEST_WITHOUT(keys_that_were_never_there_hide_next_to_nothing),
     };
