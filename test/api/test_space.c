@@ -6,8 +6,8 @@
  * which a program with an event loop calls now and then. make proof-space has the same in full
  * size.
  *
- * Not under ThreadSanitizer, where it would take half an hour for two tests with a thread.
- * ctest: timeout=240 label=single
+ * Not under sanitizers, where it would take half an hour: other tests go the same ways.
+ * ctest: timeout=240 label=slow
  */
 #include "api/api_kit.h"
 

@@ -4,7 +4,7 @@
  * as it goes: cut and killed at every boundary of it, and in the recovery of what that left, and
  * failed at its calls. The log is whole in the disk's memory before, so all of it is there after.
  *
- * ctest: timeout=300
+ * ctest: timeout=300 label=slow
  */
 #include "peat.h"
 #include "peat_env.h"
