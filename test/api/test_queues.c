@@ -2,7 +2,9 @@
 /*
  * test_queues.c - rows that are deleted where they are looked for: the head of a queue, the end of
  * a stack, a prefix, pages from the front. However many there were, a look costs the same. Steps
- * are counted (hidden_steps: entries visited that led to no row), nothing is timed.
+ * are counted (hidden_steps: entries visited that led to no row), nothing is timed. One thread.
+ *
+ * ctest: label=single
  */
 #include "api/api_kit.h"
 #include "support/rng.h"
