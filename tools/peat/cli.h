@@ -144,7 +144,8 @@ int cli_fail(const cli_args *args, int code, const char *format, ...)
 void cli_note(const cli_args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* signals.c: SIGINT and SIGTERM only set a flag that the loops ask for; SIGPIPE is ignored, so that
- * a lost reader is an error of write() and the store still closes properly. */
+ * a lost reader is an error of write() and the store still closes properly. A call that blocks
+ * returns EINTR soon after the flag is set: who loops over EINTR asks for it. */
 void cli_signals_init(void);
 bool cli_interrupted(void);
 /* The exit code of a program that was ended by the signal that came. */

@@ -48,6 +48,8 @@ static int acknowledge(load *l)
             done += (size_t)n;
         else if (errno == EPIPE)
             return CLI_PIPE;
+        else if (errno == EINTR && cli_interrupted())
+            return CLI_INTERRUPTED;
         else if (errno != EINTR)
             return cli_fail(l->args, CLI_STORE,
                             "cannot write to %s: %s; %" PRIu64 " records are in the store",
@@ -184,7 +186,9 @@ static int load_file(load *l, const char *name)
 {
     char before[96];
     bool standard = strcmp(name, "-") == 0;
-    int fd = standard ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
+    int fd = standard ? STDIN_FILENO : cli_open_file(name, O_RDONLY);
+    if (fd < 0 && cli_interrupted())
+        return CLI_INTERRUPTED;
     if (fd < 0)
         return cli_fail(l->args, CLI_USAGE, "cannot open %s: %s; %s", name, strerror(errno),
                         loaded(l, before));
@@ -251,7 +255,9 @@ static int open_ack(load *l)
         return CLI_OK;
     l->ack_fd = strcmp(name, "-") == 0
                     ? STDOUT_FILENO
-                    : open(name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+                    : cli_open_file(name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND);
+    if (l->ack_fd < 0 && cli_interrupted())
+        return CLI_INTERRUPTED;
     if (l->ack_fd < 0)
         return cli_fail(l->args, CLI_USAGE, "cannot open %s: %s", name, strerror(errno));
     return CLI_OK;

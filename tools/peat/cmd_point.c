@@ -113,7 +113,9 @@ static int read_value_file(const cli_args *args, cli_input *in, peat_slice *ret_
 {
     size_t max = text_size_max((cli_encoding)args->value_format);
     bool standard = strcmp(args->value_file, "-") == 0;
-    int fd = standard ? STDIN_FILENO : open(args->value_file, O_RDONLY | O_CLOEXEC);
+    int fd = standard ? STDIN_FILENO : cli_open_file(args->value_file, O_RDONLY);
+    if (fd < 0 && cli_interrupted())
+        return CLI_INTERRUPTED;
     if (fd < 0)
         return cli_fail(args, CLI_USAGE, "cannot open %s: %s", args->value_file, strerror(errno));
     cli_input_init(in, fd);

@@ -3,6 +3,7 @@
  * cmd_repair.c - peat repair: damaged places as lines, doubtful records to a file, a new store.
  */
 #include "codec.h"
+#include "input.h"
 #include "output.h"
 #include "progress.h"
 #include "store.h"
@@ -51,7 +52,7 @@ static bool write_row(repair *r)
     size_t done = 0;
     while (done < r->row.bytes.size) {
         ssize_t n = write(r->doubtful_fd, r->row.bytes.data + done, r->row.bytes.size - done);
-        if (n < 0 && errno != EINTR) {
+        if (n < 0 && (errno != EINTR || cli_interrupted())) {
             r->doubtful_errno = errno;
             return false;
         }
@@ -76,7 +77,7 @@ static int open_doubtful(repair *r)
     r->doubtful_fd = -1;
     if (name == NULL)
         return CLI_OK;
-    r->doubtful_fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    r->doubtful_fd = cli_open_file(name, O_WRONLY | O_CREAT | O_EXCL);
     if (r->doubtful_fd < 0)
         return cli_fail(r->args, CLI_USAGE, "cannot make %s: %s", name, strerror(errno));
     return CLI_OK;
@@ -126,7 +127,7 @@ static int fail(repair *r, peat_rc rc, const peat_error *error)
     if (rc == PEAT_CANCELLED && r->doubtful_why != NULL)
         return cli_fail(r->args, CLI_USAGE, "cannot write a doubtful record to %s: %s",
                         r->args->doubtful, r->doubtful_why);
-    if (rc == PEAT_CANCELLED && r->doubtful_errno != 0)
+    if (rc == PEAT_CANCELLED && r->doubtful_errno != 0 && r->doubtful_errno != EINTR)
         return cli_fail(r->args, CLI_STORE, "cannot write to %s: %s", r->args->doubtful,
                         strerror(r->doubtful_errno));
     if (rc == PEAT_CANCELLED)

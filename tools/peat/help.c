@@ -4,9 +4,11 @@
  */
 #include "bytes.h"
 #include "cli.h"
+#include "input.h"
 #include "manual.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,11 +111,14 @@ static int write_file(const cli_args *args, const char *name, cli_bytes *text)
     char path[4096];
     int code = CLI_OK;
     (void)snprintf(path, sizeof path, "%s/%s", args->write, name);
-    FILE *file = fopen(path, "w");
+    int fd = cli_open_file(path, O_WRONLY | O_CREAT | O_TRUNC);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
     bool written = file != NULL && fwrite(text->data, 1, text->size, file) == text->size;
     if (file != NULL && fclose(file) != 0)
         written = false;
-    if (!written)
+    if (!written && cli_interrupted())
+        code = CLI_INTERRUPTED;
+    else if (!written)
         code = cli_fail(args, CLI_STORE, "cannot write %s: %s", path, strerror(errno));
     cli_bytes_free(text);
     return code;

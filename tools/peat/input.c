@@ -6,11 +6,21 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 /* Large enough that a system call costs nothing against parsing, small enough for the L2 cache. */
 enum { READ_SIZE = 256 * 1024 };
+
+int cli_open_file(const char *name, int flags)
+{
+    for (;;) { /* a FIFO blocks until its other end is opened */
+        int fd = open(name, flags | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EINTR || cli_interrupted())
+            return fd;
+    }
+}
 
 void cli_input_init(cli_input *in, int fd)
 {

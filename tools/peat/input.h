@@ -27,6 +27,9 @@ typedef struct cli_field_limit {
     size_t most; /* with escapes */
 } cli_field_limit;
 
+/* open; a signal that does not end the command does not end it either. -1 and errno. */
+int cli_open_file(const char *name, int flags);
+
 void cli_input_init(cli_input *in, int fd);
 void cli_input_done(cli_input *in); /* frees the buffer; the fd is the caller's */
 

@@ -18,7 +18,7 @@ static bool write_all(cli_output *out)
         ssize_t n = write(STDOUT_FILENO, out->bytes.data + done, out->bytes.size - done);
         if (n >= 0)
             done += (size_t)n;
-        else if (errno != EINTR)
+        else if (errno != EINTR || cli_interrupted()) /* nobody may ever read it */
             out->os_errno = errno;
     }
     out->bytes.size = 0;
@@ -38,6 +38,8 @@ int cli_output_finish(cli_output *out, const cli_args *args, int code)
         return code;
     if (out->os_errno == EPIPE)
         return CLI_PIPE;
+    if (out->os_errno == EINTR)
+        return code == CLI_STORE ? code : CLI_INTERRUPTED;
     return cli_fail(args, CLI_STORE,
                     "cannot write to standard output: %s; the output is not complete",
                     strerror(out->os_errno));

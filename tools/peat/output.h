@@ -25,7 +25,7 @@ void cli_output_show(cli_output *out, size_t from);
 bool cli_output_flow(cli_output *out);
 
 /* Writes everything and frees the buffer. Returns code, or the exit code of a lost output: CLI_PIPE
- * in silence, CLI_STORE with a line on stderr. */
+ * in silence, CLI_INTERRUPTED, CLI_STORE with a line on stderr. */
 int cli_output_finish(cli_output *out, const cli_args *args, int code);
 
 /* Whether an argument or result can be printed in the layout asked for. */
