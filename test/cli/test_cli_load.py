@@ -97,6 +97,45 @@ class Loads(Cli):
             self.assertEqual(f.read(), b"500\n1000\n1500\n2000\n2500\n")
         self.peat("load", "-q", "--ack", "absent/acks", "s", stdin=text, code=2)
 
+    def test_acknowledgements_do_not_go_over_an_input(self):
+        rows = b"a\t1\nb\t2\n"
+        self.write("rows", rows)
+        self.write("other", b"c\t3\n")
+        os.link(self.path("rows"), self.path("hard"))
+        os.symlink("rows", self.path("soft"))
+        for ack, inputs in (("rows", ["rows"]), ("./rows", ["other", "rows"]), ("hard", ["rows"]), ("soft", ["rows"]),
+                            ("rows", ["soft"]), ("rows", []), ("soft", ["other", "-"])):
+            with open(self.path("rows"), "rb") as stdin:
+                run = subprocess.run([PEAT, "load", "-a", ack, "s", *inputs], cwd=self.dir, env=self.env,
+                                     stdin=stdin, capture_output=True, timeout=60)
+            name = inputs[-1] if inputs and inputs[-1] != "-" else "standard input"
+            self.assertEqual((run.returncode, run.stderr.decode()), (
+                2, f"peat load: --ack {ack} and the input {name} are the same file; nothing was loaded\n"))
+            with open(self.path("rows"), "rb") as f:
+                self.assertEqual(f.read(), rows)
+            self.assertFalse(os.path.exists(self.path("s")))
+        with open(self.path("rows"), "ab") as stdout:
+            run = subprocess.run([PEAT, "load", "-a", "-", "s", "rows"], cwd=self.dir, env=self.env,
+                                 stdout=stdout, stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.peat("load", "-q", "-a", "/dev/null", "s", "rows", "/dev/null")
+        self.write("acks", b"7\n" * 100)
+        self.peat("load", "-q", "-a", "acks", "s", "rows")
+        with open(self.path("acks"), "rb") as f:
+            self.assertEqual(f.read(), b"2\n")
+
+    def test_nothing_is_written_among_the_files_of_the_store(self):
+        self.store([(b"a", b"1")])
+        os.symlink("s", self.path("link"))
+        before = sorted(os.listdir(self.path("s")))
+        for name in ("s/PEAT", "s/new", "link/PEAT", "link/../s/new", self.path("s/PEAT")):
+            self.peat("load", "-a", name, "s", stdin=b"b\t2\n", code=2)
+            self.assertIn(f"--ack {name} lies in the store s", self.err)
+            self.peat("repair", "-D", name, "s", "new", code=2)
+            self.assertIn(f"--doubtful {name} lies in the store s", self.err)
+        self.assertEqual(sorted(os.listdir(self.path("s"))), before)
+        self.assertEqual(self.peat("dump", "s"), b"a\t1\n")
+
     def test_a_load_that_fails_tells_what_is_safe(self):
         def small_files():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

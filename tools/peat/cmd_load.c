@@ -248,19 +248,54 @@ static uint64_t total_input(const cli_args *args)
     return total;
 }
 
+/* The name of the input that is the same regular file as fd, or NULL: what is written there would
+ * be lost, or read again without an end. */
+static const char *same_input(const cli_args *args, int fd)
+{
+    struct stat to, from;
+    if (fstat(fd, &to) != 0 || !S_ISREG(to.st_mode))
+        return NULL;
+    for (int i = 0; i < args->rest_count || i == 0; i++) {
+        const char *name = args->rest_count == 0 ? "-" : args->rest[i];
+        bool standard = strcmp(name, "-") == 0;
+        int failed = standard ? fstat(STDIN_FILENO, &from) : stat(name, &from);
+        if (failed == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+            return standard ? "standard input" : name;
+    }
+    return NULL;
+}
+
+/* Emptied only when it is known to be nobody else's. */
+static int empty_ack(load *l, bool standard)
+{
+    const char *name = l->args->ack;
+    const char *input = same_input(l->args, l->ack_fd);
+    struct stat st;
+    if (input != NULL)
+        return cli_fail(l->args, CLI_USAGE,
+                        "--ack %s and the input %s are the same file; nothing was loaded", name,
+                        input);
+    if (!standard && fstat(l->ack_fd, &st) == 0 && S_ISREG(st.st_mode) &&
+        ftruncate(l->ack_fd, 0) != 0)
+        return cli_fail(l->args, CLI_USAGE, "cannot empty %s: %s", name, strerror(errno));
+    return CLI_OK;
+}
+
 static int open_ack(load *l)
 {
     const char *name = l->args->ack;
     if (name == NULL)
         return CLI_OK;
-    l->ack_fd = strcmp(name, "-") == 0
-                    ? STDOUT_FILENO
-                    : cli_open_file(name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND);
+    bool standard = strcmp(name, "-") == 0;
+    if (!standard && cli_lies_in_store(name, l->args->dir))
+        return cli_fail(l->args, CLI_USAGE, "--ack %s lies in the store %s; name another place",
+                        name, l->args->dir);
+    l->ack_fd = standard ? STDOUT_FILENO : cli_open_file(name, O_WRONLY | O_CREAT | O_APPEND);
     if (l->ack_fd < 0 && cli_interrupted())
         return CLI_INTERRUPTED;
     if (l->ack_fd < 0)
         return cli_fail(l->args, CLI_USAGE, "cannot open %s: %s", name, strerror(errno));
-    return CLI_OK;
+    return empty_ack(l, standard);
 }
 
 static int settle(load *l)

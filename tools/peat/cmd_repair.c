@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,6 +76,10 @@ static int open_doubtful(repair *r)
     r->doubtful_fd = -1;
     if (name == NULL)
         return CLI_OK;
+    if (cli_lies_in_store(name, r->args->dir))
+        return cli_fail(r->args, CLI_USAGE,
+                        "--doubtful %s lies in the store %s; name another place", name,
+                        r->args->dir);
     r->doubtful_fd = cli_open_file(name, O_WRONLY | O_CREAT | O_EXCL);
     if (r->doubtful_fd < 0)
         return cli_fail(r->args, CLI_USAGE, "cannot make %s: %s", name, strerror(errno));
@@ -137,39 +140,6 @@ static int fail(repair *r, peat_rc rc, const peat_error *error)
                     *error->message ? error->message : peat_rc_text(rc));
 }
 
-/* Where a new store lies in truth; it and the last part of its path may still have to be made. Free
- * it; NULL: not found, which peat_repair says better. */
-static char *real_place(const char *to)
-{
-    char *real = realpath(to, NULL);
-    if (real != NULL || errno != ENOENT)
-        return real;
-    size_t n = strlen(to);
-    while (n > 1 && to[n - 1] == '/')
-        n--;
-    while (n > 0 && to[n - 1] != '/')
-        n--;
-    char *parent = malloc(n + 2);
-    if (parent == NULL)
-        return NULL;
-    (void)snprintf(parent, n + 2, "%.*s.", (int)n, to);
-    real = realpath(parent, NULL);
-    free(parent);
-    return real;
-}
-
-/* Also deep inside through links, where peat_repair does not look. */
-static bool lies_in_store(const char *to, const char *dir)
-{
-    char *inner = real_place(to), *outer = realpath(dir, NULL);
-    size_t n = outer == NULL ? 0 : strlen(outer);
-    bool inside = inner != NULL && outer != NULL && strncmp(inner, outer, n) == 0 &&
-                  (inner[n] == '\0' || inner[n] == '/');
-    free(inner);
-    free(outer);
-    return inside;
-}
-
 static int run_repair(repair *r, const char *to)
 {
     peat_error error = {0};
@@ -190,7 +160,7 @@ static int run_repair(repair *r, const char *to)
         cli_bytes_add_text(&r->out.bytes, "{\"damages\":[");
     cli_progress_begin(&r->progress, r->args, "repair", CLI_NO_TRAFFIC);
     peat_rc rc = PEAT_INVALID;
-    if (lies_in_store(to, r->args->dir))
+    if (cli_lies_in_store(to, r->args->dir))
         (void)snprintf(error.message, sizeof error.message,
                        "to %.200s: the new store is not made in the directory of the damaged one",
                        to);

@@ -5,6 +5,9 @@
 #include "store.h"
 #include "codec.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *advice(peat_rc rc)
@@ -101,6 +104,38 @@ int cli_store_fail_with(const cli_args *args, peat_db *db, peat_rc rc, const cha
     bool fits = cause.rc == rc && *cause.message != '\0';
     return cli_fail(args, CLI_STORE, "cannot %s %s: %s%s%s", what, args->dir,
                     fits ? cause.message : peat_rc_text(rc), advice(rc), more);
+}
+
+/* Where something lies in truth that may still have to be made, with the last part of its path.
+ * Free it; NULL: not found, which whoever makes it says better. */
+static char *real_place(const char *to)
+{
+    char *real = realpath(to, NULL);
+    if (real != NULL || errno != ENOENT)
+        return real;
+    size_t n = strlen(to);
+    while (n > 1 && to[n - 1] == '/')
+        n--;
+    while (n > 0 && to[n - 1] != '/')
+        n--;
+    char *parent = malloc(n + 2);
+    if (parent == NULL)
+        return NULL;
+    (void)snprintf(parent, n + 2, "%.*s.", (int)n, to);
+    real = realpath(parent, NULL);
+    free(parent);
+    return real;
+}
+
+bool cli_lies_in_store(const char *to, const char *dir)
+{
+    char *inner = real_place(to), *outer = realpath(dir, NULL);
+    size_t n = outer == NULL ? 0 : strlen(outer);
+    bool inside = inner != NULL && outer != NULL && strncmp(inner, outer, n) == 0 &&
+                  (inner[n] == '\0' || inner[n] == '/');
+    free(inner);
+    free(outer);
+    return inside;
 }
 
 int cli_take_key(const cli_args *args, const char *text, cli_bytes *scratch, peat_slice *ret_key)

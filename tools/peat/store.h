@@ -31,6 +31,10 @@ int cli_store_fail(const cli_args *args, peat_db *db, peat_rc rc, const char *wh
 int cli_store_fail_with(const cli_args *args, peat_db *db, peat_rc rc, const char *what,
                         const char *more);
 
+/* Whether what is to be made at the path lies in the store's directory, also deep inside and
+ * through links. */
+bool cli_lies_in_store(const char *path, const char *dir);
+
 /* A key from the command line in --key-format. Returns CLI_OK, or CLI_USAGE after a line. */
 int cli_take_key(const cli_args *args, const char *text, cli_bytes *scratch, peat_slice *ret_key);
 
