@@ -142,7 +142,7 @@ class Loads(Cli):
             resource.setrlimit(resource.RLIMIT_FSIZE, (400 << 10, 400 << 10))
         text = b"".join(b"%06d\t%s\n" % (i, b"v" * 100) for i in range(20000))
         self.peat("load", "-q", "s", stdin=text, code=3, preexec_fn=small_files)
-        told = re.search(r"; the (\d+) records before this are in the store and on disk$", self.err.strip())
+        told = re.search(r"; the (\d+) records before are in the store and on disk$", self.err.strip())
         self.assertTrue(told, self.err)
         self.assertGreater(int(told[1]), 0)
         self.assertEqual(self.peat("dump", "s"), b"".join(text.splitlines(keepends=True)[:int(told[1])]))
@@ -210,6 +210,38 @@ class Loads(Cli):
         self.assertEqual(status, 130)
         self.expect_prefix(acknowledged)
         self.assertEqual(int(self.peat("count", "s")), acknowledged)
+
+
+    def interrupt(self, rows):
+        """What a load into s says that is interrupted when so many records were acknowledged."""
+        loader = subprocess.Popen([PEAT, "load", "-b", "1", "-a", "-", "s"], cwd=self.dir, env=self.env,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        loader.stdin.write(b"".join(b"n%d\tv\n" % i for i in range(rows)))
+        loader.stdin.flush()
+        for i in range(rows):
+            self.assertEqual(loader.stdout.readline(), b"%d\n" % (i + 1))
+        loader.send_signal(signal.SIGINT)
+        told = loader.communicate(timeout=60)[1].decode()
+        self.assertEqual(loader.returncode, 130)
+        return told
+
+    def test_an_interrupted_load_tells_of_its_own_records(self):
+        self.store([(b"%d" % i, b"v") for i in range(9)])
+        self.assertEqual(self.interrupt(1), "peat load: interrupted; 1 record loaded\n")
+        self.assertEqual(self.interrupt(3), "peat load: interrupted; 3 records loaded\n")
+        self.peat("load", "s", stdin=b"a\t1\nb", code=2)
+        self.assertIn("; the 1 record before is in the store\n", self.err)
+
+    def test_records_without_end_are_loaded_until_a_signal(self):
+        for words, piece in ((["-f", "nul"], b"\0" * 65536), (["-f", "jsonl"], b"\n" * 65536)):
+            loader = subprocess.Popen([PEAT, "load", *words, "z"], cwd=self.dir, env=self.env,
+                                      stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+            for _ in range(100):
+                loader.stdin.write(piece)
+            loader.send_signal(signal.SIGTERM)
+            told = loader.communicate(timeout=60)[1]
+            self.assertEqual(loader.returncode, 143, told)
+            self.assertIn(b"interrupted; ", told)
 
 
 if __name__ == "__main__":

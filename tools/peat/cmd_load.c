@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 /* Beyond this a batch gains nothing and only delays the next acknowledgement. */
-enum { BATCH_BYTES_MAX = 1 << 20, SETTLE_STEP_MS = 200 };
+enum { BATCH_BYTES_MAX = 1 << 20, SETTLE_STEP_MS = 200, LOADED_SIZE = 80 };
 
 typedef struct load {
     const cli_args *args;
@@ -36,8 +36,22 @@ typedef struct load {
     uint64_t acknowledged;
 } load;
 
+/* What of this load is known to be in the store when something goes wrong. */
+static const char *loaded(const load *l, char text[LOADED_SIZE])
+{
+    if (l->acknowledged == 0)
+        (void)snprintf(text, LOADED_SIZE, "nothing was loaded");
+    else if (l->acknowledged == 1)
+        (void)snprintf(text, LOADED_SIZE, "the 1 record before is in the store");
+    else
+        (void)snprintf(text, LOADED_SIZE, "the %" PRIu64 " records before are in the store",
+                       l->acknowledged);
+    return text;
+}
+
 static int acknowledge(load *l)
 {
+    char before[LOADED_SIZE];
     char line[CLI_NUMBER_SIZE];
     if (l->ack_fd < 0)
         return CLI_OK;
@@ -51,9 +65,8 @@ static int acknowledge(load *l)
         else if (errno == EINTR && cli_interrupted())
             return CLI_INTERRUPTED;
         else if (errno != EINTR)
-            return cli_fail(l->args, CLI_STORE,
-                            "cannot write to %s: %s; %" PRIu64 " records are in the store",
-                            l->args->ack, strerror(errno), l->acknowledged);
+            return cli_fail(l->args, CLI_STORE, "cannot write to %s: %s; %s", l->args->ack,
+                            strerror(errno), loaded(l, before));
     }
     return CLI_OK;
 }
@@ -61,10 +74,12 @@ static int acknowledge(load *l)
 /* What the writer has to know then: what it need not load again. */
 static int refused(load *l, peat_rc rc)
 {
-    char more[96];
+    char before[LOADED_SIZE], more[LOADED_SIZE + 32];
     bool synced = peat_sync(l->db) == PEAT_OK;
-    (void)snprintf(more, sizeof more, "; the %" PRIu64 " records before this are in the store%s",
-                   l->acknowledged, synced ? " and on disk" : ", perhaps not all on disk");
+    (void)snprintf(more, sizeof more, "; %s%s", loaded(l, before),
+                   l->acknowledged == 0 ? ""
+                   : synced             ? " and on disk"
+                                        : ", perhaps not all on disk");
     return cli_store_fail_with(l->args, l->db, rc, "write to", more);
 }
 
@@ -95,21 +110,9 @@ static int write_one(load *l, peat_slice key, peat_slice value)
     return acknowledge(l);
 }
 
-/* What is known to be in the store when something goes wrong; every record before it was written.
- */
-static const char *loaded(const load *l, char text[96])
-{
-    if (l->acknowledged == 0)
-        (void)snprintf(text, 96, "nothing was loaded");
-    else
-        (void)snprintf(text, 96, "the %" PRIu64 " records before are in the store",
-                       l->acknowledged);
-    return text;
-}
-
 static int bad_record(load *l, const cli_records *records, const char *name, const char *why)
 {
-    char before[96];
+    char before[LOADED_SIZE];
     int code = write_batch(l); /* what came before it counts */
     if (code != CLI_OK)
         return code;
@@ -159,7 +162,7 @@ static int open_store(load *l)
 static int load_records(load *l, cli_records *records, const char *name)
 {
     peat_slice key, value;
-    char before[96];
+    char before[LOADED_SIZE];
     int code = CLI_OK;
     while (code == CLI_OK && !cli_interrupted() && cli_records_next(records, &key, &value)) {
         const char *why = too_big(key, value);
@@ -184,7 +187,7 @@ static int load_records(load *l, cli_records *records, const char *name)
 
 static int load_file(load *l, const char *name)
 {
-    char before[96];
+    char before[LOADED_SIZE];
     bool standard = strcmp(name, "-") == 0;
     int fd = standard ? STDIN_FILENO : cli_open_file(name, O_RDONLY);
     if (fd < 0 && cli_interrupted())
@@ -333,7 +336,7 @@ static int summarize(const load *l, double seconds, int code)
     char count[CLI_COUNTED_SIZE], size[CLI_NUMBER_SIZE], rate[CLI_NUMBER_SIZE];
     cli_bytes text = {0};
     if (code == CLI_INTERRUPTED)
-        (void)cli_fail(l->args, code, "interrupted; %s in the store",
+        (void)cli_fail(l->args, code, "interrupted; %s loaded",
                        cli_counted(l->acknowledged, "record", count));
     if (code != CLI_OK)
         return code;
