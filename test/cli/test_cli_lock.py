@@ -42,21 +42,38 @@ class Waits(Cli):
     def test_every_command_waits_that_needs_the_store(self):
         for words in (["get", "s", "a"], ["put", "s", "c", "3"], ["del", "s", "c"], ["scan", "s"], ["count", "s"],
                       ["dump", "s"], ["stats", "s"], ["info", "s"], ["check", "s"], ["compact", "s"],
-                      ["export", "s"], ["load", "s", "rows"]):
+                      ["export", "s"], ["load", "s", "rows"], ["repair", "s", "new"]):
             self.write("rows", b"c\t3\n")
             holder = self.hold()
+            self.peat(*words, code=3)
+            self.assertIn(f"is open in process {holder.pid}", self.err)
+            self.assertIn("(--wait SECONDS)", self.err)
             self.peat(*words, "--wait", "0.2", code=3)
             self.assertIn(f"is open in process {holder.pid}", self.err)
-            self.assertIn("--wait", self.err)
+            self.assertIn("; waited 0.2 s for it", self.err)
+            self.assertNotIn("--wait", self.err)
             waiter = self.start(*words, "--wait", "100", stdout=subprocess.DEVNULL)
             self.let_go(holder)
             self.assertEqual(waiter.wait(60), 0, words)
             waiter.stderr.close()
 
+    def test_import_waits_for_whoever_has_the_store(self):
+        holder = self.hold()
+        self.peat("import", "s", code=3)
+        self.assertIn("(--wait SECONDS)", self.err)
+        self.peat("import", "--wait", "0.2", "s", code=3)
+        self.assertIn("; waited 0.2 s for it", self.err)
+        waiter = self.start("import", "--wait", "100", "s", stdin=subprocess.DEVNULL)
+        self.let_go(holder)
+        self.assertEqual(waiter.wait(60), 3)
+        self.assertIn(b"a store is already here; name a new directory", waiter.stderr.read())
+        waiter.stderr.close()
+
     def test_a_signal_ends_the_wait(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             holder = self.hold()
-            waiter = self.start("put", "--wait", "1000", "s", "c", "3")
+            words = [["put", "s", "c", "3"], ["repair", "s", "new"]][number == signal.SIGINT]
+            waiter = self.start(*words, "--wait", "1000")
             while True:  # until its own handler is there: before that a signal kills it
                 with open(f"/proc/{waiter.pid}/status", encoding="ascii") as status:
                     caught = next(int(row.split()[1], 16) for row in status if row.startswith("SigCgt"))

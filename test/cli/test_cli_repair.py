@@ -53,6 +53,7 @@ class Repair(Cli):
         self.assertGreater(len(new), len(self.good) - 400)
         self.assertIn(b"sound", self.peat("check", "new"))
         self.peat("repair", "s", "new", code=3)  # never over another store
+        self.assertEqual(self.err, "peat repair: cannot repair s to new: a store is already here; name a new directory\n")
 
     def test_a_sound_store_is_copied_whole(self):
         told = json.loads(self.peat("repair", "-q", "--json", "s", "new"))
@@ -83,7 +84,8 @@ class Repair(Cli):
         for dir, new in (("s", "s"), ("s", "s/in"), ("s", "./s"), ("s", "link"), ("link", "s"),
                          ("s", "link/"), ("s", "link/in"), ("link", "here/s/in/"), ("s", self.path("s"))):
             self.peat("repair", dir, new, code=3)
-            self.assertIn("not made in the directory of the damaged one", self.err)
+            self.assertEqual(self.err, f"peat repair: cannot repair {dir} to {new}: the new store is not made in the "
+                                       "directory of the damaged one\n")
             self.assertEqual(self.state(), before)
         self.peat("repair", "-q", "link", "here/new")
         self.assertEqual(self.dump("new"), self.good)
@@ -93,7 +95,13 @@ class Repair(Cli):
         self.write("other/notes.txt", b"mine")
         for name in ("other", "absent", "other/notes.txt"):
             self.peat("repair", name, "new", code=3)
+            self.assertIn(f"cannot repair {name}: ", self.err)
             self.assertFalse(os.path.exists(self.path("new")))
+        self.peat("repair", "s", "other", code=3)
+        self.assertIn("cannot repair s to other: ", self.err)
+        self.assertNotIn("other: other", self.err)
+        self.peat("repair", "s", "away/new", code=3)
+        self.assertIn("cannot repair s to away/new: the directory", self.err)
         self.peat("repair", "s", code=2)
 
 

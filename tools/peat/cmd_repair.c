@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct repair {
@@ -25,6 +26,11 @@ typedef struct repair {
     const char *doubtful_why; /* a record cannot be written in this format */
     cli_row_format format;
     cli_output row;
+    const char *to;
+    peat_options open;
+    peat_repair_options options;
+    peat_repair_report report;
+    peat_error error;
 } repair;
 
 static bool on_damage(void *ctx, const peat_damage *damage)
@@ -125,7 +131,22 @@ static int tell(repair *r, const peat_repair_report *report, const char *to)
     return left_out || lost ? CLI_NOT_FOUND : CLI_OK;
 }
 
-static int fail(repair *r, peat_rc rc, const peat_error *error)
+/* The library's message begins with the path that it is about, of one store or the other. */
+static int fail_at_store(const repair *r, peat_rc rc)
+{
+    char text[CLI_ADVICE_SIZE];
+    const char *dir = r->args->dir, *why = *r->error.message ? r->error.message : peat_rc_text(rc);
+    bool told = rc == PEAT_EXISTS || rc == PEAT_BUSY;
+    const char *advice = told ? cli_advice(r->args, rc, text) : "";
+    size_t dir_size = strlen(dir), to_size = strlen(r->to);
+    if (strncmp(why, dir, dir_size) == 0 && why[dir_size] == ':')
+        return cli_fail(r->args, CLI_STORE, "cannot repair %s%s", why, advice);
+    if (strncmp(why, r->to, to_size) == 0 && why[to_size] == ':')
+        why += to_size + strspn(why + to_size, ": ");
+    return cli_fail(r->args, CLI_STORE, "cannot repair %s to %s: %s%s", dir, r->to, why, advice);
+}
+
+static int fail(repair *r, peat_rc rc)
 {
     if (rc == PEAT_CANCELLED && r->doubtful_why != NULL)
         return cli_fail(r->args, CLI_USAGE, "cannot write a doubtful record to %s: %s",
@@ -135,51 +156,68 @@ static int fail(repair *r, peat_rc rc, const peat_error *error)
                         strerror(r->doubtful_errno));
     if (rc == PEAT_CANCELLED)
         return cli_interrupted() ? CLI_INTERRUPTED : CLI_PIPE;
-    /* the message begins with the path that it is about, of one store or the other */
-    return cli_fail(r->args, CLI_STORE, "cannot repair %s",
-                    *error->message ? error->message : peat_rc_text(rc));
+    return fail_at_store(r, rc);
 }
 
-static int run_repair(repair *r, const char *to)
+static peat_rc repair_once(repair *r)
 {
-    peat_error error = {0};
-    peat_options open_options = cli_store_options(r->args, CLI_WRITE_CREATE);
+    return peat_repair(r->args->dir, r->to, &r->options, &r->report, &r->error);
+}
+
+/* The library does not wait for the damaged store. */
+static peat_rc attempt_repair(void *ctx)
+{
+    repair *r = ctx;
+    struct timespec piece = {.tv_nsec = (long)r->open.lock_wait_ms * 1000000};
+    peat_rc rc = repair_once(r);
+    if (rc != PEAT_BUSY || piece.tv_nsec == 0 || r->listed > 0)
+        return rc;
+    (void)nanosleep(&piece, NULL); /* a signal may end it */
+    return cli_interrupted() ? PEAT_CANCELLED : repair_once(r);
+}
+
+static peat_rc run_repair(repair *r)
+{
     peat_progress progress = {
         .size = sizeof progress, .fn = cli_progress_callback, .ctx = &r->progress};
-    peat_repair_report report = {.size = sizeof report};
-    peat_repair_options options = {
-        .size = sizeof options,
-        .open = &open_options,
+    r->open = cli_store_options(r->args, CLI_WRITE_CREATE);
+    r->report.size = sizeof r->report;
+    r->options = (peat_repair_options){
+        .size = sizeof r->options,
+        .open = &r->open,
         .accept_doubtful = r->args->accept_doubtful,
         .damage_fn = on_damage,
         .doubtful_fn = on_doubtful,
         .ctx = r,
         .progress = &progress,
     };
+    if (!cli_lies_in_store(r->to, r->args->dir))
+        return cli_wait(r->args, &r->open, attempt_repair, r);
+    (void)snprintf(r->error.message, sizeof r->error.message,
+                   "the new store is not made in the directory of the damaged one");
+    return PEAT_INVALID;
+}
+
+static int repair_and_tell(repair *r)
+{
     if (r->args->json)
         cli_bytes_add_text(&r->out.bytes, "{\"damages\":[");
     cli_progress_begin(&r->progress, r->args, "repair", CLI_NO_TRAFFIC);
-    peat_rc rc = PEAT_INVALID;
-    if (cli_lies_in_store(to, r->args->dir))
-        (void)snprintf(error.message, sizeof error.message,
-                       "to %.200s: the new store is not made in the directory of the damaged one",
-                       to);
-    else
-        rc = peat_repair(r->args->dir, to, &options, &report, &error);
+    peat_rc rc = run_repair(r);
     (void)cli_progress_end(&r->progress);
-    int code = rc == PEAT_OK ? tell(r, &report, to) : fail(r, rc, &error);
-    add_report(r, &report, code);
+    int code = rc == PEAT_OK ? tell(r, &r->report, r->to) : fail(r, rc);
+    add_report(r, &r->report, code);
     return code;
 }
 
 int cli_run_repair(cli_args *args)
 {
-    repair r = {.args = args, .format = cli_row_format_of(args)};
+    repair r = {.args = args, .to = args->rest[0], .format = cli_row_format_of(args)};
     r.format.layout = (cli_layout)args->format; /* --json is for the report */
     args->bar = &r.progress;
     int code = open_doubtful(&r);
     if (code == CLI_OK)
-        code = run_repair(&r, args->rest[0]);
+        code = repair_and_tell(&r);
     code = close_doubtful(&r, code);
     return cli_output_finish(&r.out, args, code);
 }

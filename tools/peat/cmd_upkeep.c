@@ -148,6 +148,9 @@ int cli_run_export(cli_args *args)
 }
 
 typedef struct source {
+    const char *dir;
+    peat_options options;
+    peat_error error;
     cli_progress bar;
     uint64_t bytes;
     uint64_t total; /* 0: unknown */
@@ -186,26 +189,38 @@ static peat_rc give_stream(void *ctx, void *buf, size_t size, size_t *ret_n)
     }
 }
 
+static peat_rc attempt_import(void *ctx)
+{
+    source *s = ctx;
+    return peat_import(s->dir, &s->options, give_stream, s, &s->error);
+}
+
+static int import_failed(const cli_args *args, const source *s, peat_rc rc)
+{
+    char text[CLI_ADVICE_SIZE];
+    if (rc == PEAT_CANCELLED && cli_interrupted())
+        return CLI_INTERRUPTED;
+    if (s->os_errno != 0)
+        return cli_fail(args, CLI_USAGE, "cannot read standard input: %s", strerror(s->os_errno));
+    bool of_store = rc == PEAT_EXISTS || rc == PEAT_BUSY; /* rather than of the stream */
+    return cli_fail(args, CLI_STORE, "cannot import to %s%s",
+                    *s->error.message ? s->error.message : peat_rc_text(rc),
+                    of_store ? cli_advice(args, rc, text) : "");
+}
+
 int cli_run_import(cli_args *args)
 {
     char size[CLI_NUMBER_SIZE];
-    source s = {.total = bytes_to_come()};
-    peat_error error = {0};
+    source s = {.dir = args->dir, .total = bytes_to_come()};
     if (isatty(STDIN_FILENO))
         return cli_fail(args, CLI_USAGE, "the stream comes from a file or pipe, not a terminal");
-    peat_options options = cli_store_options(args, CLI_WRITE_CREATE);
+    s.options = cli_store_options(args, CLI_WRITE_CREATE);
     cli_progress_begin(&s.bar, args, "import", CLI_NO_TRAFFIC);
     args->bar = &s.bar;
-    peat_rc rc = peat_import(args->dir, &options, give_stream, &s, &error);
+    peat_rc rc = cli_wait(args, &s.options, attempt_import, &s);
     double seconds = cli_progress_end(&s.bar);
-    if (rc == PEAT_CANCELLED && cli_interrupted())
-        return CLI_INTERRUPTED;
-    if (s.os_errno != 0)
-        return cli_fail(args, CLI_USAGE, "cannot read standard input: %s", strerror(s.os_errno));
     if (rc != PEAT_OK)
-        return cli_fail(args, CLI_STORE, "cannot import to %s%s",
-                        *error.message ? error.message : peat_rc_text(rc),
-                        rc == PEAT_EXISTS ? "; name a new directory" : "");
+        return import_failed(args, &s, rc);
     cli_note(args, "%s in %.2f s", cli_human(s.bytes, size), seconds);
     return CLI_OK;
 }

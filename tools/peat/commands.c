@@ -112,7 +112,7 @@ const cli_command cli_commands[] = {
      "peat load mended.peat doubtful.tsv",
      CLI_TAKES_STORE, 1, 1, cli_run_repair,
      "db doubtful accept-doubtful format separator no-escapes key-format value-format compression "
-     "json memory quiet help"},
+     "json wait memory quiet help"},
     {"compact", "", "rewrite the store into its densest form",
      "Rewrites the records between bounds, or all, into one run without overwritten and deleted "
      "ones. What is such a run already stays as it is, its compression too. The store does this by "
@@ -132,7 +132,7 @@ const cli_command cli_commands[] = {
      "Makes a new store from what peat export wrote. The exit code is 0 when the copy is complete, "
      "verified and on disk; otherwise there is no store at DIR.",
      "peat import copy.peat < words.stream", CLI_TAKES_STORE, 0, 0, cli_run_import,
-     "db compression memory quiet help"},
+     "db compression wait memory quiet help"},
     {"help", "[COMMAND]", "explain a command", "Explains COMMAND, or lists the commands.",
      "peat help load\npeat help --man load | man -l -", CLI_NO_STORE, 0, 1, cli_run_help,
      "man completion write help"},

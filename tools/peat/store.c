@@ -10,11 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *advice(peat_rc rc)
+const char *cli_advice(const cli_args *args, peat_rc rc, char text[CLI_ADVICE_SIZE])
 {
     switch ((int)rc) {
     case PEAT_BUSY:
-        return "; wait for the other process (--wait SECONDS) or end it";
+        if (args->wait_ms == 0)
+            return "; wait for the other process (--wait SECONDS) or end it";
+        (void)snprintf(text, CLI_ADVICE_SIZE, "; waited %.10g s for it", (double)args->wait_ms / 1000);
+        return text;
     case PEAT_NOT_FOUND:
         return "; peat put, load or import makes one";
     case PEAT_NOT_STORE:
@@ -49,14 +52,13 @@ peat_options cli_store_options(const cli_args *args, cli_access access)
 /* A signal does not end a wait of the library, so that it is taken in pieces. */
 enum { WAIT_PIECE_MS = 100 };
 
-peat_rc cli_try_open(const cli_args *args, cli_access access, peat_db **ret_db,
-                     peat_error *ret_error)
+peat_rc cli_wait(const cli_args *args, peat_options *io_options, peat_rc (*attempt)(void *ctx),
+                 void *ctx)
 {
-    peat_options options = cli_store_options(args, access);
     for (uint64_t left = args->wait_ms;;) {
-        options.lock_wait_ms = left < WAIT_PIECE_MS ? (uint32_t)left : WAIT_PIECE_MS;
-        peat_rc rc = peat_open(args->dir, &options, ret_db, ret_error);
-        left -= options.lock_wait_ms;
+        io_options->lock_wait_ms = left < WAIT_PIECE_MS ? (uint32_t)left : WAIT_PIECE_MS;
+        peat_rc rc = attempt(ctx);
+        left -= io_options->lock_wait_ms;
         if (rc != PEAT_BUSY || left == 0)
             return rc;
         if (cli_interrupted())
@@ -64,13 +66,35 @@ peat_rc cli_try_open(const cli_args *args, cli_access access, peat_db **ret_db,
     }
 }
 
+typedef struct opening {
+    const char *dir;
+    peat_options options;
+    peat_db **ret_db;
+    peat_error *ret_error;
+} opening;
+
+static peat_rc attempt_open(void *ctx)
+{
+    const opening *o = ctx;
+    return peat_open(o->dir, &o->options, o->ret_db, o->ret_error);
+}
+
+peat_rc cli_try_open(const cli_args *args, cli_access access, peat_db **ret_db,
+                     peat_error *ret_error)
+{
+    opening o = {args->dir, cli_store_options(args, access), ret_db, ret_error};
+    return cli_wait(args, &o.options, attempt_open, &o);
+}
+
 int cli_open_failed(const cli_args *args, peat_rc rc, const peat_error *error)
 {
+    char text[CLI_ADVICE_SIZE];
     if (rc == PEAT_CANCELLED)
         return CLI_INTERRUPTED;
     /* its message begins with the path */
     return cli_fail(args, CLI_STORE, "cannot open %s%s",
-                    *error->message ? error->message : peat_rc_text(rc), advice(rc));
+                    *error->message ? error->message : peat_rc_text(rc),
+                    cli_advice(args, rc, text));
 }
 
 int cli_open(const cli_args *args, cli_access access, peat_db **ret_db)
@@ -82,10 +106,11 @@ int cli_open(const cli_args *args, cli_access access, peat_db **ret_db)
 
 int cli_close(const cli_args *args, peat_db *db, int code)
 {
+    char text[CLI_ADVICE_SIZE];
     peat_rc rc = peat_close(db);
     if (rc < 0 && code != CLI_STORE)
         return cli_fail(args, CLI_STORE, "cannot close %s: %s%s; the next open recovers the log",
-                        args->dir, peat_rc_text(rc), advice(rc));
+                        args->dir, peat_rc_text(rc), cli_advice(args, rc, text));
     return code;
 }
 
@@ -97,13 +122,14 @@ int cli_store_fail(const cli_args *args, peat_db *db, peat_rc rc, const char *wh
 int cli_store_fail_with(const cli_args *args, peat_db *db, peat_rc rc, const char *what,
                         const char *more)
 {
+    char text[CLI_ADVICE_SIZE];
     peat_error cause = {0};
     if (rc == PEAT_CANCELLED && cli_interrupted())
         return CLI_INTERRUPTED;
     (void)peat_db_error(db, &cause); /* without a cause its message is empty */
     bool fits = cause.rc == rc && *cause.message != '\0';
     return cli_fail(args, CLI_STORE, "cannot %s %s: %s%s%s", what, args->dir,
-                    fits ? cause.message : peat_rc_text(rc), advice(rc), more);
+                    fits ? cause.message : peat_rc_text(rc), cli_advice(args, rc, text), more);
 }
 
 /* Where something lies in truth that may still have to be made, with the last part of its path.

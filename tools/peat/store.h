@@ -18,6 +18,13 @@ int cli_open(const cli_args *args, cli_access access, peat_db **ret_db);
 /* peat_open with --wait; PEAT_CANCELLED when a signal came meanwhile. */
 peat_rc cli_try_open(const cli_args *args, cli_access access, peat_db **ret_db,
                      peat_error *ret_error);
+/* The same for any call that takes a store: attempts, with a piece of the wait in lock_wait_ms,
+ * until it is free. */
+peat_rc cli_wait(const cli_args *args, peat_options *io_options, peat_rc (*attempt)(void *ctx),
+                 void *ctx);
+/* What to do about a failure, behind a semicolon, or nothing; may be in text. */
+enum { CLI_ADVICE_SIZE = 64 };
+const char *cli_advice(const cli_args *args, peat_rc rc, char text[CLI_ADVICE_SIZE]);
 /* The line on stderr about it; returns the exit code. */
 int cli_open_failed(const cli_args *args, peat_rc rc, const peat_error *error);
 
