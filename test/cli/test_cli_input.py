@@ -128,6 +128,16 @@ class Mistakes(Cli):
         self.peat("load", "-q", "s", stdin=b"a\t1\nb\t")
         self.assertEqual(self.peat("dump", "s"), b"a\t1\nb\t\n")
 
+    def test_a_refused_number_is_told_what_is_allowed(self):
+        for words, why in ((["scan", "-n", "x"], "--limit cannot be 'x': a whole number from 0 to 18446744073709551615"),
+                           (["scan", "-n", "-1"], "--limit cannot be '-1': a whole number from 0 to"),
+                           (["load", "-b", "2K"], "--batch cannot be '2K': a whole number from 1 to"),
+                           (["get", "-w", "1s"], "--wait cannot be '1s': a number of seconds from 0 to 4294967.295"),
+                           (["get", "-m", "lots"], "--memory cannot be 'lots': a whole number of bytes, or one with "
+                                                   "K, M, G or T, like 64M; at least 1M")):
+            self.peat(*words, "s", code=2)
+            self.assertIn(why, self.err)
+
     def test_names_are_guessed(self):
         for words, guess in ((["laod", "s"], "'load'"), (["gte", "s"], "'get'"), (["ls"], None),
                              (["help", "comapct"], "'compact'"), (["expor"], "'export'")):

@@ -194,13 +194,27 @@ static int bad_choice(const cli_args *args, const cli_option *option, const char
                     guess.name ? "'?" : "");
 }
 
+/* What a number may be. */
+static const char *allowed(const cli_option *option)
+{
+    switch (option->kind) {
+    case CLI_SIZE:
+        return "a whole number of bytes, or one with K, M, G or T, like 64M; at least 1M";
+    case CLI_SECONDS:
+        return "a number of seconds from 0 to 4294967.295, like 10 or 0.5";
+    default:
+        return option->field == FIELD(batch) ? "a whole number from 1 to 18446744073709551615"
+                                             : "a whole number from 0 to 18446744073709551615";
+    }
+}
+
 static int set_option(const cli_option *option, const char *text, cli_args *args)
 {
     char *field = (char *)args + option->field;
     if (!set_field(option, text, field))
         return option->choices != NULL ? bad_choice(args, option, text)
                                        : cli_fail(args, CLI_USAGE, "--%s cannot be '%s': %s",
-                                                  option->name, text, option->text);
+                                                  option->name, text, allowed(option));
     if (option->field == FIELD(memory) && args->memory < PEAT_MEMORY_BYTES_MIN)
         return cli_fail(args, CLI_USAGE,
                         "--memory must be at least 1M, not %s; leave it out for the default", text);

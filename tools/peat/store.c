@@ -16,7 +16,8 @@ const char *cli_advice(const cli_args *args, peat_rc rc, char text[CLI_ADVICE_SI
     case PEAT_BUSY:
         if (args->wait_ms == 0)
             return "; wait for the other process (--wait SECONDS) or end it";
-        (void)snprintf(text, CLI_ADVICE_SIZE, "; waited %.10g s for it", (double)args->wait_ms / 1000);
+        (void)snprintf(text, CLI_ADVICE_SIZE, "; waited %.10g s for it",
+                       (double)args->wait_ms / 1000);
         return text;
     case PEAT_NOT_FOUND:
         return "; peat put, load or import makes one";
