@@ -83,7 +83,7 @@ class Points(Cli):
         self.peat("put", "s", "a", "1", "b", "2\n", "c", "")
         self.assertEqual(self.peat("get", "s", "b", "a", "c"), b"b\t2\\n\na\t1\nc\t\n")
         self.assertEqual(self.peat("get", "s", "a", "x", "b", code=1), b"a\t1\nb\t2\\n\n")
-        self.assertIn("1 key of 3 not in s", self.err)
+        self.assertEqual(self.err, "peat get: 1 key of 3 not in s: 'x'\n")
         rows = self.peat("get", "-j", "s", "c", "b").splitlines()
         self.assertEqual([json.loads(row) for row in rows],
                          [{"key": "c", "value": ""}, {"key": "b", "value": "2\n"}])
@@ -93,6 +93,20 @@ class Points(Cli):
         self.peat("count", "t", code=3)  # all pairs make sense, or nothing is made
         self.peat("put", "-k", "hex", "s", "66", "6", "0x", "7", code=2)
         self.peat("get", "s", "f", code=1)
+
+    def test_the_keys_that_are_missing_are_named(self):
+        self.peat("put", "s", "a", "1", "b", "2", "c", "3")
+        for command in ("get", "del"):
+            for words, told in ((["a", "\n\t", "x\\"], "2 keys of 3 not in s: '\\n\\t', 'x\\\\'"),
+                                (["x", "b", "y", "z"], "3 keys of 4 not in s: 'x', 'y', 'z'"),
+                                (["1", "2", "c", "3", "4", "5"], "5 keys of 6 not in s: '1', '2', '3' and 2 more"),
+                                (["-k", "hex", "00", "FF"], "2 keys of 2 not in s: '00', 'ff'"),
+                                (["", "\u00e4" * 300], "2 keys of 2 not in s: '', '" + "\u00e4" * 19 + "..'"),
+                                ([b"\xff", "\x1b[2J"], "2 keys of 2 not in s: '\\xff', '\\x1b[2J'")):
+                self.peat(command, "s", *words, code=1)
+                self.assertEqual(self.err, f"peat {command}: {told}\n")
+            self.peat(command, "s", "none", code=1)
+            self.assertIn("not in s\n", self.err)
 
     def test_get_gives_the_bytes_of_the_value_and_no_others(self):
         data = bytes(range(256)) + b"\n\n"

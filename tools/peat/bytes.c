@@ -105,7 +105,8 @@ const char *cli_counted(uint64_t number, const char *word, char text[CLI_COUNTED
 {
     char digits[CLI_NUMBER_SIZE];
     size_t size = strlen(word);
-    bool ies = number != 1 && size > 0 && word[size - 1] == 'y';
+    bool ies =
+        number != 1 && size > 1 && word[size - 1] == 'y' && strchr("aeiou", word[size - 2]) == NULL;
     (void)snprintf(text, CLI_COUNTED_SIZE, "%s %.*s%s", cli_group(number, digits),
                    (int)(ies ? size - 1 : size), word,
                    number == 1 ? ""

@@ -29,7 +29,8 @@ void cli_bytes_format(cli_bytes *bytes, const char *format, ...)
 enum { CLI_NUMBER_SIZE = 32 };
 const char *cli_group(uint64_t number, char text[CLI_NUMBER_SIZE]);
 const char *cli_human(uint64_t bytes, char text[CLI_NUMBER_SIZE]);
-/* "1 table", "1,200 tables"; a word in -y becomes -ies. The word has at most 16 letters. */
+/* "1 table", "1,200 tables"; -y behind a consonant becomes -ies. The word has at most 16 letters.
+ */
 enum { CLI_COUNTED_SIZE = CLI_NUMBER_SIZE + 20 };
 const char *cli_counted(uint64_t number, const char *word, char text[CLI_COUNTED_SIZE]);
 

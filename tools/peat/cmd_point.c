@@ -24,13 +24,48 @@ static void add_value(cli_output *out, const cli_args *args, peat_slice value)
         cli_bytes_add_char(&out->bytes, '\n');
 }
 
+enum { NAMED_MAX = 3, NAME_WIDTH = 40 };
+
+/* The keys that are not there; the first of them by name. */
+typedef struct absentees {
+    uint64_t count;
+    char names[NAMED_MAX][NAME_WIDTH + 1];
+} absentees;
+
+static void note_absent(absentees *a, const cli_args *args, peat_slice key)
+{
+    if (a->count < NAMED_MAX)
+        cli_shorten_key(args, key, NAME_WIDTH, a->names[a->count]);
+    a->count++;
+}
+
+/* is: "is" or "was". Returns the exit code. */
+static int tell_absent(const absentees *a, const cli_args *args, const char *is)
+{
+    char text[CLI_COUNTED_SIZE];
+    cli_bytes names = {0};
+    if (a->count == 0)
+        return CLI_OK;
+    for (uint64_t i = 0; i < a->count && i < NAMED_MAX; i++)
+        cli_bytes_format(&names, "%s'%s'", i == 0 ? "" : ", ", a->names[i]);
+    if (a->count > NAMED_MAX)
+        cli_bytes_format(&names, " and %s more", cli_group(a->count - NAMED_MAX, text));
+    if (args->rest_count == 1)
+        cli_note(args, "the key %s not in %s", is, args->dir);
+    else
+        cli_note(args, "%s of %d not in %s: %.*s", cli_counted(a->count, "key", text),
+                 args->rest_count, args->dir, (int)names.size, names.data);
+    cli_bytes_free(&names);
+    return CLI_NOT_FOUND;
+}
+
 typedef struct getting {
     const cli_args *args;
     peat_db *db;
     cli_output out;
     cli_row_format format;
     bool records; /* rather than a bare value */
-    int absent;
+    absentees absent;
 } getting;
 
 static int get_key(getting *g, peat_slice key)
@@ -39,7 +74,7 @@ static int get_key(getting *g, peat_slice key)
     peat_rc rc = peat_get_pinned(g->db, NULL, key, &value);
     const char *why = NULL;
     if (rc == PEAT_NOT_FOUND) {
-        g->absent++;
+        note_absent(&g->absent, g->args, key);
         return CLI_OK;
     }
     if (rc != PEAT_OK)
@@ -70,7 +105,6 @@ int cli_run_get(cli_args *args)
     peat_slice key;
     cli_bytes scratch = {0};
     getting g = {.args = args, .format = cli_row_format_of(args)};
-    char absent[CLI_COUNTED_SIZE];
     g.records = args->json || args->rest_count > 1;
     g.out.shown = cli_is_shown(args);
     int code = check_keys(args, &scratch);
@@ -85,14 +119,7 @@ int cli_run_get(cli_args *args)
     if (g.db != NULL)
         code = cli_close(args, g.db, code);
     code = cli_output_finish(&g.out, args, code);
-    if (code != CLI_OK || g.absent == 0)
-        return code;
-    if (args->rest_count == 1)
-        cli_note(args, "the key is not in %s", args->dir);
-    else
-        cli_note(args, "%s of %d not in %s", cli_counted((uint64_t)g.absent, "key", absent),
-                 args->rest_count, args->dir);
-    return CLI_NOT_FOUND;
+    return code == CLI_OK ? tell_absent(&g.absent, args, "is") : code;
 }
 
 /* How long a value can be as it stands in its file. */
@@ -211,8 +238,8 @@ int cli_run_del(cli_args *args)
     peat_db *db = NULL;
     peat_slice key;
     cli_bytes scratch = {0};
-    char text[CLI_COUNTED_SIZE];
-    int absent = 0, code = check_keys(args, &scratch);
+    absentees absent = {0};
+    int code = check_keys(args, &scratch);
     if (code == CLI_OK)
         code = cli_open(args, CLI_WRITE, &db);
     for (int i = 0; code == CLI_OK && i < args->rest_count; i++) {
@@ -220,20 +247,12 @@ int cli_run_del(cli_args *args)
         if (code == CLI_OK)
             code = delete_key(args, db, key);
         if (code == CLI_NOT_FOUND) {
-            absent++;
+            note_absent(&absent, args, key);
             code = CLI_OK;
         }
     }
     cli_bytes_free(&scratch);
     if (db != NULL)
         code = cli_close(args, db, code);
-    if (code == CLI_OK && absent > 0) {
-        if (args->rest_count == 1)
-            cli_note(args, "the key was not in %s", args->dir);
-        else
-            cli_note(args, "%s of %d not in %s", cli_counted((uint64_t)absent, "key", text),
-                     args->rest_count, args->dir);
-        code = CLI_NOT_FOUND;
-    }
-    return code;
+    return code == CLI_OK ? tell_absent(&absent, args, "was") : code;
 }

@@ -53,27 +53,6 @@ static void choose_glyphs(picture *p)
     memcpy(p->glyphs, terminal_is_utf8() ? blocks : letters, sizeof p->glyphs);
 }
 
-/* A beginning of a key that is fit for a terminal. */
-static void shorten_key(const cli_args *args, peat_slice key, char *ret_text, size_t size)
-{
-    cli_bytes text = {0}, shown = {0};
-    if (args->key_format == CLI_TEXT)
-        cli_escape(&text, key, '\t');
-    else
-        cli_encode(&text, (cli_encoding)args->key_format, key);
-    cli_show(&shown, peat_bytes(text.data, text.size));
-    size_t n = shown.size;
-    bool cut = n > KEY_WIDTH;
-    if (cut) {
-        n = KEY_WIDTH - 2;
-        while (n > 0 && ((unsigned char)shown.data[n] & 0xc0) == 0x80)
-            n--; /* not through the middle of a character */
-    }
-    (void)snprintf(ret_text, size, "%.*s%s", (int)n, shown.size ? shown.data : "", cut ? ".." : "");
-    cli_bytes_free(&text);
-    cli_bytes_free(&shown);
-}
-
 static peat_rc gather(void *ctx, const peat_partition_info *info)
 {
     picture *p = ctx;
@@ -81,7 +60,7 @@ static peat_rc gather(void *ctx, const peat_partition_info *info)
     size_t row = (size_t)(info->index / per_row);
     band *b = &p->bands[row];
     if (b->partitions++ == 0)
-        shorten_key(p->args, info->lower, b->key, sizeof b->key);
+        cli_shorten_key(p->args, info->lower, KEY_WIDTH, b->key);
     b->fresh_slices += info->fresh_slices;
     b->fresh_bytes += info->fresh_bytes;
     b->mid_slices += info->mid_slices;

@@ -177,6 +177,27 @@ int cli_take_key(const cli_args *args, const char *text, cli_bytes *scratch, pea
     return CLI_OK;
 }
 
+void cli_shorten_key(const cli_args *args, peat_slice key, size_t width, char *ret_text)
+{
+    cli_bytes text = {0}, shown = {0};
+    if (args->key_format == CLI_TEXT)
+        cli_escape(&text, key, '\t');
+    else
+        cli_encode(&text, (cli_encoding)args->key_format, key);
+    cli_show(&shown, peat_bytes(text.data, text.size));
+    size_t n = shown.size;
+    bool cut = n > width;
+    if (cut) {
+        n = width - 2;
+        while (n > 0 && ((unsigned char)shown.data[n] & 0xc0) == 0x80)
+            n--; /* not through the middle of a character */
+    }
+    (void)snprintf(ret_text, width + 1, "%.*s%s", (int)n, shown.size ? shown.data : "",
+                   cut ? ".." : "");
+    cli_bytes_free(&text);
+    cli_bytes_free(&shown);
+}
+
 int cli_range_init(cli_range *range, const cli_args *args)
 {
     const char *const texts[3] = {args->lower, args->upper, args->prefix};

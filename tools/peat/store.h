@@ -45,6 +45,10 @@ bool cli_lies_in_store(const char *path, const char *dir);
 /* A key from the command line in --key-format. Returns CLI_OK, or CLI_USAGE after a line. */
 int cli_take_key(const cli_args *args, const char *text, cli_bytes *scratch, peat_slice *ret_key);
 
+/* A key, or its first bytes and "..", in at most width bytes and a NUL that are fit for a terminal.
+ */
+void cli_shorten_key(const cli_args *args, peat_slice key, size_t width, char *ret_text);
+
 /* In the order of keys: below 0, 0, above 0. */
 int cli_compare(peat_slice a, peat_slice b);
 
