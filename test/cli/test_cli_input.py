@@ -138,6 +138,11 @@ class Mistakes(Cli):
             self.peat(*words, "s", code=2)
             self.assertIn(why, self.err)
 
+    def test_options_go_after_the_command(self):
+        for words in (["-d", "s", "count"], ["--db=s", "count"], ["-q"]):
+            self.peat(*words, code=2)
+            self.assertIn(f"no command '{words[0]}'; options go after the command", self.err)
+
     def test_names_are_guessed(self):
         for words, guess in ((["laod", "s"], "'load'"), (["gte", "s"], "'get'"), (["ls"], None),
                              (["help", "comapct"], "'compact'"), (["expor"], "'export'")):

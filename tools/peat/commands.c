@@ -152,6 +152,12 @@ const cli_command *cli_find_command(const char *name)
 int cli_no_command(const cli_args *args, const char *name)
 {
     cli_guess guess = {0};
+    if (*name == '-')
+        return cli_fail(
+            args, CLI_USAGE,
+            "no command '%s'; options go after the command, as in 'peat COMMAND %s ...'; "
+            "see 'peat help'",
+            name, name);
     for (const cli_command *c = cli_commands; c->name != NULL; c++)
         cli_guess_offer(&guess, name, strlen(name), c->name);
     if (guess.name != NULL)
