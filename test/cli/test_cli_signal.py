@@ -45,7 +45,12 @@ class Signals(Cli):
 
     def ended(self, run, number):
         run.send_signal(number)
-        self.assertEqual(run.wait(30), 128 + number)
+        try:
+            code = run.wait(20)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            code = run.wait()
+        self.assertEqual(code, 128 + number)
         told = run.stderr.read()
         run.stderr.close()
         return told
