@@ -46,8 +46,8 @@ peat_rc pt_prune_entry(pt_prune *p, pt_entry *io_entry, bool *ret_keep)
         rc = remember(p, io_entry->key);
     if (stripe == 0)
         io_entry->seq = 0;
-    *ret_keep = !hidden && !(p->bottom && stripe == 0 && io_entry->kind == PT_KIND_DELETE);
-    p->needed_by_snapshot = same || io_entry->kind == PT_KIND_DELETE;
+    *ret_keep = !hidden && !(p->bottom && stripe == 0 && pt_kind_drops(io_entry->kind));
+    p->needed_by_snapshot = same || pt_kind_drops(io_entry->kind);
     if (!*ret_keep) {
         p->dropped++;
         p->dropped_bytes += io_entry->key.size + io_entry->value.size;

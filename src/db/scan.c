@@ -145,9 +145,10 @@ static peat_rc settle_forward(pt_scan *c, peat_rc rc, bool skip)
             continue;
         if (pt_slice_compare(e->key, c->upper) >= 0)
             return end_forward(c, &h);
-        if (PT_UNLIKELY(e->seq > c->link.seq))
+        pt_resolution answer = pt_entry_resolution(e, c->link.seq);
+        if (PT_UNLIKELY(answer == PT_RESOLVED_MORE))
             continue;
-        if (PT_LIKELY(e->kind == PT_KIND_PUT)) {
+        if (PT_LIKELY(answer == PT_RESOLVED_VALUE)) {
             show(c, e, PT_SCAN_AT_FORWARD);
             if (PT_UNLIKELY(h.steps != 0))
                 pt_hidden_end(c, &h, c->key, false);
@@ -196,8 +197,9 @@ static peat_rc walk_versions(pt_scan *c, pt_hidden *h, bool *ret_put)
     *ret_put = false;
     do {
         const pt_entry *e = pt_iter_entry(c->below);
-        if (e->seq <= c->link.seq) {
-            *ret_put = e->kind == PT_KIND_PUT;
+        pt_resolution answer = pt_entry_resolution(e, c->link.seq);
+        if (answer != PT_RESOLVED_MORE) {
+            *ret_put = answer == PT_RESOLVED_VALUE;
             referenced = *ret_put && !c->keys_only;
             pt_slice_copy(&c->value, &e->value);
         }
@@ -297,8 +299,8 @@ static inline bool differ(pt_slice a, pt_slice b)
 static inline bool show_in_group(pt_scan *c, const pt_entry *e, pt_slice neighbour,
                                  pt_scan_place place)
 {
-    bool plain =
-        e->seq <= c->link.seq && e->kind == PT_KIND_PUT && PT_LIKELY(differ(e->key, neighbour));
+    bool plain = pt_entry_resolution(e, c->link.seq) == PT_RESOLVED_VALUE &&
+                 PT_LIKELY(differ(e->key, neighbour));
     if (plain)
         show(c, e, place);
     return plain;

@@ -18,16 +18,52 @@
 #define PT_KEY_BYTES_MAX     (PEAT_KEY_SIZE_MAX + PT_KEYSPACE_BYTES)
 #define PT_SEQ_MAX           ((1ULL << 56) - 1)
 
-/* On disk in every format; never renumber. 3 to 7 are reserved: range delete 3, merge operand 4,
- * blob reference 5, put with expiry 6. A reader that meets an unknown kind reports PEAT_VERSION. */
+/* What a version says of its key to who looks for the value. */
+typedef enum pt_resolution {
+    PT_RESOLVED_MORE, /* nothing: an older version is asked */
+    PT_RESOLVED_VALUE,
+    PT_RESOLVED_ABSENT,
+} pt_resolution;
+
+/*
+ * The meaning of kinds, all of it:
+ *   name, number on disk; the answer; whether it goes when nothing older lies below it
+ * Never renumber. 3 to 7 are reserved: range delete 3, merge operand 4, blob reference 5, put with
+ * expiry 6. A reader that meets an unknown kind reports PEAT_VERSION.
+ */
+#define PT_KINDS(KIND)                                                                             \
+    KIND(DELETE, 1, PT_RESOLVED_ABSENT, true)                                                      \
+    KIND(PUT, 2, PT_RESOLVED_VALUE, false)
+
 typedef enum pt_kind {
-    PT_KIND_DELETE = 1,
-    PT_KIND_PUT = 2,
+#define PT_KIND_ENUM(name, number, answer, drops) PT_KIND_##name = (number),
+    PT_KINDS(PT_KIND_ENUM)
+#undef PT_KIND_ENUM
 } pt_kind;
 
 static inline bool pt_kind_known(unsigned kind)
 {
-    return kind == PT_KIND_DELETE || kind == PT_KIND_PUT;
+#define PT_KIND_IS(name, number, answer, drops) kind == (number) ||
+    return PT_KINDS(PT_KIND_IS) false;
+#undef PT_KIND_IS
+}
+
+static inline pt_resolution pt_kind_resolution(pt_kind kind)
+{
+#define PT_KIND_RESOLUTION(name, number, answer, drops)                                            \
+    if (kind == (number))                                                                          \
+        return answer;
+    PT_KINDS(PT_KIND_RESOLUTION)
+#undef PT_KIND_RESOLUTION
+    return PT_RESOLVED_MORE;
+}
+
+/* At the bottom of a store, older than every snapshot, it says no more than its absence. */
+static inline bool pt_kind_drops(pt_kind kind)
+{
+#define PT_KIND_DROPS(name, number, answer, drops) (kind == (number) && (drops)) ||
+    return PT_KINDS(PT_KIND_DROPS) false;
+#undef PT_KIND_DROPS
 }
 
 typedef struct pt_entry {
@@ -36,5 +72,17 @@ typedef struct pt_entry {
     uint64_t seq;
     pt_kind kind;
 } pt_entry;
+
+/* To a reader at this sequence. */
+static inline pt_resolution pt_entry_resolution(const pt_entry *e, uint64_t seq)
+{
+    return e->seq > seq ? PT_RESOLVED_MORE : pt_kind_resolution(e->kind);
+}
+
+/* Of the newest version that is seen. */
+static inline bool pt_entry_has_value(const pt_entry *e)
+{
+    return pt_kind_resolution(e->kind) == PT_RESOLVED_VALUE;
+}
 
 #endif
