@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * commit.c - the write path. One commit goes in seven steps:
- *   1  under commit_mu: room in the memtable is reserved, a new memtable is begun when there is
- * none 2  under commit_mu: the record goes to the log's buffer, sequences are taken 3  the
- * operations are inserted into the memtable, beside other committers 4  the log is written to the
- * operating system: one committer writes for all that wait 5  the sequences are published in order:
- * readers see them from now on 6  with sync: the log is synced, one committer for all that wait 7
- * the delay owed to the background is slept, outside all locks The order of the log, of sequences
- * and of publishing is one and the same.
+ *   1  under commit_mu: room in the memtable is reserved, a new memtable is begun when there is none
+ *   2  under commit_mu: the record goes to the log's buffer, sequences are taken
+ *   3  the operations are inserted into the memtable, beside other committers
+ *   4  the log is written to the operating system: one committer writes for all that wait
+ *   5  the sequences are published in order: readers see them from now on
+ *   6  with sync: the log is synced, one committer for all that wait
+ *   7  the delay owed to the background is slept, outside all locks
+ * The order of the log, of sequences and of publishing is one and the same.
  */
 #include "base/coding.h"
 #include "base/hash.h"

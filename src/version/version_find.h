@@ -49,9 +49,7 @@ static inline void pt_lookup_begin(pt_lookup *l, pt_slice key, uint64_t hash, ui
 pt_find pt_lookup_step(pt_lookup *l, const pt_version *v);
 /* Gets what the last step needed. Blocking; outside the epoch; the version is referenced. */
 peat_rc pt_lookup_fetch(pt_lookup *l) PT_MUST_USE;
-/* Makes the entry found outlive the epoch: pins its block when it is not the held one. Outside the
- * epoch; the entry is found again in the pinned block. After that l->held is what keeps it in
- * place. */
+/* Lets go of the block that is held, if one is. */
 void pt_lookup_done(pt_lookup *l);
 
 #endif

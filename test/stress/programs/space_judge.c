@@ -24,9 +24,8 @@
 #include <unistd.h>
 
 #define BURST_NS (3 * S_NS)
-#define DISK_BYTES_S                                                                               \
-    (50.0 * (double)MIB) /* read and rewritten, at half speed: 100 MB/s at full                    \
-                          */
+/* Read and rewritten, at half speed: 100 MB a second at full. */
+#define DISK_BYTES_S    (50.0 * (double)MIB)
 #define VIOLATIONS_SAID 3u
 
 void space_violation(space *s, const char *format, ...)
