@@ -5,8 +5,7 @@
 void pt_prune_init(pt_prune *p, const pt_env *env, const uint64_t *snapshots, size_t count,
                    bool bottom)
 {
-    *p = (pt_prune){
-        .snapshots = snapshots, .snapshot_count = count, .bottom = bottom, .seq_min = UINT64_MAX};
+    *p = (pt_prune){.snapshots = snapshots, .snapshot_count = count, .bottom = bottom};
     pt_bytes_init(&p->key, env);
 }
 
@@ -39,8 +38,6 @@ peat_rc pt_prune_entry(pt_prune *p, pt_entry *io_entry, bool *ret_keep)
     bool same = p->has_key && pt_slice_equal(pt_bytes_slice(&p->key), io_entry->key);
     p->same_key = same;
     bool hidden = same && stripe == p->stripe;
-    p->seq_min = pt_min_u64(p->seq_min, seq);
-    p->seq_max = pt_max_u64(p->seq_max, seq);
     p->stripe = stripe;
     if (!same)
         rc = remember(p, io_entry->key);
@@ -48,9 +45,7 @@ peat_rc pt_prune_entry(pt_prune *p, pt_entry *io_entry, bool *ret_keep)
         io_entry->seq = 0;
     *ret_keep = !hidden && !(p->bottom && stripe == 0 && pt_kind_drops(io_entry->kind));
     p->needed_by_snapshot = same || pt_kind_drops(io_entry->kind);
-    if (!*ret_keep) {
-        p->dropped++;
+    if (!*ret_keep)
         p->dropped_bytes += io_entry->key.size + io_entry->value.size;
-    }
     return rc;
 }

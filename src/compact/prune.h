@@ -19,11 +19,10 @@ typedef struct pt_prune {
     bool bottom;  /* nothing older lies below what is merged */
     pt_bytes key; /* of the last entry seen */
     bool has_key;
-    bool needed_by_snapshot;   /* the last entry was kept for a snapshot only */
-    bool same_key;             /* the last entry had the key of the one before */
-    size_t stripe;             /* of the last entry seen */
-    uint64_t seq_min, seq_max; /* of all entries seen, before zeroing */
-    uint64_t dropped, dropped_bytes;
+    bool needed_by_snapshot; /* the last entry was kept for a snapshot only */
+    bool same_key;           /* the last entry had the key of the one before */
+    size_t stripe;           /* of the last entry seen */
+    uint64_t dropped_bytes;
 } pt_prune;
 
 void pt_prune_init(pt_prune *p, const pt_env *env, const uint64_t *snapshots, size_t count,

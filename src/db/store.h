@@ -55,8 +55,8 @@ typedef struct pt_settings {
 /* Counters of readers: one line per epoch slot, so that only the slot's holder writes it. The last
  * one is shared by those who got no slot. */
 typedef struct pt_read_counters {
-    _Atomic uint64_t gets, found, blocks_fetched, filter_checks, filter_skips;
-    uint64_t padding[3];
+    _Atomic uint64_t gets, found, filter_checks, filter_skips;
+    uint64_t padding[4];
 } pt_read_counters;
 
 /* In the store's list of snapshots, which is sorted by seq. */

@@ -74,9 +74,8 @@ typedef struct pt_table_writer_options {
     uint32_t block_bytes; /* 0: 4096, or 16384 when compressed or when records are large */
     bool packed;          /* never align blocks to pages */
     bool want_filter;
-    bool want_locator;     /* a filter in its place when it cannot be built */
-    uint64_t entries_hint; /* 0: unknown */
-    uint64_t keys_max;     /* of filter and locator, PT_TABLE_KEY_MEMORY each while the table is
+    bool want_locator; /* a filter in its place when it cannot be built */
+    uint64_t keys_max; /* of filter and locator, PT_TABLE_KEY_MEMORY each while the table is
                               written; with more they are left out. 0: no limit */
     /* Sequences of the inputs before zeroing; the meta's range spans these and the entries'. */
     uint64_t inputs_seq_min, inputs_seq_max;
