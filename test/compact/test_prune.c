@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_prune.c - which versions a flush or merge keeps, as tables of literals. A case is written as
+ * the snapshots that are open, then versions in entry order: a letter for the key, a put or a
+ * tombstone, the sequence; and what becomes of it: kept with which sequence, or gone.
+ */
+#include "compact/prune.h"
+#include "peat_env.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define GONE         UINT64_MAX
+#define VERSIONS_MAX 8u
+#define PUT          PT_KIND_PUT
+#define DEL          PT_KIND_DELETE
+
+typedef struct version {
+    const char *key;
+    pt_kind kind;
+    uint64_t seq;
+    uint64_t kept; /* with this sequence, or GONE */
+} version;
+
+typedef struct prune_case {
+    const char *rule;
+    bool bottom;
+    uint64_t snapshots[3]; /* ascending; 0 ends them */
+    version versions[VERSIONS_MAX];
+} prune_case;
+
+static const prune_case cases[] = {
+    {"of one key the newest stays, as old as can be",
+     true,
+     {0},
+     {{"a", PUT, 9, 0}, {"a", PUT, 7, GONE}, {"a", PUT, 3, GONE}}},
+    {"other keys are others", true, {0}, {{"a", PUT, 9, 0}, {"ab", PUT, 7, 0}, {"b", PUT, 3, 0}}},
+    {"a snapshot keeps what it sees",
+     true,
+     {5},
+     {{"a", PUT, 9, 9}, {"a", PUT, 7, GONE}, {"a", PUT, 5, 0}, {"a", PUT, 3, GONE}}},
+    {"a snapshot at the version's own sequence sees it", true, {9}, {{"a", PUT, 9, 0}}},
+    {"two snapshots with nothing between them share a version",
+     true,
+     {5, 6},
+     {{"a", PUT, 9, 9}, {"a", PUT, 4, 0}, {"a", PUT, 3, GONE}}},
+    {"each snapshot has its own",
+     true,
+     {3, 6},
+     {{"a", PUT, 9, 9}, {"a", PUT, 6, 6}, {"a", PUT, 4, GONE}, {"a", PUT, 3, 0}}},
+    {"a tombstone goes at the bottom, and what it hides",
+     true,
+     {0},
+     {{"a", DEL, 9, GONE}, {"a", PUT, 7, GONE}, {"b", PUT, 2, 0}}},
+    {"but not where older versions may lie below",
+     false,
+     {0},
+     {{"a", DEL, 9, 0}, {"a", PUT, 7, GONE}, {"b", PUT, 2, 0}}},
+    {"nor while a snapshot sees what it hides",
+     true,
+     {7},
+     {{"a", DEL, 9, 9}, {"a", PUT, 7, 0}, {"a", DEL, 5, GONE}}},
+    {"a tombstone that every snapshot sees goes",
+     true,
+     {9},
+     {{"a", DEL, 9, GONE}, {"a", PUT, 7, GONE}}},
+    {"a put over a tombstone hides it", true, {0}, {{"a", PUT, 9, 0}, {"a", DEL, 7, GONE}}},
+    {"a sequence that was made 0 before is the oldest",
+     true,
+     {5},
+     {{"a", PUT, 6, 6}, {"a", PUT, 0, 0}, {"b", DEL, 0, GONE}}},
+    {"the empty key is a key", true, {0}, {{"", PUT, 9, 0}, {"", PUT, 8, GONE}, {"a", PUT, 1, 0}}},
+};
+
+static void check_version(pt_prune *p, const prune_case *c, size_t i)
+{
+    const version *v = &c->versions[i];
+    pt_entry e = {.key = pt_slice_of(v->key, strlen(v->key)), .kind = v->kind, .seq = v->seq};
+    bool keep = false;
+    assert_int_equal(pt_prune_entry(p, &e, &keep), PEAT_OK);
+    if (keep != (v->kept != GONE) || (keep && e.seq != v->kept))
+        fail_msg("%s: version %zu is %s with sequence %llu", c->rule, i, keep ? "kept" : "gone",
+                 (unsigned long long)e.seq);
+}
+
+static void versions_are_kept_as_the_table_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PT_COUNT_OF(cases); i++) {
+        const prune_case *c = &cases[i];
+        pt_prune p;
+        size_t count = 0;
+        while (count < PT_COUNT_OF(c->snapshots) && c->snapshots[count] != 0)
+            count++;
+        pt_prune_init(&p, peat_env_default(), c->snapshots, count, c->bottom);
+        for (size_t n = 0; n < VERSIONS_MAX && c->versions[n].key != NULL; n++)
+            check_version(&p, c, n);
+        pt_prune_done(&p);
+    }
+}
+
+/* What a merge tells of an entry it keeps: whether it is there for a snapshot only, and whether a
+ * table may end before it. */
+static void what_is_kept_for_a_snapshot_is_told(void **state)
+{
+    static const uint64_t snapshots[] = {5};
+    static const struct {
+        version v;
+        bool for_snapshot, same_key;
+    } steps[] = {
+        {{"a", PUT, 9, 9}, false, false},
+        {{"a", PUT, 5, 0}, true, true},
+        {{"b", DEL, 9, 9}, true, false},
+        {{"c", PUT, 2, 0}, false, false},
+    };
+    pt_prune p;
+    (void)state;
+    pt_prune_init(&p, peat_env_default(), snapshots, 1, true);
+    for (size_t i = 0; i < PT_COUNT_OF(steps); i++) {
+        const version *v = &steps[i].v;
+        pt_entry e = {.key = pt_slice_of(v->key, strlen(v->key)), .kind = v->kind, .seq = v->seq};
+        bool keep = false;
+        assert_int_equal(pt_prune_entry(&p, &e, &keep), PEAT_OK);
+        assert_true(keep);
+        assert_int_equal(p.needed_by_snapshot, steps[i].for_snapshot);
+        assert_int_equal(p.same_key, steps[i].same_key);
+    }
+    pt_prune_done(&p);
+}
+
+static void what_goes_is_counted(void **state)
+{
+    pt_prune p;
+    bool keep;
+    (void)state;
+    pt_prune_init(&p, peat_env_default(), NULL, 0, true);
+    pt_entry newest = {.key = pt_slice_of("key", 3), .kind = PUT, .seq = 2};
+    pt_entry older = {
+        .key = pt_slice_of("key", 3), .value = pt_slice_of("value", 5), .kind = PUT, .seq = 1};
+    assert_int_equal(pt_prune_entry(&p, &newest, &keep), PEAT_OK);
+    assert_int_equal(p.dropped_bytes, 0);
+    assert_int_equal(pt_prune_entry(&p, &older, &keep), PEAT_OK);
+    assert_int_equal(p.dropped_bytes, 8);
+    pt_prune_done(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(versions_are_kept_as_the_table_says),
+        cmocka_unit_test(what_is_kept_for_a_snapshot_is_told),
+        cmocka_unit_test(what_goes_is_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
