@@ -92,7 +92,7 @@ static double believed(const pt_estimate *e)
 /* In a block, so there for certain; what a tombstone takes is charged when it is written. */
 static double found_bytes(pt_estimate *e, const pt_lookup *l, double bytes, bool claimed)
 {
-    bool put = pt_entry_has_value(&l->found.entry);
+    bool put = pt_kind_has_value(l->found.entry.kind);
     if (claimed && put)
         e->confirmed_bytes += bytes;
     return put ? bytes : 0;

@@ -171,7 +171,7 @@ void pt_empty_ranges_note(pt_empty_ranges *e, pt_slice payload)
     pt_entry entry;
     pt_mutex_lock(&e->mu);
     while (pt_op_next(&ops, &entry) == PEAT_OK) {
-        if (!pt_entry_has_value(&entry))
+        if (!pt_kind_has_value(entry.kind))
             continue;
         note_put(e, entry.key);
         e->puts++;

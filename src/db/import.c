@@ -98,7 +98,7 @@ static peat_rc verify_ops(importing *x, uint32_t count, pt_commit *ret_commit)
     uint32_t n = 0;
     while ((rc = pt_op_next(&ops, &e)) == PEAT_OK) {
         pt_slice last = pt_bytes_slice(&x->last_key);
-        if (!pt_entry_has_value(&e) || (x->has_key && pt_slice_compare(last, e.key) >= 0))
+        if (!pt_kind_has_value(e.kind) || (x->has_key && pt_slice_compare(last, e.key) >= 0))
             return bad(x, "the keys of a frame are out of order");
         x->last_key.size = 0;
         rc = pt_bytes_append(&x->last_key, e.key.data, e.key.size);

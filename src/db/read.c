@@ -150,7 +150,7 @@ static peat_rc find(get *g)
             break;
         pt_find f = step(g);
         if (f == PT_FIND_FOUND || f == PT_FIND_ABSENT) {
-            bool found = f == PT_FIND_FOUND && pt_entry_has_value(&g->entry);
+            bool found = f == PT_FIND_FOUND && pt_kind_has_value(g->entry.kind);
             rc = found ? PEAT_OK : PEAT_NOT_FOUND;
             break;
         }
@@ -280,7 +280,7 @@ static peat_rc find_with_view(get *g)
         pt_find f = step(g);
         pt_epoch_exit(&g->s->epoch, g->slot);
         if (f == PT_FIND_FOUND)
-            return pt_entry_has_value(&g->entry) ? PEAT_OK : PEAT_NOT_FOUND;
+            return pt_kind_has_value(g->entry.kind) ? PEAT_OK : PEAT_NOT_FOUND;
         if (f == PT_FIND_ABSENT)
             return PEAT_NOT_FOUND;
         peat_rc rc = f == PT_FIND_CORRUPT ? PEAT_CORRUPT : read_needed(g);

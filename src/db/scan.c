@@ -145,10 +145,9 @@ static peat_rc settle_forward(pt_scan *c, peat_rc rc, bool skip)
             continue;
         if (pt_slice_compare(e->key, c->upper) >= 0)
             return end_forward(c, &h);
-        pt_resolution answer = pt_entry_resolution(e, c->link.seq);
-        if (PT_UNLIKELY(answer == PT_RESOLVED_MORE))
+        if (PT_UNLIKELY(e->seq > c->link.seq))
             continue;
-        if (PT_LIKELY(answer == PT_RESOLVED_VALUE)) {
+        if (PT_LIKELY(pt_kind_has_value(e->kind))) {
             show(c, e, PT_SCAN_AT_FORWARD);
             if (PT_UNLIKELY(h.steps != 0))
                 pt_hidden_end(c, &h, c->key, false);
@@ -299,8 +298,8 @@ static inline bool differ(pt_slice a, pt_slice b)
 static inline bool show_in_group(pt_scan *c, const pt_entry *e, pt_slice neighbour,
                                  pt_scan_place place)
 {
-    bool plain = pt_entry_resolution(e, c->link.seq) == PT_RESOLVED_VALUE &&
-                 PT_LIKELY(differ(e->key, neighbour));
+    bool plain =
+        e->seq <= c->link.seq && pt_kind_has_value(e->kind) && PT_LIKELY(differ(e->key, neighbour));
     if (plain)
         show(c, e, place);
     return plain;

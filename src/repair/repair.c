@@ -89,7 +89,7 @@ static peat_rc decide(writing *w, const pt_iter *it, size_t child)
         return PEAT_OK;
     w->last.size = 0;
     peat_rc rc = pt_bytes_append(&w->last, it->at.key.data, it->at.key.size);
-    if (rc != PEAT_OK || !pt_entry_has_value(&it->at))
+    if (rc != PEAT_OK || !pt_kind_has_value(it->at.kind))
         return rc;
     return is_doubtful(w, child, it->at.key) ? doubt(w, &it->at) : keep(w, &it->at);
 }
