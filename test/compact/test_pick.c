@@ -1,0 +1,797 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_pick.c - which merge is due when reads ask too many slices or too much is obsolete: each
+ * rule of pick.c on versions made of literals. What is due without a debt: test_pick_quiet.c.
+ */
+#include "pick_kit.h"
+
+#define KIB ((uint64_t)1 << 10)
+#define MIB ((uint64_t)1 << 20)
+
+static const pick_case within_bounds[] = {
+    {.rule = "an empty store", .parts = {{.n = 1}}},
+    {.rule = "one run in each partition", .parts = {{.n = 3, .bottom = {{.bytes = 2000}}}}},
+    {.rule = "slices, but fewer than slices_max",
+     .parts = {{.slices = {{.n = 3, .bytes = 100}}, .bottom = {{.bytes = 2000}}}}},
+    {.rule = "slices, and it is not idle",
+     .parts = {{.slices = {{.bytes = 1000}}, .bottom = {{.bytes = 1000}}}},
+     .options = {.idle_bytes_max = UINT64_MAX}},
+};
+
+static const pick_case reads[] = {
+    {.rule = "slices_max slices over a heavier run are merged among themselves",
+     .parts = {{.slices = {{.n = 4, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
+     .due = MID,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "slices one byte lighter than the run are merged among themselves",
+     .parts = {{.slices = {{.n = 3, .bytes = 500}, {.bytes = 499}}, .bottom = {{.bytes = 2000}}}},
+     .due = MID,
+     .slices = {4},
+     .bytes = 1999,
+     .writes = 1999},
+    {.rule = "slices as heavy as the run are merged with it",
+     .parts = {{.slices = {{.n = 4, .bytes = 500}}, .bottom = {{.bytes = 2000}}}},
+     .due = BOTTOM,
+     .slices = {4},
+     .bytes = 4000,
+     .writes = 4000},
+    {.rule = "slices over nothing become a run",
+     .parts = {{.slices = {{.n = 5, .bytes = 100}}}},
+     .due = BOTTOM,
+     .slices = {5},
+     .bytes = 500,
+     .writes = 500},
+    {.rule = "the partition with the most slices comes first",
+     .parts = {{.slices = {{.n = 4, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 5, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 6, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
+     .due = MID,
+     .first = 2,
+     .slices = {6},
+     .bytes = 600,
+     .writes = 600},
+    {.rule = "of partitions with equally many slices the first one",
+     .parts = {{.n = 2, .slices = {{.n = 4, .bytes = 100}}}},
+     .due = BOTTOM,
+     .count = 2,
+     .slices = {4, 4},
+     .bytes = 800,
+     .writes = 800},
+};
+
+/* Newest first. */
+static const pick_case mid_slices[] = {
+    {.rule = "four slices are taken whatever their sizes",
+     .parts = {{.slices = {{.bytes = 10}, {.bytes = 1000}, {.bytes = 20}, {.bytes = 2000}},
+                .bottom = {{.bytes = 6000}}}},
+     .due = MID,
+     .slices = {4},
+     .bytes = 3030,
+     .writes = 3030},
+    {.rule = "then each that is no larger than those before it together",
+     .parts = {{.slices = {{.n = 4, .bytes = 100}, {.bytes = 400}, {.bytes = 800}},
+                .bottom = {{.bytes = 6000}}}},
+     .due = MID,
+     .slices = {6},
+     .bytes = 1600,
+     .writes = 1600},
+    {.rule = "one that is larger stays, and what is older as well",
+     .parts = {{.slices = {{.n = 4, .bytes = 100}, {.bytes = 400}, {.bytes = 801}, {.bytes = 10}},
+                .bottom = {{.bytes = 6000}}}},
+     .due = MID,
+     .slices = {5},
+     .bytes = 800,
+     .writes = 800},
+    {.rule = "a fifth that is larger than the four before it stays",
+     .parts = {{.slices = {{.n = 4, .bytes = 100}, {.bytes = 401}}, .bottom = {{.bytes = 6000}}}},
+     .due = MID,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "as many entries as a table may have are merged",
+     .parts = {{.slices = {{.n = 4, .bytes = 100, .entries = 30}}, .bottom = {{.bytes = 2000}}}},
+     .options = {.entries_max = 120},
+     .due = MID,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "a slice that would make them too many stays",
+     .parts = {{.slices = {{.n = 4, .bytes = 100, .entries = 30}}, .bottom = {{.bytes = 2000}}}},
+     .options = {.entries_max = 119},
+     .due = MID,
+     .slices = {3},
+     .bytes = 300,
+     .writes = 300},
+    {.rule = "two slices are enough when no third one fits",
+     .parts = {{.slices = {{.n = 4, .bytes = 100, .entries = 50}}, .bottom = {{.bytes = 2000}}}},
+     .options = {.entries_max = 100},
+     .due = MID,
+     .slices = {2},
+     .bytes = 200,
+     .writes = 200},
+    {.rule = "slices of which no two fit into a table are merged with the run",
+     .parts = {{.slices = {{.n = 4, .bytes = 100, .entries = 51}}, .bottom = {{.bytes = 2000}}}},
+     .options = {.entries_max = 100},
+     .due = BOTTOM,
+     .slices = {4},
+     .bytes = 2400,
+     .writes = 2400},
+};
+
+/* An entry counts as held from 64 KiB on. */
+static const pick_case held_entries[] = {
+    {.rule = "large entries of few slices are due at held_bytes_max, and merged with the run",
+     .parts = {{.slices = {{.n = 2, .bytes = 128 * KIB, .entries = 2}},
+                .bottom = {{.bytes = MIB}}}},
+     .options = {.held_bytes_max = 128 * KIB},
+     .due = BOTTOM,
+     .slices = {2},
+     .bytes = 256 * KIB + MIB,
+     .writes = 256 * KIB + MIB},
+    {.rule = "below held_bytes_max they are not",
+     .parts = {{.slices = {{.n = 2, .bytes = 128 * KIB, .entries = 2}},
+                .bottom = {{.bytes = MIB}}}},
+     .options = {.held_bytes_max = 128 * KIB + 1}},
+    {.rule = "entries below 64 KiB are not held, nor those of the run",
+     .parts = {{.slices = {{.n = 2, .bytes = 128 * KIB - 1, .entries = 2}},
+                .bottom = {{.bytes = MIB, .entries = 1}}}},
+     .options = {.held_bytes_max = KIB}},
+    {.rule = "a slice without entries holds none",
+     .parts = {{.slices = {{.n = 2, .bytes = 128 * KIB}}, .bottom = {{.bytes = MIB}}}},
+     .options = {.held_bytes_max = KIB}},
+    {.rule = "without held_bytes_max any may be held",
+     .parts = {{.slices = {{.n = 2, .bytes = 128 * KIB, .entries = 1}},
+                .bottom = {{.bytes = MIB}}}}},
+    {.rule = "where too much is held, too many light slices are merged with the run as well",
+     .parts = {{.slices = {{.n = 4, .bytes = 64 * KIB, .entries = 1}}, .bottom = {{.bytes = MIB}}}},
+     .options = {.held_bytes_max = 256 * KIB},
+     .due = BOTTOM,
+     .slices = {4},
+     .bytes = 256 * KIB + MIB,
+     .writes = 256 * KIB + MIB},
+    {.rule = "where not too much is held they are not",
+     .parts = {{.slices = {{.n = 4, .bytes = 64 * KIB, .entries = 1}}, .bottom = {{.bytes = MIB}}}},
+     .options = {.held_bytes_max = 256 * KIB + 1},
+     .due = MID,
+     .slices = {4},
+     .bytes = 256 * KIB,
+     .writes = 256 * KIB},
+    {.rule = "holding twice too much is worse than a slice too many",
+     .parts = {{.slices = {{.n = 5, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 2, .bytes = 64 * KIB, .entries = 1}}, .bottom = {{.bytes = MIB}}}},
+     .options = {.held_bytes_max = 64 * KIB},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {2},
+     .bytes = 128 * KIB + MIB,
+     .writes = 128 * KIB + MIB},
+};
+
+static const pick_case mid_neighbours[] = {
+    {.rule = "the next partition joins from three quarters of slices_max on",
+     .parts = {{.slices = {{.n = 4, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 3, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
+     .due = MID,
+     .count = 2,
+     .slices = {4, 3},
+     .bytes = 700,
+     .writes = 700},
+    {.rule = "with fewer slices it does not, nor does what lies behind it",
+     .parts = {{.slices = {{.n = 4, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 2, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 3, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
+     .due = MID,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "the partition before does not join",
+     .parts = {{.slices = {{.n = 3, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 4, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
+     .due = MID,
+     .first = 1,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "a neighbour that is claimed does not join a mid merge",
+     .parts = {{.n = 2, .slices = {{.n = 4, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
+     .options = {CLAIMED(101)},
+     .due = MID,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "a neighbour whose slices are as heavy as its run does not",
+     .parts = {{.slices = {{.n = 4, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 4, .bytes = 100}}, .bottom = {{.bytes = 400}}}},
+     .due = MID,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "a neighbour joins while they have no more entries than a table may have",
+     .parts = {{.slices = {{.n = 4, .bytes = 100, .entries = 20}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 4, .bytes = 100, .entries = 5}}, .bottom = {{.bytes = 2000}}}},
+     .options = {.entries_max = 100},
+     .due = MID,
+     .count = 2,
+     .slices = {4, 4},
+     .bytes = 800,
+     .writes = 800},
+    {.rule = "with one entry more it does not, nor does what lies behind it",
+     .parts = {{.slices = {{.n = 4, .bytes = 100, .entries = 20}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 3, .bytes = 100, .entries = 7}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 3, .bytes = 100, .entries = 1}}, .bottom = {{.bytes = 2000}}}},
+     .options = {.entries_max = 100},
+     .due = MID,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "the entries of all neighbours count",
+     .parts = {{.n = 2,
+                .slices = {{.n = 4, .bytes = 100, .entries = 10}},
+                .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 3, .bytes = 100, .entries = 7}}, .bottom = {{.bytes = 2000}}}},
+     .options = {.entries_max = 100},
+     .due = MID,
+     .count = 2,
+     .slices = {4, 4},
+     .bytes = 800,
+     .writes = 800},
+    {.rule = "a neighbour of which two slices fit into a table joins with these",
+     .parts = {{.slices = {{.n = 4, .bytes = 100, .entries = 5}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 4, .bytes = 100, .entries = 40}}, .bottom = {{.bytes = 2000}}}},
+     .options = {.entries_max = 100},
+     .due = MID,
+     .count = 2,
+     .slices = {4, 2},
+     .bytes = 600,
+     .writes = 600},
+    {.rule = "a neighbour of which a single slice fits into a table does not join",
+     .parts = {{.slices = {{.n = 4, .bytes = 100, .entries = 10}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 4, .bytes = 100, .entries = 60}}, .bottom = {{.bytes = 2000}}}},
+     .options = {.entries_max = 100},
+     .due = MID,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "neighbours join up to the bytes of a partition",
+     .parts = {{.n = 2, .slices = {{.n = 4, .bytes = 400}}, .bottom = {{.bytes = 2000}}}},
+     .due = MID,
+     .count = 2,
+     .slices = {4, 4},
+     .bytes = 3200,
+     .writes = 3200},
+    {.rule = "beyond the bytes of a partition they do not",
+     .parts = {{.slices = {{.n = 4, .bytes = 400}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 3, .bytes = 400}, {.bytes = 401}}, .bottom = {{.bytes = 2000}}}},
+     .due = MID,
+     .slices = {4},
+     .bytes = 1600,
+     .writes = 1600},
+    {.rule = "what is due itself may be larger than a partition",
+     .parts = {{.slices = {{.n = 4, .bytes = 900}}, .bottom = {{.bytes = 4000}}}},
+     .due = MID,
+     .slices = {4},
+     .bytes = 3600,
+     .writes = 3600},
+    {.rule = "neighbours join up to 64 MiB when partitions are larger than that",
+     .parts = {{.n = 2, .slices = {{.n = 4, .bytes = 8 * MIB}}, .bottom = {{.bytes = 90 * MIB}}},
+               {.slices = {{.n = 3, .bytes = 1}}, .bottom = {{.bytes = 90 * MIB}}}},
+     .options = {.partition_bytes = 128 * MIB},
+     .due = MID,
+     .count = 2,
+     .slices = {4, 4},
+     .bytes = 64 * MIB,
+     .writes = 64 * MIB},
+    {.rule = "a mid merge has 64 partitions at most",
+     .parts = {{.n = 70, .slices = {{.n = 4, .bytes = 2}}, .bottom = {{.bytes = 100}}}},
+     .due = MID,
+     .count = 64,
+     .slices = {4, 4, 4, 4},
+     .bytes = 512,
+     .writes = 512},
+};
+
+static const pick_case bottom_neighbours[] = {
+    {.rule = "neighbours join, with slices or without, up to a quarter of a partition",
+     .parts = {{.slices = {{.n = 4, .bytes = 50}}, .bottom = {{.bytes = 200}}},
+               {.bottom = {{.bytes = 200}}},
+               {.slices = {{.n = 2, .bytes = 50}}, .bottom = {{.bytes = 100}}},
+               {.bottom = {{.bytes = 1}}}},
+     .due = BOTTOM,
+     .count = 3,
+     .slices = {4, 0, 2},
+     .bytes = 800,
+     .writes = 800},
+    {.rule = "beyond a quarter of a partition they do not, nor does what lies behind",
+     .parts = {{.slices = {{.n = 4, .bytes = 50}}, .bottom = {{.bytes = 200}}},
+               {.bottom = {{.bytes = 401}}},
+               {.bottom = {{.bytes = 10}}}},
+     .due = BOTTOM,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "the small partition before does not join",
+     .parts = {{.bottom = {{.bytes = 100}}},
+               {.slices = {{.n = 4, .bytes = 50}}, .bottom = {{.bytes = 200}}}},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "a neighbour that is claimed does not join a bottom merge, nor what lies behind it",
+     .parts = {{.slices = {{.n = 4, .bytes = 50}}, .bottom = {{.bytes = 200}}},
+               {.n = 2, .bottom = {{.bytes = 100}}}},
+     .options = {CLAIMED(101)},
+     .due = BOTTOM,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "a neighbour outside of the range does not join a bottom merge",
+     .parts = {{.slices = {{.n = 4, .bytes = 50}}, .bottom = {{.bytes = 200}}},
+               {.n = 2, .bottom = {{.bytes = 100}}}},
+     .options = {.upper = KEY("C")},
+     .due = BOTTOM,
+     .count = 2,
+     .slices = {4, 0},
+     .bytes = 500,
+     .writes = 500},
+    {.rule = "a bottom merge has 64 partitions at most",
+     .parts = {{.slices = {{.n = 4, .bytes = 2}}, .bottom = {{.bytes = 8}}},
+               {.n = 70, .bottom = {{.bytes = 10}}}},
+     .due = BOTTOM,
+     .count = 64,
+     .slices = {4},
+     .bytes = 646,
+     .writes = 646},
+    {.rule = "what is obsolete is read and not written, that of neighbours as well",
+     .parts = {{.slices = {{.n = 4, .bytes = 50, .obsolete = 20}}, .bottom = {{.bytes = 200}}},
+               {.slices = {{.bytes = 100, .obsolete = 50}}, .bottom = {{.bytes = 200}}}},
+     .due = BOTTOM,
+     .count = 2,
+     .slices = {4, 1},
+     .bytes = 700,
+     .writes = 570},
+};
+
+/* A merge of the partition alone frees less than it writes, unless the rule says otherwise. */
+static const pick_case space[] = {
+    {.rule = "obsolete bytes within the target stay",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 500}}, .bottom = {{.bytes = 2000}}}}},
+    {.rule = "obsolete bytes beyond the target are merged away",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 501}}, .bottom = {{.bytes = 2000}}}},
+     .due = BOTTOM,
+     .slices = {1},
+     .bytes = 2100,
+     .writes = 1599},
+    {.rule = "the slack is counted once for the whole store",
+     .parts = {{.n = 2, .slices = {{.bytes = 100, .obsolete = 500}}, .bottom = {{.bytes = 2000}}}},
+     .due = BOTTOM,
+     .slices = {1},
+     .bytes = 2100,
+     .writes = 1600},
+    {.rule = "a partition may be beyond the target while the store is not",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 700}}, .bottom = {{.bytes = 2000}}},
+               {.bottom = {{.bytes = 3000}}}}},
+    {.rule = "a slack of 256 KiB stays in large partitions",
+     .parts = {{.slices = {{.bytes = 64 * KIB, .obsolete = 512 * KIB + 1}},
+                .bottom = {{.bytes = 1472 * KIB + 2}}}},
+     .options = {.partition_bytes = 128 * MIB}},
+    {.rule = "the slack of large partitions is no more than 256 KiB",
+     .parts = {{.slices = {{.bytes = 64 * KIB, .obsolete = 512 * KIB + 1}},
+                .bottom = {{.bytes = 1472 * KIB + 1}}}},
+     .options = {.partition_bytes = 128 * MIB},
+     .due = BOTTOM,
+     .slices = {1},
+     .bytes = 1536 * KIB + 1,
+     .writes = MIB},
+    {.rule = "the partition that frees most for what it writes comes first",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 400}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.bytes = 100, .obsolete = 300}}, .bottom = {{.bytes = 500}}},
+               {.slices = {{.bytes = 100, .obsolete = 100}}, .bottom = {{.bytes = 500}}}},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {1},
+     .bytes = 600,
+     .writes = 300},
+    {.rule = "a merge that frees what it writes is due within the target as well",
+     .parts = {{.n = 2, .bottom = {{.bytes = 3000}}},
+               {.slices = {{.bytes = 100, .obsolete = 551}}, .bottom = {{.bytes = 901}}}},
+     .due = BOTTOM,
+     .first = 2,
+     .slices = {1},
+     .bytes = 1001,
+     .writes = 450},
+    {.rule = "one that frees a byte less is not",
+     .parts = {{.n = 2, .bottom = {{.bytes = 3000}}},
+               {.slices = {{.bytes = 100, .obsolete = 550}}, .bottom = {{.bytes = 901}}}}},
+    {.rule = "no more can be obsolete than is there",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 5000}}, .bottom = {{.bytes = 2000}}},
+               {.bottom = {{.bytes = 3000}}}},
+     .due = BOTTOM,
+     .slices = {1},
+     .bytes = 2100,
+     .writes = 0},
+};
+
+/* Of files whose other parts were merged away. */
+static const pick_case left_behind[] = {
+    {.rule = "bytes left behind in files are due beyond the target",
+     .parts = {{.slices = {{.bytes = 100, .blocks = 726, .live = 100}},
+                .bottom = {{.bytes = 2000}}}},
+     .due = BOTTOM,
+     .slices = {1},
+     .bytes = 2100,
+     .writes = 2100},
+    {.rule = "within the target they stay",
+     .parts = {{.slices = {{.bytes = 100, .blocks = 725, .live = 100}},
+                .bottom = {{.bytes = 2000}}}}},
+    {.rule = "a partition is charged with its share of the file",
+     .parts = {{.slices = {{.bytes = 100, .blocks = 1454, .live = 200}},
+                .bottom = {{.bytes = 2000}}}},
+     .due = BOTTOM,
+     .slices = {1},
+     .bytes = 2100,
+     .writes = 2100},
+    {.rule = "what several files have left is added up",
+     .parts = {{.slices = {{.bytes = 50, .blocks = 376, .live = 50},
+                           {.bytes = 50, .blocks = 350, .live = 50}},
+                .bottom = {{.bytes = 2000}}}},
+     .due = BOTTOM,
+     .slices = {2},
+     .bytes = 2100,
+     .writes = 2100},
+    {.rule = "where less is written for it comes first",
+     .parts = {{.slices = {{.bytes = 300, .blocks = 2400, .live = 400}},
+                .bottom = {{.bytes = 3000}}},
+               {.slices = {{.bytes = 100, .blocks = 2400, .live = 400}},
+                .bottom = {{.bytes = 500}}}},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {1},
+     .bytes = 600,
+     .writes = 600},
+    {.rule = "a file whose layers nobody has counted yet has left nothing",
+     .parts = {{.slices = {{.bytes = 100, .blocks = 100000}}, .bottom = {{.bytes = 2000}}}}},
+    {.rule = "a file whose layers are estimated larger than it is has left nothing",
+     .parts = {{.slices = {{.bytes = 100, .blocks = 1, .live = 1000}},
+                .bottom = {{.bytes = 2000}}}}},
+};
+
+static const pick_case read_beside_space[] = {
+    {.rule = "space goes first when its debt is as large",
+     .parts = {{.slices = {{.n = 4, .bytes = 100}}, .bottom = {{.bytes = 1996}}},
+               {.slices = {{.bytes = 100, .obsolete = 980}}, .bottom = {{.bytes = 2000}}}},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {1},
+     .bytes = 2100,
+     .writes = 1120},
+    {.rule = "reads go first when theirs is larger",
+     .parts = {{.slices = {{.n = 6, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.bytes = 100, .obsolete = 1100}}, .bottom = {{.bytes = 2000}}}},
+     .due = MID,
+     .slices = {6},
+     .bytes = 600,
+     .writes = 600},
+    {.rule = "a merge that frees what it writes waits for reads while the store is in its target",
+     .parts = {{.slices = {{.n = 4, .bytes = 100}}, .bottom = {{.bytes = 3000}}},
+               {.bottom = {{.bytes = 3000}}},
+               {.slices = {{.bytes = 100, .obsolete = 551}}, .bottom = {{.bytes = 900}}}},
+     .due = MID,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+};
+
+static const pick_case snapshots[] = {
+    {.rule = "what the run keeps for a snapshot that is open is no debt",
+     .parts = {{.bottom = {{.bytes = 2100, .obsolete = 501, .seq_max = 10}}}},
+     .options = {.oldest_snapshot = 9}},
+    {.rule = "what it keeps for older ones than are open is",
+     .parts = {{.bottom = {{.bytes = 2100, .obsolete = 501, .seq_max = 10}}}},
+     .options = {.oldest_snapshot = 10},
+     .due = BOTTOM,
+     .bytes = 2100,
+     .writes = 1599},
+    {.rule = "without open snapshots all that is kept is",
+     .parts = {{.bottom = {{.bytes = 2100, .obsolete = 501, .seq_max = 10}}}},
+     .due = BOTTOM,
+     .bytes = 2100,
+     .writes = 1599},
+    {.rule = "each table of a run is judged by itself",
+     .parts = {{.bottom = {{.bytes = 1050, .obsolete = 501, .seq_max = 10},
+                           {.bytes = 1050, .obsolete = 501, .seq_max = 20}}}},
+     .options = {.oldest_snapshot = 15},
+     .due = BOTTOM,
+     .bytes = 2100,
+     .writes = 1599},
+    {.rule = "what the tables of a run keep is added up",
+     .parts = {{.bottom = {{.bytes = 1050, .obsolete = 251, .seq_max = 10},
+                           {.bytes = 1050, .obsolete = 250, .seq_max = 15}}}},
+     .options = {.oldest_snapshot = 15},
+     .due = BOTTOM,
+     .bytes = 2100,
+     .writes = 1599},
+    {.rule = "what slices hide is a debt whatever is open",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 501, .seq_max = 50}},
+                .bottom = {{.bytes = 2000, .obsolete = 400, .seq_max = 40}}}},
+     .options = {.oldest_snapshot = 1},
+     .due = BOTTOM,
+     .slices = {1},
+     .bytes = 2100,
+     .writes = 1599},
+    {.rule = "what slices hide and the run keeps is one debt",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 401, .seq_max = 50}},
+                .bottom = {{.bytes = 2000, .obsolete = 100, .seq_max = 40}}}},
+     .options = {.oldest_snapshot = 45},
+     .due = BOTTOM,
+     .slices = {1},
+     .bytes = 2100,
+     .writes = 1599},
+};
+
+static const pick_case claims[] = {
+    {.rule = "slices of a claimed partition are not due",
+     .parts = {{.slices = {{.n = 9, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 4, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
+     .options = {CLAIMED(107, 100)},
+     .due = MID,
+     .first = 1,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "what a claimed partition will free is no debt",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 2000}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.bytes = 100, .obsolete = 500}}, .bottom = {{.bytes = 2000}}}},
+     .options = {CLAIMED(100)}},
+    {.rule = "another one is due when it is beyond the target without it",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 2000}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.bytes = 100, .obsolete = 600}}, .bottom = {{.bytes = 2000}}}},
+     .options = {CLAIMED(100)},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {1},
+     .bytes = 2100,
+     .writes = 1500},
+    {.rule = "what is live in a claimed partition still allows for obsolete bytes",
+     .parts = {{.bottom = {{.bytes = 2000}}},
+               {.slices = {{.bytes = 100, .obsolete = 501}}, .bottom = {{.bytes = 2000}}}},
+     .options = {CLAIMED(100)}},
+    {.rule = "where all is claimed nothing is due",
+     .parts = {{.n = 2,
+                .slices = {{.n = 9, .bytes = 100, .obsolete = 100}},
+                .bottom = {{.bytes = 900}}}},
+     .options = {CLAIMED(100, 101), .idle = true, .idle_bytes_max = UINT64_MAX}},
+};
+
+/* Partitions begin at A, B, C, ...; these are too large to be merged with their neighbours. */
+static const pick_case ranges[] = {
+    {.rule = "only partitions in the range are asked",
+     .parts = {{.n = 2, .slices = {{.n = 9, .bytes = 100}}},
+               {.slices = {{.n = 4, .bytes = 100}}},
+               {.slices = {{.n = 5, .bytes = 100}}},
+               {.slices = {{.n = 9, .bytes = 100}}}},
+     .options = {.lower = KEY("C"), .upper = KEY("E")},
+     .due = BOTTOM,
+     .first = 3,
+     .slices = {5},
+     .bytes = 500,
+     .writes = 500},
+    {.rule = "a range that begins within a partition meets it",
+     .parts = {{.slices = {{.n = 5, .bytes = 100}}}, {.slices = {{.n = 4, .bytes = 100}}}},
+     .options = {.lower = KEY("AZ")},
+     .due = BOTTOM,
+     .slices = {5},
+     .bytes = 500,
+     .writes = 500},
+    {.rule = "a range that begins where a partition ends does not",
+     .parts = {{.slices = {{.n = 5, .bytes = 100}}}, {.slices = {{.n = 4, .bytes = 100}}}},
+     .options = {.lower = KEY("B")},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "a range that ends within a partition meets it",
+     .parts = {{.slices = {{.n = 4, .bytes = 100}}}, {.slices = {{.n = 5, .bytes = 100}}}},
+     .options = {.upper = KEY("BA")},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {5},
+     .bytes = 500,
+     .writes = 500},
+    {.rule = "a range that ends where a partition begins does not",
+     .parts = {{.slices = {{.n = 4, .bytes = 100}}}, {.slices = {{.n = 5, .bytes = 100}}}},
+     .options = {.upper = KEY("B")},
+     .due = BOTTOM,
+     .slices = {4},
+     .bytes = 400,
+     .writes = 400},
+    {.rule = "what is obsolete outside of the range is no debt",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 2000}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.bytes = 100, .obsolete = 500}}, .bottom = {{.bytes = 2000}}}},
+     .options = {.lower = KEY("B")}},
+};
+
+/* ---- figures ---- */
+
+typedef struct figure_case {
+    const char *rule;
+    part_spec parts[KIT_SPECS];
+    pt_pick_options options;
+    uint64_t figure; /* of the pressure thousandths */
+} figure_case;
+
+static const figure_case pressures[] = {
+    {.rule = "of nothing there is none", .parts = {{.n = 1}}, .figure = 0},
+    {.rule = "slices as a share of slices_max, of the worst partition",
+     .parts = {{.slices = {{.n = 1, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 3, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 2, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
+     .figure = 750},
+    {.rule = "held bytes as a share of held_bytes_max",
+     .parts = {{.slices = {{.n = 2, .bytes = 64 * KIB, .entries = 1}}}},
+     .options = {.held_bytes_max = 64 * KIB},
+     .figure = 2000},
+    {.rule = "obsolete bytes as a share of what is allowed, when that is worse",
+     .parts = {{.slices = {{.n = 4, .bytes = 25, .obsolete = 275}}, .bottom = {{.bytes = 2796}}}},
+     .figure = 2000},
+    {.rule = "slices, when these are worse",
+     .parts = {{.slices = {{.n = 6, .bytes = 20, .obsolete = 70}}, .bottom = {{.bytes = 2000}}}},
+     .figure = 1500},
+    {.rule = "without what is claimed",
+     .parts = {{.slices = {{.n = 9, .bytes = 100, .obsolete = 200}}, .bottom = {{.bytes = 2000}}},
+               {.slices = {{.n = 1, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
+     .options = {CLAIMED(100)},
+     .figure = 250},
+};
+
+static const figure_case space_debts[] = {
+    {.rule = "no more than the target allows is no debt",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 400}}, .bottom = {{.bytes = 1900}}}},
+     .figure = 0},
+    {.rule = "what is above it is",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 404}}, .bottom = {{.bytes = 1900}}}},
+     .figure = 5},
+    {.rule = "what runs keep for snapshots counts",
+     .parts = {{.bottom = {{.bytes = 2000, .obsolete = 404, .seq_max = 10}}}},
+     .figure = 5},
+    {.rule = "the debt is that of the whole store",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 404}}, .bottom = {{.bytes = 1900}}},
+               {.bottom = {{.bytes = 2000}}}},
+     .figure = 0},
+    {.rule = "a partition has no more obsolete bytes than bytes",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 5000}}, .bottom = {{.bytes = 100}}},
+               {.bottom = {{.bytes = 400}}}},
+     .figure = 100},
+};
+
+static const figure_case held_back[] = {
+    {.rule = "what slices hide is not held back",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 50}}, .bottom = {{.bytes = 900}}}},
+     .options = {.oldest_snapshot = 1},
+     .figure = false},
+    {.rule = "a snapshot as old as what is kept does not hold it back",
+     .parts = {{.n = 2, .bottom = {{.bytes = 900, .obsolete = 90, .seq_max = 10}}}},
+     .options = {.oldest_snapshot = 10},
+     .figure = false},
+    {.rule = "an older one does",
+     .parts = {{.bottom = {{.bytes = 900, .obsolete = 90, .seq_max = 10}}},
+               {.bottom = {{.bytes = 900}}}},
+     .options = {.oldest_snapshot = 9},
+     .figure = true},
+    {.rule = "a single table that is held back is enough",
+     .parts = {{.bottom = {{.bytes = 900, .obsolete = 90, .seq_max = 10}}},
+               {.slices = {{.bytes = 100, .obsolete = 50}},
+                .bottom = {{.bytes = 900, .obsolete = 90, .seq_max = 10},
+                           {.bytes = 900, .obsolete = 1, .seq_max = 20}}}},
+     .options = {.oldest_snapshot = 15},
+     .figure = true},
+};
+
+typedef uint64_t figure_function(const pt_version *, const pt_pick_options *);
+
+static uint64_t pressure_of(const pt_version *v, const pt_pick_options *o)
+{
+    return (uint64_t)(1000 * pt_pick_pressure(v, o));
+}
+
+static uint64_t space_debt_of(const pt_version *v, const pt_pick_options *o)
+{
+    return pt_pick_space_debt(v, o->space_target);
+}
+
+static uint64_t held_back_of(const pt_version *v, const pt_pick_options *o)
+{
+    return pt_pick_held_back(v, o->oldest_snapshot);
+}
+
+static void figures_hold(const figure_case *cases, size_t count, figure_function *figure)
+{
+    size_t failed = 0;
+    for (size_t i = 0; i < count; i++) {
+        pt_pick_options o = kit_options(&cases[i].options);
+        uint64_t found = figure(kit_version(cases[i].parts), &o);
+        failed += !case_agrees(cases[i].rule, "the figure", found, cases[i].figure);
+    }
+    assert_int_equal(failed, 0);
+}
+
+/* ---- the tests ---- */
+
+static void a_store_within_its_bounds_has_nothing_due(void **state)
+{
+    (void)state;
+    cases_hold(within_bounds, PT_COUNT_OF(within_bounds), pt_pick);
+}
+
+static void slices_that_reads_ask_are_merged(void **state)
+{
+    (void)state;
+    cases_hold(reads, PT_COUNT_OF(reads), pt_pick);
+    cases_hold(held_entries, PT_COUNT_OF(held_entries), pt_pick);
+}
+
+static void a_mid_merge_takes_the_newest_slices_of_one_order_of_size(void **state)
+{
+    (void)state;
+    cases_hold(mid_slices, PT_COUNT_OF(mid_slices), pt_pick);
+}
+
+static void neighbours_join_a_merge_within_bounds(void **state)
+{
+    (void)state;
+    cases_hold(mid_neighbours, PT_COUNT_OF(mid_neighbours), pt_pick);
+    cases_hold(bottom_neighbours, PT_COUNT_OF(bottom_neighbours), pt_pick);
+}
+
+static void space_comes_back_where_it_costs_least(void **state)
+{
+    (void)state;
+    cases_hold(space, PT_COUNT_OF(space), pt_pick);
+    cases_hold(left_behind, PT_COUNT_OF(left_behind), pt_pick);
+}
+
+static void the_larger_debt_goes_first(void **state)
+{
+    (void)state;
+    cases_hold(read_beside_space, PT_COUNT_OF(read_beside_space), pt_pick);
+}
+
+static void what_open_snapshots_need_is_no_debt(void **state)
+{
+    (void)state;
+    cases_hold(snapshots, PT_COUNT_OF(snapshots), pt_pick);
+}
+
+static void what_is_claimed_or_outside_of_the_range_is_left_alone(void **state)
+{
+    (void)state;
+    cases_hold(claims, PT_COUNT_OF(claims), pt_pick);
+    cases_hold(ranges, PT_COUNT_OF(ranges), pt_pick);
+}
+
+static void figures_tell_how_much_is_due(void **state)
+{
+    (void)state;
+    figures_hold(pressures, PT_COUNT_OF(pressures), pressure_of);
+    figures_hold(space_debts, PT_COUNT_OF(space_debts), space_debt_of);
+    figures_hold(held_back, PT_COUNT_OF(held_back), held_back_of);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_store_within_its_bounds_has_nothing_due),
+        cmocka_unit_test(slices_that_reads_ask_are_merged),
+        cmocka_unit_test(a_mid_merge_takes_the_newest_slices_of_one_order_of_size),
+        cmocka_unit_test(neighbours_join_a_merge_within_bounds),
+        cmocka_unit_test(space_comes_back_where_it_costs_least),
+        cmocka_unit_test(the_larger_debt_goes_first),
+        cmocka_unit_test(what_open_snapshots_need_is_no_debt),
+        cmocka_unit_test(what_is_claimed_or_outside_of_the_range_is_left_alone),
+        cmocka_unit_test(figures_tell_how_much_is_due),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_pick_quiet.c - what is due when no debt is: partitions are split or united, and an idle
+ * store is settled. Each rule on versions made of literals; those of debts are in test_pick.c.
+ */
+#include "pick_kit.h"
+
+static const pick_case splits[] = {
+    {.rule = "a run of twice a partition is split",
+     .parts = {{.bottom = {{.n = 2, .bytes = 3200}}}},
+     .due = SPLIT},
+    {.rule = "one that is a byte smaller is not",
+     .parts = {{.bottom = {{.bytes = 3200}, {.bytes = 3199}}}}},
+    {.rule = "a run of one table is not", .parts = {{.bottom = {{.bytes = 9000}}}}},
+    {.rule = "slices do not make it larger",
+     .parts = {{.slices = {{.bytes = 1000}}, .bottom = {{.n = 2, .bytes = 3000}}}}},
+    {.rule = "a partition with slices is split as well",
+     .parts = {{.bottom = {{.bytes = 3000}}},
+               {.slices = {{.bytes = 1000}}, .bottom = {{.n = 2, .bytes = 3200}}}},
+     .due = SPLIT,
+     .first = 1},
+    {.rule = "a claimed one is not, but the next one is",
+     .parts = {{.n = 2, .bottom = {{.n = 2, .bytes = 3200}}}},
+     .options = {CLAIMED(100)},
+     .due = SPLIT,
+     .first = 1},
+    {.rule = "what comes first is changed first, a split",
+     .parts = {{.bottom = {{.n = 2, .bytes = 3200}}}, {.n = 4, .bottom = {{.bytes = 100}}}},
+     .due = SPLIT},
+    {.rule = "what comes first is changed first, a union",
+     .parts = {{.n = 4, .bottom = {{.bytes = 100}}}, {.bottom = {{.n = 2, .bytes = 3200}}}},
+     .due = UNITE,
+     .count = 4},
+};
+
+static const pick_case unions[] = {
+    {.rule = "four partitions that are one together are united",
+     .parts = {{.n = 4, .bottom = {{.bytes = 800}}}},
+     .due = UNITE,
+     .count = 4},
+    {.rule = "three are not", .parts = {{.n = 3, .bottom = {{.bytes = 100}}}}},
+    {.rule = "four that are a byte more than one are not",
+     .parts = {{.n = 3, .bottom = {{.bytes = 800}}}, {.bottom = {{.bytes = 801}}}}},
+    {.rule = "as many are united as fit into one",
+     .parts = {{.n = 7, .bottom = {{.bytes = 600}}}},
+     .due = UNITE,
+     .count = 5},
+    {.rule = "empty ones are united", .parts = {{.n = 5}}, .due = UNITE, .count = 5},
+    {.rule = "64 are united at most",
+     .parts = {{.n = 70, .bottom = {{.bytes = 1}}}},
+     .due = UNITE,
+     .count = 64},
+    {.rule = "behind one that is large enough four are united",
+     .parts = {{.bottom = {{.bytes = 3200}}}, {.n = 4, .bottom = {{.bytes = 100}}}},
+     .due = UNITE,
+     .first = 1,
+     .count = 4},
+    {.rule = "one with slices stays, and parts those beside it",
+     .parts = {{.n = 3, .bottom = {{.bytes = 100}}},
+               {.slices = {{.bytes = 10}}, .bottom = {{.bytes = 100}}},
+               {.n = 3, .bottom = {{.bytes = 100}}}}},
+    {.rule = "behind one with slices four are united",
+     .parts = {{.n = 3, .bottom = {{.bytes = 100}}},
+               {.slices = {{.bytes = 10}}, .bottom = {{.bytes = 100}}},
+               {.n = 4, .bottom = {{.bytes = 100}}}},
+     .due = UNITE,
+     .first = 4,
+     .count = 4},
+    {.rule = "a claimed one stays, and parts those beside it",
+     .parts = {{.n = 7, .bottom = {{.bytes = 100}}}},
+     .options = {CLAIMED(103)}},
+    {.rule = "partitions that were too few are passed over together",
+     .parts = {{.n = 3, .bottom = {{.bytes = 1000}}}, {.n = 4, .bottom = {{.bytes = 500}}}},
+     .due = UNITE,
+     .first = 3,
+     .count = 4},
+};
+
+/* With both debts, and slices to settle. */
+static const pick_case shape_and_debts[] = {
+    {.rule = "a debt goes before a change of shape",
+     .parts = {{.bottom = {{.n = 2, .bytes = 3200}}}, {.slices = {{.n = 4, .bytes = 300}}}},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {4},
+     .bytes = 1200,
+     .writes = 1200},
+    {.rule = "a change of shape goes before idle work",
+     .parts = {{.slices = {{.bytes = 1000}}, .bottom = {{.bytes = 1000}}},
+               {.bottom = {{.n = 2, .bytes = 3200}}}},
+     .options = {.idle = true},
+     .due = SPLIT,
+     .first = 1},
+};
+
+static const pick_case shape_alone[] = {
+    {.rule = "asked for the shape, debts do not matter",
+     .parts = {{.slices = {{.n = 9, .bytes = 300, .obsolete = 300}}},
+               {.bottom = {{.n = 2, .bytes = 3200}}}},
+     .due = SPLIT,
+     .first = 1},
+    {.rule = "asked for the shape, idle work is none",
+     .parts = {{.slices = {{.n = 9, .bytes = 300, .obsolete = 300}}}},
+     .options = {.idle = true, .idle_bytes_max = UINT64_MAX}},
+};
+
+/* A merge pays when it writes 8 bytes at most for each that came or goes. */
+static const pick_case idle_bounds[] = {
+    {.rule = "settling that writes 8 times what came in pays",
+     .parts = {{.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1400}}}},
+     .options = {.idle = true},
+     .due = BOTTOM,
+     .slices = {1},
+     .bytes = 1600,
+     .writes = 1600},
+    {.rule = "writing a byte more does not pay",
+     .parts = {{.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1401}}}},
+     .options = {.idle = true}},
+    {.rule = "what goes pays as well, and is not written",
+     .parts = {{.slices = {{.bytes = 100, .obsolete = 100}}, .bottom = {{.bytes = 1600}}}},
+     .options = {.idle = true},
+     .due = BOTTOM,
+     .slices = {1},
+     .bytes = 1700,
+     .writes = 1600},
+    {.rule = "what does not pay is done within idle_bytes_max, on credit",
+     .parts = {{.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1401}}}},
+     .options = {.idle = true, .idle_bytes_max = 1601},
+     .due = BOTTOM,
+     .slices = {1},
+     .bytes = 1601,
+     .writes = 1601,
+     .on_credit = true},
+    {.rule = "beyond idle_bytes_max it is not",
+     .parts = {{.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1401}}}},
+     .options = {.idle = true, .idle_bytes_max = 1600}},
+    {.rule = "what pays needs no credit where there is some",
+     .parts = {{.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1400}}}},
+     .options = {.idle = true, .idle_bytes_max = UINT64_MAX},
+     .due = BOTTOM,
+     .slices = {1},
+     .bytes = 1600,
+     .writes = 1600},
+    {.rule = "one run per partition is settled",
+     .parts = {{.n = 2, .bottom = {{.bytes = 1000}}}},
+     .options = {.idle = true, .idle_bytes_max = UINT64_MAX}},
+};
+
+static const pick_case idle_order[] = {
+    {.rule = "the partition that is settled by writing least comes first",
+     .parts = {{.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1100}}},
+               {.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1000}}},
+               {.slices = {{.bytes = 150}}, .bottom = {{.bytes = 1050}}}},
+     .options = {.idle = true},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {1},
+     .bytes = 1200,
+     .writes = 1200},
+    {.rule = "least is written, not read",
+     .parts = {{.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1100}}},
+               {.slices = {{.bytes = 200, .obsolete = 200}}, .bottom = {{.bytes = 1200}}}},
+     .options = {.idle = true},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {1},
+     .bytes = 1400,
+     .writes = 1200},
+    {.rule = "one that does not pay is passed over for one that does",
+     .parts = {{.slices = {{.bytes = 10}}, .bottom = {{.bytes = 900}}},
+               {.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1400}}}},
+     .options = {.idle = true},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {1},
+     .bytes = 1600,
+     .writes = 1600},
+    {.rule = "on credit, too, least goes first",
+     .parts = {{.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1400}}},
+               {.slices = {{.bytes = 10}}, .bottom = {{.bytes = 900}}}},
+     .options = {.idle = true, .idle_bytes_max = 910},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {1},
+     .bytes = 910,
+     .writes = 910,
+     .on_credit = true},
+    {.rule = "small neighbours are settled with it",
+     .parts = {{.slices = {{.bytes = 50}}, .bottom = {{.bytes = 300}}},
+               {.bottom = {{.bytes = 450}}},
+               {.bottom = {{.bytes = 10}}}},
+     .options = {.idle = true},
+     .due = BOTTOM,
+     .count = 2,
+     .slices = {1, 0},
+     .bytes = 800,
+     .writes = 800},
+    {.rule = "a claimed partition is not settled",
+     .parts = {{.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1000}}},
+               {.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1400}}}},
+     .options = {.idle = true, CLAIMED(100)},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {1},
+     .bytes = 1600,
+     .writes = 1600},
+    {.rule = "a partition outside of the range is not settled",
+     .parts = {{.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1000}}},
+               {.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1400}}},
+               {.slices = {{.bytes = 200}}, .bottom = {{.bytes = 1000}}}},
+     .options = {.idle = true, .lower = KEY("B"), .upper = KEY("C")},
+     .due = BOTTOM,
+     .first = 1,
+     .slices = {1},
+     .bytes = 1600,
+     .writes = 1600},
+    {.rule = "debts go before idle work",
+     .parts = {{.slices = {{.bytes = 200}}, .bottom = {{.bytes = 700}}},
+               {.slices = {{.n = 4, .bytes = 300}}, .bottom = {{.bytes = 3000}}}},
+     .options = {.idle = true},
+     .due = MID,
+     .first = 1,
+     .slices = {4},
+     .bytes = 1200,
+     .writes = 1200},
+};
+
+/* A table is meant to have 400 bytes. Settling crumbs is always on credit: nothing came or goes. */
+static const pick_case crumbs[] = {
+    {.rule = "eight tables where one is enough are merged",
+     .parts = {{.bottom = {{.n = 7, .bytes = 30, .raw = 50}, {.bytes = 30, .raw = 49}}}},
+     .options = {.idle = true, .idle_bytes_max = 240},
+     .due = BOTTOM,
+     .bytes = 240,
+     .writes = 240,
+     .on_credit = true},
+    {.rule = "not without credit",
+     .parts = {{.bottom = {{.n = 8, .bytes = 30, .raw = 40}}}},
+     .options = {.idle = true, .idle_bytes_max = 239}},
+    {.rule = "seven tables are not too many",
+     .parts = {{.bottom = {{.n = 7, .bytes = 30, .raw = 40}}}},
+     .options = {.idle = true, .idle_bytes_max = UINT64_MAX}},
+    {.rule = "four times as many as are needed are not, counted in raw bytes",
+     .parts = {{.bottom = {{.n = 8, .bytes = 30, .raw = 50}}}},
+     .options = {.idle = true, .idle_bytes_max = UINT64_MAX}},
+    {.rule = "one more is",
+     .parts = {{.bottom = {{.n = 9, .bytes = 30, .raw = 50}}}},
+     .options = {.idle = true, .idle_bytes_max = UINT64_MAX},
+     .due = BOTTOM,
+     .bytes = 270,
+     .writes = 270,
+     .on_credit = true},
+    {.rule = "what entries_max asks for is needed",
+     .parts = {{.bottom = {{.n = 8, .bytes = 30, .raw = 40, .entries = 10}}}},
+     .options = {.idle = true, .idle_bytes_max = UINT64_MAX, .entries_max = 80}},
+    {.rule = "while entries_max asks for no more they are merged",
+     .parts = {{.bottom = {{.n = 8, .bytes = 30, .raw = 40, .entries = 10}}}},
+     .options = {.idle = true, .idle_bytes_max = UINT64_MAX, .entries_max = 81},
+     .due = BOTTOM,
+     .bytes = 240,
+     .writes = 240,
+     .on_credit = true},
+};
+
+static const pick_case idle_snapshots[] = {
+    {.rule = "what a run kept for snapshots that are gone is settled where that pays",
+     .parts = {{.bottom = {{.bytes = 900, .obsolete = 100, .seq_max = 10}}}},
+     .options = {.idle = true, .oldest_snapshot = 10},
+     .due = BOTTOM,
+     .bytes = 900,
+     .writes = 800},
+    {.rule = "where it does not pay it stays",
+     .parts = {{.bottom = {{.bytes = 901, .obsolete = 100, .seq_max = 10}}}},
+     .options = {.idle = true, .oldest_snapshot = 10}},
+    {.rule = "what it keeps for one that is open stays whatever the credit",
+     .parts = {{.bottom = {{.bytes = 900, .obsolete = 100, .seq_max = 10}}}},
+     .options = {.idle = true, .idle_bytes_max = UINT64_MAX, .oldest_snapshot = 9}},
+};
+
+/* ---- the tests ---- */
+
+static void a_partition_that_has_outgrown_twice_its_target_is_split(void **state)
+{
+    (void)state;
+    cases_hold(splits, PT_COUNT_OF(splits), pt_pick);
+    cases_hold(splits, PT_COUNT_OF(splits), pt_pick_shape);
+}
+
+static void four_small_partitions_or_more_are_united(void **state)
+{
+    (void)state;
+    cases_hold(unions, PT_COUNT_OF(unions), pt_pick);
+    cases_hold(unions, PT_COUNT_OF(unions), pt_pick_shape);
+}
+
+static void shape_comes_behind_debts_and_before_idle_work(void **state)
+{
+    (void)state;
+    cases_hold(shape_and_debts, PT_COUNT_OF(shape_and_debts), pt_pick);
+    cases_hold(shape_alone, PT_COUNT_OF(shape_alone), pt_pick_shape);
+}
+
+static void idle_work_is_in_proportion_or_on_credit(void **state)
+{
+    (void)state;
+    cases_hold(idle_bounds, PT_COUNT_OF(idle_bounds), pt_pick);
+    cases_hold(idle_order, PT_COUNT_OF(idle_order), pt_pick);
+}
+
+static void an_idle_store_sweeps_up_crumbs(void **state)
+{
+    (void)state;
+    cases_hold(crumbs, PT_COUNT_OF(crumbs), pt_pick);
+}
+
+static void an_idle_store_lets_go_of_what_closed_snapshots_needed(void **state)
+{
+    (void)state;
+    cases_hold(idle_snapshots, PT_COUNT_OF(idle_snapshots), pt_pick);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_partition_that_has_outgrown_twice_its_target_is_split),
+        cmocka_unit_test(four_small_partitions_or_more_are_united),
+        cmocka_unit_test(shape_comes_behind_debts_and_before_idle_work),
+        cmocka_unit_test(idle_work_is_in_proportion_or_on_credit),
+        cmocka_unit_test(an_idle_store_sweeps_up_crumbs),
+        cmocka_unit_test(an_idle_store_lets_go_of_what_closed_snapshots_needed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
