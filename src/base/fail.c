@@ -202,8 +202,10 @@ void pt_sink_told(pt_sink *sink, peat_error *ret_error)
     pt_mutex_unlock(&sink->mu);
 }
 
-void pt_sink_fence(pt_sink *sink, peat_rc rc)
+peat_rc pt_sink_fence(pt_sink *sink, peat_rc rc)
 {
+    if (rc == PEAT_FULL || rc == PEAT_NOMEM)
+        rc = PEAT_IO;
     pt_mutex_lock(&sink->mu);
     if (sink->fence.rc == PEAT_OK) {
         sink->fence = sink->newest;
@@ -212,6 +214,7 @@ void pt_sink_fence(pt_sink *sink, peat_rc rc)
         atomic_store_explicit(&sink->fence_rc, (int)rc, memory_order_release);
     }
     pt_mutex_unlock(&sink->mu);
+    return rc;
 }
 
 void pt_sink_forget(pt_sink *sink)

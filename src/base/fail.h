@@ -70,8 +70,10 @@ void pt_sink_call(pt_sink *sink, peat_rc rc, const char *why);
  */
 void pt_sink_told(pt_sink *sink, peat_error *ret_error);
 
-/* From now on writes are refused with the newest error as the cause; the first fence stays. */
-void pt_sink_fence(pt_sink *sink, peat_rc rc);
+/* From now on writes are refused with the newest error as the cause; the first fence stays. Returns
+ * the code to end the call with: no lack of room or memory (PEAT_IO instead), after which the store
+ * would be usable. */
+peat_rc pt_sink_fence(pt_sink *sink, peat_rc rc);
 static inline peat_rc pt_sink_fenced(pt_sink *sink)
 {
     return (peat_rc)atomic_load_explicit(&sink->fence_rc, memory_order_acquire);

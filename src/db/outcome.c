@@ -29,7 +29,7 @@ void pt_note_result(pt_store *s, peat_rc rc)
     if (rc == PEAT_OK)
         return;
     if (rc == PEAT_IO && failures >= PT_IO_FAILURES_MAX)
-        pt_sink_fence(&s->sink, rc);
+        (void)pt_sink_fence(&s->sink, rc); /* the same code */
     pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
 }
 

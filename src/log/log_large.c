@@ -118,10 +118,8 @@ static peat_rc write_large(pt_log *log, large_record *io_large, pt_log_seg **io_
             at += n;
             first = false;
         }
-        if (rc != PEAT_OK) {
-            pt_sink_fence(log->sink, rc); /* part of the record is in the file */
-            return rc;
-        }
+        if (rc != PEAT_OK)
+            return pt_sink_fence(log->sink, rc); /* part of the record is in the file */
     }
     *io_at = at;
     return PEAT_OK;

@@ -83,8 +83,7 @@ void pt_log_role_leave(pt_log_role *role)
 static peat_rc fail_and_fence(pt_log *log, const pt_log_seg *seg, int e, const char *what)
 {
     peat_rc rc = pt_fail_os(log->sink, e, "log w-%06" PRIu64 " cannot be %s", seg->slot, what);
-    pt_sink_fence(log->sink, rc);
-    return rc;
+    return pt_sink_fence(log->sink, rc);
 }
 
 static void read_ahead(pt_log *log, pt_log_seg *seg, uint64_t end)

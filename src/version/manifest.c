@@ -184,10 +184,8 @@ static peat_rc promise(pt_manifest *m, unsigned copies)
     m->sb.manifest_end = m->place.end;
     m->sb.manifest_chain = m->place.chain;
     peat_rc rc = pt_superblock_write(m->env, m->peat, m->sink, copies, &m->sb);
-    if (rc != PEAT_OK) {
-        pt_sink_fence(m->sink, rc);
-        return rc;
-    }
+    if (rc != PEAT_OK)
+        return pt_sink_fence(m->sink, rc);
     m->written_bytes += copies * PT_SUPERBLOCK_SLOT_BYTES;
     return PEAT_OK;
 }
@@ -373,7 +371,7 @@ peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload)
         TRY(extend(m, m->file, pt_round_up(next.end, ALLOCATE_BYTES), &m->file_bytes));
     rc = write_durably(m, m->file, m->sb.manifest_number, m->place.end, &bytes);
     if (rc != PEAT_OK)
-        pt_sink_fence(m->sink, rc);
+        rc = pt_sink_fence(m->sink, rc);
     TRY(rc);
     m->place = next;
     TRY(promise(m, 1)); /* the other slot promises less, and is whole */

@@ -88,6 +88,31 @@ static void a_failed_manifest_refuses_writes_until_reopen(void **state)
     site_close(&s);
 }
 
+/* Waiting for room does not mend it, so it is not told as a lack of room. */
+static void a_sync_without_room_refuses_writes_as_any_other(void **state)
+{
+    static const int errors[] = {ENOSPC, EDQUOT, ENOMEM, EIO};
+    const peat_write_options sync = {.size = sizeof sync, .sync = true};
+    (void)state;
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        site s;
+        peat_error e;
+        site_open(&s, false);
+        assert_int_equal(peat_put(s.db, NULL, peat_str("before"), peat_str("1")), PEAT_OK);
+        (void)sim_fault_add(s.sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC),
+                                               .at = 1,
+                                               .error = errors[i],
+                                               .name_prefix = "w-"});
+        assert_int_equal(peat_put(s.db, &sync, peat_str("before"), peat_str("2")), PEAT_IO);
+        assert_int_equal(peat_call_error(s.db, &e), PEAT_IO);
+        assert_int_equal(e.rc, PEAT_IO);
+        assert_int_equal(e.os_errno, errors[i]);
+        sim_faults_clear(s.sim);
+        expect_refusal(&s);
+        site_close(&s);
+    }
+}
+
 static void without_a_log_too(void **state)
 {
     (void)state;
@@ -249,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_promise_that_fails_behind_a_sync_is_told_at_once),
         cmocka_unit_test(an_emptied_log_that_fails_is_told),
         cmocka_unit_test(a_failed_manifest_refuses_writes_until_reopen),
+        cmocka_unit_test(a_sync_without_room_refuses_writes_as_any_other),
         cmocka_unit_test(without_a_log_too),
         cmocka_unit_test(a_rewrite_of_the_manifest_that_fails_is_told),
     };
