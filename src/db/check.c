@@ -6,6 +6,7 @@
 #include "db/check.h"
 #include "base/file_name.h"
 #include "db/recover.h"
+#include "env/relief.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -168,14 +169,14 @@ static peat_rc collect_tables(pt_store *s, pt_tref ***ret_tables, size_t *ret_co
 }
 
 /* The newest error says why; another thread's may have come in between, and is as true. Whoever may
- * not read a file has found nothing about it. */
+ * not read a file, or has no descriptor for it, has found nothing about it. */
 static peat_rc unreadable(checking *c, const char *file)
 {
     peat_error e;
     pt_spot place;
     char text[sizeof e.message + 20];
     pt_sink_place(&c->s->sink, &place, &e);
-    if (e.os_errno == EACCES || e.os_errno == EPERM)
+    if (e.os_errno == EACCES || e.os_errno == EPERM || pt_out_of_files(e.os_errno))
         return PEAT_IO;
     (void)snprintf(text, sizeof text, "cannot be read: %s", e.message);
     damage(c, file, 0, text);
