@@ -310,10 +310,13 @@ static void watch(pt_store *s, uint64_t seq, bool old, pt_bytes *lower, pt_bytes
         pt_mutex_unlock(&s->commit_mu);
 }
 
+/* Of one range: all of them together are no sum that the memory's budget has to know. */
+#define BOUNDS_BYTES_MAX 4096u
+
 void pt_empty_ranges_add(pt_store *s, uint64_t seq, bool old, pt_slice lower, pt_slice upper)
 {
     pt_empty_ranges *e = &s->empty_ranges;
-    if (pt_slice_compare(lower, upper) >= 0)
+    if (pt_slice_compare(lower, upper) >= 0 || lower.size + upper.size > BOUNDS_BYTES_MAX)
         return;
     pt_mutex_lock(&e->mu);
     bool done = is_known(e, seq, lower, upper) || confirm(e, seq, lower, upper);
