@@ -20,6 +20,11 @@ struct pt_merge {
     bool finished;
 };
 
+const pt_work_context *pt_merge_context(const pt_merge *m)
+{
+    return m->ctx;
+}
+
 static const pt_partition *part_partition(const pt_merge *m, size_t i)
 {
     return m->version->partitions[m->pick.first + i];

@@ -22,22 +22,36 @@ static uint64_t total_bytes(const pt_partition *p)
     return p->slice_bytes + p->bottom_bytes;
 }
 
-/* Of what the bottom run keeps for snapshots, what none of those that are open needs. */
-static uint64_t releasable_bytes(const pt_partition *p, uint64_t oldest_snapshot)
+/* Of what the table keeps for snapshots, what none of those that are open needs: all when none of
+ * these is older than it, else the share of those that have been closed since it was written. Which
+ * version is kept for which is not known; a merge that frees less than its share notes anew. */
+static uint64_t releasable(const pt_layer *l, const pt_pick_options *o)
+{
+    uint32_t then = atomic_load_explicit(&l->tref->kept_for, memory_order_relaxed);
+    size_t now = 0;
+    while (now < o->snapshot_count && o->snapshots[now] < l->tref->meta->seq_max)
+        now++;
+    if (now == 0)
+        return l->obsolete_bytes;
+    if (now >= then || (now == o->snapshot_count && o->more_snapshots))
+        return 0;
+    return (uint64_t)((double)l->obsolete_bytes * (double)(then - now) / (double)then);
+}
+
+static uint64_t releasable_bytes(const pt_partition *p, const pt_pick_options *o)
 {
     uint64_t n = 0;
     if (p->obsolete_bytes == p->slice_obsolete_bytes)
         return 0;
     for (size_t i = 0; i < p->bottom_count; i++)
-        if (p->bottom[i].tref->meta->seq_max <= oldest_snapshot)
-            n += p->bottom[i].obsolete_bytes;
+        n += releasable(&p->bottom[i], o);
     return n;
 }
 
 /* Merged away, it frees so much; what is kept for a snapshot is no debt. */
 static uint64_t obsolete_bytes(const pt_partition *p, const pt_pick_options *o)
 {
-    uint64_t n = p->slice_obsolete_bytes + releasable_bytes(p, o->oldest_snapshot);
+    uint64_t n = p->slice_obsolete_bytes + releasable_bytes(p, o);
     return pt_min_u64(n, total_bytes(p));
 }
 
@@ -173,8 +187,8 @@ static bool pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, p
     for (size_t i = at; i < v->count && pick->count < PT_MERGE_PARTS_MAX; i++) {
         const pt_partition *p = v->partitions[i];
         /* a neighbour joins when it is nearly due itself */
-        if (i != at && (claimed(o, p) || read_score(p, o->slices_max) < 0.75 ||
-                        p->slice_bytes >= p->bottom_bytes))
+        if (i != at && (claimed(o, p) || !in_range(v, o, i) ||
+                        read_score(p, o->slices_max) < 0.75 || p->slice_bytes >= p->bottom_bytes))
             break;
         pt_merge_part part = mid_part(p, entries_max);
         uint64_t bytes, entries;
@@ -262,7 +276,7 @@ static bool crumbs(const pt_partition *p, const pt_pick_options *o)
 
 static bool wants_settling(const pt_partition *p, const pt_pick_options *o)
 {
-    return p->slice_count != 0 || crumbs(p, o) || releasable_bytes(p, o->oldest_snapshot) != 0;
+    return p->slice_count != 0 || crumbs(p, o) || releasable_bytes(p, o) != 0;
 }
 
 #define IDLE_WRITES_PER_BYTE 8
@@ -295,15 +309,13 @@ static bool pick_idle(const pt_version *v, const pt_pick_options *o, pt_merge_pi
     return true;
 }
 
-static bool pick_read(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
+static void pick_read(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
 {
     const pt_partition *p = v->partitions[at];
-    if (p->slice_count == 0)
-        return false;
+    PT_ASSERT(p->slice_count != 0); /* slices are what is due */
     bool heavy = p->slice_bytes >= p->bottom_bytes || held_score(p, o->held_bytes_max) >= 1.0;
     if (heavy || !pick_mid(v, o, at, pick))
         pick_bottom(v, o, at, pick);
-    return true;
 }
 
 pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *ret_pick)
@@ -315,10 +327,8 @@ pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *re
         pick_bottom(v, o, d.space_at, ret_pick);
         return PT_UNIT_MERGE;
     }
-    if (read && pick_read(v, o, d.read_at, ret_pick))
-        return PT_UNIT_MERGE;
-    if (space) {
-        pick_bottom(v, o, d.space_at, ret_pick);
+    if (read) {
+        pick_read(v, o, d.read_at, ret_pick);
         return PT_UNIT_MERGE;
     }
     pt_unit shape = pt_pick_shape(v, o, ret_pick);
@@ -345,13 +355,14 @@ uint64_t pt_pick_space_debt(const pt_version *v, double space_target)
     return obsolete > allowed ? (uint64_t)(obsolete - allowed) : 0;
 }
 
-bool pt_pick_held_back(const pt_version *v, uint64_t oldest_snapshot)
+bool pt_pick_held_back(const pt_version *v, const pt_pick_options *o, uint64_t *ret_before)
 {
+    *ret_before = 0;
     for (size_t i = 0; i < v->count; i++) {
         const pt_partition *p = v->partitions[i];
-        uint64_t kept = p->obsolete_bytes - p->slice_obsolete_bytes;
-        if (kept != releasable_bytes(p, oldest_snapshot))
-            return true;
+        for (size_t j = 0; j < p->bottom_count; j++)
+            if (p->bottom[j].obsolete_bytes != releasable(&p->bottom[j], o))
+                *ret_before = pt_max_u64(*ret_before, p->bottom[j].tref->meta->seq_max);
     }
-    return false;
+    return *ret_before != 0;
 }

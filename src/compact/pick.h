@@ -14,6 +14,9 @@
 
 #include "compact/merge.h"
 
+/* With more that are older than a table none of what it keeps for them is counted as free. */
+#define PT_PICK_SNAPSHOTS_MAX 16u
+
 typedef struct pt_pick_options {
     uint64_t partition_bytes;
     uint64_t table_bytes, entries_max; /* of a table; entries_max 0: any number */
@@ -23,8 +26,11 @@ typedef struct pt_pick_options {
     uint64_t held_bytes_max;
     bool idle; /* settle: where a merge writes at most 8 bytes for each that was written or goes */
     uint64_t idle_bytes_max; /* and where it writes at most so many, about */
-    /* what bottom runs kept for older ones can go; UINT64_MAX: none is open */
-    uint64_t oldest_snapshot;
+    /* the oldest sequences that somebody reads at, one of each, ascending; more_snapshots: there are
+     * others. What bottom runs keep for snapshots that are closed can go. */
+    uint64_t snapshots[PT_PICK_SNAPSHOTS_MAX];
+    size_t snapshot_count;
+    bool more_snapshots;
     /* partitions some other unit works on, or that are not to be touched */
     const uint64_t *claimed;
     size_t claimed_count;
@@ -51,7 +57,8 @@ double pt_pick_pressure(const pt_version *v, const pt_pick_options *o);
 /* Bytes of obsolete data above what the target allows, and of all that a bottom run keeps for
  * snapshots. */
 uint64_t pt_pick_space_debt(const pt_version *v, double space_target);
-/* Bottom runs keep something that a snapshot older than theirs is still open for. */
-bool pt_pick_held_back(const pt_version *v, uint64_t oldest_snapshot);
+/* Bottom runs keep something for snapshots that are still open: these are older than
+ * *ret_before. */
+bool pt_pick_held_back(const pt_version *v, const pt_pick_options *o, uint64_t *ret_before);
 
 #endif

@@ -93,6 +93,21 @@ static void end_claim(pt_store *s, uint64_t partition_id)
     pt_mutex_unlock(&s->work_mu);
 }
 
+/* For how many snapshots the tables that have just come may keep something. */
+static void note_kept_for(pt_store *s, const pt_work_context *ctx)
+{
+    for (size_t i = 0; i < s->catalog.table_count; i++) {
+        pt_tref *t = s->catalog.tables[i];
+        uint32_t n = 0;
+        if (t->kept_noted)
+            continue;
+        while (n < ctx->snapshot_count && ctx->snapshots[n] < t->meta->seq_max)
+            n++;
+        t->kept_noted = true;
+        atomic_store_explicit(&t->kept_for, n, memory_order_relaxed);
+    }
+}
+
 peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem)
 {
     peat_rc rc = PEAT_OK;
@@ -112,6 +127,7 @@ peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem)
         pt_flush_installed(flush);
     if (rc != PEAT_OK)
         goto out;
+    note_kept_for(s, flush->ctx);
     if (s->log != NULL)
         pt_log_release(s->log, state.log_serial_min);
 out:
@@ -134,6 +150,8 @@ peat_rc pt_install_merge(pt_store *s, pt_merge *merge)
     rc = install(s, &edit, &state, NULL);
     if (may_be_durable(s, rc))
         pt_merge_installed(merge);
+    if (rc == PEAT_OK)
+        note_kept_for(s, pt_merge_context(merge));
 out:
     pt_mutex_unlock(&s->install_mu);
     pt_bytes_done(&edit);

@@ -122,7 +122,7 @@ static void done(get *g)
     pt_lookup_done(&g->lookup);
     pt_view_unref(g->held_view);
     if (g->held_view != NULL)
-        pt_work_released(g->s);
+        pt_work_released(g->s, UINT64_MAX);
     if (g->counted)
         pt_call_end(g->s); /* and nothing of the store is used any more */
 }
@@ -362,6 +362,6 @@ void pt_store_unpin(peat_pinned *pinned)
         t->source->release(t->source, &ref);
         pt_tref_unref(t);
     }
-    pt_work_released(s);
+    pt_work_released(s, UINT64_MAX);
     pt_store_unref(s);
 }

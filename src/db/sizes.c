@@ -60,6 +60,7 @@ void pt_pick_options_init(pt_store *s, const pt_version *v, pt_pick_options *ret
                               s->settings.memory_bytes / 8 / PT_TABLE_KEY_MEMORY, ENTRIES_MAX_MIN),
                           .space_target = s->settings.space_target,
                           .slices_max = s->settings.slices_max,
-                          .held_bytes_max = s->settings.memory_bytes / 8,
-                          .oldest_snapshot = pt_snapshot_oldest(s)};
+                          .held_bytes_max = s->settings.memory_bytes / 8};
+    ret_options->snapshot_count = pt_snapshot_oldest(
+        s, ret_options->snapshots, PT_PICK_SNAPSHOTS_MAX, &ret_options->more_snapshots);
 }

@@ -42,7 +42,7 @@ void pt_snapshot_link_remove(pt_store *s, pt_snapshot_link *link)
     link->next->prev = link->prev;
     s->snapshot_count--;
     pt_mutex_unlock(&s->snapshot_mu);
-    pt_work_released(s);
+    pt_work_released(s, link->seq);
 }
 
 peat_rc pt_snapshot_list(pt_store *s, uint64_t **ret_seqs, size_t *ret_count)
@@ -64,10 +64,22 @@ peat_rc pt_snapshot_list(pt_store *s, uint64_t **ret_seqs, size_t *ret_count)
     return rc;
 }
 
-uint64_t pt_snapshot_oldest(pt_store *s)
+/* So many iterators at one sequence are passed, no more: the lock is everybody's. */
+#define LINKS_LOOKED_AT 256u
+
+size_t pt_snapshot_oldest(pt_store *s, uint64_t *ret_seqs, size_t max, bool *ret_more)
 {
+    size_t n = 0, looks = 0;
     pt_mutex_lock(&s->snapshot_mu);
-    uint64_t seq = s->snapshots.next != &s->snapshots ? s->snapshots.next->seq : UINT64_MAX;
+    const pt_snapshot_link *l = s->snapshots.next;
+    for (; l != &s->snapshots && looks < LINKS_LOOKED_AT; l = l->next, looks++) {
+        if (n != 0 && ret_seqs[n - 1] == l->seq)
+            continue;
+        if (n == max)
+            break;
+        ret_seqs[n++] = l->seq;
+    }
+    *ret_more = l != &s->snapshots;
     pt_mutex_unlock(&s->snapshot_mu);
-    return seq;
+    return n;
 }

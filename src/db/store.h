@@ -168,9 +168,9 @@ struct pt_store {
     /* set by a thread that goes to sleep while readers hold back what could go: who ends a read
      * wakes it. seq_cst with the reader's unlinking and its load of this. */
     atomic_bool held_back;
-    _Atomic uint64_t held_seq; /* the oldest snapshot then */
-    atomic_bool inline_due;    /* no threads: the next committers do a step each */
-    atomic_uint sleepers;      /* threads that wait without a timeout: a write wakes them */
+    _Atomic uint64_t held_before; /* by readers at older sequences, or of replaced files */
+    atomic_bool inline_due;       /* no threads: the next committers do a step each */
+    atomic_uint sleepers;         /* threads that wait without a timeout: a write wakes them */
     _Atomic uint64_t unsynced_since_ns; /* 0: nothing to sync */
 };
 
@@ -241,8 +241,9 @@ peat_rc pt_work_try_flush(pt_store *s, bool *ret_did) PT_MUST_USE;
 peat_rc pt_workers_start(pt_store *s) PT_MUST_USE;
 void pt_workers_stop(pt_store *s);
 void pt_work_wake(pt_store *s);
-/* A reader has let go of what it held: wakes the background when that was what it waits for. */
-void pt_work_released(pt_store *s);
+/* A reader has let go of what it held, and of this sequence (UINT64_MAX: of none): wakes the
+ * background when that was what it waits for. */
+void pt_work_released(pt_store *s, uint64_t seq);
 /* Closes tables, and removes files, that the last reader has let go of. */
 void pt_work_sweep(pt_store *s);
 /* One unit in the calling thread; *ret_did false: nothing to do. */
@@ -296,8 +297,9 @@ void pt_snapshot_link_add(pt_store *s, pt_snapshot_link *link);
 /* The same at the sequence of a snapshot that is open. */
 void pt_snapshot_link_add_at(pt_store *s, pt_snapshot_link *link, uint64_t seq);
 void pt_snapshot_link_remove(pt_store *s, pt_snapshot_link *link);
-/* UINT64_MAX when none is open. */
-uint64_t pt_snapshot_oldest(pt_store *s);
+/* The oldest of their sequences, one of each, ascending, `max` at most: returns how many.
+ * *ret_more: there may be others. */
+size_t pt_snapshot_oldest(pt_store *s, uint64_t *ret_seqs, size_t max, bool *ret_more);
 /* All sequences, ascending, without repeats; env memory. */
 peat_rc pt_snapshot_list(pt_store *s, uint64_t **ret_seqs, size_t *ret_count) PT_MUST_USE;
 

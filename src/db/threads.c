@@ -113,12 +113,12 @@ void pt_work_sweep(pt_store *s)
         pt_shelf_sweep(&s->shelf);
 }
 
-void pt_work_released(pt_store *s)
+void pt_work_released(pt_store *s, uint64_t seq)
 {
     /* seq_cst: see note_held_back */
     if (PT_LIKELY(!atomic_load(&s->held_back)) || atomic_load(&s->closed))
         return;
-    if (pt_snapshot_oldest(s) <= atomic_load(&s->held_seq) && !pt_shelf_has_trash(&s->shelf))
+    if (seq >= atomic_load(&s->held_before) && !pt_shelf_has_trash(&s->shelf))
         return;
     if (atomic_exchange(&s->held_back, false))
         pt_work_wake(s);
@@ -128,11 +128,14 @@ void pt_work_released(pt_store *s)
  * list is read; the reader leaves the list, then reads `held_back`. */
 static void note_held_back(pt_store *s, const pt_version *v)
 {
+    pt_pick_options o;
+    uint64_t before;
+    atomic_store(&s->held_before, UINT64_MAX);
     atomic_store(&s->held_back, true);
-    uint64_t oldest = pt_snapshot_oldest(s);
-    atomic_store(&s->held_seq, oldest);
-    uint64_t dead = atomic_load_explicit(&s->shelf.dead_bytes, memory_order_relaxed);
-    if (dead == 0 && !pt_pick_held_back(v, oldest))
+    pt_pick_options_init(s, v, &o);
+    bool kept = pt_pick_held_back(v, &o, &before);
+    atomic_store(&s->held_before, before);
+    if (!kept && atomic_load_explicit(&s->shelf.dead_bytes, memory_order_relaxed) == 0)
         atomic_store(&s->held_back, false);
 }
 
@@ -141,11 +144,11 @@ static uint64_t unsettled_in(pt_worker *w)
 {
     pt_store *s = w->store;
     pt_wish all = {.idle = true, .idle_bytes_max = UINT64_MAX};
-    bool unsettled = pt_work_due(s, &all);
     pt_view *v = pt_store_view(s);
     if (w->first)
         note_held_back(s, v->version);
     pt_view_unref(v);
+    bool unsettled = pt_work_due(s, &all); /* after it: who has let go before is seen here */
     if (atomic_load(&s->epoch.limbo_count) != 0)
         return LIMBO_NS_MAX;
     uint64_t left = pt_max_u64(pt_quiet_patience_left(s), REST_NS_MIN);

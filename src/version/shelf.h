@@ -56,7 +56,11 @@ struct pt_tref {
     /* of the current version's layers in it; set by the catalog, read as a hint. Less than the
      * blocks take: merges have left parts of a slice file behind. */
     _Atomic uint64_t live_bytes;
-    pt_tref *next; /* in the trash */
+    /* So many of the snapshots that were open when it was written are older than some of it: for
+     * them it keeps versions. Set when it is installed; a hint. 0: for none, or not known. */
+    _Atomic uint32_t kept_for;
+    bool kept_noted; /* guarded by the lock of installs */
+    pt_tref *next;   /* in the trash */
 };
 
 void pt_shelf_init(pt_shelf *shelf, const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,

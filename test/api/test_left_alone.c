@@ -133,6 +133,31 @@ static void files_that_an_iterator_holds_are_counted_and_go_with_it(void **state
     assert_true(sim_disk_bytes(k->sim) < disk / 2); /* the log is left */
 }
 
+#define READERS 8
+
+/* What was kept for readers that have gone goes, though an older one is still there. */
+static void versions_between_snapshots_go_with_theirs(void **state)
+{
+    kit *k = *state;
+    peat_snapshot *oldest = NULL, *later[READERS];
+    put_many(k, ROWS, 100);
+    assert_ok(peat_snapshot_open(k->db, &oldest));
+    for (int i = 0; i < READERS; i++) {
+        put_many(k, ROWS, 100);
+        assert_ok(peat_snapshot_open(k->db, &later[i]));
+    }
+    put_many(k, ROWS, 100);
+    assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
+    assert_int_equal(stats_of(k->db).entries, (READERS + 2) * ROWS);
+    for (int i = 0; i < READERS; i++)
+        peat_snapshot_close(later[i]);
+    assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
+    assert_int_equal(stats_of(k->db).entries, 2 * ROWS); /* the oldest sees its own */
+    peat_snapshot_close(oldest);
+    assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
+    assert_int_equal(stats_of(k->db).entries, ROWS);
+}
+
 /* The manifest still names them when the store is opened again; their files have gone. */
 static void files_that_are_gone_are_not_counted_by_the_next_open(void **state)
 {
@@ -188,6 +213,7 @@ int main(void)
                                         new_with_thread, end_with_thread),
         TEST_WITHOUT(a_handful_of_records_is_flushed_once_nothing_is_written),
         TEST_WITHOUT(files_that_an_iterator_holds_are_counted_and_go_with_it),
+        TEST_WITHOUT(versions_between_snapshots_go_with_theirs),
         TEST_WITHOUT(files_that_are_gone_are_not_counted_by_the_next_open),
         TEST_WITHOUT(what_deletes_hide_is_known_when_they_are_flushed),
         TEST_WITHOUT(keys_that_were_never_there_hide_next_to_nothing),

@@ -19,6 +19,7 @@ typedef struct layer_spec {
     size_t n; /* how many; 0: one */
     uint64_t bytes, entries, obsolete;
     uint64_t seq_max;      /* of the table */
+    uint32_t kept_for;     /* so many snapshots, when it was written */
     uint64_t raw;          /* its keys and values */
     uint64_t blocks, live; /* its blocks, and what of them layers of the version take */
 } layer_spec;
@@ -56,6 +57,7 @@ static inline void world_add_layer(world *w, const layer_spec *s)
     w->metas[i].section[PT_SECTION_INDEX].offset = s->blocks;
     w->trefs[i].meta = &w->metas[i];
     atomic_store(&w->trefs[i].live_bytes, s->live);
+    atomic_store(&w->trefs[i].kept_for, s->kept_for);
     w->layers[i] = (pt_layer){.tref = &w->trefs[i],
                               .bytes = s->bytes,
                               .entries = s->entries,
@@ -132,7 +134,6 @@ static inline pt_pick_options kit_options(const pt_pick_options *said)
     o.table_bytes = o.table_bytes != 0 ? o.table_bytes : 400;
     o.space_target = o.space_target > 0 ? o.space_target : 1.25;
     o.slices_max = o.slices_max != 0 ? o.slices_max : 4;
-    o.oldest_snapshot = o.oldest_snapshot != 0 ? o.oldest_snapshot : UINT64_MAX;
     return o;
 }
 

@@ -265,16 +265,17 @@ static const pick_case crumbs[] = {
 static const pick_case idle_snapshots[] = {
     {.rule = "what a run kept for snapshots that are gone is settled where that pays",
      .parts = {{.bottom = {{.bytes = 900, .obsolete = 100, .seq_max = 10}}}},
-     .options = {.idle = true, .oldest_snapshot = 10},
+     .options = {.idle = true, .snapshots = {10}, .snapshot_count = 1},
      .due = BOTTOM,
      .bytes = 900,
      .writes = 800},
     {.rule = "where it does not pay it stays",
      .parts = {{.bottom = {{.bytes = 901, .obsolete = 100, .seq_max = 10}}}},
-     .options = {.idle = true, .oldest_snapshot = 10}},
+     .options = {.idle = true, .snapshots = {10}, .snapshot_count = 1}},
     {.rule = "what it keeps for one that is open stays whatever the credit",
      .parts = {{.bottom = {{.bytes = 900, .obsolete = 100, .seq_max = 10}}}},
-     .options = {.idle = true, .idle_bytes_max = UINT64_MAX, .oldest_snapshot = 9}},
+     .options =
+         {.idle = true, .idle_bytes_max = UINT64_MAX, .snapshots = {9}, .snapshot_count = 1}},
 };
 
 /* ---- the tests ---- */
