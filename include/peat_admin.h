@@ -117,7 +117,8 @@ typedef struct peat_repair_report {
 
 /* Makes a new store in to_dir, which does not lie in dir, of everything that can still be read of
  * the damaged store in dir, which is not changed: when peat_open answers PEAT_CORRUPT, or
- * peat_check finds damage and there is no better copy. Nobody may have dir open for writing.
+ * peat_check finds damage and there is no better copy. Nobody may have dir open for writing: that
+ * is PEAT_BUSY at once, whatever lock_wait_ms says.
  *
  * An entry is recovered when its bytes verify, and nothing that could hold a newer version or the
  * deletion of its key is lost. When something is (a block of a newer table, or the manifest that
@@ -293,8 +294,8 @@ PEAT_MUST_USE PEAT_API peat_rc peat_export_fd(peat_db *db, const peat_export_opt
 /* Makes a new store in dir from a stream. options are those of peat_open, as far as they concern
  * writing (memory, compression, host). The store is not open afterwards. Bytes behind the end of
  * the stream are not read by peat_import_fd.
- * Returns PEAT_OK when the copy is complete, verified and durable, or PEAT_EXISTS, PEAT_NOT_STORE
- * (dir holds other things), PEAT_CORRUPT (a torn or damaged stream, or none), PEAT_VERSION, the
+ * Returns PEAT_OK when the copy is complete, verified and durable, or PEAT_EXISTS, PEAT_BUSY (what
+ * is in dir is open elsewhere), PEAT_NOT_STORE (dir holds other things), PEAT_CORRUPT (a torn or damaged stream, or none), PEAT_VERSION, the
  * result of fn, PEAT_IO, a write error. After an error there is no store in dir. */
 PEAT_MUST_USE PEAT_API peat_rc peat_import(const char *dir, const peat_options *options,
                                            peat_read_fn fn, void *ctx, peat_error *ret_error);
