@@ -36,7 +36,7 @@ demo:
 lint:
 	@scripts/install-deps.sh build lint
 	@$(MAKE) --no-print-directory configure
-	@cmake --build "$(BUILD)" -j $(JOBS) --target peat peat_manual
+	@cmake --build "$(BUILD)" -j $(JOBS) --target peat_libraries peat_manual
 	@BUILD="$(BUILD)" scripts/lint.py
 
 bench:
@@ -52,7 +52,7 @@ proof-%:
 
 install:
 	@$(MAKE) --no-print-directory configure CMAKE_FLAGS='-DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)'
-	@cmake --build "$(BUILD)" -j $(JOBS) --target peat peat_static peat_command peat_manual
+	@cmake --build "$(BUILD)" -j $(JOBS) --target peat_libraries peat_command peat_manual
 	@DESTDIR="$(DESTDIR)" cmake --install "$(BUILD)"
 
 clean:
