@@ -94,7 +94,7 @@ static peat_rc import_from(const char *dir, const peat_options *options, peat_re
     rc = pt_store_import(db->store, fn, ctx);
     if (os_errno != NULL && *os_errno != 0)
         rc = pt_fail_os(&db->store->sink, *os_errno, "import: reading the stream");
-    pt_sink_describe(&db->store->sink, rc, dir, ret_error);
+    rc = pt_sink_describe(&db->store->sink, rc, dir, ret_error);
     peat_rc closed = peat_close(db);
     if (rc == PEAT_OK && closed != PEAT_OK)
         rc = pt_say(ret_error, closed, NULL);

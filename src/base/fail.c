@@ -309,15 +309,18 @@ static void put_path(char *io_text, size_t size, const char *path)
     put_escaped(io_text, size, path + tail, n - tail);
 }
 
-void pt_sink_describe(pt_sink *sink, peat_rc rc, const char *path, peat_error *ret_error)
+peat_rc pt_sink_describe(pt_sink *sink, peat_rc rc, const char *path, peat_error *ret_error)
 {
     peat_error e;
-    if (ret_error == NULL)
-        return;
-    memset(ret_error, 0, sizeof *ret_error);
+    if (ret_error != NULL)
+        memset(ret_error, 0, sizeof *ret_error);
     if (rc == PEAT_OK)
-        return;
+        return rc;
     pt_sink_get(sink, &e);
+    if (rc == PEAT_IO && e.rc == PEAT_IO && e.os_errno != 0)
+        rc = e.rc = rc_of_errno(e.os_errno);
+    if (ret_error == NULL)
+        return rc;
     bool told = e.rc == rc && e.message[0] != '\0';
     ret_error->rc = rc;
     ret_error->os_errno = told ? e.os_errno : 0;
@@ -327,4 +330,5 @@ void pt_sink_describe(pt_sink *sink, peat_rc rc, const char *path, peat_error *r
              path);
     put_text(ret_error->message, whole, ": ");
     put_text(ret_error->message, whole, why);
+    return rc;
 }

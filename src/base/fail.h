@@ -89,9 +89,10 @@ void pt_sink_forget(pt_sink *sink);
 void pt_sink_first(pt_sink *sink, peat_error *ret_error);
 /* The fence's cause if there is one, else the newest error. */
 void pt_sink_get(pt_sink *sink, peat_error *ret_error);
-/* As pt_sink_get with the path in front, for a call that failed with this code: what has no text of
- * its own gets the general one. ret_error may be NULL. */
-void pt_sink_describe(pt_sink *sink, peat_rc rc, const char *path, peat_error *ret_error);
+/* As pt_sink_get with the path in front, for a call that failed with this code and leaves no store
+ * behind: what has no text of its own gets the general one. Returns the code to end with: where a
+ * store had to refuse writes for want of room or memory, that. ret_error may be NULL. */
+peat_rc pt_sink_describe(pt_sink *sink, peat_rc rc, const char *path, peat_error *ret_error);
 /* Of the newest error: its place, and its text without it. */
 void pt_sink_place(pt_sink *sink, pt_spot *ret_place, peat_error *ret_error);
 

@@ -90,7 +90,7 @@ peat_rc pt_store_destroy(const char *dir, const pt_env *env, peat_error *ret_err
     names n = {.env = env};
     pt_sink_init(&sink);
     peat_rc rc = destroy(dir, env, &sink, &n);
-    pt_sink_describe(&sink, rc, dir, ret_error);
+    rc = pt_sink_describe(&sink, rc, dir, ret_error);
     pt_free(env, n.items);
     pt_sink_done(&sink);
     return rc;

@@ -293,7 +293,7 @@ peat_rc pt_store_open(const char *dir, const pt_env *env, const pt_settings *set
     s->fork_mark = env->fork_mark != NULL ? env->fork_mark(env->ctx) : NULL;
     init_parts(s);
     peat_rc rc = open_parts(s);
-    pt_sink_describe(&s->sink, rc, s->path, ret_error);
+    rc = pt_sink_describe(&s->sink, rc, s->path, ret_error);
     if (rc != PEAT_OK) {
         pt_workers_stop(s);
         pt_log_free(s->log);

@@ -250,11 +250,10 @@ static peat_rc repair_to(pt_repair *r, const char *to_dir, const pt_env *env,
     if (rc != PEAT_OK)
         return rc;
     rc = write_all(r, to);
-    pt_sink_describe(&to->sink, rc, to_dir, ret_error);
+    rc = pt_sink_describe(&to->sink, rc, to_dir, ret_error);
     peat_rc closed = pt_store_close(to);
     if (rc == PEAT_OK && closed != PEAT_OK) {
-        rc = closed;
-        pt_sink_describe(&r->sink, rc, to_dir, ret_error);
+        rc = pt_sink_describe(&r->sink, closed, to_dir, ret_error);
     }
     if (rc != PEAT_OK)
         (void)pt_store_destroy(to_dir, env, NULL); /* what stays is marked as unfinished */
@@ -270,7 +269,7 @@ peat_rc pt_store_repair(const char *dir, const char *to_dir, const pt_env *env,
     if (rc == PEAT_OK)
         rc = check_place(&r, to_dir);
     if (rc != PEAT_OK)
-        pt_sink_describe(&r.sink, rc, dir, ret_error);
+        rc = pt_sink_describe(&r.sink, rc, dir, ret_error);
     else if (r.cancelled)
         rc = PEAT_CANCELLED;
     else
