@@ -459,8 +459,8 @@ typedef struct peat_read_options {
 
 /* peat_put sets key to value, whether or not the key was there; peat_delete removes key, and that
  * is PEAT_OK when it was not there. Return PEAT_OK (durability: section 9) or a write error. After
- * PEAT_IO the write may be seen in this process, and after the next open it is there or it is not,
- * for good; after any other error nothing of it was done. */
+ * PEAT_IO, and after any error of a write with sync, the write may be seen in this process, and
+ * after the next open it is there or it is not, for good; after others nothing of it was done. */
 PEAT_MUST_USE PEAT_API peat_rc peat_put(peat_db *db, const peat_write_options *options,
                                         peat_slice key, peat_slice value);
 PEAT_MUST_USE PEAT_API peat_rc peat_delete(peat_db *db, const peat_write_options *options,

@@ -296,7 +296,8 @@ PEAT_MUST_USE PEAT_API peat_rc peat_export_fd(peat_db *db, const peat_export_opt
  * the stream are not read by peat_import_fd.
  * Returns PEAT_OK when the copy is complete, verified and durable, or PEAT_EXISTS, PEAT_BUSY (what
  * is in dir is open elsewhere), PEAT_NOT_STORE (dir holds other things), PEAT_CORRUPT (a torn or
- * damaged stream, or none), PEAT_VERSION, the result of fn, PEAT_IO, a write error. After an error there is no store in dir. */
+ * damaged stream, or none), PEAT_VERSION, the result of fn, PEAT_IO, a write error. After an error
+ * there is no store in dir. */
 PEAT_MUST_USE PEAT_API peat_rc peat_import(const char *dir, const peat_options *options,
                                            peat_read_fn fn, void *ctx, peat_error *ret_error);
 PEAT_MUST_USE PEAT_API peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd,

@@ -26,8 +26,8 @@ typedef struct pt_pick_options {
     uint64_t held_bytes_max;
     bool idle; /* settle: where a merge writes at most 8 bytes for each that was written or goes */
     uint64_t idle_bytes_max; /* and where it writes at most so many, about */
-    /* the oldest sequences that somebody reads at, one of each, ascending; more_snapshots: there are
-     * others. What bottom runs keep for snapshots that are closed can go. */
+    /* the oldest sequences that somebody reads at, one of each, ascending; more_snapshots: there
+     * are others. What bottom runs keep for snapshots that are closed can go. */
     uint64_t snapshots[PT_PICK_SNAPSHOTS_MAX];
     size_t snapshot_count;
     bool more_snapshots;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * commit.c - the write path. One commit goes in seven steps:
- *   1  under commit_mu: room in the memtable is reserved, a new memtable is begun when there is none
+ *   1  under commit_mu: room in the memtable is reserved, a new one is begun when there is none
  *   2  under commit_mu: the record goes to the log's buffer, sequences are taken
  *   3  the operations are inserted into the memtable, beside other committers
  *   4  the log is written to the operating system: one committer writes for all that wait

@@ -4,10 +4,10 @@
  * merges more than is due. Bounded, so that small writes on a large store do not rewrite it for
  * ever:
  *   merges    of a partition may write 8 bytes for each byte of what was written to it or can be
- * freed in it (compact/pick.c); what is due is done in any case credit    a few MB and a trickle,
- * so that a small store settles at once whatever was written patience  when nothing was written for
- * a minute, everything may be settled, once. A write that comes then doubles it, up to an hour;
- * much writing makes it a minute again.
+ *             freed in it (compact/pick.c); what is due is done in any case
+ *   credit    a few MB and a trickle, so that a small store settles at once whatever was written
+ *   patience  when nothing was written for a minute, everything may be settled, once. A write that
+ *             comes then doubles it, up to an hour; much writing makes it a minute again.
  */
 #ifndef PT_DB_QUIET_H
 #define PT_DB_QUIET_H

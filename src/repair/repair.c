@@ -252,9 +252,8 @@ static peat_rc repair_to(pt_repair *r, const char *to_dir, const pt_env *env,
     rc = write_all(r, to);
     rc = pt_sink_describe(&to->sink, rc, to_dir, ret_error);
     peat_rc closed = pt_store_close(to);
-    if (rc == PEAT_OK && closed != PEAT_OK) {
+    if (rc == PEAT_OK && closed != PEAT_OK)
         rc = pt_sink_describe(&r->sink, closed, to_dir, ret_error);
-    }
     if (rc != PEAT_OK)
         (void)pt_store_destroy(to_dir, env, NULL); /* what stays is marked as unfinished */
     return rc;
