@@ -52,6 +52,9 @@ _THREADS = re.compile(r"(?<!\w)(pthread_\w+|mtx_\w+|cnd_\w+|thrd_\w+)|<(?:pthrea
 MARKS = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")) + r")\b")
 
 
+WIDTH = 100
+
+
 def check_format(tree):
     """clang-format agrees with every C file"""
     tool = shutil.which("clang-format") or shutil.which("clang-format-14")
@@ -68,6 +71,13 @@ def check_format(tree):
         output = "".join(pool.map(run, [files[i:i + 8] for i in range(0, len(files), 8)]))
     return [Problem(path, line, "not formatted as .clang-format says", f"clang-format -i {path}")
             for path, line in re.findall(r"^(\S+?):(\d+):\d+: (?:warning|error)", output, re.M)]
+
+
+def check_width(tree):
+    """no line above 100 columns in a C file: clang-format leaves comments as they are"""
+    return [Problem(path, number, f"{len(line)} columns", f"break it at {WIDTH}")
+            for path in tree.c_files()
+            for number, line in enumerate(tree.text(path).split("\n"), 1) if len(line) > WIDTH]
 
 
 def _includes(tree, path):
@@ -214,5 +224,5 @@ def check_marks(tree):
     return problems
 
 
-CHECKS = [check_format, check_floors, check_calls, check_descriptors, check_file_size, check_function_size,
+CHECKS = [check_format, check_width, check_floors, check_calls, check_descriptors, check_file_size, check_function_size,
           check_licence, check_marks]

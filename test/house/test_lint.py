@@ -56,6 +56,10 @@ class Planted(unittest.TestCase):
         self.expect(code.check_format, {".clang-format": style, "src/base/a.c": GOOD},
                     {"src/base/b.c": GOOD.replace("    return", "  return")}, "src/base/b.c:4:")
 
+    def test_wide_comment_is_found(self):
+        self.expect(code.check_width, {"src/base/a.c": GOOD + "/* " + "x" * 94 + " */\n"},
+                    {"src/base/b.c": GOOD + "/* " + "x" * 95 + " */\n"}, "src/base/b.c:7: 101 columns")
+
     def test_include_of_a_higher_floor_is_found(self):
         self.expect(code.check_floors,
                     {"src/db/a.c": '#include "log/log.h"\n', "src/base/b.c": '#include "env/env.h"\n',
