@@ -158,10 +158,10 @@ static peat_rc check_log(checking *c)
 static peat_rc collect_tables(pt_store *s, pt_tref ***ret_tables, size_t *ret_count)
 {
     pt_mutex_lock(&s->install_mu);
-    size_t n = s->catalog.table_count;
+    size_t n = s->version_set.table_count;
     pt_tref **tables = (pt_tref **)pt_alloc(s->env, n * sizeof(pt_tref *));
     for (size_t i = 0; tables != NULL && i < n; i++)
-        tables[i] = pt_tref_ref(s->catalog.tables[i]);
+        tables[i] = pt_tref_ref(s->version_set.tables[i]);
     pt_mutex_unlock(&s->install_mu);
     *ret_tables = tables;
     *ret_count = n;

@@ -93,8 +93,8 @@ static void count_raw(pt_store *s, uint64_t *ret_bytes, uint64_t *ret_entries)
     *ret_bytes = stats.key_bytes + stats.value_bytes;
     *ret_entries = stats.entries;
     pt_mutex_lock(&s->install_mu);
-    for (size_t i = 0; i < s->catalog.table_count; i++) {
-        const pt_table_meta *m = s->catalog.tables[i]->meta;
+    for (size_t i = 0; i < s->version_set.table_count; i++) {
+        const pt_table_meta *m = s->version_set.tables[i]->meta;
         *ret_bytes += m->key_bytes + m->value_bytes;
         *ret_entries += m->entries;
     }

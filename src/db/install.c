@@ -7,7 +7,7 @@
 #include "compact/split.h"
 #include "db/store.h"
 
-/* `next` gets the present view without the flushed memtable, and the catalog's version. */
+/* `next` gets the present view without the flushed memtable, and the version set's version. */
 static void swap_view(pt_store *s, pt_view *next, const pt_mem *flushed)
 {
     pt_mem *immutables[PT_VIEW_IMMUTABLES_MAX];
@@ -17,7 +17,7 @@ static void swap_view(pt_store *s, pt_view *next, const pt_mem *flushed)
     for (size_t i = 0; i < v->immutable_count; i++)
         if (v->immutables[i] != flushed)
             immutables[n++] = v->immutables[i];
-    pt_view_fill(next, v->active, immutables, n, s->catalog.version);
+    pt_view_fill(next, v->active, immutables, n, s->version_set.version);
     pt_store_publish_view(s, next);
     pt_mutex_unlock(&s->view_mu);
 }
@@ -31,7 +31,7 @@ static peat_rc install(pt_store *s, pt_bytes *io_edit, pt_state *state, const pt
     state->file_next = atomic_load(&s->file_next);
     if (s->log != NULL)
         state->seq_promised = pt_log_promised(s->log);
-    peat_rc rc = pt_catalog_commit(&s->catalog, io_edit, state);
+    peat_rc rc = pt_version_set_commit(&s->version_set, io_edit, state);
     if (rc != PEAT_OK) {
         pt_view_discard(next);
         return rc;
@@ -39,7 +39,7 @@ static peat_rc install(pt_store *s, pt_bytes *io_edit, pt_state *state, const pt
     swap_view(s, next, flushed);
     /* a manifest that could not be rewritten is only longer than it need be; if its disk is to
      * blame, the sink is fenced */
-    rc = pt_catalog_tidy(&s->catalog, s->settings.manifest_bytes_min);
+    rc = pt_version_set_tidy(&s->version_set, s->settings.manifest_bytes_min);
     return rc == PEAT_NOMEM || rc == PEAT_FULL || rc == PEAT_IO ? PEAT_OK : rc;
 }
 
@@ -96,8 +96,8 @@ static void end_claim(pt_store *s, uint64_t partition_id)
 /* For how many snapshots the tables that have just come may keep something. */
 static void note_kept_for(pt_store *s, const pt_work_context *ctx)
 {
-    for (size_t i = 0; i < s->catalog.table_count; i++) {
-        pt_tref *t = s->catalog.tables[i];
+    for (size_t i = 0; i < s->version_set.table_count; i++) {
+        pt_tref *t = s->version_set.tables[i];
         uint32_t n = 0;
         if (t->kept_noted)
             continue;
@@ -114,8 +114,8 @@ peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem)
     pt_bytes edit;
     pt_bytes_init(&edit, s->env);
     pt_mutex_lock(&s->install_mu);
-    pt_state state = s->catalog.state;
-    const pt_version *v = s->catalog.version;
+    pt_state state = s->version_set.state;
+    const pt_version *v = s->version_set.version;
     uint64_t last_id = v->partitions[v->count - 1]->id;
     bool may_split = try_claim(s, last_id); /* until the outcome is shown */
     state.seq_flushed = mem->seq_last;
@@ -145,8 +145,8 @@ peat_rc pt_install_merge(pt_store *s, pt_merge *merge)
     pt_bytes edit;
     pt_bytes_init(&edit, s->env);
     pt_mutex_lock(&s->install_mu);
-    pt_state state = s->catalog.state;
-    TRY(pt_merge_edit(merge, s->catalog.version, &state.partition_next, &edit));
+    pt_state state = s->version_set.state;
+    TRY(pt_merge_edit(merge, s->version_set.version, &state.partition_next, &edit));
     rc = install(s, &edit, &state, NULL);
     if (may_be_durable(s, rc))
         pt_merge_installed(merge);
@@ -217,8 +217,8 @@ peat_rc pt_install_shape(pt_store *s, const pt_pick_options *options, const uint
     pt_merge_pick pick;
     pt_bytes_init(&edit, s->env);
     pt_mutex_lock(&s->install_mu);
-    pt_state state = s->catalog.state;
-    const pt_version *v = s->catalog.version;
+    pt_state state = s->version_set.state;
+    const pt_version *v = s->version_set.version;
     /* chosen again, because the version may be another by now */
     pt_unit unit = pt_pick_shape(v, options, &pick);
     *ret_did = unit != PT_UNIT_NONE && covers(claimed, claimed_count, v, &pick);
@@ -242,7 +242,7 @@ static peat_rc commit_state(pt_store *s, pt_state *state)
     pt_bytes edit;
     pt_bytes_init(&edit, s->env);
     state->file_next = atomic_load(&s->file_next);
-    peat_rc rc = pt_catalog_commit(&s->catalog, &edit, state);
+    peat_rc rc = pt_version_set_commit(&s->version_set, &edit, state);
     pt_bytes_done(&edit);
     return rc;
 }
@@ -251,7 +251,7 @@ peat_rc pt_install_promise(pt_store *s, bool always)
 {
     peat_rc rc = PEAT_OK;
     pt_mutex_lock(&s->install_mu);
-    pt_state state = s->catalog.state;
+    pt_state state = s->version_set.state;
     uint64_t serial = pt_log_serial(s->log), seq = pt_log_promised(s->log);
     bool news = seq > state.seq_flushed && seq > state.seq_promised;
     if (news && (always || serial != atomic_load(&s->promised_serial))) {
@@ -267,7 +267,7 @@ peat_rc pt_install_promise(pt_store *s, bool always)
 peat_rc pt_install_finished(pt_store *s)
 {
     pt_mutex_lock(&s->install_mu);
-    pt_state state = s->catalog.state;
+    pt_state state = s->version_set.state;
     state.unfinished = false;
     peat_rc rc = commit_state(s, &state);
     pt_mutex_unlock(&s->install_mu);
@@ -305,7 +305,7 @@ peat_rc pt_install_empty_log(pt_store *s)
     if (l.disk_bytes <= s->settings.segment_bytes_min || !end_segment(s, &serial))
         return PEAT_OK;
     pt_mutex_lock(&s->install_mu);
-    pt_state state = s->catalog.state;
+    pt_state state = s->version_set.state;
     if (serial > state.log_serial_min) {
         state.log_serial_min = serial;
         rc = commit_state(s, &state);

@@ -210,7 +210,7 @@ out:
 
 /* ---- 3: superblock and manifest ---- */
 
-static peat_rc create_catalog(pt_store *s)
+static peat_rc create_version_set(pt_store *s)
 {
     uint64_t id = 0;
     int e = 0;
@@ -219,13 +219,13 @@ static peat_rc create_catalog(pt_store *s)
     if (e != 0)
         return pt_fail_os(&s->sink, e, "asking for random bits");
     s->store_id = id;
-    return pt_catalog_create(&s->catalog, &s->shelf, id, s->settings.host.app_id,
-                             s->settings.unfinished);
+    return pt_version_set_create(&s->version_set, &s->shelf, id, s->settings.host.app_id,
+                                 s->settings.unfinished);
 }
 
 static peat_rc check_identity(pt_store *s)
 {
-    const pt_superblock *b = pt_manifest_superblock(s->catalog.manifest);
+    const pt_superblock *b = pt_manifest_superblock(s->version_set.manifest);
     uint32_t wanted = s->settings.host.app_id;
     s->store_id = b->store_id;
     if (s->settings.error_if_exists)
@@ -237,15 +237,15 @@ static peat_rc check_identity(pt_store *s)
     return PEAT_OK;
 }
 
-static peat_rc open_catalog(pt_store *s)
+static peat_rc open_version_set(pt_store *s)
 {
-    peat_rc rc = pt_catalog_open(&s->catalog, &s->shelf);
+    peat_rc rc = pt_version_set_open(&s->version_set, &s->shelf);
     if (rc == PEAT_NOT_FOUND && s->settings.may_create) {
         pt_sink_forget(&s->sink);
-        pt_catalog_done(&s->catalog);
-        return create_catalog(s);
+        pt_version_set_done(&s->version_set);
+        return create_version_set(s);
     }
-    if (rc == PEAT_OK && s->catalog.state.unfinished)
+    if (rc == PEAT_OK && s->version_set.state.unfinished)
         return pt_fail(&s->sink, PEAT_NOT_STORE,
                        "not a store: an import or a repair into this directory was cut short; "
                        "remove it and begin again");
@@ -261,7 +261,7 @@ static peat_rc open_parts(pt_store *s)
     s->shelf.files.ahead_max = s->settings.ahead_bytes;
     if (s->settings.read_only)
         pt_shelf_stop_removing(&s->shelf);
-    TRY(open_catalog(s));     /* 3 */
+    TRY(open_version_set(s)); /* 3 */
     TRY(pt_recover(s));       /* 4 */
     TRY(pt_workers_start(s)); /* 5 */
 out:

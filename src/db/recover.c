@@ -4,7 +4,7 @@
  *   1  the log is read (synced first, by a writer) and verified to its end. Its records go into
  *      memtables, oldest first, as long as these stay within what this open gives them; of the
  *      rest only the sizes are taken down.
- *   2  the catalog counts this open, durably
+ *   2  the version set counts this open, durably
  *   3  the ends of the old segments are recorded durably, so that records behind a hole never come
  *      back
  *   4  a new log begins, behind them
@@ -89,7 +89,7 @@ static peat_rc set_view(recovery *r)
         return PEAT_NOMEM;
     for (size_t i = r->count - 1; i-- > 0;)
         immutables[n++] = r->mems[i];
-    pt_view_fill(v, r->mems[r->count - 1], immutables, n, s->catalog.version);
+    pt_view_fill(v, r->mems[r->count - 1], immutables, n, s->version_set.version);
     pt_store_publish_view(s, v);
     s->active = r->mems[r->count - 1];
     return PEAT_OK;
@@ -121,7 +121,7 @@ static peat_rc measure(recovery *r, const pt_log_record *record, op_sizes *ret_s
     peat_rc rc;
     *ret_sizes = (op_sizes){0};
     if (record->count == 0 ||
-        record->first_seq + record->count - 1 <= r->s->catalog.state.seq_flushed)
+        record->first_seq + record->count - 1 <= r->s->version_set.state.seq_flushed)
         return PEAT_OK;
     while ((rc = pt_op_next(&ops, &e)) == PEAT_OK) {
         ret_sizes->count++;
@@ -199,11 +199,11 @@ peat_rc pt_replay(pt_store *s, pt_sink *sink, bool read_only, pt_log_visit_fn vi
                   pt_log_replay *ret_replay)
 {
     *ret_replay = (pt_log_replay){.store_id = s->store_id,
-                                  .serial_min = s->catalog.state.log_serial_min,
-                                  .seq_min = s->catalog.state.seq_flushed,
-                                  .seq_promised = s->catalog.state.seq_promised,
-                                  .ends = s->catalog.log_ends,
-                                  .end_count = s->catalog.log_end_count,
+                                  .serial_min = s->version_set.state.log_serial_min,
+                                  .seq_min = s->version_set.state.seq_flushed,
+                                  .seq_promised = s->version_set.state.seq_promised,
+                                  .ends = s->version_set.log_ends,
+                                  .end_count = s->version_set.log_end_count,
                                   .read_only = read_only};
     return pt_log_replay_run(s->env, s->dir, sink, ret_replay, visit, ctx);
 }
@@ -214,9 +214,9 @@ static peat_rc record_ends(pt_store *s, const pt_log_replay *replayed)
     peat_rc rc = PEAT_OK;
     pt_bytes edit;
     pt_bytes_init(&edit, s->env);
-    pt_state state = s->catalog.state;
+    pt_state state = s->version_set.state;
     TRY(pt_edit_log_ends(&edit, replayed->live, replayed->live_count));
-    TRY(pt_catalog_commit(&s->catalog, &edit, &state));
+    TRY(pt_version_set_commit(&s->version_set, &edit, &state));
 out:
     pt_bytes_done(&edit);
     return rc;
@@ -225,11 +225,11 @@ out:
 /* Step 4. */
 static peat_rc begin_log(pt_store *s, const pt_log_replay *replayed)
 {
-    uint64_t serial = pt_max_u64(replayed->serial_max + 1, s->catalog.state.log_serial_min);
+    uint64_t serial = pt_max_u64(replayed->serial_max + 1, s->version_set.state.log_serial_min);
     const pt_log_segment *last =
         replayed->live_count != 0 ? &replayed->live[replayed->live_count - 1] : NULL;
     pt_log_options o = {.store_id = s->store_id,
-                        .open_count = pt_manifest_superblock(s->catalog.manifest)->open_count,
+                        .open_count = pt_manifest_superblock(s->version_set.manifest)->open_count,
                         .serial_next = serial,
                         .seq_synced = s->seq_next - 1,
                         .prev_serial = last != NULL ? last->serial : 0,
@@ -246,8 +246,8 @@ static peat_rc begin_log(pt_store *s, const pt_log_replay *replayed)
 static peat_rc begin_writing(pt_store *s, const pt_log_replay *replayed)
 {
     peat_rc rc = PEAT_OK;
-    TRY(pt_catalog_begin(&s->catalog)); /* 2 */
-    if (replayed->live_count != 0 || s->catalog.log_end_count != 0)
+    TRY(pt_version_set_begin(&s->version_set)); /* 2 */
+    if (replayed->live_count != 0 || s->version_set.log_end_count != 0)
         TRY(record_ends(s, replayed)); /* 3 */
     if (!s->settings.no_log)
         TRY(begin_log(s, replayed)); /* 4 */
@@ -315,9 +315,9 @@ peat_rc pt_recover(pt_store *s)
         TRY(refuse_rest(&r));
     s->recovered_records = r.records;
     s->recovered_bytes = r.bytes;
-    s->seq_next = pt_max_u64(s->catalog.state.seq_flushed, replayed.seq_last) + 1;
+    s->seq_next = pt_max_u64(s->version_set.state.seq_flushed, replayed.seq_last) + 1;
     atomic_store(&s->seq_published, s->seq_next - 1);
-    atomic_store(&s->file_next, s->catalog.state.file_next);
+    atomic_store(&s->file_next, s->version_set.state.file_next);
     if (!s->settings.read_only)
         TRY(begin_writing(s, &replayed));
     else

@@ -7,11 +7,12 @@
 
 #include "db/store.h"
 
-/* With the catalog open: replays the log, sets the view, the sequences, and for a writer makes what
- * was recovered durable (begin of the catalog, ends of the old segments) and starts a new log. */
+/* With the version set open: replays the log, sets the view, the sequences, and for a writer makes
+ * what was recovered durable (begin of the version set, ends of the old segments) and starts a new
+ * log. */
 peat_rc pt_recover(pt_store *s) PT_MUST_USE;
 
-/* Reads the log with what the catalog knows of it; pt_log_replay_done frees what was found. */
+/* Reads the log with what the version set knows of it; pt_log_replay_done frees what was found. */
 peat_rc pt_replay(pt_store *s, pt_sink *sink, bool read_only, pt_log_visit_fn visit, void *ctx,
                   pt_log_replay *ret_replay) PT_MUST_USE;
 

@@ -11,7 +11,7 @@ void pt_work_context_init(pt_store *s, const pt_version *v, const uint64_t *snap
     pt_pick_options o;
     pt_pick_options_init(s, v, &o);
     pt_mutex_lock(&s->install_mu);
-    uint64_t edit_number = s->catalog.state.edit_number + 1;
+    uint64_t edit_number = s->version_set.state.edit_number + 1;
     pt_mutex_unlock(&s->install_mu);
     *ret_ctx = (pt_work_context){.env = s->env,
                                  .dir = s->dir,

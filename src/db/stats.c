@@ -64,10 +64,10 @@ static void add_work(pt_store *s, peat_statistics *r)
 }
 
 /* Caller holds install_mu. Entries as the files count them: a layer's are estimates. */
-static void add_catalog(pt_store *s, peat_statistics *r)
+static void add_version_set(pt_store *s, peat_statistics *r)
 {
     uint64_t files = 0;
-    const pt_catalog *c = &s->catalog;
+    const pt_version_set *c = &s->version_set;
     r->tables = c->table_count;
     for (size_t i = 0; i < c->table_count; i++) {
         const pt_table_meta *m = c->tables[i]->meta;
@@ -169,7 +169,7 @@ peat_rc pt_store_stats(pt_store *s, peat_statistics *ret_stats)
     pt_mutex_lock(&s->install_mu); /* what a flush moves is counted once */
     pt_view *v = pt_store_view(s);
     add_shape(s, v->version, &r);
-    add_catalog(s, &r);
+    add_version_set(s, &r);
     pt_mutex_unlock(&s->install_mu);
     add_memory(s, v, &r);
     pt_view_unref(v);

@@ -67,7 +67,7 @@ void pt_store_unref(pt_store *s)
     atomic_store(&s->view, NULL);
     pt_view_unref(v);
     pt_epoch_collect(&s->epoch);
-    pt_catalog_done(&s->catalog);
+    pt_version_set_done(&s->version_set);
     pt_shelf_sweep(&s->shelf);
     pt_epoch_collect(&s->epoch);
     pt_shelf_done(&s->shelf);

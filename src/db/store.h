@@ -6,7 +6,7 @@
  *   flush_mu    one flush at a time
  *   worker_mu   the inline worker (a caller's thread doing background work)
  *   commit_mu   the order of writing: sequences, log appends, switching memtables
- *   install_mu  the catalog
+ *   install_mu  the version set
  *   view_mu     replacing the view
  *   snapshot_mu, work_mu, publish_mu, empty_ranges.mu: leaves
  * No lock is held across I/O but flush_mu, worker_mu (they mean "this work is under way"),
@@ -26,7 +26,7 @@
 #include "db/view.h"
 #include "db/worker.h"
 #include "log/log.h"
-#include "version/catalog.h"
+#include "version/version_set.h"
 
 /* peat_options with every default resolved, and what is derived from them. */
 typedef struct pt_settings {
@@ -144,7 +144,7 @@ struct pt_store {
     _Atomic uint64_t view_number; /* how many there were; grows after the pointer has changed */
 
     pt_mutex install_mu;
-    pt_catalog catalog;               /* guarded by install_mu */
+    pt_version_set version_set;       /* guarded by install_mu */
     _Atomic uint64_t promised_serial; /* of the segment the manifest has last heard of */
     _Atomic uint64_t file_next;
 

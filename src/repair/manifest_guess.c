@@ -90,7 +90,8 @@ static peat_rc check_guess(pt_shelf *shelf, pt_file *file, const char *name, pt_
     return rc;
 }
 
-static peat_rc read_manifest(pt_catalog *c, pt_shelf *shelf, const pt_superblock *sb, bool guessed)
+static peat_rc read_manifest(pt_version_set *c, pt_shelf *shelf, const pt_superblock *sb,
+                             bool guessed)
 {
     const pt_env *env = shelf->env;
     pt_file *file = NULL;
@@ -102,14 +103,14 @@ static peat_rc read_manifest(pt_catalog *c, pt_shelf *shelf, const pt_superblock
         return pt_fail_at(shelf->sink, PEAT_CORRUPT, name, 0, "the file is missing");
     if (e != 0)
         return pt_fail_os(shelf->sink, e, "%s cannot be opened", name);
-    peat_rc rc = pt_catalog_read(c, shelf, file, sb, &place);
+    peat_rc rc = pt_version_set_read(c, shelf, file, sb, &place);
     if (rc == PEAT_OK && guessed)
         rc = check_guess(shelf, file, name, *sb, &place);
     env->file_close(env->ctx, file);
     return rc;
 }
 
-peat_rc pt_manifest_salvage(pt_catalog *c, pt_shelf *shelf, pt_superblock *ret_superblock,
+peat_rc pt_manifest_salvage(pt_version_set *c, pt_shelf *shelf, pt_superblock *ret_superblock,
                             bool *ret_guessed)
 {
     *ret_superblock = (pt_superblock){0};

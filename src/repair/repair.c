@@ -177,7 +177,7 @@ static void let_go(writing *w)
 static peat_rc merge_partitions(writing *w)
 {
     peat_rc rc = PEAT_OK;
-    const pt_version *v = w->r->catalog.version;
+    const pt_version *v = w->r->version_set.version;
     for (size_t i = 0; i < v->count; i++) {
         const pt_partition *p = v->partitions[i];
         w->lower = p->lower;

@@ -28,9 +28,9 @@ typedef struct pt_repair {
     pt_epoch epoch;
     pt_cache *cache;
     pt_shelf shelf;
-    pt_catalog catalog;
+    pt_version_set version_set;
     pt_superblock superblock;
-    bool trusted; /* the catalog says which table is newer */
+    bool trusted; /* the version set says which table is newer */
     uint64_t seq_flushed;
 
     pt_repair_table *tables; /* by file number; when not trusted: newest first */

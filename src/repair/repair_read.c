@@ -137,9 +137,9 @@ static peat_rc take_table(pt_repair *r, const char *name, uint64_t number, peat_
 /* A table that is newer than the manifest that was guessed shows that it is not the last one. */
 static peat_rc refute_guess(pt_repair *r, uint64_t number, peat_rc rc, const pt_table_meta *meta)
 {
-    bool newer = rc == PEAT_OK && pt_catalog_table(&r->catalog, number) == NULL &&
+    bool newer = rc == PEAT_OK && pt_version_set_table(&r->version_set, number) == NULL &&
                  meta->store_id == r->superblock.store_id &&
-                 meta->created_edit > r->catalog.state.edit_number;
+                 meta->created_edit > r->version_set.state.edit_number;
     return newer ? PEAT_CORRUPT : PEAT_OK;
 }
 
@@ -171,11 +171,11 @@ static peat_rc tables_by_footers(pt_repair *r)
     return l.rc;
 }
 
-static peat_rc read_catalog(pt_repair *r)
+static peat_rc read_version_set(pt_repair *r)
 {
     bool guessed = false;
     listing l = {.r = r, .guessed = true};
-    peat_rc rc = pt_manifest_salvage(&r->catalog, &r->shelf, &r->superblock, &guessed);
+    peat_rc rc = pt_manifest_salvage(&r->version_set, &r->shelf, &r->superblock, &guessed);
     if (guessed)
         report_damage(r, PT_SUPERBLOCK_NAME, 0, "the superblock is missing or does not verify");
     if (rc == PEAT_CORRUPT || rc == PEAT_IO)
@@ -188,10 +188,10 @@ static peat_rc read_catalog(pt_repair *r)
     r->report.manifest_lost = !r->trusted;
     if (!r->trusted)
         return tables_by_footers(r);
-    r->seq_flushed = r->catalog.state.seq_flushed;
+    r->seq_flushed = r->version_set.state.seq_flushed;
     rc = PEAT_OK;
-    for (size_t i = 0; i < r->catalog.table_count && rc == PEAT_OK; i++)
-        rc = add_table(r, r->catalog.tables[i]->meta);
+    for (size_t i = 0; i < r->version_set.table_count && rc == PEAT_OK; i++)
+        rc = add_table(r, r->version_set.tables[i]->meta);
     return rc;
 }
 
@@ -224,14 +224,14 @@ static peat_rc visit_record(void *ctx, const pt_log_record *record)
 
 static peat_rc scan_log(pt_repair *r, log_reader *l, bool report)
 {
-    const pt_state *state = &r->catalog.state;
+    const pt_state *state = &r->version_set.state;
     pt_log_salvage s = {.store_id = r->superblock.store_id,
                         .open_count = r->superblock.open_count,
                         .serial_min = r->trusted ? state->log_serial_min : 0,
                         .seq_min = r->seq_flushed,
                         .seq_promised = r->trusted ? state->seq_promised : 0,
-                        .ends = r->catalog.log_ends,
-                        .end_count = r->trusted ? r->catalog.log_end_count : 0,
+                        .ends = r->version_set.log_ends,
+                        .end_count = r->trusted ? r->version_set.log_end_count : 0,
                         .visit = visit_record,
                         .visit_ctx = l};
     peat_rc rc = pt_log_salvage_run(r->env, r->dir, &r->sink, &s, report ? report_damage : NULL, r);
@@ -311,7 +311,7 @@ peat_rc pt_repair_open(pt_repair *r, const char *dir, const pt_env *env,
     r->files = pt_repair_files(env, dir);
     if (r->files == 0)
         TRY(pt_fail(&r->sink, PEAT_NOT_STORE, "there is no file of a store here"));
-    TRY(read_catalog(r));
+    TRY(read_version_set(r));
     TRY(read_log(r));
 out:
     return rc;
@@ -326,7 +326,7 @@ void pt_repair_close(pt_repair *r)
     }
     pt_free(env, r->tables);
     pt_memtable_unref(r->log);
-    pt_catalog_done(&r->catalog);
+    pt_version_set_done(&r->version_set);
     pt_shelf_done(&r->shelf);
     pt_epoch_done(&r->epoch);
     if (r->cache != NULL)

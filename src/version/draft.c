@@ -3,13 +3,13 @@
  * the item. */
 #include "version/draft.h"
 
-static peat_rc bad_edit(pt_catalog *c, const char *what, uint64_t number)
+static peat_rc bad_edit(pt_version_set *c, const char *what, uint64_t number)
 {
     return pt_fail(c->sink, PEAT_CORRUPT, "manifest: an edit after number %" PRIu64 " %s %" PRIu64,
                    c->state.edit_number, what, number);
 }
 
-peat_rc pt_draft_init(pt_draft *d, pt_catalog *c)
+peat_rc pt_draft_init(pt_draft *d, pt_version_set *c)
 {
     *d = (pt_draft){.state = c->state};
     if (c->version == NULL)
@@ -22,7 +22,7 @@ peat_rc pt_draft_init(pt_draft *d, pt_catalog *c)
     return PEAT_OK;
 }
 
-void pt_draft_done(pt_draft *d, pt_catalog *c)
+void pt_draft_done(pt_draft *d, pt_version_set *c)
 {
     for (size_t i = 0; i < d->count; i++)
         pt_partition_unref(d->partitions[i]);
@@ -33,15 +33,15 @@ void pt_draft_done(pt_draft *d, pt_catalog *c)
     pt_free(c->env, d->log_ends);
 }
 
-static pt_tref *draft_table(const pt_draft *d, const pt_catalog *c, uint64_t file_number)
+static pt_tref *draft_table(const pt_draft *d, const pt_version_set *c, uint64_t file_number)
 {
     for (size_t i = 0; i < d->added_count; i++)
         if (d->added[i]->meta->file_number == file_number)
             return d->added[i];
-    return pt_catalog_table(c, file_number);
+    return pt_version_set_table(c, file_number);
 }
 
-static peat_rc draft_add_table(pt_draft *d, pt_catalog *c, pt_slice footer)
+static peat_rc draft_add_table(pt_draft *d, pt_version_set *c, pt_slice footer)
 {
     pt_table_meta meta;
     peat_rc rc = pt_table_meta_decode(footer, &meta);
@@ -66,7 +66,8 @@ static size_t draft_find(const pt_draft *d, uint64_t partition_id)
     return i;
 }
 
-static peat_rc resolve(const pt_draft *d, pt_catalog *c, const pt_layer_record *r, pt_layer *ret)
+static peat_rc resolve(const pt_draft *d, pt_version_set *c, const pt_layer_record *r,
+                       pt_layer *ret)
 {
     pt_tref *t = draft_table(d, c, r->file_number);
     if (t == NULL)
@@ -80,7 +81,7 @@ static peat_rc resolve(const pt_draft *d, pt_catalog *c, const pt_layer_record *
 }
 
 /* Searching the run looks at one table for a key: what overlaps would be overlooked. */
-static peat_rc check_run(pt_catalog *c, const pt_layer *bottom, size_t count)
+static peat_rc check_run(pt_version_set *c, const pt_layer *bottom, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
         const pt_table_meta *left = bottom[i - 1].tref->meta, *right = bottom[i].tref->meta;
@@ -90,7 +91,7 @@ static peat_rc check_run(pt_catalog *c, const pt_layer *bottom, size_t count)
     return PEAT_OK;
 }
 
-static peat_rc draft_partition(pt_draft *d, pt_catalog *c, pt_edit_item *item)
+static peat_rc draft_partition(pt_draft *d, pt_version_set *c, pt_edit_item *item)
 {
     peat_rc rc = PEAT_OK;
     pt_partition *p = NULL;
@@ -118,7 +119,7 @@ out:
     return rc;
 }
 
-static peat_rc draft_push(pt_draft *d, pt_catalog *c, const pt_edit_item *item)
+static peat_rc draft_push(pt_draft *d, pt_version_set *c, const pt_edit_item *item)
 {
     peat_rc rc = PEAT_OK;
     size_t at = draft_find(d, item->partition_id);
@@ -140,7 +141,7 @@ out:
     return rc;
 }
 
-static peat_rc draft_log_ends(pt_draft *d, pt_catalog *c, pt_edit_item *item)
+static peat_rc draft_log_ends(pt_draft *d, pt_version_set *c, pt_edit_item *item)
 {
     pt_log_end *ends = (pt_log_end *)pt_alloc(c->env, item->end_count * sizeof *ends);
     if (ends == NULL)
@@ -154,7 +155,7 @@ static peat_rc draft_log_ends(pt_draft *d, pt_catalog *c, pt_edit_item *item)
     return PEAT_OK;
 }
 
-static peat_rc draft_item(pt_draft *d, pt_catalog *c, pt_edit_item *item)
+static peat_rc draft_item(pt_draft *d, pt_version_set *c, pt_edit_item *item)
 {
     switch (item->tag) {
     case PT_EDIT_TABLE:
@@ -186,7 +187,7 @@ static peat_rc draft_item(pt_draft *d, pt_catalog *c, pt_edit_item *item)
     return bad_edit(c, "has an unknown item", (uint64_t)item->tag);
 }
 
-peat_rc pt_draft_apply(pt_draft *d, pt_catalog *c, pt_slice payload)
+peat_rc pt_draft_apply(pt_draft *d, pt_version_set *c, pt_slice payload)
 {
     pt_cursor cursor = pt_cursor_of(payload.data, payload.size);
     pt_edit_item item;
@@ -213,7 +214,7 @@ static void sort_partitions(pt_partition **p, size_t count)
 }
 
 /* What comes next gets numbers that nothing has. */
-static peat_rc check_numbers(const pt_draft *d, pt_catalog *c)
+static peat_rc check_numbers(const pt_draft *d, pt_version_set *c)
 {
     for (size_t i = 0; i < d->added_count; i++)
         if (d->added[i]->meta->file_number >= d->state.file_next)
@@ -224,7 +225,7 @@ static peat_rc check_numbers(const pt_draft *d, pt_catalog *c)
     return PEAT_OK;
 }
 
-peat_rc pt_draft_version(pt_draft *d, pt_catalog *c, pt_version **ret_version)
+peat_rc pt_draft_version(pt_draft *d, pt_version_set *c, pt_version **ret_version)
 {
     peat_rc rc = check_numbers(d, c);
     if (rc != PEAT_OK)

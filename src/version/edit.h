@@ -3,7 +3,7 @@
  * edit.h - what a manifest payload says (edit_format.md): a list of changes to the state.
  *
  * Encoding appends items; decoding walks them. The running store and recovery apply the same bytes
- * with the same code (catalog.c), so that what is reopened is what was running.
+ * with the same code (version_set.c), so that what is reopened is what was running.
  */
 #ifndef PT_VERSION_EDIT_H
 #define PT_VERSION_EDIT_H

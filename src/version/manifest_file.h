@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * manifest_file.h - the bytes of m-NNNNNN: header, records, and the walk over them
- * (manifest_format.md). For manifest.c, the catalog and repair.
+ * (manifest_format.md). For manifest.c, the version set and repair.
  */
 #ifndef PT_VERSION_MANIFEST_FILE_H
 #define PT_VERSION_MANIFEST_FILE_H

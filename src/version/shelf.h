@@ -52,8 +52,8 @@ struct pt_tref {
     pt_block_source *source; /* the cache's view of it */
     const pt_table_meta *meta;
     pt_shelf *shelf;
-    uint64_t layers, live_sum; /* of the current version; the catalog's */
-    /* of the current version's layers in it; set by the catalog, read as a hint. Less than the
+    uint64_t layers, live_sum; /* of the current version; the version set's */
+    /* of the current version's layers in it; set by the version set, read as a hint. Less than the
      * blocks take: merges have left parts of a slice file behind. */
     _Atomic uint64_t live_bytes;
     /* So many of the snapshots that were open when it was written are older than some of it: for

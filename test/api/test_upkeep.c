@@ -182,7 +182,7 @@ static bool claim_for_one_call(void *ctx, const char *phase, uint64_t done, uint
     pt_mutex_lock(&s->work_mu);
     if (done == 0)
         s->work.claimed[s->work.claimed_count++] =
-            s->catalog.version->partitions[s->catalog.version->count - 1]->id;
+            s->version_set.version->partitions[s->version_set.version->count - 1]->id;
     else if (done == 1)
         s->work.claimed_count--;
     pt_mutex_unlock(&s->work_mu);

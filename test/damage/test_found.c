@@ -4,7 +4,7 @@
  * rules, and stores that were never completed.
  */
 #include "damage.h"
-#include "support/catalog_site.h"
+#include "support/version_set_site.h"
 #include "support/memory_stream.h"
 
 #include <errno.h>
@@ -240,20 +240,20 @@ static pt_table_meta meta_of(uint64_t number, const char *min, const char *max)
     return m;
 }
 
-static peat_rc commit_run(catalog_site *b, const char *second_min)
+static peat_rc commit_run(version_set_site *b, const char *second_min)
 {
     peat_rc rc = PEAT_OK;
     pt_table_meta left = meta_of(1, "a", "m"), right = meta_of(2, second_min, "z");
     pt_tref trefs[2] = {{.meta = &left}, {.meta = &right}};
     pt_layer layers[2] = {{.tref = &trefs[0]}, {.tref = &trefs[1]}};
-    pt_state st = b->catalog.state;
+    pt_state st = b->version_set.state;
     st.file_next = 3;
     pt_bytes edit;
     pt_bytes_init(&edit, b->env);
     TRY(pt_edit_add_table(&edit, &left));
     TRY(pt_edit_add_table(&edit, &right));
     TRY(pt_edit_add_partition(&edit, 1, (pt_slice){0}, NULL, 0, layers, 2));
-    rc = pt_catalog_commit(&b->catalog, &edit, &st);
+    rc = pt_version_set_commit(&b->version_set, &edit, &st);
 out:
     pt_bytes_done(&edit);
     return rc;
@@ -262,17 +262,17 @@ out:
 static void overlapping_tables_of_a_run_are_refused(void **state)
 {
     (void)state;
-    catalog_site b;
+    version_set_site b;
     sim_env *sim = sim_new(1);
     peat_error e;
-    assert_true(catalog_site_open(&b, sim, "store"));
-    assert_int_equal(pt_catalog_create(&b.catalog, &b.shelf, 7, 0, false), PEAT_OK);
+    assert_true(version_set_site_open(&b, sim, "store"));
+    assert_int_equal(pt_version_set_create(&b.version_set, &b.shelf, 7, 0, false), PEAT_OK);
     assert_int_equal(commit_run(&b, "m"), PEAT_CORRUPT);
     pt_sink_get(&b.sink, &e);
     assert_non_null(strstr(e.message, "overlapping"));
     assert_int_equal(commit_run(&b, "c"), PEAT_CORRUPT);
     assert_int_equal(commit_run(&b, "n"), PEAT_OK);
-    catalog_site_close(&b);
+    version_set_site_close(&b);
     assert_true(sim_is_clean(sim));
     sim_free(sim);
 }

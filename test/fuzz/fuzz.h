@@ -27,7 +27,7 @@ typedef struct fuzz_target {
 
 extern const fuzz_target fuzz_pieces;     /* blocks, sections, footers, operations, codecs */
 extern const fuzz_target fuzz_table;      /* a table file */
-extern const fuzz_target fuzz_manifest;   /* superblock, manifest, edits, catalog */
+extern const fuzz_target fuzz_manifest;   /* superblock, manifest, edits, version set */
 extern const fuzz_target fuzz_log;        /* segments, and what recovery makes of them */
 extern const fuzz_target fuzz_stream;     /* import */
 extern const fuzz_target fuzz_store;      /* a whole directory */

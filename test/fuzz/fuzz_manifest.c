@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_manifest.c - PEAT and m-000001 as the catalog reads them.
+ * fuzz_manifest.c - PEAT and m-000001 as the version set reads them.
  *
  * Input: flags, promise u16 (0: all whole records), two superblock heads of 64 bytes (their bytes
  * 8 to 72), how many bytes of PEAT are cut off u8 in units of 512, then the manifest file. With
  * FUZZ_REPAIR the slots speak of the manifest that is there.
  */
 #include "fuzz/fuzz.h"
-#include "support/catalog_site.h"
+#include "support/version_set_site.h"
 
 #include <stdlib.h>
 
@@ -23,7 +23,7 @@ typedef struct shape {
     uint64_t live_bytes;
 } shape;
 
-static shape look(const pt_catalog *c)
+static shape look(const pt_version_set *c)
 {
     shape s = {.state = c->state,
                .tables = c->table_count,
@@ -92,21 +92,22 @@ static bool same_state(const pt_state *a, const pt_state *b)
 }
 
 /* What opened can be opened for writing, and says the same afterwards. */
-static size_t reopen(catalog_site *s)
+static size_t reopen(version_set_site *s)
 {
-    shape before = look(&s->catalog), after;
+    shape before = look(&s->version_set), after;
     pt_bytes edit;
-    FUZZ_REQUIRE(pt_catalog_begin(&s->catalog) == PEAT_OK, "what opened can be begun");
+    FUZZ_REQUIRE(pt_version_set_begin(&s->version_set) == PEAT_OK, "what opened can be begun");
     pt_bytes_init(&edit, s->env);
-    pt_state state = s->catalog.state;
-    FUZZ_REQUIRE(pt_catalog_commit(&s->catalog, &edit, &state) == PEAT_OK, "and written to");
+    pt_state state = s->version_set.state;
+    FUZZ_REQUIRE(pt_version_set_commit(&s->version_set, &edit, &state) == PEAT_OK,
+                 "and written to");
     pt_bytes_done(&edit);
-    before.state = s->catalog.state;
+    before.state = s->version_set.state;
     sim_env *sim = s->sim;
-    catalog_site_close(s);
-    FUZZ_REQUIRE(catalog_site_open(s, sim, "db"), "there is a directory");
-    FUZZ_REQUIRE(pt_catalog_open(&s->catalog, &s->shelf) == PEAT_OK, "and opened again");
-    after = look(&s->catalog);
+    version_set_site_close(s);
+    FUZZ_REQUIRE(version_set_site_open(s, sim, "db"), "there is a directory");
+    FUZZ_REQUIRE(pt_version_set_open(&s->version_set, &s->shelf) == PEAT_OK, "and opened again");
+    after = look(&s->version_set);
     FUZZ_REQUIRE(same_state(&before.state, &after.state) && before.tables == after.tables &&
                      before.partitions == after.partitions && before.layers == after.layers &&
                      before.ends == after.ends,
@@ -127,7 +128,7 @@ static size_t run(const uint8_t *data, size_t size)
     uint8_t *file = calloc(1, file_size + 4096);
     memcpy(file, c.at, file_size);
     uint64_t chain = 0;
-    catalog_site s;
+    version_set_site s;
     sim_env *sim = sim_new(1);
     if (flags & FUZZ_REPAIR) {
         size_t whole =
@@ -146,15 +147,15 @@ static size_t run(const uint8_t *data, size_t size)
     sim_file_put(sim, "db", "m-000001", file, file_size + (flags & FUZZ_PADDED ? 4096 : 0));
     free(file);
 
-    FUZZ_REQUIRE(catalog_site_open(&s, sim, "db"), "there is a directory");
+    FUZZ_REQUIRE(version_set_site_open(&s, sim, "db"), "there is a directory");
     bool fresh = pt_superblock_check_fresh(s.env, s.dir, &s.sink) == PEAT_OK;
-    if (pt_catalog_open(&s.catalog, &s.shelf) == PEAT_OK) {
+    if (pt_version_set_open(&s.version_set, &s.shelf) == PEAT_OK) {
         /* half of PEAT beside a first manifest alone is a creation cut short: nothing is in it */
-        FUZZ_REQUIRE(!fresh || s.catalog.table_count == 0,
+        FUZZ_REQUIRE(!fresh || s.version_set.table_count == 0,
                      "no new store is made over one that holds something");
         n = reopen(&s);
     }
-    catalog_site_close(&s);
+    version_set_site_close(&s);
     FUZZ_REQUIRE(sim_get_held(sim).bytes_peak < (uint64_t)16 << 20, "no huge allocation");
     FUZZ_REQUIRE(sim_is_clean(sim), "nothing is left over");
     sim_free(sim);

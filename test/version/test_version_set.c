@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_catalog.c - what a rewritten manifest says is what the edits before it said. */
-#include "support/catalog_site.h"
+/* test_version_set.c - what a rewritten manifest says is what the edits before it said. */
+#include "support/version_set_site.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #define TABLES 6u
 
-static void add_table(catalog_site *s, uint64_t number)
+static void add_table(version_set_site *s, uint64_t number)
 {
     const char key[2] = {(char)('a' + (int)number), '\0'};
     pt_table_meta meta = {.store_id = 7,
@@ -27,7 +27,7 @@ static void add_table(catalog_site *s, uint64_t number)
     meta.section[PT_SECTION_INDEX].size = 100;
     pt_tref tref = {.meta = &meta};
     pt_layer layer = {.tref = &tref, .bytes = 500, .entries = 2, .tombstones = number % 2};
-    pt_state state = s->catalog.state;
+    pt_state state = s->version_set.state;
     pt_bytes edit;
     uint8_t *zeros = calloc(1, meta.file_bytes);
     char name[16];
@@ -40,25 +40,26 @@ static void add_table(catalog_site *s, uint64_t number)
     state.log_serial_min = 3;
     pt_bytes_init(&edit, s->env);
     assert_int_equal(pt_edit_add_table(&edit, &meta), PEAT_OK);
-    assert_int_equal(pt_edit_push(&edit, s->catalog.version->partitions[0]->id, &layer), PEAT_OK);
-    assert_int_equal(pt_catalog_commit(&s->catalog, &edit, &state), PEAT_OK);
+    assert_int_equal(pt_edit_push(&edit, s->version_set.version->partitions[0]->id, &layer),
+                     PEAT_OK);
+    assert_int_equal(pt_version_set_commit(&s->version_set, &edit, &state), PEAT_OK);
     pt_bytes_done(&edit);
 }
 
 static const pt_log_end ends[] = {{.slot = 1, .serial = 3, .end = 500, .file_bytes = 8192},
                                   {.slot = 4, .serial = 4, .end = 700, .file_bytes = 8192}};
 
-static void add_ends(catalog_site *s)
+static void add_ends(version_set_site *s)
 {
     pt_bytes edit;
-    pt_state state = s->catalog.state;
+    pt_state state = s->version_set.state;
     pt_bytes_init(&edit, s->env);
     assert_int_equal(pt_edit_log_ends(&edit, ends, PT_COUNT_OF(ends)), PEAT_OK);
-    assert_int_equal(pt_catalog_commit(&s->catalog, &edit, &state), PEAT_OK);
+    assert_int_equal(pt_version_set_commit(&s->version_set, &edit, &state), PEAT_OK);
     pt_bytes_done(&edit);
 }
 
-static void expect_all(const pt_catalog *c)
+static void expect_all(const pt_version_set *c)
 {
     assert_int_equal(c->state.file_next, TABLES + 1);
     assert_int_equal(c->state.seq_flushed, TABLES * 10);
@@ -85,39 +86,40 @@ static void expect_all(const pt_catalog *c)
 
 static void make(sim_env *sim)
 {
-    catalog_site s;
-    assert_true(catalog_site_open(&s, sim, "db"));
-    assert_int_equal(pt_catalog_create(&s.catalog, &s.shelf, 7, 0, false), PEAT_OK);
+    version_set_site s;
+    assert_true(version_set_site_open(&s, sim, "db"));
+    assert_int_equal(pt_version_set_create(&s.version_set, &s.shelf, 7, 0, false), PEAT_OK);
     for (uint64_t number = 1; number <= TABLES; number++)
         add_table(&s, number);
     add_ends(&s);
-    expect_all(&s.catalog);
-    catalog_site_close(&s);
+    expect_all(&s.version_set);
+    version_set_site_close(&s);
 }
 
-static uint64_t manifest_number(const catalog_site *s)
+static uint64_t manifest_number(const version_set_site *s)
 {
-    return pt_manifest_superblock(s->catalog.manifest)->manifest_number;
+    return pt_manifest_superblock(s->version_set.manifest)->manifest_number;
 }
 
 static void a_rewritten_manifest_says_what_the_edits_said(void **state)
 {
     (void)state;
-    catalog_site s;
+    version_set_site s;
     sim_env *sim = sim_new(1);
     make(sim);
     for (uint64_t number = 1; number <= 3; number++) {
-        assert_true(catalog_site_open(&s, sim, "db"));
-        assert_int_equal(pt_catalog_open(&s.catalog, &s.shelf), PEAT_OK);
+        assert_true(version_set_site_open(&s, sim, "db"));
+        assert_int_equal(pt_version_set_open(&s.version_set, &s.shelf), PEAT_OK);
         assert_int_equal(manifest_number(&s), number);
-        expect_all(&s.catalog);
-        assert_int_equal(pt_catalog_begin(&s.catalog), PEAT_OK);
-        s.catalog.live_bytes = 1; /* by itself it is rewritten when it has grown to four times it */
-        assert_int_equal(pt_catalog_tidy(&s.catalog, (uint64_t)1 << 20), PEAT_OK);
+        expect_all(&s.version_set);
+        assert_int_equal(pt_version_set_begin(&s.version_set), PEAT_OK);
+        s.version_set.live_bytes =
+            1; /* by itself it is rewritten when it has grown to four times it */
+        assert_int_equal(pt_version_set_tidy(&s.version_set, (uint64_t)1 << 20), PEAT_OK);
         assert_int_equal(manifest_number(&s), number);
-        assert_int_equal(pt_catalog_tidy(&s.catalog, 0), PEAT_OK);
+        assert_int_equal(pt_version_set_tidy(&s.version_set, 0), PEAT_OK);
         assert_int_equal(manifest_number(&s), number + 1);
-        catalog_site_close(&s);
+        version_set_site_close(&s);
     }
     assert_true(sim_is_clean(sim));
     sim_free(sim);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * catalog.c - see catalog.h. An edit goes in four steps:
+ * version_set.c - see version_set.h. An edit goes in four steps:
  *   1  draft: the next version is built beside the current one (may fail, nothing has changed)
  *   2  append: the manifest makes the edit durable (may fail, nothing has changed in memory)
  *   3  swap: the draft becomes the current version (cannot fail)
  *   4  bury: tables without a layer are marked dead and let go
  */
-#include "version/catalog.h"
+#include "version/version_set.h"
 
 #include "base/file_name.h"
 #include "version/draft.h"
 
-static size_t table_rank(const pt_catalog *c, uint64_t file_number)
+static size_t table_rank(const pt_version_set *c, uint64_t file_number)
 {
     size_t low = 0, high = c->table_count;
     while (low < high) {
@@ -24,14 +24,14 @@ static size_t table_rank(const pt_catalog *c, uint64_t file_number)
     return low;
 }
 
-pt_tref *pt_catalog_table(const pt_catalog *c, uint64_t file_number)
+pt_tref *pt_version_set_table(const pt_version_set *c, uint64_t file_number)
 {
     size_t i = table_rank(c, file_number);
     return i < c->table_count && c->tables[i]->meta->file_number == file_number ? c->tables[i]
                                                                                 : NULL;
 }
 
-static void take_tables(pt_draft *d, pt_catalog *c)
+static void take_tables(pt_draft *d, pt_version_set *c)
 {
     for (size_t i = 0; i < d->added_count; i++) {
         size_t at = table_rank(c, d->added[i]->meta->file_number);
@@ -42,7 +42,7 @@ static void take_tables(pt_draft *d, pt_catalog *c)
     d->added_count = 0;
 }
 
-static void swap_log_ends(pt_draft *d, pt_catalog *c)
+static void swap_log_ends(pt_draft *d, pt_version_set *c)
 {
     if (!d->has_log_ends)
         return;
@@ -72,7 +72,7 @@ static void let_go(pt_tref *t, bool replayed)
 }
 
 /* Step 4; also the size a snapshot of the state would have, roughly. */
-static void bury(pt_catalog *c, bool replayed)
+static void bury(pt_version_set *c, bool replayed)
 {
     size_t kept = 0, layers = 0;
     for (size_t i = 0; i < c->table_count; i++)
@@ -97,7 +97,7 @@ static void bury(pt_catalog *c, bool replayed)
 }
 
 /* Step 3 and 4. */
-static void draft_install(pt_draft *d, pt_catalog *c, pt_version *version, bool replayed)
+static void draft_install(pt_draft *d, pt_version_set *c, pt_version *version, bool replayed)
 {
     pt_version *old = c->version;
     c->version = version;
@@ -108,7 +108,7 @@ static void draft_install(pt_draft *d, pt_catalog *c, pt_version *version, bool 
     pt_version_unref(old);
 }
 
-peat_rc pt_catalog_commit(pt_catalog *c, pt_bytes *io_edit, const pt_state *state)
+peat_rc pt_version_set_commit(pt_version_set *c, pt_bytes *io_edit, const pt_state *state)
 {
     peat_rc rc = PEAT_OK;
     pt_draft d = {0};
@@ -132,7 +132,7 @@ out:
     return rc;
 }
 
-static peat_rc snapshot(pt_catalog *c, pt_bytes *out)
+static peat_rc snapshot(pt_version_set *c, pt_bytes *out)
 {
     peat_rc rc = PEAT_OK;
     for (size_t i = 0; i < c->table_count; i++)
@@ -148,7 +148,7 @@ out:
     return rc;
 }
 
-peat_rc pt_catalog_tidy(pt_catalog *c, uint64_t manifest_bytes_min)
+peat_rc pt_version_set_tidy(pt_version_set *c, uint64_t manifest_bytes_min)
 {
     peat_rc rc = PEAT_OK;
     pt_bytes b;
@@ -162,13 +162,14 @@ out:
     return rc;
 }
 
-static void catalog_init(pt_catalog *c, pt_shelf *shelf)
+static void version_set_init(pt_version_set *c, pt_shelf *shelf)
 {
-    *c = (pt_catalog){.env = shelf->env, .dir = shelf->dir, .sink = shelf->sink, .shelf = shelf};
+    *c =
+        (pt_version_set){.env = shelf->env, .dir = shelf->dir, .sink = shelf->sink, .shelf = shelf};
 }
 
 typedef struct opening {
-    pt_catalog *c;
+    pt_version_set *c;
     pt_draft d;
 } opening;
 
@@ -182,7 +183,7 @@ static peat_rc visit_edit(void *ctx, pt_slice payload)
 
 static peat_rc adopt(opening *o)
 {
-    pt_catalog *c = o->c;
+    pt_version_set *c = o->c;
     pt_version *version = NULL;
     peat_rc rc = pt_draft_version(&o->d, c, &version);
     if (rc != PEAT_OK)
@@ -196,8 +197,8 @@ static peat_rc adopt(opening *o)
     return PEAT_OK;
 }
 
-peat_rc pt_catalog_create(pt_catalog *c, pt_shelf *shelf, uint64_t store_id, uint32_t app_id,
-                          bool unfinished)
+peat_rc pt_version_set_create(pt_version_set *c, pt_shelf *shelf, uint64_t store_id,
+                              uint32_t app_id, bool unfinished)
 {
     peat_rc rc = PEAT_OK;
     pt_bytes first;
@@ -207,7 +208,7 @@ peat_rc pt_catalog_create(pt_catalog *c, pt_shelf *shelf, uint64_t store_id, uin
                       .partition_next = 2,
                       .edit_number = 1,
                       .unfinished = unfinished};
-    catalog_init(c, shelf);
+    version_set_init(c, shelf);
     pt_bytes_init(&first, c->env);
     TRY(pt_edit_add_partition(&first, 1, (pt_slice){0}, NULL, 0, NULL, 0));
     TRY(pt_edit_state(&first, &begin));
@@ -222,7 +223,7 @@ out:
 }
 
 typedef struct listing {
-    pt_catalog *c;
+    pt_version_set *c;
     bool *seen; /* per table */
     uint64_t *orphans;
     size_t orphan_count, orphan_capacity;
@@ -259,7 +260,7 @@ static peat_rc list_tables(listing *l)
     return e != 0 ? pt_fail_os(l->c->sink, e, "listing the store's directory") : l->rc;
 }
 
-static peat_rc compare_files(pt_catalog *c)
+static peat_rc compare_files(pt_version_set *c)
 {
     listing l = {.c = c};
     l.seen = (bool *)pt_alloc_zero(c->env, c->table_count * sizeof *l.seen);
@@ -276,11 +277,11 @@ static peat_rc compare_files(pt_catalog *c)
     return rc;
 }
 
-peat_rc pt_catalog_open(pt_catalog *c, pt_shelf *shelf)
+peat_rc pt_version_set_open(pt_version_set *c, pt_shelf *shelf)
 {
     peat_rc rc = PEAT_OK;
     opening o = {.c = c};
-    catalog_init(c, shelf);
+    version_set_init(c, shelf);
     TRY(pt_manifest_open(c->env, c->dir, c->sink, visit_edit, &o, &c->manifest));
     TRY(adopt(&o));
     TRY(compare_files(c));
@@ -289,14 +290,14 @@ out:
     return rc;
 }
 
-peat_rc pt_catalog_read(pt_catalog *c, pt_shelf *shelf, pt_file *file,
-                        const pt_superblock *superblock, pt_manifest_place *ret_place)
+peat_rc pt_version_set_read(pt_version_set *c, pt_shelf *shelf, pt_file *file,
+                            const pt_superblock *superblock, pt_manifest_place *ret_place)
 {
     peat_rc rc = PEAT_OK;
     opening o = {.c = c};
     uint64_t file_bytes;
     bool tail;
-    catalog_init(c, shelf);
+    version_set_init(c, shelf);
     TRY(pt_manifest_walk(c->env, c->sink, file, superblock, visit_edit, &o, ret_place, &file_bytes,
                          &tail));
     TRY(adopt(&o));
@@ -305,7 +306,7 @@ out:
     return rc;
 }
 
-peat_rc pt_catalog_begin(pt_catalog *c)
+peat_rc pt_version_set_begin(pt_version_set *c)
 {
     peat_rc rc = PEAT_OK;
     pt_bytes b;
@@ -326,7 +327,7 @@ out:
     return rc;
 }
 
-void pt_catalog_done(pt_catalog *c)
+void pt_version_set_done(pt_version_set *c)
 {
     if (c->env == NULL)
         return; /* never opened */
@@ -336,5 +337,5 @@ void pt_catalog_done(pt_catalog *c)
     pt_free(c->env, c->tables);
     pt_free(c->env, c->log_ends);
     pt_manifest_free(c->manifest);
-    *c = (pt_catalog){0};
+    *c = (pt_version_set){0};
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* catalog_site.c - see catalog_site.h. */
-#include "support/catalog_site.h"
+/* version_set_site.c - see version_set_site.h. */
+#include "support/version_set_site.h"
 
 #define CACHE_BYTES ((size_t)1 << 16)
 
-bool catalog_site_open(catalog_site *s, sim_env *sim, const char *dir)
+bool version_set_site_open(version_set_site *s, sim_env *sim, const char *dir)
 {
     memset(s, 0, sizeof *s);
     s->sim = sim;
@@ -18,9 +18,9 @@ bool catalog_site_open(catalog_site *s, sim_env *sim, const char *dir)
     return true;
 }
 
-void catalog_site_close(catalog_site *s)
+void version_set_site_close(version_set_site *s)
 {
-    pt_catalog_done(&s->catalog);
+    pt_version_set_done(&s->version_set);
     pt_shelf_done(&s->shelf);
     pt_epoch_done(&s->epoch);
     pt_cache_free(s->cache);
