@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * version_set.c - see version_set.h. An edit goes in four steps:
- *   1  draft: the next version is built beside the current one (may fail, nothing has changed)
+ *   1  builder: the next version is built beside the current one (may fail, nothing has changed)
  *   2  append: the manifest makes the edit durable (may fail, nothing has changed in memory)
- *   3  swap: the draft becomes the current version (cannot fail)
+ *   3  swap: the builder becomes the current version (cannot fail)
  *   4  bury: tables without a layer are marked dead and let go
  */
 #include "version/version_set.h"
 
 #include "base/file_name.h"
-#include "version/draft.h"
+#include "version/version_builder.h"
 
 static size_t table_rank(const pt_version_set *c, uint64_t file_number)
 {
@@ -31,7 +31,7 @@ pt_tref *pt_version_set_table(const pt_version_set *c, uint64_t file_number)
                                                                                 : NULL;
 }
 
-static void take_tables(pt_draft *d, pt_version_set *c)
+static void take_tables(pt_version_builder *d, pt_version_set *c)
 {
     for (size_t i = 0; i < d->added_count; i++) {
         size_t at = table_rank(c, d->added[i]->meta->file_number);
@@ -42,7 +42,7 @@ static void take_tables(pt_draft *d, pt_version_set *c)
     d->added_count = 0;
 }
 
-static void swap_log_ends(pt_draft *d, pt_version_set *c)
+static void swap_log_ends(pt_version_builder *d, pt_version_set *c)
 {
     if (!d->has_log_ends)
         return;
@@ -97,7 +97,8 @@ static void bury(pt_version_set *c, bool replayed)
 }
 
 /* Step 3 and 4. */
-static void draft_install(pt_draft *d, pt_version_set *c, pt_version *version, bool replayed)
+static void builder_install(pt_version_builder *d, pt_version_set *c, pt_version *version,
+                            bool replayed)
 {
     pt_version *old = c->version;
     c->version = version;
@@ -111,24 +112,24 @@ static void draft_install(pt_draft *d, pt_version_set *c, pt_version *version, b
 peat_rc pt_version_set_commit(pt_version_set *c, pt_bytes *io_edit, const pt_state *state)
 {
     peat_rc rc = PEAT_OK;
-    pt_draft d = {0};
+    pt_version_builder d = {0};
     pt_version *version = NULL;
     pt_state next = *state;
     next.edit_number = c->state.edit_number + 1;
     TRY(pt_edit_state(io_edit, &next));
     pt_slice payload = pt_slice_of(io_edit->data, io_edit->size);
-    TRY(pt_draft_init(&d, c));
-    TRY(pt_draft_apply(&d, c, payload));
-    TRY(pt_draft_version(&d, c, &version)); /* 1 */
+    TRY(pt_version_builder_init(&d, c));
+    TRY(pt_version_builder_apply(&d, c, payload));
+    TRY(pt_version_builder_version(&d, c, &version)); /* 1 */
     bool room = pt_grow(c->env, &c->tables, &c->table_capacity, c->table_count + d.added_count,
                         sizeof(pt_tref *));
     TRY(room ? PEAT_OK : PEAT_NOMEM);
     TRY(pt_manifest_append(c->manifest, payload)); /* 2 */
-    draft_install(&d, c, version, false);          /* 3, 4 */
+    builder_install(&d, c, version, false);        /* 3, 4 */
     version = NULL;
 out:
     pt_version_unref(version);
-    pt_draft_done(&d, c);
+    pt_version_builder_done(&d, c);
     return rc;
 }
 
@@ -170,13 +171,13 @@ static void version_set_init(pt_version_set *c, pt_shelf *shelf)
 
 typedef struct opening {
     pt_version_set *c;
-    pt_draft d;
+    pt_version_builder d;
 } opening;
 
 static peat_rc visit_edit(void *ctx, pt_slice payload)
 {
     opening *o = (opening *)ctx;
-    peat_rc rc = pt_draft_apply(&o->d, o->c, payload);
+    peat_rc rc = pt_version_builder_apply(&o->d, o->c, payload);
     o->c->state = o->d.state; /* for the texts of later failures */
     return rc;
 }
@@ -185,14 +186,14 @@ static peat_rc adopt(opening *o)
 {
     pt_version_set *c = o->c;
     pt_version *version = NULL;
-    peat_rc rc = pt_draft_version(&o->d, c, &version);
+    peat_rc rc = pt_version_builder_version(&o->d, c, &version);
     if (rc != PEAT_OK)
         return rc;
     if (!pt_grow(c->env, &c->tables, &c->table_capacity, o->d.added_count, sizeof(pt_tref *))) {
         pt_version_unref(version);
         return PEAT_NOMEM;
     }
-    draft_install(&o->d, c, version, true);
+    builder_install(&o->d, c, version, true);
     (void)pt_shelf_sweep(c->shelf); /* their memory; the count is of no interest */
     return PEAT_OK;
 }
@@ -217,7 +218,7 @@ peat_rc pt_version_set_create(pt_version_set *c, pt_shelf *shelf, uint64_t store
     TRY(adopt(&o));
     TRY(pt_manifest_create(c->env, c->dir, c->sink, store_id, app_id, payload, &c->manifest));
 out:
-    pt_draft_done(&o.d, c);
+    pt_version_builder_done(&o.d, c);
     pt_bytes_done(&first);
     return rc;
 }
@@ -286,7 +287,7 @@ peat_rc pt_version_set_open(pt_version_set *c, pt_shelf *shelf)
     TRY(adopt(&o));
     TRY(compare_files(c));
 out:
-    pt_draft_done(&o.d, c);
+    pt_version_builder_done(&o.d, c);
     return rc;
 }
 
@@ -302,7 +303,7 @@ peat_rc pt_version_set_read(pt_version_set *c, pt_shelf *shelf, pt_file *file,
                          &tail));
     TRY(adopt(&o));
 out:
-    pt_draft_done(&o.d, c);
+    pt_version_builder_done(&o.d, c);
     return rc;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* draft.c - see draft.h. What breaks a rule of edit_format.md is PEAT_CORRUPT, with the edit and
- * the item. */
-#include "version/draft.h"
+/* version_builder.c - see version_builder.h. What breaks a rule of edit_format.md is PEAT_CORRUPT,
+ * with the edit and the item. */
+#include "version/version_builder.h"
 
 static peat_rc bad_edit(pt_version_set *c, const char *what, uint64_t number)
 {
@@ -9,9 +9,9 @@ static peat_rc bad_edit(pt_version_set *c, const char *what, uint64_t number)
                    c->state.edit_number, what, number);
 }
 
-peat_rc pt_draft_init(pt_draft *d, pt_version_set *c)
+peat_rc pt_version_builder_init(pt_version_builder *d, pt_version_set *c)
 {
-    *d = (pt_draft){.state = c->state};
+    *d = (pt_version_builder){.state = c->state};
     if (c->version == NULL)
         return PEAT_OK;
     if (!pt_grow(c->env, &d->partitions, &d->capacity, c->version->count, sizeof(pt_partition *)))
@@ -22,7 +22,7 @@ peat_rc pt_draft_init(pt_draft *d, pt_version_set *c)
     return PEAT_OK;
 }
 
-void pt_draft_done(pt_draft *d, pt_version_set *c)
+void pt_version_builder_done(pt_version_builder *d, pt_version_set *c)
 {
     for (size_t i = 0; i < d->count; i++)
         pt_partition_unref(d->partitions[i]);
@@ -33,7 +33,8 @@ void pt_draft_done(pt_draft *d, pt_version_set *c)
     pt_free(c->env, d->log_ends);
 }
 
-static pt_tref *draft_table(const pt_draft *d, const pt_version_set *c, uint64_t file_number)
+static pt_tref *builder_table(const pt_version_builder *d, const pt_version_set *c,
+                              uint64_t file_number)
 {
     for (size_t i = 0; i < d->added_count; i++)
         if (d->added[i]->meta->file_number == file_number)
@@ -41,7 +42,7 @@ static pt_tref *draft_table(const pt_draft *d, const pt_version_set *c, uint64_t
     return pt_version_set_table(c, file_number);
 }
 
-static peat_rc draft_add_table(pt_draft *d, pt_version_set *c, pt_slice footer)
+static peat_rc builder_add_table(pt_version_builder *d, pt_version_set *c, pt_slice footer)
 {
     pt_table_meta meta;
     peat_rc rc = pt_table_meta_decode(footer, &meta);
@@ -49,7 +50,7 @@ static peat_rc draft_add_table(pt_draft *d, pt_version_set *c, pt_slice footer)
         return rc == PEAT_CORRUPT
                    ? bad_edit(c, "has a damaged table footer, item size", footer.size)
                    : pt_fail(c->sink, rc, "manifest: a table this version cannot read");
-    if (draft_table(d, c, meta.file_number) != NULL)
+    if (builder_table(d, c, meta.file_number) != NULL)
         return bad_edit(c, "adds again table", meta.file_number);
     if (!pt_grow(c->env, &d->added, &d->added_capacity, d->added_count + 1, sizeof(pt_tref *)))
         return PEAT_NOMEM;
@@ -58,7 +59,7 @@ static peat_rc draft_add_table(pt_draft *d, pt_version_set *c, pt_slice footer)
     return rc;
 }
 
-static size_t draft_find(const pt_draft *d, uint64_t partition_id)
+static size_t builder_find(const pt_version_builder *d, uint64_t partition_id)
 {
     size_t i = 0;
     while (i < d->count && d->partitions[i]->id != partition_id)
@@ -66,10 +67,10 @@ static size_t draft_find(const pt_draft *d, uint64_t partition_id)
     return i;
 }
 
-static peat_rc resolve(const pt_draft *d, pt_version_set *c, const pt_layer_record *r,
+static peat_rc resolve(const pt_version_builder *d, pt_version_set *c, const pt_layer_record *r,
                        pt_layer *ret)
 {
-    pt_tref *t = draft_table(d, c, r->file_number);
+    pt_tref *t = builder_table(d, c, r->file_number);
     if (t == NULL)
         return bad_edit(c, "has a layer in the unknown table", r->file_number);
     *ret = (pt_layer){.tref = t,
@@ -91,7 +92,7 @@ static peat_rc check_run(pt_version_set *c, const pt_layer *bottom, size_t count
     return PEAT_OK;
 }
 
-static peat_rc draft_partition(pt_draft *d, pt_version_set *c, pt_edit_item *item)
+static peat_rc builder_partition(pt_version_builder *d, pt_version_set *c, pt_edit_item *item)
 {
     peat_rc rc = PEAT_OK;
     pt_partition *p = NULL;
@@ -108,7 +109,7 @@ static peat_rc draft_partition(pt_draft *d, pt_version_set *c, pt_edit_item *ite
     TRY(room ? PEAT_OK : PEAT_NOMEM);
     TRY(pt_partition_new(c->env, item->partition_id, item->lower, layers, item->slice_count,
                          layers + item->slice_count, item->bottom_count, &p));
-    size_t at = draft_find(d, item->partition_id);
+    size_t at = builder_find(d, item->partition_id);
     if (at < d->count)
         pt_partition_unref(d->partitions[at]);
     else
@@ -119,10 +120,10 @@ out:
     return rc;
 }
 
-static peat_rc draft_push(pt_draft *d, pt_version_set *c, const pt_edit_item *item)
+static peat_rc builder_push(pt_version_builder *d, pt_version_set *c, const pt_edit_item *item)
 {
     peat_rc rc = PEAT_OK;
-    size_t at = draft_find(d, item->partition_id);
+    size_t at = builder_find(d, item->partition_id);
     if (at == d->count)
         return bad_edit(c, "pushes on the unknown partition", item->partition_id);
     pt_partition *old = d->partitions[at], *p = NULL;
@@ -141,7 +142,7 @@ out:
     return rc;
 }
 
-static peat_rc draft_log_ends(pt_draft *d, pt_version_set *c, pt_edit_item *item)
+static peat_rc builder_log_ends(pt_version_builder *d, pt_version_set *c, pt_edit_item *item)
 {
     pt_log_end *ends = (pt_log_end *)pt_alloc(c->env, item->end_count * sizeof *ends);
     if (ends == NULL)
@@ -155,15 +156,15 @@ static peat_rc draft_log_ends(pt_draft *d, pt_version_set *c, pt_edit_item *item
     return PEAT_OK;
 }
 
-static peat_rc draft_item(pt_draft *d, pt_version_set *c, pt_edit_item *item)
+static peat_rc builder_item(pt_version_builder *d, pt_version_set *c, pt_edit_item *item)
 {
     switch (item->tag) {
     case PT_EDIT_TABLE:
-        return draft_add_table(d, c, item->table_meta);
+        return builder_add_table(d, c, item->table_meta);
     case PT_EDIT_PARTITION:
-        return draft_partition(d, c, item);
+        return builder_partition(d, c, item);
     case PT_EDIT_DROP_PARTITION: {
-        size_t at = draft_find(d, item->partition_id);
+        size_t at = builder_find(d, item->partition_id);
         if (at == d->count)
             return bad_edit(c, "drops the unknown partition", item->partition_id);
         pt_partition_unref(d->partitions[at]);
@@ -171,12 +172,12 @@ static peat_rc draft_item(pt_draft *d, pt_version_set *c, pt_edit_item *item)
         return PEAT_OK;
     }
     case PT_EDIT_PUSH:
-        return draft_push(d, c, item);
+        return builder_push(d, c, item);
     case PT_EDIT_STATE:
         d->state = item->state;
         return PEAT_OK;
     case PT_EDIT_LOG_ENDS:
-        return draft_log_ends(d, c, item);
+        return builder_log_ends(d, c, item);
     case PT_EDIT_PROMISE:
         d->state.seq_promised = item->seq_promised;
         return PEAT_OK;
@@ -187,13 +188,13 @@ static peat_rc draft_item(pt_draft *d, pt_version_set *c, pt_edit_item *item)
     return bad_edit(c, "has an unknown item", (uint64_t)item->tag);
 }
 
-peat_rc pt_draft_apply(pt_draft *d, pt_version_set *c, pt_slice payload)
+peat_rc pt_version_builder_apply(pt_version_builder *d, pt_version_set *c, pt_slice payload)
 {
     pt_cursor cursor = pt_cursor_of(payload.data, payload.size);
     pt_edit_item item;
     peat_rc rc;
     while ((rc = pt_edit_next(&cursor, &item)) == PEAT_OK) {
-        rc = draft_item(d, c, &item);
+        rc = builder_item(d, c, &item);
         if (rc != PEAT_OK)
             return rc;
     }
@@ -214,7 +215,7 @@ static void sort_partitions(pt_partition **p, size_t count)
 }
 
 /* What comes next gets numbers that nothing has. */
-static peat_rc check_numbers(const pt_draft *d, pt_version_set *c)
+static peat_rc check_numbers(const pt_version_builder *d, pt_version_set *c)
 {
     for (size_t i = 0; i < d->added_count; i++)
         if (d->added[i]->meta->file_number >= d->state.file_next)
@@ -225,7 +226,8 @@ static peat_rc check_numbers(const pt_draft *d, pt_version_set *c)
     return PEAT_OK;
 }
 
-peat_rc pt_draft_version(pt_draft *d, pt_version_set *c, pt_version **ret_version)
+peat_rc pt_version_builder_version(pt_version_builder *d, pt_version_set *c,
+                                   pt_version **ret_version)
 {
     peat_rc rc = check_numbers(d, c);
     if (rc != PEAT_OK)
