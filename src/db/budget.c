@@ -18,9 +18,9 @@ bool pt_locators_overflow(pt_store *s, const pt_version *v)
     return (double)entries * LOCATOR_BYTES_PER_ENTRY > (double)s->settings.metadata_bytes / 2;
 }
 
-static uint64_t loaded_bytes(const pt_shelf *shelf)
+static uint64_t loaded_bytes(const pt_open_tables *open_tables)
 {
-    return atomic_load_explicit(&shelf->files.section_bytes, memory_order_relaxed);
+    return atomic_load_explicit(&open_tables->files.section_bytes, memory_order_relaxed);
 }
 
 static void let_go(pt_table *t, pt_section section, const pt_table *keep)
@@ -35,7 +35,7 @@ static void let_go(pt_table *t, pt_section section, const pt_table *keep)
 }
 
 typedef struct visit {
-    pt_shelf *shelf;
+    pt_open_tables *open_tables;
     const pt_version *version;
     uint64_t budget;
     const pt_table *keep; /* its index is needed now; may be NULL */
@@ -43,7 +43,7 @@ typedef struct visit {
 
 static void visit_layers(const visit *v, const pt_layer *layers, size_t count, pt_section section)
 {
-    for (size_t i = 0; i < count && loaded_bytes(v->shelf) > v->budget; i++)
+    for (size_t i = 0; i < count && loaded_bytes(v->open_tables) > v->budget; i++)
         let_go(layers[i].tref->table, section, v->keep);
 }
 
@@ -51,7 +51,7 @@ static void visit_layers(const visit *v, const pt_layer *layers, size_t count, p
 static size_t visit_all(const visit *v, pt_section section, size_t from)
 {
     size_t count = v->version->count;
-    for (size_t n = 0; n < count && loaded_bytes(v->shelf) > v->budget; n++, from++) {
+    for (size_t n = 0; n < count && loaded_bytes(v->open_tables) > v->budget; n++, from++) {
         const pt_partition *p = v->version->partitions[from % count];
         visit_layers(v, p->slices, p->slice_count, section);
         visit_layers(v, p->bottom, p->bottom_count, section);
@@ -63,32 +63,33 @@ static void enforce(const visit *v)
 {
     (void)visit_all(v, PT_SECTION_LOCATOR, 0); /* always the same ones: no turns */
     (void)visit_all(v, PT_SECTION_FILTER, 0);
-    v->shelf->hand = visit_all(v, PT_SECTION_INDEX, v->shelf->hand);
+    v->open_tables->hand = visit_all(v, PT_SECTION_INDEX, v->open_tables->hand);
 }
 
 /* What is in use cannot be let go: asked again once there is a good deal more. */
 void pt_budget_check_soon(pt_store *s)
 {
-    uint64_t loaded = loaded_bytes(&s->shelf);
-    uint64_t left = atomic_load_explicit(&s->shelf.left_bytes, memory_order_relaxed);
+    uint64_t loaded = loaded_bytes(&s->open_tables);
+    uint64_t left = atomic_load_explicit(&s->open_tables.left_bytes, memory_order_relaxed);
     if (PT_UNLIKELY(loaded > s->settings.metadata_bytes && loaded > left + left / 16))
         pt_budget_check(s, NULL);
 }
 
 void pt_budget_check(pt_store *s, const pt_table *keep)
 {
-    if (loaded_bytes(&s->shelf) <= s->settings.metadata_bytes)
+    if (loaded_bytes(&s->open_tables) <= s->settings.metadata_bytes)
         return;
-    if (atomic_exchange_explicit(&s->shelf.letting_go, true, memory_order_acquire))
+    if (atomic_exchange_explicit(&s->open_tables.letting_go, true, memory_order_acquire))
         return;
     pt_view *view = pt_store_view(s);
-    visit v = {.shelf = &s->shelf,
+    visit v = {.open_tables = &s->open_tables,
                .version = view->version,
                .budget = s->settings.metadata_bytes,
                .keep = keep};
     enforce(&v);
     pt_view_unref(view);
-    atomic_store_explicit(&s->shelf.left_bytes, loaded_bytes(&s->shelf), memory_order_relaxed);
-    atomic_store_explicit(&s->shelf.letting_go, false, memory_order_release);
+    atomic_store_explicit(&s->open_tables.left_bytes, loaded_bytes(&s->open_tables),
+                          memory_order_relaxed);
+    atomic_store_explicit(&s->open_tables.letting_go, false, memory_order_release);
     pt_epoch_collect(&s->epoch);
 }

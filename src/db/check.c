@@ -233,7 +233,7 @@ peat_rc pt_store_check(pt_store *s, const peat_check_options *options,
         rc = check_log(&c);
     if (rc == PEAT_OK && !c.cancelled)
         rc = check_tables(&c);
-    pt_shelf_sweep(&s->shelf);
+    pt_open_tables_sweep(&s->open_tables);
     atomic_fetch_add(&s->damages, c.report.damages);
     pt_call_end(s);
     *ret_report = c.report;

@@ -54,7 +54,7 @@ static bool may_be_durable(pt_store *s, peat_rc rc)
 static void clean_up(pt_store *s)
 {
     pt_epoch_collect(&s->epoch);
-    pt_shelf_sweep(&s->shelf);
+    pt_open_tables_sweep(&s->open_tables);
 }
 
 /* The oldest segment that is needed once `mem` is flushed: that of the next memtable. */

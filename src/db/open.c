@@ -219,7 +219,7 @@ static peat_rc create_version_set(pt_store *s)
     if (e != 0)
         return pt_fail_os(&s->sink, e, "asking for random bits");
     s->store_id = id;
-    return pt_version_set_create(&s->version_set, &s->shelf, id, s->settings.host.app_id,
+    return pt_version_set_create(&s->version_set, &s->open_tables, id, s->settings.host.app_id,
                                  s->settings.unfinished);
 }
 
@@ -239,7 +239,7 @@ static peat_rc check_identity(pt_store *s)
 
 static peat_rc open_version_set(pt_store *s)
 {
-    peat_rc rc = pt_version_set_open(&s->version_set, &s->shelf);
+    peat_rc rc = pt_version_set_open(&s->version_set, &s->open_tables);
     if (rc == PEAT_NOT_FOUND && s->settings.may_create) {
         pt_sink_forget(&s->sink);
         pt_version_set_done(&s->version_set);
@@ -257,10 +257,10 @@ static peat_rc open_parts(pt_store *s)
     peat_rc rc = PEAT_OK;
     TRY(enter_directory(s)); /* 1, 2 */
     TRY(pt_cache_new(s->env, &s->epoch, s->settings.cache_bytes, &s->cache));
-    pt_shelf_init(&s->shelf, s->env, s->dir, &s->sink, &s->epoch, s->cache);
-    s->shelf.files.ahead_max = s->settings.ahead_bytes;
+    pt_open_tables_init(&s->open_tables, s->env, s->dir, &s->sink, &s->epoch, s->cache);
+    s->open_tables.files.ahead_max = s->settings.ahead_bytes;
     if (s->settings.read_only)
-        pt_shelf_stop_removing(&s->shelf);
+        pt_open_tables_stop_removing(&s->open_tables);
     TRY(open_version_set(s)); /* 3 */
     TRY(pt_recover(s));       /* 4 */
     TRY(pt_workers_start(s)); /* 5 */
@@ -299,7 +299,7 @@ peat_rc pt_store_open(const char *dir, const pt_env *env, const pt_settings *set
         pt_log_free(s->log);
         s->log = NULL;
         if (s->cache != NULL)
-            pt_shelf_stop_removing(&s->shelf);
+            pt_open_tables_stop_removing(&s->open_tables);
         unlock(s);
         pt_store_unref(s);
         return rc;
@@ -368,8 +368,8 @@ peat_rc pt_store_close(pt_store *s)
     pt_log_free(s->log);
     s->log = NULL;
     pt_epoch_collect(&s->epoch);
-    pt_shelf_sweep(&s->shelf);
-    pt_shelf_stop_removing(&s->shelf);
+    pt_open_tables_sweep(&s->open_tables);
+    pt_open_tables_stop_removing(&s->open_tables);
     unlock(s);
     pt_store_unref(s);
     return rc;

@@ -351,7 +351,7 @@ void pt_store_unpin(peat_pinned *pinned)
     bool is_copy = ((uintptr_t)p & 1) != 0;
     pin_copy *copy = is_copy ? (pin_copy *)(void *)(p - 1) : NULL;
     pt_tref *t = is_copy ? NULL : (pt_tref *)(void *)p;
-    pt_store *s = is_copy ? copy->store : PT_CONTAINER(t->shelf, pt_store, shelf);
+    pt_store *s = is_copy ? copy->store : PT_CONTAINER(t->open_tables, pt_store, open_tables);
     if (pt_store_forked(s))
         return; /* the parent's; its memory goes with this process */
     if (is_copy) {

@@ -39,7 +39,7 @@ void pt_store_rest(pt_store *s)
     pt_epoch_collect(&s->epoch);
     trim_writing(s);
     pt_cache_trim(s->cache);
-    pt_table_files_rest(&s->shelf.files);
+    pt_table_files_rest(&s->open_tables.files);
     pt_mutex_lock(&s->install_mu);
     pt_manifest_rest(s->version_set.manifest);
     pt_mutex_unlock(&s->install_mu);

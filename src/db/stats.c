@@ -58,9 +58,9 @@ static void add_work(pt_store *s, peat_statistics *r)
     r->merge_bytes_written = w->merge_bytes_written;
     r->merge_bytes_read = w->merge_bytes_read;
     pt_mutex_unlock(&s->work_mu);
-    pt_mutex_lock(&s->shelf.mu);
-    r->files_deleted = s->shelf.files_removed;
-    pt_mutex_unlock(&s->shelf.mu);
+    pt_mutex_lock(&s->open_tables.mu);
+    r->files_deleted = s->open_tables.files_removed;
+    pt_mutex_unlock(&s->open_tables.mu);
 }
 
 /* Caller holds install_mu. Entries as the files count them: a layer's are estimates. */
@@ -86,7 +86,7 @@ static void add_version_set(pt_store *s, peat_statistics *r)
     r->manifest_bytes_written = pt_manifest_written_bytes(c->manifest);
     uint64_t layers = r->bottom_bytes + r->mid_bytes + r->fresh_bytes;
     r->other_bytes = manifest + PT_SUPERBLOCK_FILE_BYTES + (files > layers ? files - layers : 0) +
-                     atomic_load_explicit(&s->shelf.dead_bytes, memory_order_relaxed);
+                     atomic_load_explicit(&s->open_tables.dead_bytes, memory_order_relaxed);
     r->disk_bytes = layers + r->log_bytes + r->other_bytes;
 }
 
@@ -152,11 +152,12 @@ static void add_memory(pt_store *s, const pt_view *v, peat_statistics *r)
     r->cache_hits = c.hits_fetch;
     r->cache_misses = c.misses;
     r->pinned_bytes = c.heap_bytes + atomic_load(&s->left_bytes) + atomic_load(&s->reader_bytes);
-    r->metadata_bytes = atomic_load(&s->shelf.files.section_bytes);
+    r->metadata_bytes = atomic_load(&s->open_tables.files.section_bytes);
     r->memory_bytes = r->memtable_bytes + immutable + pt_memtable_pool_bytes(&s->memtables) +
                       r->cache_bytes + r->metadata_bytes + r->pinned_bytes +
-                      atomic_load(&s->shelf.files.ahead_bytes);
-    r->bytes_read = atomic_load(&s->shelf.bytes_read) + atomic_load(&s->shelf.files.ahead_read);
+                      atomic_load(&s->open_tables.files.ahead_bytes);
+    r->bytes_read =
+        atomic_load(&s->open_tables.bytes_read) + atomic_load(&s->open_tables.files.ahead_read);
 }
 
 peat_rc pt_store_stats(pt_store *s, peat_statistics *ret_stats)

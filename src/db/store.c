@@ -68,9 +68,9 @@ void pt_store_unref(pt_store *s)
     pt_view_unref(v);
     pt_epoch_collect(&s->epoch);
     pt_version_set_done(&s->version_set);
-    pt_shelf_sweep(&s->shelf);
+    pt_open_tables_sweep(&s->open_tables);
     pt_epoch_collect(&s->epoch);
-    pt_shelf_done(&s->shelf);
+    pt_open_tables_done(&s->open_tables);
     pt_epoch_done(&s->epoch); /* the last views and their memtables */
     pt_memtable_pool_done(&s->memtables);
     pt_empty_ranges_done(&s->empty_ranges);

@@ -109,7 +109,7 @@ struct pt_store {
 
     pt_sink sink;
     pt_epoch epoch;
-    pt_shelf shelf;
+    pt_open_tables open_tables;
     pt_read_counters read_counters[PT_EPOCH_SLOTS + 1];
     _Atomic uint64_t hidden_steps; /* of scans: entries visited that lead to no row */
     _Atomic uint64_t seeks, damages, iterators, sync_waiters;

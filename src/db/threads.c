@@ -109,8 +109,8 @@ static void wait_for_work(pt_worker *w, uint64_t signals, uint64_t timeout_ns)
 void pt_work_sweep(pt_store *s)
 {
     pt_epoch_collect(&s->epoch);
-    if (pt_shelf_has_trash(&s->shelf))
-        pt_shelf_sweep(&s->shelf);
+    if (pt_open_tables_has_trash(&s->open_tables))
+        pt_open_tables_sweep(&s->open_tables);
 }
 
 void pt_work_released(pt_store *s, uint64_t seq)
@@ -118,7 +118,7 @@ void pt_work_released(pt_store *s, uint64_t seq)
     /* seq_cst: see note_held_back */
     if (PT_LIKELY(!atomic_load(&s->held_back)) || atomic_load(&s->closed))
         return;
-    if (seq >= atomic_load(&s->held_before) && !pt_shelf_has_trash(&s->shelf))
+    if (seq >= atomic_load(&s->held_before) && !pt_open_tables_has_trash(&s->open_tables))
         return;
     if (atomic_exchange(&s->held_back, false))
         pt_work_wake(s);
@@ -135,7 +135,7 @@ static void note_held_back(pt_store *s, const pt_version *v)
     pt_pick_options_init(s, v, &o);
     bool kept = pt_pick_held_back(v, &o, &before);
     atomic_store(&s->held_before, before);
-    if (!kept && atomic_load_explicit(&s->shelf.dead_bytes, memory_order_relaxed) == 0)
+    if (!kept && atomic_load_explicit(&s->open_tables.dead_bytes, memory_order_relaxed) == 0)
         atomic_store(&s->held_back, false);
 }
 

@@ -167,7 +167,7 @@ static void end_merge(pt_worker *w, peat_rc rc)
     w->merge = NULL;
     w->snapshots = NULL;
     pt_epoch_collect(&s->epoch);
-    pt_shelf_sweep(&s->shelf);
+    pt_open_tables_sweep(&s->open_tables);
     pt_event_send(s, PEAT_EVENT_MERGE, rc, took, in, out, NULL);
     if (damaged)
         atomic_fetch_add(&s->damages, 1);

@@ -74,49 +74,50 @@ static peat_rc visit_nothing(void *ctx, pt_slice payload)
 }
 
 /* Nothing was promised, so anything that follows the last record may have been one. */
-static peat_rc check_guess(pt_shelf *shelf, pt_file *file, const char *name, pt_superblock sb,
-                           const pt_manifest_place *place)
+static peat_rc check_guess(pt_open_tables *open_tables, pt_file *file, const char *name,
+                           pt_superblock sb, const pt_manifest_place *place)
 {
     pt_manifest_place again;
     uint64_t file_bytes;
     bool tail = false;
     sb.manifest_end = place->end;
     sb.manifest_chain = place->chain;
-    peat_rc rc = pt_manifest_walk(shelf->env, shelf->sink, file, &sb, visit_nothing, NULL, &again,
-                                  &file_bytes, &tail);
+    peat_rc rc = pt_manifest_walk(open_tables->env, open_tables->sink, file, &sb, visit_nothing,
+                                  NULL, &again, &file_bytes, &tail);
     if (rc == PEAT_OK && tail)
-        rc = pt_fail_at(shelf->sink, PEAT_CORRUPT, name, place->end,
+        rc = pt_fail_at(open_tables->sink, PEAT_CORRUPT, name, place->end,
                         "a record may be damaged here, and PEAT is lost, which would know");
     return rc;
 }
 
-static peat_rc read_manifest(pt_version_set *c, pt_shelf *shelf, const pt_superblock *sb,
-                             bool guessed)
+static peat_rc read_manifest(pt_version_set *c, pt_open_tables *open_tables,
+                             const pt_superblock *sb, bool guessed)
 {
-    const pt_env *env = shelf->env;
+    const pt_env *env = open_tables->env;
     pt_file *file = NULL;
     pt_manifest_place place;
     char name[PT_FILE_NAME_SIZE];
     pt_file_name('m', sb->manifest_number, name);
-    int e = pt_file_open(env, shelf->dir, shelf->sink, name, 0, &file);
+    int e = pt_file_open(env, open_tables->dir, open_tables->sink, name, 0, &file);
     if (e == ENOENT)
-        return pt_fail_at(shelf->sink, PEAT_CORRUPT, name, 0, "the file is missing");
+        return pt_fail_at(open_tables->sink, PEAT_CORRUPT, name, 0, "the file is missing");
     if (e != 0)
-        return pt_fail_os(shelf->sink, e, "%s cannot be opened", name);
-    peat_rc rc = pt_version_set_read(c, shelf, file, sb, &place);
+        return pt_fail_os(open_tables->sink, e, "%s cannot be opened", name);
+    peat_rc rc = pt_version_set_read(c, open_tables, file, sb, &place);
     if (rc == PEAT_OK && guessed)
-        rc = check_guess(shelf, file, name, *sb, &place);
+        rc = check_guess(open_tables, file, name, *sb, &place);
     env->file_close(env->ctx, file);
     return rc;
 }
 
-peat_rc pt_manifest_salvage(pt_version_set *c, pt_shelf *shelf, pt_superblock *ret_superblock,
-                            bool *ret_guessed)
+peat_rc pt_manifest_salvage(pt_version_set *c, pt_open_tables *open_tables,
+                            pt_superblock *ret_superblock, bool *ret_guessed)
 {
     *ret_superblock = (pt_superblock){0};
-    peat_rc rc = pt_superblock_read(shelf->env, shelf->dir, shelf->sink, ret_superblock);
+    peat_rc rc =
+        pt_superblock_read(open_tables->env, open_tables->dir, open_tables->sink, ret_superblock);
     *ret_guessed = rc == PEAT_CORRUPT || rc == PEAT_NOT_FOUND || rc == PEAT_NOT_STORE;
     if (*ret_guessed)
-        rc = guess(shelf->env, shelf->dir, shelf->sink, ret_superblock);
-    return rc == PEAT_OK ? read_manifest(c, shelf, ret_superblock, *ret_guessed) : rc;
+        rc = guess(open_tables->env, open_tables->dir, open_tables->sink, ret_superblock);
+    return rc == PEAT_OK ? read_manifest(c, open_tables, ret_superblock, *ret_guessed) : rc;
 }

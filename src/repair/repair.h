@@ -27,7 +27,7 @@ typedef struct pt_repair {
     pt_sink sink;
     pt_epoch epoch;
     pt_cache *cache;
-    pt_shelf shelf;
+    pt_open_tables open_tables;
     pt_version_set version_set;
     pt_superblock superblock;
     bool trusted; /* the version set says which table is newer */

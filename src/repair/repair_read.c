@@ -50,7 +50,7 @@ static peat_rc add_table(pt_repair *r, const pt_table_meta *meta)
     peat_rc rc = pt_table_new(r->env, r->dir, &r->sink, &r->epoch, meta, &table);
     if (rc != PEAT_OK)
         return rc;
-    pt_table_join(table, &r->shelf.files);
+    pt_table_join(table, &r->open_tables.files);
     r->bytes_total += meta->file_bytes;
     r->tables[r->table_count++] =
         (pt_repair_table){.table = table, .meta = pt_table_get_meta(table)};
@@ -175,7 +175,7 @@ static peat_rc read_version_set(pt_repair *r)
 {
     bool guessed = false;
     listing l = {.r = r, .guessed = true};
-    peat_rc rc = pt_manifest_salvage(&r->version_set, &r->shelf, &r->superblock, &guessed);
+    peat_rc rc = pt_manifest_salvage(&r->version_set, &r->open_tables, &r->superblock, &guessed);
     if (guessed)
         report_damage(r, PT_SUPERBLOCK_NAME, 0, "the superblock is missing or does not verify");
     if (rc == PEAT_CORRUPT || rc == PEAT_IO)
@@ -306,8 +306,8 @@ peat_rc pt_repair_open(pt_repair *r, const char *dir, const pt_env *env,
     pt_epoch_init(&r->epoch);
     TRY(open_directory(r, dir));
     TRY(pt_cache_new(env, &r->epoch, CACHE_BYTES, &r->cache));
-    pt_shelf_init(&r->shelf, env, r->dir, &r->sink, &r->epoch, r->cache);
-    pt_shelf_stop_removing(&r->shelf);
+    pt_open_tables_init(&r->open_tables, env, r->dir, &r->sink, &r->epoch, r->cache);
+    pt_open_tables_stop_removing(&r->open_tables);
     r->files = pt_repair_files(env, dir);
     if (r->files == 0)
         TRY(pt_fail(&r->sink, PEAT_NOT_STORE, "there is no file of a store here"));
@@ -327,7 +327,7 @@ void pt_repair_close(pt_repair *r)
     pt_free(env, r->tables);
     pt_memtable_unref(r->log);
     pt_version_set_done(&r->version_set);
-    pt_shelf_done(&r->shelf);
+    pt_open_tables_done(&r->open_tables);
     pt_epoch_done(&r->epoch);
     if (r->cache != NULL)
         pt_cache_free(r->cache);

@@ -10,7 +10,7 @@
 #define PT_VERSION_PARTITION_H
 
 #include "version/key_index.h"
-#include "version/shelf.h"
+#include "version/open_tables.h"
 
 typedef struct pt_layer {
     pt_tref *tref;

@@ -54,7 +54,7 @@ static peat_rc builder_add_table(pt_version_builder *d, pt_version_set *c, pt_sl
         return bad_edit(c, "adds again table", meta.file_number);
     if (!pt_grow(c->env, &d->added, &d->added_capacity, d->added_count + 1, sizeof(pt_tref *)))
         return PEAT_NOMEM;
-    rc = pt_tref_new(c->shelf, &meta, &d->added[d->added_count]);
+    rc = pt_tref_new(c->open_tables, &meta, &d->added[d->added_count]);
     d->added_count += rc == PEAT_OK;
     return rc;
 }

@@ -65,7 +65,8 @@ static void count_layers(const pt_layer *layers, size_t count)
 static void let_go(pt_tref *t, bool replayed)
 {
     if (!replayed) {
-        atomic_fetch_add_explicit(&t->shelf->dead_bytes, t->meta->file_bytes, memory_order_relaxed);
+        atomic_fetch_add_explicit(&t->open_tables->dead_bytes, t->meta->file_bytes,
+                                  memory_order_relaxed);
         atomic_store(&t->dead, true);
     }
     pt_tref_unref(t);
@@ -163,10 +164,12 @@ out:
     return rc;
 }
 
-static void version_set_init(pt_version_set *c, pt_shelf *shelf)
+static void version_set_init(pt_version_set *c, pt_open_tables *open_tables)
 {
-    *c =
-        (pt_version_set){.env = shelf->env, .dir = shelf->dir, .sink = shelf->sink, .shelf = shelf};
+    *c = (pt_version_set){.env = open_tables->env,
+                          .dir = open_tables->dir,
+                          .sink = open_tables->sink,
+                          .open_tables = open_tables};
 }
 
 typedef struct opening {
@@ -194,11 +197,11 @@ static peat_rc adopt(opening *o)
         return PEAT_NOMEM;
     }
     builder_install(&o->d, c, version, true);
-    (void)pt_shelf_sweep(c->shelf); /* their memory; the count is of no interest */
+    (void)pt_open_tables_sweep(c->open_tables); /* their memory; the count is of no interest */
     return PEAT_OK;
 }
 
-peat_rc pt_version_set_create(pt_version_set *c, pt_shelf *shelf, uint64_t store_id,
+peat_rc pt_version_set_create(pt_version_set *c, pt_open_tables *open_tables, uint64_t store_id,
                               uint32_t app_id, bool unfinished)
 {
     peat_rc rc = PEAT_OK;
@@ -209,7 +212,7 @@ peat_rc pt_version_set_create(pt_version_set *c, pt_shelf *shelf, uint64_t store
                       .partition_next = 2,
                       .edit_number = 1,
                       .unfinished = unfinished};
-    version_set_init(c, shelf);
+    version_set_init(c, open_tables);
     pt_bytes_init(&first, c->env);
     TRY(pt_edit_add_partition(&first, 1, (pt_slice){0}, NULL, 0, NULL, 0));
     TRY(pt_edit_state(&first, &begin));
@@ -278,11 +281,11 @@ static peat_rc compare_files(pt_version_set *c)
     return rc;
 }
 
-peat_rc pt_version_set_open(pt_version_set *c, pt_shelf *shelf)
+peat_rc pt_version_set_open(pt_version_set *c, pt_open_tables *open_tables)
 {
     peat_rc rc = PEAT_OK;
     opening o = {.c = c};
-    version_set_init(c, shelf);
+    version_set_init(c, open_tables);
     TRY(pt_manifest_open(c->env, c->dir, c->sink, visit_edit, &o, &c->manifest));
     TRY(adopt(&o));
     TRY(compare_files(c));
@@ -291,14 +294,14 @@ out:
     return rc;
 }
 
-peat_rc pt_version_set_read(pt_version_set *c, pt_shelf *shelf, pt_file *file,
+peat_rc pt_version_set_read(pt_version_set *c, pt_open_tables *open_tables, pt_file *file,
                             const pt_superblock *superblock, pt_manifest_place *ret_place)
 {
     peat_rc rc = PEAT_OK;
     opening o = {.c = c};
     uint64_t file_bytes;
     bool tail;
-    version_set_init(c, shelf);
+    version_set_init(c, open_tables);
     TRY(pt_manifest_walk(c->env, c->sink, file, superblock, visit_edit, &o, ret_place, &file_bytes,
                          &tail));
     TRY(adopt(&o));

@@ -18,7 +18,7 @@ typedef struct pt_version_set {
     const pt_env *env;
     pt_dir *dir;
     pt_sink *sink;
-    pt_shelf *shelf;
+    pt_open_tables *open_tables;
     pt_manifest *manifest;
     pt_version *version; /* one reference */
     pt_state state;
@@ -30,14 +30,14 @@ typedef struct pt_version_set {
 } pt_version_set;
 
 /* Makes the durable beginnings of an empty store. */
-peat_rc pt_version_set_create(pt_version_set *c, pt_shelf *shelf, uint64_t store_id,
+peat_rc pt_version_set_create(pt_version_set *c, pt_open_tables *open_tables, uint64_t store_id,
                               uint32_t app_id, bool unfinished) PT_MUST_USE;
 /* Reads the manifest. Opens no table; compares the directory's names and sizes with the state:
  * PEAT_CORRUPT for a table that is missing or has another size. */
-peat_rc pt_version_set_open(pt_version_set *c, pt_shelf *shelf) PT_MUST_USE;
+peat_rc pt_version_set_open(pt_version_set *c, pt_open_tables *open_tables) PT_MUST_USE;
 /* For repair: the state as this manifest tells it, whatever became of the tables; to be read, never
  * committed to. Where its records end. */
-peat_rc pt_version_set_read(pt_version_set *c, pt_shelf *shelf, pt_file *file,
+peat_rc pt_version_set_read(pt_version_set *c, pt_open_tables *open_tables, pt_file *file,
                             const pt_superblock *superblock,
                             pt_manifest_place *ret_place) PT_MUST_USE;
 /* For a writer, after open: counts the open durably, removes files that no state refers to. */

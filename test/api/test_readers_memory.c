@@ -122,7 +122,7 @@ static void replaced_tables_are_let_go(void **state)
     for (int i = 1; i < ROWS; i++)
         expect_row(it, peat_iter_next(it), i);
     put(k, "key-9", "wakes");
-    assert_ok(peat_flush(k->db)); /* sweeps the shelf */
+    assert_ok(peat_flush(k->db)); /* sweeps the open tables */
     peat_statistics s = stats_of(k->db);
     assert_true(s.files_deleted > before);
     assert_true(s.disk_bytes + 4096 * (s.tables + 2) >= sim_disk_bytes(k->sim));

@@ -106,7 +106,8 @@ static size_t reopen(version_set_site *s)
     sim_env *sim = s->sim;
     version_set_site_close(s);
     FUZZ_REQUIRE(version_set_site_open(s, sim, "db"), "there is a directory");
-    FUZZ_REQUIRE(pt_version_set_open(&s->version_set, &s->shelf) == PEAT_OK, "and opened again");
+    FUZZ_REQUIRE(pt_version_set_open(&s->version_set, &s->open_tables) == PEAT_OK,
+                 "and opened again");
     after = look(&s->version_set);
     FUZZ_REQUIRE(same_state(&before.state, &after.state) && before.tables == after.tables &&
                      before.partitions == after.partitions && before.layers == after.layers &&
@@ -149,7 +150,7 @@ static size_t run(const uint8_t *data, size_t size)
 
     FUZZ_REQUIRE(version_set_site_open(&s, sim, "db"), "there is a directory");
     bool fresh = pt_superblock_check_fresh(s.env, s.dir, &s.sink) == PEAT_OK;
-    if (pt_version_set_open(&s.version_set, &s.shelf) == PEAT_OK) {
+    if (pt_version_set_open(&s.version_set, &s.open_tables) == PEAT_OK) {
         /* half of PEAT beside a first manifest alone is a creation cut short: nothing is in it */
         FUZZ_REQUIRE(!fresh || s.version_set.table_count == 0,
                      "no new store is made over one that holds something");

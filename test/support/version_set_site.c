@@ -14,14 +14,14 @@ bool version_set_site_open(version_set_site *s, sim_env *sim, const char *dir)
     if (s->env->dir_open(s->env->ctx, dir, PEAT_ENV_DIR_CREATE, &s->dir) != 0 ||
         pt_cache_new(s->env, &s->epoch, CACHE_BYTES, &s->cache) != PEAT_OK)
         return false;
-    pt_shelf_init(&s->shelf, s->env, s->dir, &s->sink, &s->epoch, s->cache);
+    pt_open_tables_init(&s->open_tables, s->env, s->dir, &s->sink, &s->epoch, s->cache);
     return true;
 }
 
 void version_set_site_close(version_set_site *s)
 {
     pt_version_set_done(&s->version_set);
-    pt_shelf_done(&s->shelf);
+    pt_open_tables_done(&s->open_tables);
     pt_epoch_done(&s->epoch);
     pt_cache_free(s->cache);
     s->env->dir_close(s->env->ctx, s->dir);

@@ -14,8 +14,8 @@ typedef struct version_set_site {
     pt_sink sink;
     pt_epoch epoch;
     pt_cache *cache;
-    pt_shelf shelf;
-    pt_version_set version_set; /* to be created or opened on `shelf` */
+    pt_open_tables open_tables;
+    pt_version_set version_set; /* to be created or opened on `open_tables` */
 } version_set_site;
 
 /* False when there is no directory or no memory; then only what was made is left. */

@@ -88,7 +88,7 @@ static void make(sim_env *sim)
 {
     version_set_site s;
     assert_true(version_set_site_open(&s, sim, "db"));
-    assert_int_equal(pt_version_set_create(&s.version_set, &s.shelf, 7, 0, false), PEAT_OK);
+    assert_int_equal(pt_version_set_create(&s.version_set, &s.open_tables, 7, 0, false), PEAT_OK);
     for (uint64_t number = 1; number <= TABLES; number++)
         add_table(&s, number);
     add_ends(&s);
@@ -109,7 +109,7 @@ static void a_rewritten_manifest_says_what_the_edits_said(void **state)
     make(sim);
     for (uint64_t number = 1; number <= 3; number++) {
         assert_true(version_set_site_open(&s, sim, "db"));
-        assert_int_equal(pt_version_set_open(&s.version_set, &s.shelf), PEAT_OK);
+        assert_int_equal(pt_version_set_open(&s.version_set, &s.open_tables), PEAT_OK);
         assert_int_equal(manifest_number(&s), number);
         expect_all(&s.version_set);
         assert_int_equal(pt_version_set_begin(&s.version_set), PEAT_OK);

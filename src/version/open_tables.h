@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shelf.h - open tables, counted: where a table file meets the cache, and where its end is decided.
+ * open_tables.h - open tables, counted: where a table file meets the cache, and where its end is
+ * decided.
  *
  * A pt_tref is shared by every partition (of any version) that has a layer in the file. When the
- * last reference goes it is put on the shelf's trash; pt_shelf_sweep detaches it from the cache,
- * closes it and, when no durable state refers to the file (`dead`), removes the file. So the
- * thread that lets go last, perhaps a reader, does no I/O.
+ * last reference goes it is put into the trash of the open tables; pt_open_tables_sweep detaches it
+ * from the cache, closes it and, when no durable state refers to the file (`dead`), removes the
+ * file. So the thread that lets go last, perhaps a reader, does no I/O.
  *
  * Tables keep descriptors only as a cache of them: whatever opens a file of the store and finds
  * none left has some of theirs closed (env/relief.h).
  */
-#ifndef PT_VERSION_SHELF_H
-#define PT_VERSION_SHELF_H
+#ifndef PT_VERSION_OPEN_TABLES_H
+#define PT_VERSION_OPEN_TABLES_H
 
 #include "base/epoch.h"
 #include "base/fail.h"
@@ -21,7 +22,7 @@
 
 typedef struct pt_tref pt_tref;
 
-typedef struct pt_shelf {
+typedef struct pt_open_tables {
     /* fixed after init */
     const pt_env *env;
     pt_dir *dir;
@@ -42,7 +43,7 @@ typedef struct pt_shelf {
     pt_tref *trash;
     bool removing; /* dead files are removed (false: read-only, or closed) */
     uint64_t files_removed;
-} pt_shelf;
+} pt_open_tables;
 
 struct pt_tref {
     atomic_uint refs;
@@ -51,7 +52,7 @@ struct pt_tref {
     pt_table *table;
     pt_block_source *source; /* the cache's view of it */
     const pt_table_meta *meta;
-    pt_shelf *shelf;
+    pt_open_tables *open_tables;
     uint64_t layers, live_sum; /* of the current version; the version set's */
     /* of the current version's layers in it; set by the version set, read as a hint. Less than the
      * blocks take: merges have left parts of a slice file behind. */
@@ -63,18 +64,19 @@ struct pt_tref {
     pt_tref *next;   /* in the trash */
 };
 
-void pt_shelf_init(pt_shelf *shelf, const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
-                   pt_cache *cache);
-/* Sweeps a last time; every reference is gone. Nothing for a shelf of zeros. */
-void pt_shelf_done(pt_shelf *shelf);
+void pt_open_tables_init(pt_open_tables *open_tables, const pt_env *env, pt_dir *dir, pt_sink *sink,
+                         pt_epoch *epoch, pt_cache *cache);
+/* Sweeps a last time; every reference is gone. Nothing for a set of open tables of zeros. */
+void pt_open_tables_done(pt_open_tables *open_tables);
 /* Not from inside an epoch. Returns how many tables were closed. */
-size_t pt_shelf_sweep(pt_shelf *shelf);
+size_t pt_open_tables_sweep(pt_open_tables *open_tables);
 /* There is something to sweep. */
-bool pt_shelf_has_trash(pt_shelf *shelf);
-void pt_shelf_stop_removing(pt_shelf *shelf);
+bool pt_open_tables_has_trash(pt_open_tables *open_tables);
+void pt_open_tables_stop_removing(pt_open_tables *open_tables);
 
 /* One reference. No I/O. */
-peat_rc pt_tref_new(pt_shelf *shelf, const pt_table_meta *meta, pt_tref **ret_tref) PT_MUST_USE;
+peat_rc pt_tref_new(pt_open_tables *open_tables, const pt_table_meta *meta,
+                    pt_tref **ret_tref) PT_MUST_USE;
 static inline pt_tref *pt_tref_ref(pt_tref *t)
 {
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
