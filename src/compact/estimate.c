@@ -17,7 +17,7 @@
 static bool has_large(const pt_layer *layers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (pt_table_has_large(layers[i].tref->table))
+        if (pt_table_has_large(layers[i].table_ref->table))
             return true;
     return false;
 }
@@ -49,10 +49,10 @@ static bool lies_on_large(const pt_estimate *e, pt_slice key, uint64_t key_hash)
     unsigned slot = pt_epoch_enter(e->epoch);
     bool large = false;
     for (size_t i = 0; i < p->slice_count && !large; i++)
-        large = pt_table_large_at(p->slices[i].tref->table, key, key_hash);
+        large = pt_table_large_at(p->slices[i].table_ref->table, key, key_hash);
     size_t n = large ? 0 : pt_key_index_upper(&p->bottom_index, key);
     if (n != 0)
-        large = pt_table_large_at(p->bottom[n - 1].tref->table, key, key_hash);
+        large = pt_table_large_at(p->bottom[n - 1].table_ref->table, key, key_hash);
     pt_epoch_exit(e->epoch, slot);
     return large;
 }
@@ -69,7 +69,7 @@ static pt_find step(pt_lookup *l, const pt_estimate *e, double *ret_bytes)
     unsigned slot = pt_epoch_enter(e->epoch);
     pt_find f = pt_lookup_step(l, e->version);
     *ret_bytes = f == PT_FIND_FOUND || f == PT_FIND_NEED_BLOCK
-                     ? (double)pt_table_entry_bytes(l->tref->table, l->found.block)
+                     ? (double)pt_table_entry_bytes(l->table_ref->table, l->found.block)
                      : 0;
     pt_epoch_exit(e->epoch, slot);
     return f;
@@ -111,7 +111,7 @@ static double hidden_by(pt_estimate *e, pt_slice key, uint64_t key_hash)
             hidden = found_bytes(e, &l, bytes, claimed) * weight;
         if (f != PT_FIND_NEED_SECTION && f != PT_FIND_NEED_BLOCK)
             break;
-        if (f == PT_FIND_NEED_BLOCK && was_asked(l.tref->table)) {
+        if (f == PT_FIND_NEED_BLOCK && was_asked(l.table_ref->table)) {
             if (!worth_looking_up(e)) {
                 hidden = bytes * believed(e);
                 break;

@@ -174,7 +174,7 @@ static peat_rc push_piece(pushing *p, const pt_layer *file, const pt_piece *piec
             if (rc != PEAT_OK)
                 return rc;
             p->partition = i;
-            p->layer = (pt_layer){.tref = file->tref};
+            p->layer = (pt_layer){.table_ref = file->table_ref};
         }
         p->layer.bytes += piece->bytes / parts;
         p->layer.entries += piece->entries / parts;

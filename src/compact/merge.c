@@ -33,8 +33,8 @@ static const pt_partition *part_partition(const pt_merge *m, size_t i)
 static void raise_seqs(const pt_layer *l, size_t count, uint64_t *io_min, uint64_t *io_max)
 {
     for (size_t i = 0; i < count; i++) {
-        *io_min = pt_min_u64(*io_min, l[i].tref->meta->seq_min);
-        *io_max = pt_max_u64(*io_max, l[i].tref->meta->seq_max);
+        *io_min = pt_min_u64(*io_min, l[i].table_ref->meta->seq_min);
+        *io_max = pt_max_u64(*io_max, l[i].table_ref->meta->seq_max);
     }
 }
 
@@ -209,7 +209,7 @@ static const pt_partition *find_partition(const pt_version *v, uint64_t id)
 static bool is_input(const pt_layer *inputs, size_t count, const pt_layer *l)
 {
     for (size_t i = 0; i < count; i++)
-        if (inputs[i].tref == l->tref)
+        if (inputs[i].table_ref == l->table_ref)
             return true;
     return false;
 }
@@ -312,9 +312,10 @@ static size_t new_slices(pt_merge *m, const pt_version *current, pt_layer *ret_l
             if (is_input(then->slices, then->slice_count, l))
                 continue;
             size_t at = 0;
-            while (at < n && ret_layers[at].tref->meta->file_number > l->tref->meta->file_number)
+            while (at < n &&
+                   ret_layers[at].table_ref->meta->file_number > l->table_ref->meta->file_number)
                 at++;
-            if (at < n && ret_layers[at].tref == l->tref) {
+            if (at < n && ret_layers[at].table_ref == l->table_ref) {
                 add_layer_sizes(&ret_layers[at], l);
                 continue;
             }

@@ -7,7 +7,7 @@ typedef struct out_table {
     pt_table_meta meta;
     uint64_t number;
     uint64_t obsolete_bytes;
-    pt_tref stand_in; /* for edits; only its meta is set */
+    pt_table_ref stand_in; /* for edits; only its meta is set */
 } out_table;
 
 struct pt_output {
@@ -183,7 +183,7 @@ pt_layer pt_output_layer(pt_output *o, size_t i)
 {
     out_table *t = &o->tables[i];
     t->stand_in.meta = &t->meta;
-    return (pt_layer){.tref = &t->stand_in,
+    return (pt_layer){.table_ref = &t->stand_in,
                       .bytes = t->meta.file_bytes,
                       .entries = t->meta.entries,
                       .tombstones = t->meta.tombstones,

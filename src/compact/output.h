@@ -66,7 +66,8 @@ peat_rc pt_output_finish(pt_output *o) PT_MUST_USE;
 bool pt_output_has_failed(const pt_output *o);
 size_t pt_output_table_count(const pt_output *o);
 const pt_table_meta *pt_output_table(const pt_output *o, size_t i);
-/* The table as a layer of an edit: its tref is a stand-in that has a meta and nothing else. */
+/* The table as a layer of an edit: its table reference is a stand-in that has a meta and nothing
+ * else. */
 pt_layer pt_output_layer(pt_output *o, size_t i);
 size_t pt_output_piece_count(const pt_output *o);
 const pt_piece *pt_output_piece_at(const pt_output *o, size_t i);

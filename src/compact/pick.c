@@ -27,9 +27,9 @@ static uint64_t total_bytes(const pt_partition *p)
  * version is kept for which is not known; a merge that frees less than its share notes anew. */
 static uint64_t releasable(const pt_layer *l, const pt_pick_options *o)
 {
-    uint32_t then = atomic_load_explicit(&l->tref->kept_for, memory_order_relaxed);
+    uint32_t then = atomic_load_explicit(&l->table_ref->kept_for, memory_order_relaxed);
     size_t now = 0;
-    while (now < o->snapshot_count && o->snapshots[now] < l->tref->meta->seq_max)
+    while (now < o->snapshot_count && o->snapshots[now] < l->table_ref->meta->seq_max)
         now++;
     if (now == 0)
         return l->obsolete_bytes;
@@ -61,7 +61,7 @@ static uint64_t stranded_bytes(const pt_partition *p)
 {
     double n = 0;
     for (size_t i = 0; i < p->slice_count; i++) {
-        const pt_tref *t = p->slices[i].tref;
+        const pt_table_ref *t = p->slices[i].table_ref;
         uint64_t blocks = t->meta->section[PT_SECTION_INDEX].offset;
         uint64_t live = atomic_load_explicit(&t->live_bytes, memory_order_relaxed);
         if (live != 0 && live < blocks)
@@ -265,8 +265,8 @@ static bool crumbs(const pt_partition *p, const pt_pick_options *o)
 {
     uint64_t raw = 0, entries = 0;
     for (size_t i = 0; i < p->bottom_count; i++) {
-        raw += p->bottom[i].tref->meta->key_bytes + p->bottom[i].tref->meta->value_bytes;
-        entries += p->bottom[i].tref->meta->entries;
+        raw += p->bottom[i].table_ref->meta->key_bytes + p->bottom[i].table_ref->meta->value_bytes;
+        entries += p->bottom[i].table_ref->meta->entries;
     }
     uint64_t needed = raw / o->table_bytes + 1;
     if (o->entries_max != 0)
@@ -362,7 +362,7 @@ bool pt_pick_held_back(const pt_version *v, const pt_pick_options *o, uint64_t *
         const pt_partition *p = v->partitions[i];
         for (size_t j = 0; j < p->bottom_count; j++)
             if (p->bottom[j].obsolete_bytes != releasable(&p->bottom[j], o))
-                *ret_before = pt_max_u64(*ret_before, p->bottom[j].tref->meta->seq_max);
+                *ret_before = pt_max_u64(*ret_before, p->bottom[j].table_ref->meta->seq_max);
     }
     return *ret_before != 0;
 }

@@ -55,7 +55,7 @@ peat_rc pt_split_edit(const pt_env *env, const pt_partition_plan *plan, uint64_t
         n = part_tables(plan, from, target, &bytes);
         share_slices(plan, bytes, whole, slices);
         bool first = from == 0;
-        pt_slice lower = first ? plan->lower : plan->bottom[from].tref->meta->key_min;
+        pt_slice lower = first ? plan->lower : plan->bottom[from].table_ref->meta->key_min;
         uint64_t id = first ? plan->id : (*io_partition_next)++;
         TRY(pt_edit_add_partition(io_edit, id, lower, slices, plan->slice_count,
                                   plan->bottom + from, n));

@@ -23,14 +23,14 @@ typedef struct border {
 /* What of the table lies below the border. */
 static peat_rc rank(const pt_layer *l, const border *at, uint64_t *ret_entries, uint64_t *ret_bytes)
 {
-    const pt_table_meta *m = l->tref->meta;
+    const pt_table_meta *m = l->table_ref->meta;
     bool below = pt_slice_compare(at->key, m->key_min) <= 0;
     *ret_entries = below ? 0 : m->entries;
     *ret_bytes = below ? 0 : m->file_bytes;
     if (below || pt_slice_compare(at->key, m->key_max) > 0)
         return PEAT_OK;
-    return pt_table_rank(l->tref->table, at->read ? l->tref->source : NULL, at->key, ret_entries,
-                         ret_bytes);
+    return pt_table_rank(l->table_ref->table, at->read ? l->table_ref->source : NULL, at->key,
+                         ret_entries, ret_bytes);
 }
 
 static peat_rc add_layers(range *r, const pt_layer *layers, size_t count, const border *from,

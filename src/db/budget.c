@@ -44,7 +44,7 @@ typedef struct visit {
 static void visit_layers(const visit *v, const pt_layer *layers, size_t count, pt_section section)
 {
     for (size_t i = 0; i < count && loaded_bytes(v->open_tables) > v->budget; i++)
-        let_go(layers[i].tref->table, section, v->keep);
+        let_go(layers[i].table_ref->table, section, v->keep);
 }
 
 /* From partition `from` on, round. Returns where the next call should go on. */

@@ -155,13 +155,13 @@ static peat_rc check_log(checking *c)
 }
 
 /* References on all tables of the state. */
-static peat_rc collect_tables(pt_store *s, pt_tref ***ret_tables, size_t *ret_count)
+static peat_rc collect_tables(pt_store *s, pt_table_ref ***ret_tables, size_t *ret_count)
 {
     pt_mutex_lock(&s->install_mu);
     size_t n = s->version_set.table_count;
-    pt_tref **tables = (pt_tref **)pt_alloc(s->env, n * sizeof(pt_tref *));
+    pt_table_ref **tables = (pt_table_ref **)pt_alloc(s->env, n * sizeof(pt_table_ref *));
     for (size_t i = 0; tables != NULL && i < n; i++)
-        tables[i] = pt_tref_ref(s->version_set.tables[i]);
+        tables[i] = pt_table_ref_retain(s->version_set.tables[i]);
     pt_mutex_unlock(&s->install_mu);
     *ret_tables = tables;
     *ret_count = n;
@@ -183,7 +183,7 @@ static peat_rc unreadable(checking *c, const char *file)
     return PEAT_OK;
 }
 
-static peat_rc check_table(checking *c, pt_tref *t)
+static peat_rc check_table(checking *c, pt_table_ref *t)
 {
     uint64_t bytes = 0, before = c->report.damages;
     char name[PT_TABLE_NAME_SIZE];
@@ -204,7 +204,7 @@ static peat_rc check_table(checking *c, pt_tref *t)
 
 static peat_rc check_tables(checking *c)
 {
-    pt_tref **tables;
+    pt_table_ref **tables;
     size_t count;
     uint64_t done = 0, total = 0;
     peat_rc rc = collect_tables(c->s, &tables, &count);
@@ -217,7 +217,7 @@ static peat_rc check_tables(checking *c)
         done += tables[i]->meta->file_bytes;
     }
     for (size_t i = 0; i < count; i++)
-        pt_tref_unref(tables[i]);
+        pt_table_ref_release(tables[i]);
     pt_free(c->s->env, tables);
     return rc;
 }

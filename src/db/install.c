@@ -97,7 +97,7 @@ static void end_claim(pt_store *s, uint64_t partition_id)
 static void note_kept_for(pt_store *s, const pt_work_context *ctx)
 {
     for (size_t i = 0; i < s->version_set.table_count; i++) {
-        pt_tref *t = s->version_set.tables[i];
+        pt_table_ref *t = s->version_set.tables[i];
         uint32_t n = 0;
         if (t->kept_noted)
             continue;

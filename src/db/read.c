@@ -135,7 +135,7 @@ static peat_rc read_needed(get *g)
         atomic_fetch_add(&g->s->damages, 1);
     /* reads alone can fill the memory while the background sleeps; but what was loaded is needed */
     if (rc == PEAT_OK && section)
-        pt_budget_check(g->s, g->lookup.tref->table);
+        pt_budget_check(g->s, g->lookup.table_ref->table);
     return rc;
 }
 
@@ -265,7 +265,7 @@ static peat_rc pin_memory(get *g, peat_pinned *ret)
 
 static void pin_held(get *g, peat_pinned *ret)
 {
-    ret->reserved[0] = pt_tref_ref(g->lookup.held_tref);
+    ret->reserved[0] = pt_table_ref_retain(g->lookup.held_table);
     ret->reserved[1] = g->lookup.held.pin;
     ret->data = g->entry.value.data;
     ret->size = g->entry.value.size;
@@ -292,7 +292,7 @@ static peat_rc find_with_view(get *g)
 static bool holds_its_block(const get *g)
 {
     const pt_lookup *l = &g->lookup;
-    return l->held.data != NULL && l->held_tref == l->tref && l->held_block == l->found.block;
+    return l->held.data != NULL && l->held_table == l->table_ref && l->held_block == l->found.block;
 }
 
 /* The entry may stand in a resident block, which stays only as long as the epoch: its block is
@@ -350,7 +350,7 @@ void pt_store_unpin(peat_pinned *pinned)
         return;
     bool is_copy = ((uintptr_t)p & 1) != 0;
     pin_copy *copy = is_copy ? (pin_copy *)(void *)(p - 1) : NULL;
-    pt_tref *t = is_copy ? NULL : (pt_tref *)(void *)p;
+    pt_table_ref *t = is_copy ? NULL : (pt_table_ref *)(void *)p;
     pt_store *s = is_copy ? copy->store : PT_CONTAINER(t->open_tables, pt_store, open_tables);
     if (pt_store_forked(s))
         return; /* the parent's; its memory goes with this process */
@@ -360,7 +360,7 @@ void pt_store_unpin(peat_pinned *pinned)
     } else {
         pt_block_ref ref = {.data = (const uint8_t *)held.data, .pin = held.reserved[1]};
         t->source->release(t->source, &ref);
-        pt_tref_unref(t);
+        pt_table_ref_release(t);
     }
     pt_work_released(s, UINT64_MAX);
     pt_store_unref(s);

@@ -77,8 +77,8 @@ static uint64_t replaced_bytes(const pt_layer *layers, size_t count)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < count; i++)
-        if (atomic_load_explicit(&layers[i].tref->dead, memory_order_relaxed))
-            bytes += layers[i].tref->meta->file_bytes;
+        if (atomic_load_explicit(&layers[i].table_ref->dead, memory_order_relaxed))
+            bytes += layers[i].table_ref->meta->file_bytes;
     return bytes;
 }
 

@@ -106,13 +106,13 @@ static void describe(const pt_version *v, size_t i, peat_partition_info *info)
             peat_bytes(p->lower.data + PT_KEYSPACE_BYTES, p->lower.size - PT_KEYSPACE_BYTES);
     for (size_t j = 0; j < p->slice_count; j++) {
         const pt_layer *l = &p->slices[j];
-        bool fresh = l->tref->meta->run_kind == PT_RUN_FRESH;
+        bool fresh = l->table_ref->meta->run_kind == PT_RUN_FRESH;
         *(fresh ? &info->fresh_slices : &info->mid_slices) += 1;
         *(fresh ? &info->fresh_bytes : &info->mid_bytes) += l->bytes;
-        info->damages += atomic_load(&l->tref->damages);
+        info->damages += atomic_load(&l->table_ref->damages);
     }
     for (size_t j = 0; j < p->bottom_count; j++)
-        info->damages += atomic_load(&p->bottom[j].tref->damages);
+        info->damages += atomic_load(&p->bottom[j].table_ref->damages);
 }
 
 static void add_shape(pt_store *s, const pt_version *v, peat_statistics *r)

@@ -161,7 +161,7 @@ static peat_rc add_layers(writing *w, const pt_layer *layers, size_t count)
 {
     peat_rc rc = PEAT_OK;
     for (size_t i = 0; i < count && rc == PEAT_OK; i++)
-        rc = add_layer(w, find_table(w->r, layers[i].tref->meta->file_number));
+        rc = add_layer(w, find_table(w->r, layers[i].table_ref->meta->file_number));
     return rc;
 }
 

@@ -16,7 +16,7 @@ static peat_rc add_varints(pt_bytes *b, const uint64_t *values, size_t count)
 
 static peat_rc add_layer(pt_bytes *b, const pt_layer *l)
 {
-    uint64_t v[] = {l->tref->meta->file_number, l->bytes, l->entries, l->tombstones,
+    uint64_t v[] = {l->table_ref->meta->file_number, l->bytes, l->entries, l->tombstones,
                     l->obsolete_bytes};
     return add_varints(b, v, PT_COUNT_OF(v));
 }

@@ -34,7 +34,7 @@ void pt_open_tables_stop_removing(pt_open_tables *open_tables)
     pt_mutex_unlock(&open_tables->mu);
 }
 
-static void close_table(pt_open_tables *open_tables, pt_tref *t, bool remove)
+static void close_table(pt_open_tables *open_tables, pt_table_ref *t, bool remove)
 {
     char name[PT_TABLE_NAME_SIZE];
     pt_table_name(t->meta->file_number, name);
@@ -56,7 +56,7 @@ size_t pt_open_tables_sweep(pt_open_tables *open_tables)
     size_t n = 0;
     for (;;) {
         pt_mutex_lock(&open_tables->mu);
-        pt_tref *t = open_tables->trash;
+        pt_table_ref *t = open_tables->trash;
         bool remove = open_tables->removing;
         if (t != NULL) {
             open_tables->trash = t->next;
@@ -80,14 +80,14 @@ bool pt_open_tables_has_trash(pt_open_tables *open_tables)
 
 static size_t load_size(void *ctx, uint32_t block)
 {
-    pt_tref *t = (pt_tref *)ctx;
+    pt_table_ref *t = (pt_table_ref *)ctx;
     return pt_table_block_size(t->table, block);
 }
 
 static peat_rc load_block(void *ctx, uint32_t block, uint8_t *dst, size_t dst_size,
                           size_t *ret_size)
 {
-    pt_tref *t = (pt_tref *)ctx;
+    pt_table_ref *t = (pt_table_ref *)ctx;
     peat_rc rc = pt_table_read_block(t->table, block, dst, dst_size, ret_size);
     if (rc == PEAT_CORRUPT)
         atomic_fetch_add(&t->damages, 1);
@@ -96,9 +96,10 @@ static peat_rc load_block(void *ctx, uint32_t block, uint8_t *dst, size_t dst_si
     return rc;
 }
 
-peat_rc pt_tref_new(pt_open_tables *open_tables, const pt_table_meta *meta, pt_tref **ret_tref)
+peat_rc pt_table_ref_new(pt_open_tables *open_tables, const pt_table_meta *meta,
+                         pt_table_ref **ret_ref)
 {
-    pt_tref *t = (pt_tref *)pt_alloc_zero(open_tables->env, sizeof *t);
+    pt_table_ref *t = (pt_table_ref *)pt_alloc_zero(open_tables->env, sizeof *t);
     if (t == NULL)
         return PEAT_NOMEM;
     peat_rc rc = PEAT_OK;
@@ -111,7 +112,7 @@ peat_rc pt_tref_new(pt_open_tables *open_tables, const pt_table_meta *meta, pt_t
                         &t->source));
     t->open_tables = open_tables;
     atomic_store(&t->refs, 1);
-    *ret_tref = t;
+    *ret_ref = t;
     return PEAT_OK;
 out:
     if (t->table != NULL)
@@ -120,7 +121,7 @@ out:
     return rc;
 }
 
-void pt_tref_unref(pt_tref *t)
+void pt_table_ref_release(pt_table_ref *t)
 {
     /* release: what this user did with the table comes before its end; acquire: for the last one */
     if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)

@@ -3,10 +3,10 @@
  * open_tables.h - open tables, counted: where a table file meets the cache, and where its end is
  * decided.
  *
- * A pt_tref is shared by every partition (of any version) that has a layer in the file. When the
- * last reference goes it is put into the trash of the open tables; pt_open_tables_sweep detaches it
- * from the cache, closes it and, when no durable state refers to the file (`dead`), removes the
- * file. So the thread that lets go last, perhaps a reader, does no I/O.
+ * A pt_table_ref is shared by every partition (of any version) that has a layer in the file. When
+ * the last reference goes it is put into the trash of the open tables; pt_open_tables_sweep
+ * detaches it from the cache, closes it and, when no durable state refers to the file (`dead`),
+ * removes the file. So the thread that lets go last, perhaps a reader, does no I/O.
  *
  * Tables keep descriptors only as a cache of them: whatever opens a file of the store and finds
  * none left has some of theirs closed (env/relief.h).
@@ -20,7 +20,7 @@
 #include "env/env.h"
 #include "table/table.h"
 
-typedef struct pt_tref pt_tref;
+typedef struct pt_table_ref pt_table_ref;
 
 typedef struct pt_open_tables {
     /* fixed after init */
@@ -40,12 +40,12 @@ typedef struct pt_open_tables {
     _Atomic uint64_t dead_bytes; /* of files that go once their last reader has left */
     /* guarded by mu */
     pt_mutex mu;
-    pt_tref *trash;
+    pt_table_ref *trash;
     bool removing; /* dead files are removed (false: read-only, or closed) */
     uint64_t files_removed;
 } pt_open_tables;
 
-struct pt_tref {
+struct pt_table_ref {
     atomic_uint refs;
     atomic_bool dead;    /* set once the manifest no longer needs the file */
     atomic_uint damages; /* places found damaged since open */
@@ -60,8 +60,8 @@ struct pt_tref {
     /* So many of the snapshots that were open when it was written are older than some of it: for
      * them it keeps versions. Set when it is installed; a hint. 0: for none, or not known. */
     _Atomic uint32_t kept_for;
-    bool kept_noted; /* guarded by the lock of installs */
-    pt_tref *next;   /* in the trash */
+    bool kept_noted;    /* guarded by the lock of installs */
+    pt_table_ref *next; /* in the trash */
 };
 
 void pt_open_tables_init(pt_open_tables *open_tables, const pt_env *env, pt_dir *dir, pt_sink *sink,
@@ -75,13 +75,13 @@ bool pt_open_tables_has_trash(pt_open_tables *open_tables);
 void pt_open_tables_stop_removing(pt_open_tables *open_tables);
 
 /* One reference. No I/O. */
-peat_rc pt_tref_new(pt_open_tables *open_tables, const pt_table_meta *meta,
-                    pt_tref **ret_tref) PT_MUST_USE;
-static inline pt_tref *pt_tref_ref(pt_tref *t)
+peat_rc pt_table_ref_new(pt_open_tables *open_tables, const pt_table_meta *meta,
+                         pt_table_ref **ret_ref) PT_MUST_USE;
+static inline pt_table_ref *pt_table_ref_retain(pt_table_ref *t)
 {
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
     return t;
 }
-void pt_tref_unref(pt_tref *t);
+void pt_table_ref_release(pt_table_ref *t);
 
 #endif

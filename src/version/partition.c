@@ -9,7 +9,7 @@ static pt_layer *copy_layers(const pt_env *env, const pt_layer *layers, size_t c
         return NULL;
     for (size_t i = 0; i < count; i++) {
         copy[i] = layers[i];
-        (void)pt_tref_ref(layers[i].tref); /* the same pointer */
+        (void)pt_table_ref_retain(layers[i].table_ref); /* the same pointer */
     }
     return copy;
 }
@@ -17,7 +17,7 @@ static pt_layer *copy_layers(const pt_env *env, const pt_layer *layers, size_t c
 static void free_layers(const pt_env *env, pt_layer *layers, size_t count)
 {
     for (size_t i = 0; layers != NULL && i < count; i++)
-        pt_tref_unref(layers[i].tref);
+        pt_table_ref_release(layers[i].table_ref);
     pt_free(env, layers);
 }
 
@@ -44,7 +44,7 @@ static peat_rc index_bottom(pt_partition *p)
     if (keys == NULL)
         return PEAT_NOMEM;
     for (size_t i = 0; i < p->bottom_count; i++)
-        keys[i] = p->bottom[i].tref->meta->key_min;
+        keys[i] = p->bottom[i].table_ref->meta->key_min;
     peat_rc rc = pt_key_index_init(&p->bottom_index, p->env, keys, p->bottom_count);
     pt_free(p->env, keys);
     return rc;

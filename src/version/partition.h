@@ -13,7 +13,7 @@
 #include "version/open_tables.h"
 
 typedef struct pt_layer {
-    pt_tref *tref;
+    pt_table_ref *table_ref;
     /* of this partition's share of the file; estimates after a split */
     uint64_t bytes;
     uint64_t entries;

@@ -28,7 +28,7 @@ static void close_table(pt_chain *c)
 static peat_rc open_table(pt_chain *c, size_t i)
 {
     run_iter *r = of(c);
-    pt_tref *t = r->layers[i].tref;
+    pt_table_ref *t = r->layers[i].table_ref;
     if (!r->stream)
         return pt_table_iter_new(r->env, t->table, t->source, &r->options, &c->open);
     peat_rc rc = pt_table_stream_new(r->env, t->table, PT_STREAM_MERGE, &r->source);
@@ -48,7 +48,7 @@ static size_t table_of(const pt_chain *c, pt_slice key)
     size_t low = 0, high = c->end;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (pt_slice_compare(r->layers[mid].tref->meta->key_max, key) < 0)
+        if (pt_slice_compare(r->layers[mid].table_ref->meta->key_max, key) < 0)
             low = mid + 1;
         else
             high = mid;

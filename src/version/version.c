@@ -46,7 +46,7 @@ void pt_version_unref(pt_version *v)
 static void raise_last(const pt_layer *layers, size_t count, bool *io_any, pt_slice *io_key)
 {
     for (size_t i = 0; i < count; i++) {
-        pt_slice k = layers[i].tref->meta->key_max;
+        pt_slice k = layers[i].table_ref->meta->key_max;
         if (!*io_any || pt_slice_compare(k, *io_key) > 0)
             *io_key = k;
         *io_any = true;

@@ -27,14 +27,14 @@ void pt_version_builder_done(pt_version_builder *d, pt_version_set *c)
     for (size_t i = 0; i < d->count; i++)
         pt_partition_unref(d->partitions[i]);
     for (size_t i = 0; i < d->added_count; i++)
-        pt_tref_unref(d->added[i]);
+        pt_table_ref_release(d->added[i]);
     pt_free(c->env, d->partitions);
     pt_free(c->env, d->added);
     pt_free(c->env, d->log_ends);
 }
 
-static pt_tref *builder_table(const pt_version_builder *d, const pt_version_set *c,
-                              uint64_t file_number)
+static pt_table_ref *builder_table(const pt_version_builder *d, const pt_version_set *c,
+                                   uint64_t file_number)
 {
     for (size_t i = 0; i < d->added_count; i++)
         if (d->added[i]->meta->file_number == file_number)
@@ -52,9 +52,9 @@ static peat_rc builder_add_table(pt_version_builder *d, pt_version_set *c, pt_sl
                    : pt_fail(c->sink, rc, "manifest: a table this version cannot read");
     if (builder_table(d, c, meta.file_number) != NULL)
         return bad_edit(c, "adds again table", meta.file_number);
-    if (!pt_grow(c->env, &d->added, &d->added_capacity, d->added_count + 1, sizeof(pt_tref *)))
+    if (!pt_grow(c->env, &d->added, &d->added_capacity, d->added_count + 1, sizeof(pt_table_ref *)))
         return PEAT_NOMEM;
-    rc = pt_tref_new(c->open_tables, &meta, &d->added[d->added_count]);
+    rc = pt_table_ref_new(c->open_tables, &meta, &d->added[d->added_count]);
     d->added_count += rc == PEAT_OK;
     return rc;
 }
@@ -70,10 +70,10 @@ static size_t builder_find(const pt_version_builder *d, uint64_t partition_id)
 static peat_rc resolve(const pt_version_builder *d, pt_version_set *c, const pt_layer_record *r,
                        pt_layer *ret)
 {
-    pt_tref *t = builder_table(d, c, r->file_number);
+    pt_table_ref *t = builder_table(d, c, r->file_number);
     if (t == NULL)
         return bad_edit(c, "has a layer in the unknown table", r->file_number);
-    *ret = (pt_layer){.tref = t,
+    *ret = (pt_layer){.table_ref = t,
                       .bytes = r->bytes,
                       .entries = r->entries,
                       .tombstones = r->tombstones,
@@ -85,7 +85,8 @@ static peat_rc resolve(const pt_version_builder *d, pt_version_set *c, const pt_
 static peat_rc check_run(pt_version_set *c, const pt_layer *bottom, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
-        const pt_table_meta *left = bottom[i - 1].tref->meta, *right = bottom[i].tref->meta;
+        const pt_table_meta *left = bottom[i - 1].table_ref->meta,
+                            *right = bottom[i].table_ref->meta;
         if (pt_slice_compare(left->key_max, right->key_min) >= 0)
             return bad_edit(c, "has overlapping bottom tables, the second is", right->file_number);
     }

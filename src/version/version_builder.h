@@ -11,7 +11,7 @@
 typedef struct pt_version_builder {
     pt_partition **partitions; /* references; unsorted until finished */
     size_t count, capacity;
-    pt_tref **added; /* tables of this edit; references */
+    pt_table_ref **added; /* tables of this edit; references */
     size_t added_count, added_capacity;
     pt_state state;
     pt_log_end *log_ends;

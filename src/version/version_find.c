@@ -2,10 +2,10 @@
 /* version_find.c - see version_find.h. */
 #include "version/version_find.h"
 
-static pt_find step_table(pt_lookup *l, pt_tref *t)
+static pt_find step_table(pt_lookup *l, pt_table_ref *t)
 {
-    bool held = l->held_tref == t && l->held.data != NULL;
-    l->tref = t;
+    bool held = l->held_table == t && l->held.data != NULL;
+    l->table_ref = t;
     return pt_table_find(t->table, t->source, l->key, l->hash, l->seq_max, l->held_block,
                          held ? &l->held : NULL, &l->found);
 }
@@ -14,7 +14,7 @@ static pt_find step_table(pt_lookup *l, pt_tref *t)
 static void prefetch_filters(pt_lookup *l, const pt_partition *p)
 {
     for (size_t i = 0; i < p->slice_count; i++)
-        pt_table_prefetch(p->slices[i].tref->table, l->hash);
+        pt_table_prefetch(p->slices[i].table_ref->table, l->hash);
     l->prefetched = true;
 }
 
@@ -23,7 +23,7 @@ static pt_find step_bottom(pt_lookup *l, const pt_partition *p)
     size_t n = pt_key_index_upper(&p->bottom_index, l->key);
     if (n == 0)
         return PT_FIND_ABSENT;
-    pt_tref *t = p->bottom[n - 1].tref;
+    pt_table_ref *t = p->bottom[n - 1].table_ref;
     if (pt_slice_compare(l->key, t->meta->key_max) > 0)
         return PT_FIND_ABSENT;
     return step_table(l, t);
@@ -36,7 +36,7 @@ pt_find pt_lookup_step(pt_lookup *l, const pt_version *v)
     if (!l->prefetched && p->slice_count > 1)
         prefetch_filters(l, p);
     for (; l->layer < p->slice_count; l->layer++) {
-        pt_tref *t = p->slices[l->layer].tref;
+        pt_table_ref *t = p->slices[l->layer].table_ref;
         l->checks++;
         if (!pt_table_may_contain(t->table, l->hash)) {
             l->skips++;
@@ -52,19 +52,19 @@ pt_find pt_lookup_step(pt_lookup *l, const pt_version *v)
 static void release_held(pt_lookup *l)
 {
     if (l->held.data != NULL)
-        l->held_tref->source->release(l->held_tref->source, &l->held);
+        l->held_table->source->release(l->held_table->source, &l->held);
     l->held = (pt_block_ref){0};
 }
 
 peat_rc pt_lookup_fetch(pt_lookup *l)
 {
     if (l->need == PT_FIND_NEED_SECTION)
-        return pt_table_load(l->tref->table, l->found.section);
+        return pt_table_load(l->table_ref->table, l->found.section);
     PT_ASSERT(l->need == PT_FIND_NEED_BLOCK);
     release_held(l);
-    l->held_tref = l->tref;
+    l->held_table = l->table_ref;
     l->held_block = l->found.block;
-    return l->tref->source->fetch(l->tref->source, l->held_block, l->hint, &l->held);
+    return l->table_ref->source->fetch(l->table_ref->source, l->held_block, l->hint, &l->held);
 }
 
 void pt_lookup_done(pt_lookup *l)

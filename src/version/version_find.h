@@ -20,12 +20,12 @@ typedef struct pt_lookup {
     /* where it stands: layers passed so far, and what it waits for */
     size_t layer;
     bool prefetched;
-    pt_tref *tref; /* borrowed from the version */
+    pt_table_ref *table_ref; /* borrowed from the version */
     pt_find_result found;
     pt_find need;
     pt_block_ref held; /* data NULL: nothing is held */
     uint32_t held_block;
-    pt_tref *held_tref;
+    pt_table_ref *held_table;
     pt_fetch_hint hint;
     unsigned checks, skips; /* slices asked, slices a filter answered for */
 } pt_lookup;
@@ -38,7 +38,7 @@ static inline void pt_lookup_begin(pt_lookup *l, pt_slice key, uint64_t hash, ui
     l->layer = 0;
     l->prefetched = false;
     l->held = (pt_block_ref){0};
-    l->held_tref = NULL;
+    l->held_table = NULL;
     l->hint = PT_FETCH_POINT;
     l->checks = l->skips = 0;
 }

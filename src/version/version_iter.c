@@ -31,7 +31,7 @@ static peat_rc open_children(version_iter *v, const pt_partition *p, const pt_ta
                              size_t *io_count)
 {
     for (size_t i = 0; i < p->slice_count; i++) {
-        pt_tref *t = p->slices[i].tref;
+        pt_table_ref *t = p->slices[i].table_ref;
         peat_rc rc = pt_table_iter_new(v->env, t->table, t->source, o, &v->children[*io_count]);
         if (rc != PEAT_OK)
             return rc;

@@ -24,7 +24,7 @@ static size_t table_rank(const pt_version_set *c, uint64_t file_number)
     return low;
 }
 
-pt_tref *pt_version_set_table(const pt_version_set *c, uint64_t file_number)
+pt_table_ref *pt_version_set_table(const pt_version_set *c, uint64_t file_number)
 {
     size_t i = table_rank(c, file_number);
     return i < c->table_count && c->tables[i]->meta->file_number == file_number ? c->tables[i]
@@ -55,21 +55,21 @@ static void swap_log_ends(pt_version_builder *d, pt_version_set *c)
 static void count_layers(const pt_layer *layers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        layers[i].tref->layers++;
-        layers[i].tref->live_sum += layers[i].bytes;
+        layers[i].table_ref->layers++;
+        layers[i].table_ref->live_sum += layers[i].bytes;
     }
 }
 
 /* A table that no layer names any more. While the history is replayed its file has gone long ago,
  * or is an orphan, which is looked for by itself. */
-static void let_go(pt_tref *t, bool replayed)
+static void let_go(pt_table_ref *t, bool replayed)
 {
     if (!replayed) {
         atomic_fetch_add_explicit(&t->open_tables->dead_bytes, t->meta->file_bytes,
                                   memory_order_relaxed);
         atomic_store(&t->dead, true);
     }
-    pt_tref_unref(t);
+    pt_table_ref_release(t);
 }
 
 /* Step 4; also the size a snapshot of the state would have, roughly. */
@@ -85,7 +85,7 @@ static void bury(pt_version_set *c, bool replayed)
         layers += p->slice_count + p->bottom_count;
     }
     for (size_t i = 0; i < c->table_count; i++) {
-        pt_tref *t = c->tables[i];
+        pt_table_ref *t = c->tables[i];
         if (t->layers != 0) {
             atomic_store_explicit(&t->live_bytes, t->live_sum, memory_order_relaxed);
             c->tables[kept++] = t;
@@ -123,7 +123,7 @@ peat_rc pt_version_set_commit(pt_version_set *c, pt_bytes *io_edit, const pt_sta
     TRY(pt_version_builder_apply(&d, c, payload));
     TRY(pt_version_builder_version(&d, c, &version)); /* 1 */
     bool room = pt_grow(c->env, &c->tables, &c->table_capacity, c->table_count + d.added_count,
-                        sizeof(pt_tref *));
+                        sizeof(pt_table_ref *));
     TRY(room ? PEAT_OK : PEAT_NOMEM);
     TRY(pt_manifest_append(c->manifest, payload)); /* 2 */
     builder_install(&d, c, version, false);        /* 3, 4 */
@@ -192,7 +192,8 @@ static peat_rc adopt(opening *o)
     peat_rc rc = pt_version_builder_version(&o->d, c, &version);
     if (rc != PEAT_OK)
         return rc;
-    if (!pt_grow(c->env, &c->tables, &c->table_capacity, o->d.added_count, sizeof(pt_tref *))) {
+    if (!pt_grow(c->env, &c->tables, &c->table_capacity, o->d.added_count,
+                 sizeof(pt_table_ref *))) {
         pt_version_unref(version);
         return PEAT_NOMEM;
     }
@@ -337,7 +338,7 @@ void pt_version_set_done(pt_version_set *c)
         return; /* never opened */
     pt_version_unref(c->version);
     for (size_t i = 0; i < c->table_count; i++)
-        pt_tref_unref(c->tables[i]);
+        pt_table_ref_release(c->tables[i]);
     pt_free(c->env, c->tables);
     pt_free(c->env, c->log_ends);
     pt_manifest_free(c->manifest);

@@ -24,7 +24,7 @@ typedef struct pt_version_set {
     pt_state state;
     pt_log_end *log_ends; /* of segments recovered in earlier opens that are still live */
     size_t log_end_count;
-    pt_tref **tables; /* every table file of the state, ascending by number; references */
+    pt_table_ref **tables; /* every table file of the state, ascending by number; references */
     size_t table_count, table_capacity;
     uint64_t live_bytes; /* of a snapshot of the state, for the rewrite rule */
 } pt_version_set;
@@ -50,6 +50,6 @@ peat_rc pt_version_set_commit(pt_version_set *c, pt_bytes *io_edit,
 /* Rewrites the manifest when it has grown beyond that and what is live; harmless to fail. */
 peat_rc pt_version_set_tidy(pt_version_set *c, uint64_t manifest_bytes_min) PT_MUST_USE;
 
-pt_tref *pt_version_set_table(const pt_version_set *c, uint64_t file_number); /* NULL: none */
+pt_table_ref *pt_version_set_table(const pt_version_set *c, uint64_t file_number); /* NULL: none */
 
 #endif

@@ -41,7 +41,7 @@ typedef struct world {
     pt_partition partitions[KIT_PARTITIONS], *pointers[KIT_PARTITIONS];
     uint8_t lower[KIT_PARTITIONS];
     pt_layer layers[KIT_LAYERS];
-    pt_tref trefs[KIT_LAYERS];
+    pt_table_ref table_refs[KIT_LAYERS];
     pt_table_meta metas[KIT_LAYERS];
     size_t layer_count;
 } world;
@@ -55,10 +55,10 @@ static inline void world_add_layer(world *w, const layer_spec *s)
     w->metas[i].value_bytes = s->raw - s->raw / 4;
     w->metas[i].seq_max = s->seq_max;
     w->metas[i].section[PT_SECTION_INDEX].offset = s->blocks;
-    w->trefs[i].meta = &w->metas[i];
-    atomic_store(&w->trefs[i].live_bytes, s->live);
-    atomic_store(&w->trefs[i].kept_for, s->kept_for);
-    w->layers[i] = (pt_layer){.tref = &w->trefs[i],
+    w->table_refs[i].meta = &w->metas[i];
+    atomic_store(&w->table_refs[i].live_bytes, s->live);
+    atomic_store(&w->table_refs[i].kept_for, s->kept_for);
+    w->layers[i] = (pt_layer){.table_ref = &w->table_refs[i],
                               .bytes = s->bytes,
                               .entries = s->entries,
                               .obsolete_bytes = s->obsolete};

@@ -80,7 +80,7 @@ static const split_case shares[] = {
 typedef struct site {
     heap_env heap;
     pt_layer slices[SLICES_MAX], bottom[TABLES_MAX];
-    pt_tref trefs[SLICES_MAX + TABLES_MAX];
+    pt_table_ref table_refs[SLICES_MAX + TABLES_MAX];
     pt_table_meta metas[SLICES_MAX + TABLES_MAX];
     uint8_t keys[TABLES_MAX];
     pt_partition_plan plan;
@@ -90,8 +90,8 @@ typedef struct site {
 static pt_layer make_layer(site *s, size_t i, const slice_spec *size)
 {
     s->metas[i].file_number = 1 + i;
-    s->trefs[i].meta = &s->metas[i];
-    return (pt_layer){.tref = &s->trefs[i],
+    s->table_refs[i].meta = &s->metas[i];
+    return (pt_layer){.table_ref = &s->table_refs[i],
                       .bytes = size->bytes,
                       .entries = size->entries,
                       .tombstones = size->tombstones,
@@ -128,7 +128,7 @@ static bool is(const char *rule, const char *what, uint64_t found, uint64_t expe
 static bool layer_is(const char *rule, pt_cursor *layers, const pt_layer *l, const slice_spec *size)
 {
     pt_layer_record r = pt_layer_decode(layers);
-    bool good = is(rule, "the file of a layer", r.file_number, l->tref->meta->file_number);
+    bool good = is(rule, "the file of a layer", r.file_number, l->table_ref->meta->file_number);
     good = is(rule, "bytes of a layer", r.bytes, size->bytes) && good;
     good = is(rule, "entries of a layer", r.entries, size->entries) && good;
     good = is(rule, "tombstones of a layer", r.tombstones, size->tombstones) && good;

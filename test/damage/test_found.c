@@ -244,8 +244,8 @@ static peat_rc commit_run(version_set_site *b, const char *second_min)
 {
     peat_rc rc = PEAT_OK;
     pt_table_meta left = meta_of(1, "a", "m"), right = meta_of(2, second_min, "z");
-    pt_tref trefs[2] = {{.meta = &left}, {.meta = &right}};
-    pt_layer layers[2] = {{.tref = &trefs[0]}, {.tref = &trefs[1]}};
+    pt_table_ref table_refs[2] = {{.meta = &left}, {.meta = &right}};
+    pt_layer layers[2] = {{.table_ref = &table_refs[0]}, {.table_ref = &table_refs[1]}};
     pt_state st = b->version_set.state;
     st.file_next = 3;
     pt_bytes edit;

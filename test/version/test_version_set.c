@@ -25,8 +25,9 @@ static void add_table(version_set_site *s, uint64_t number)
                           .key_max = pt_slice_of(key, 1)};
     meta.section[PT_SECTION_INDEX].offset = 500;
     meta.section[PT_SECTION_INDEX].size = 100;
-    pt_tref tref = {.meta = &meta};
-    pt_layer layer = {.tref = &tref, .bytes = 500, .entries = 2, .tombstones = number % 2};
+    pt_table_ref table_ref = {.meta = &meta};
+    pt_layer layer = {
+        .table_ref = &table_ref, .bytes = 500, .entries = 2, .tombstones = number % 2};
     pt_state state = s->version_set.state;
     pt_bytes edit;
     uint8_t *zeros = calloc(1, meta.file_bytes);
@@ -79,7 +80,7 @@ static void expect_all(const pt_version_set *c)
     assert_int_equal(p->slice_count, TABLES);
     for (size_t i = 0; i < TABLES; i++) {
         const pt_layer *l = &p->slices[i];
-        assert_int_equal(l->tref->meta->file_number, TABLES - i); /* newest first */
+        assert_int_equal(l->table_ref->meta->file_number, TABLES - i); /* newest first */
         assert_int_equal(l->tombstones, (TABLES - i) % 2);
     }
 }
