@@ -69,7 +69,7 @@ static void switching_run(pt_store *s, switching *w, pt_mem *side)
     pt_mem_unref(w->fresh);
     atomic_store_explicit(&s->inline_due, true, memory_order_relaxed);
     pt_work_wake(s);
-    pt_pace_update(s);
+    pt_throttle_update(s);
 }
 
 /* Caller holds commit_mu. */
@@ -252,7 +252,7 @@ static peat_rc finish(pt_store *s, const pt_commit *c, pt_mem *m, uint64_t posit
         pt_empty_ranges_note(&s->empty_ranges, c->payload);
     s->seq_next = last + 1;
     count_commit(s, c);
-    uint64_t delay_ns = pt_pace_owe(s, c->payload.size);
+    uint64_t delay_ns = pt_throttle_owe(s, c->payload.size);
     pt_mutex_unlock(&s->commit_mu);
 
     pt_mem_insert(m, c->payload, first); /* 3 */
@@ -268,7 +268,7 @@ static peat_rc finish(pt_store *s, const pt_commit *c, pt_mem *m, uint64_t posit
     if (s->worker_count == 0 && atomic_load_explicit(&s->inline_due, memory_order_relaxed))
         pt_work_step_inline(s, c->payload.size);
     if (PT_UNLIKELY(delay_ns != 0))
-        pt_pace_pay(s, delay_ns); /* 7 */
+        pt_throttle_pay(s, delay_ns); /* 7 */
     return rc;
 }
 

@@ -71,7 +71,7 @@ static void tell(pt_store *s, const flush_end *e, peat_rc rc)
         pt_note_rate(s, e->bytes_in, e->took_ns);
     pt_event_send(s, PEAT_EVENT_FLUSH, rc, e->took_ns, e->bytes_in, e->bytes_out, NULL);
     pt_note_result(s, rc);
-    pt_pace_update(s);
+    pt_throttle_update(s);
 }
 
 /* Takes over flush_mu, and gives it back. */

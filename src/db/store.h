@@ -164,7 +164,7 @@ struct pt_store {
     pt_worker *workers;
     size_t worker_count;
 
-    _Atomic uint64_t pace_ns_per_kib; /* what a committer owes; pace.c */
+    _Atomic uint64_t throttle_ns_per_kib; /* what a committer owes; throttle.c */
     /* set by a thread that goes to sleep while readers hold back what could go: who ends a read
      * wakes it. seq_cst with the reader's unlinking and its load of this. */
     atomic_bool held_back;
@@ -225,13 +225,13 @@ peat_rc pt_store_sync(pt_store *s) PT_MUST_USE;
 peat_rc pt_store_sync_log(pt_store *s, bool waited_for) PT_MUST_USE;
 void pt_store_wait_published(pt_store *s, uint64_t seq);
 
-/* ---- pace.c ---- */
-void pt_pace_update(pt_store *s);
+/* ---- throttle.c ---- */
+void pt_throttle_update(pt_store *s);
 /* What the write of so many bytes owes now is added up; returns what is to be slept, in ns. Caller
  * holds commit_mu. */
-uint64_t pt_pace_owe(pt_store *s, uint64_t bytes);
+uint64_t pt_throttle_owe(pt_store *s, uint64_t bytes);
 /* Sleeps it; less when the background has caught up meanwhile. */
-void pt_pace_pay(pt_store *s, uint64_t ns);
+void pt_throttle_pay(pt_store *s, uint64_t ns);
 
 /* ---- threads.c, work.c, flushing.c, settle.c, sizes.c ---- */
 /* Flushes the oldest immutable memtable; one at a time. */

@@ -173,7 +173,7 @@ static void end_merge(pt_worker *w, peat_rc rc)
         atomic_fetch_add(&s->damages, 1);
     /* damage does not go away by trying again */
     pt_note_result(s, damaged || rc == PEAT_CANCELLED ? PEAT_OK : rc);
-    pt_pace_update(s);
+    pt_throttle_update(s);
 }
 
 /* Run, one step; install when it was the last. */

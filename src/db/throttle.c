@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pace.c - what a committer owes the background, as a smooth function of two debts:
+ * throttle.c - what a committer owes the background, as a smooth function of two debts:
  *   memory: bytes of memtables beyond one and a half (three are all there is)
  *   merges: how far the worst partition is beyond what makes it due
  * Each debt x >= 0 asks for x^2 times the time the background needs per byte, the first that of
@@ -48,7 +48,7 @@ static double merge_debt(pt_store *s, const pt_view *v)
     return x < 0 ? 0 : x > 16 ? 16 : x;
 }
 
-void pt_pace_update(pt_store *s)
+void pt_throttle_update(pt_store *s)
 {
     pt_view *v = pt_store_view(s);
     double a = memory_debt(s, v), b = merge_debt(s, v);
@@ -59,12 +59,12 @@ void pt_pace_update(pt_store *s)
     if (flush <= 0)
         flush = all = NS_PER_BYTE_GUESS;
     double ns_per_kib = (a * a * flush + b * b * all) * 1024.0;
-    atomic_store_explicit(&s->pace_ns_per_kib, (uint64_t)ns_per_kib, memory_order_relaxed);
+    atomic_store_explicit(&s->throttle_ns_per_kib, (uint64_t)ns_per_kib, memory_order_relaxed);
 }
 
-uint64_t pt_pace_owe(pt_store *s, uint64_t bytes)
+uint64_t pt_throttle_owe(pt_store *s, uint64_t bytes)
 {
-    uint64_t rate = atomic_load_explicit(&s->pace_ns_per_kib, memory_order_relaxed);
+    uint64_t rate = atomic_load_explicit(&s->throttle_ns_per_kib, memory_order_relaxed);
     /* without threads nobody would work meanwhile: committers do the steps themselves */
     if (PT_LIKELY(rate == 0) || s->worker_count == 0)
         return 0;
@@ -79,9 +79,9 @@ uint64_t pt_pace_owe(pt_store *s, uint64_t bytes)
     return (uint64_t)pay;
 }
 
-void pt_pace_pay(pt_store *s, uint64_t ns)
+void pt_throttle_pay(pt_store *s, uint64_t ns)
 {
-    while (ns != 0 && atomic_load_explicit(&s->pace_ns_per_kib, memory_order_relaxed) != 0) {
+    while (ns != 0 && atomic_load_explicit(&s->throttle_ns_per_kib, memory_order_relaxed) != 0) {
         uint64_t sleep = pt_min_u64(ns, (uint64_t)SLEEP_NS_MAX);
         s->env->sleep_ns(s->env->ctx, sleep);
         ns -= sleep;
