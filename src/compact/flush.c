@@ -4,14 +4,14 @@
 
 #include "base/hash.h"
 #include "compact/estimate.h"
-#include "compact/prune.h"
+#include "compact/version_gc.h"
 #include "compact/split.h"
 
 typedef struct run_state {
     pt_flush *f;
     const pt_flush_input *input;
     pt_estimate estimate;
-    pt_prune prune;
+    pt_version_gc gc;
     pt_slice last_key; /* of the store */
     bool has_last_key;
     size_t partition; /* the piece under way is of this one; SIZE_MAX: none yet */
@@ -40,7 +40,7 @@ static bool may_append(const run_state *r, pt_slice key)
 static peat_rc begin_append(run_state *r)
 {
     r->appending = true;
-    r->prune.bottom = true;
+    r->gc.bottom = true;
     return pt_output_new(r->f->ctx, PT_RUN_BOTTOM, r->input->seq_first, r->input->seq_last,
                          &r->f->appended);
 }
@@ -79,7 +79,7 @@ static peat_rc add_slice_entry(run_state *r, const pt_entry *e, uint64_t hash)
     TRY(pt_output_add(r->f->slices, e, hash));
     charge(r, pt_estimate_hidden(&r->estimate, e, hash));
     /* tombstones, and what is there for a snapshot only, are to go themselves */
-    if (r->prune.needed_by_snapshot)
+    if (r->gc.needed_by_snapshot)
         charge(r, e->key.size + e->value.size);
 out:
     return rc;
@@ -90,11 +90,11 @@ static peat_rc add_append_entry(run_state *r, const pt_entry *e, uint64_t hash)
     pt_output *o = r->f->appended;
     peat_rc rc = PEAT_OK;
     /* the versions of one key stay in one table */
-    if (!r->prune.same_key && pt_output_table_full(o))
+    if (!r->gc.same_key && pt_output_table_full(o))
         rc = pt_output_end_table(o);
     if (rc == PEAT_OK)
         rc = pt_output_add(o, e, hash);
-    if (rc == PEAT_OK && r->prune.needed_by_snapshot)
+    if (rc == PEAT_OK && r->gc.needed_by_snapshot)
         pt_output_count_obsolete(o, e->key.size + e->value.size);
     return rc;
 }
@@ -106,7 +106,7 @@ static peat_rc flush_entry(run_state *r, pt_entry e)
     if (!r->appending && may_append(r, e.key) && worth_appending(r))
         TRY(begin_append(r));
     r->seen_bytes += e.key.size + e.value.size;
-    TRY(pt_prune_entry(&r->prune, &e, &keep));
+    TRY(pt_version_gc_entry(&r->gc, &e, &keep));
     if (!keep)
         goto out;
     uint64_t hash = pt_hash(e.key.data, e.key.size);
@@ -121,7 +121,7 @@ peat_rc pt_flush_run(pt_flush *f, const pt_work_context *ctx, const pt_version *
     *f = (pt_flush){.ctx = ctx, .version = version};
     run_state r = {.f = f, .input = input, .partition = SIZE_MAX};
     r.has_last_key = pt_version_last_key(version, &r.last_key);
-    pt_prune_init(&r.prune, ctx->env, ctx->snapshots, ctx->snapshot_count, false);
+    pt_version_gc_init(&r.gc, ctx->env, ctx->snapshots, ctx->snapshot_count, false);
     pt_estimate_init(&r.estimate, version, input->epoch, input->count);
     peat_rc rc = pt_iter_first(input->entries);
     while (rc == PEAT_OK) {
@@ -135,8 +135,8 @@ peat_rc pt_flush_run(pt_flush *f, const pt_work_context *ctx, const pt_version *
     if (rc == PEAT_OK && f->appended != NULL)
         TRY(pt_output_finish(f->appended));
 out:
-    f->dropped_bytes = r.prune.dropped_bytes;
-    pt_prune_done(&r.prune);
+    f->dropped_bytes = r.gc.dropped_bytes;
+    pt_version_gc_done(&r.gc);
     if (rc != PEAT_OK)
         pt_flush_done(f);
     return rc;

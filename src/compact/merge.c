@@ -13,7 +13,7 @@ struct pt_merge {
     pt_merge_pick pick;
     size_t at;       /* part under way; pick.count: all done */
     pt_iter *inputs; /* of that part; NULL: not open yet */
-    pt_prune prune;
+    pt_version_gc gc;
     pt_output *output;
     uint64_t read;                        /* bytes of entries read so far */
     uint64_t dropped[PT_MERGE_PARTS_MAX]; /* bytes, per part */
@@ -62,7 +62,7 @@ peat_rc pt_merge_new(const pt_work_context *ctx, pt_version *version, const pt_m
     m->ctx = ctx;
     m->version = pt_version_ref(version);
     m->pick = *pick;
-    pt_prune_init(&m->prune, ctx->env, ctx->snapshots, ctx->snapshot_count, false);
+    pt_version_gc_init(&m->gc, ctx->env, ctx->snapshots, ctx->snapshot_count, false);
     peat_rc rc = new_output(m);
     if (rc != PEAT_OK) {
         pt_merge_free(m);
@@ -78,7 +78,7 @@ void pt_merge_free(pt_merge *m)
         return;
     const pt_env *env = m->ctx->env;
     pt_iter_done(m->inputs);
-    pt_prune_done(&m->prune);
+    pt_version_gc_done(&m->gc);
     pt_output_free(m->output);
     pt_version_unref(m->version);
     pt_free(env, m);
@@ -137,8 +137,8 @@ static peat_rc open_part(pt_merge *m)
     pt_free(env, children);
     if (rc != PEAT_OK)
         return rc;
-    m->prune.bottom = nothing_below(m, p, part);
-    m->prune.dropped_bytes = 0;
+    m->gc.bottom = nothing_below(m, p, part);
+    m->gc.dropped_bytes = 0;
     if (m->pick.kind == PT_MERGE_MID) {
         pt_piece piece = {.partition_id = p->id, .lower = p->lower, .upper = upper};
         rc = pt_output_begin_piece(m->output, &piece);
@@ -151,14 +151,14 @@ static peat_rc merge_entry(pt_merge *m, pt_entry e)
     bool keep;
     peat_rc rc = PEAT_OK;
     m->read += e.key.size + e.value.size;
-    TRY(pt_prune_entry(&m->prune, &e, &keep));
+    TRY(pt_version_gc_entry(&m->gc, &e, &keep));
     if (!keep)
         goto out;
     /* the versions of one key stay in one table */
-    if (m->pick.kind == PT_MERGE_BOTTOM && !m->prune.same_key && pt_output_table_full(m->output))
+    if (m->pick.kind == PT_MERGE_BOTTOM && !m->gc.same_key && pt_output_table_full(m->output))
         TRY(pt_output_end_table(m->output));
     TRY(pt_output_add(m->output, &e, pt_hash(e.key.data, e.key.size)));
-    if (m->pick.kind == PT_MERGE_BOTTOM && m->prune.needed_by_snapshot)
+    if (m->pick.kind == PT_MERGE_BOTTOM && m->gc.needed_by_snapshot)
         pt_output_count_obsolete(m->output, e.key.size + e.value.size);
 out:
     return rc;
@@ -168,7 +168,7 @@ static void close_part(pt_merge *m)
 {
     pt_iter_done(m->inputs);
     m->inputs = NULL;
-    m->dropped[m->at++] = m->prune.dropped_bytes;
+    m->dropped[m->at++] = m->gc.dropped_bytes;
 }
 
 peat_rc pt_merge_step(pt_merge *m, uint64_t bytes)

@@ -10,7 +10,7 @@
 #define PT_COMPACT_MERGE_H
 
 #include "compact/output.h"
-#include "compact/prune.h"
+#include "compact/version_gc.h"
 #include "entry/iter.h"
 #include "version/version.h"
 

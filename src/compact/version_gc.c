@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* prune.c - see prune.h. */
-#include "compact/prune.h"
+/* version_gc.c - see version_gc.h. */
+#include "compact/version_gc.h"
 
-void pt_prune_init(pt_prune *p, const pt_env *env, const uint64_t *snapshots, size_t count,
-                   bool bottom)
+void pt_version_gc_init(pt_version_gc *p, const pt_env *env, const uint64_t *snapshots,
+                        size_t count, bool bottom)
 {
-    *p = (pt_prune){.snapshots = snapshots, .snapshot_count = count, .bottom = bottom};
+    *p = (pt_version_gc){.snapshots = snapshots, .snapshot_count = count, .bottom = bottom};
     pt_bytes_init(&p->key, env);
 }
 
-void pt_prune_done(pt_prune *p)
+void pt_version_gc_done(pt_version_gc *p)
 {
     pt_bytes_done(&p->key);
 }
 
 /* How many snapshots are older than seq: 0 is the stripe that every snapshot sees. */
-static size_t stripe_of(const pt_prune *p, uint64_t seq)
+static size_t stripe_of(const pt_version_gc *p, uint64_t seq)
 {
     size_t n = p->snapshot_count;
     while (n > 0 && p->snapshots[n - 1] >= seq)
@@ -23,14 +23,14 @@ static size_t stripe_of(const pt_prune *p, uint64_t seq)
     return n;
 }
 
-static peat_rc remember(pt_prune *p, pt_slice key)
+static peat_rc remember(pt_version_gc *p, pt_slice key)
 {
     p->key.size = 0;
     p->has_key = true;
     return pt_bytes_append(&p->key, key.data, key.size);
 }
 
-peat_rc pt_prune_entry(pt_prune *p, pt_entry *io_entry, bool *ret_keep)
+peat_rc pt_version_gc_entry(pt_version_gc *p, pt_entry *io_entry, bool *ret_keep)
 {
     peat_rc rc = PEAT_OK;
     uint64_t seq = io_entry->seq;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_prune.c - which versions a flush or merge keeps, as tables of literals. A case is written as
- * the snapshots that are open, then versions in entry order: a letter for the key, a put or a
- * tombstone, the sequence; and what becomes of it: kept with which sequence, or gone.
+ * test_version_gc.c - which versions a flush or merge keeps, as tables of literals. A case is
+ * written as the snapshots that are open, then versions in entry order: a letter for the key, a put
+ * or a tombstone, the sequence; and what becomes of it: kept with which sequence, or gone.
  */
-#include "compact/prune.h"
+#include "compact/version_gc.h"
 #include "peat_env.h"
 
 #include <setjmp.h>
@@ -25,14 +25,14 @@ typedef struct version {
     uint64_t kept; /* with this sequence, or GONE */
 } version;
 
-typedef struct prune_case {
+typedef struct gc_case {
     const char *rule;
     bool bottom;
     uint64_t snapshots[3]; /* ascending; 0 ends them */
     version versions[VERSIONS_MAX];
-} prune_case;
+} gc_case;
 
-static const prune_case cases[] = {
+static const gc_case cases[] = {
     {"of one key the newest stays, as old as can be",
      true,
      {0},
@@ -75,12 +75,12 @@ static const prune_case cases[] = {
     {"the empty key is a key", true, {0}, {{"", PUT, 9, 0}, {"", PUT, 8, GONE}, {"a", PUT, 1, 0}}},
 };
 
-static void check_version(pt_prune *p, const prune_case *c, size_t i)
+static void check_version(pt_version_gc *p, const gc_case *c, size_t i)
 {
     const version *v = &c->versions[i];
     pt_entry e = {.key = pt_slice_of(v->key, strlen(v->key)), .kind = v->kind, .seq = v->seq};
     bool keep = false;
-    assert_int_equal(pt_prune_entry(p, &e, &keep), PEAT_OK);
+    assert_int_equal(pt_version_gc_entry(p, &e, &keep), PEAT_OK);
     if (keep != (v->kept != GONE) || (keep && e.seq != v->kept))
         fail_msg("%s: version %zu is %s with sequence %llu", c->rule, i, keep ? "kept" : "gone",
                  (unsigned long long)e.seq);
@@ -90,15 +90,15 @@ static void versions_are_kept_as_the_table_says(void **state)
 {
     (void)state;
     for (size_t i = 0; i < PT_COUNT_OF(cases); i++) {
-        const prune_case *c = &cases[i];
-        pt_prune p;
+        const gc_case *c = &cases[i];
+        pt_version_gc p;
         size_t count = 0;
         while (count < PT_COUNT_OF(c->snapshots) && c->snapshots[count] != 0)
             count++;
-        pt_prune_init(&p, peat_env_default(), c->snapshots, count, c->bottom);
+        pt_version_gc_init(&p, peat_env_default(), c->snapshots, count, c->bottom);
         for (size_t n = 0; n < VERSIONS_MAX && c->versions[n].key != NULL; n++)
             check_version(&p, c, n);
-        pt_prune_done(&p);
+        pt_version_gc_done(&p);
     }
 }
 
@@ -116,35 +116,35 @@ static void what_is_kept_for_a_snapshot_is_told(void **state)
         {{"b", DEL, 9, 9}, true, false},
         {{"c", PUT, 2, 0}, false, false},
     };
-    pt_prune p;
+    pt_version_gc p;
     (void)state;
-    pt_prune_init(&p, peat_env_default(), snapshots, 1, true);
+    pt_version_gc_init(&p, peat_env_default(), snapshots, 1, true);
     for (size_t i = 0; i < PT_COUNT_OF(steps); i++) {
         const version *v = &steps[i].v;
         pt_entry e = {.key = pt_slice_of(v->key, strlen(v->key)), .kind = v->kind, .seq = v->seq};
         bool keep = false;
-        assert_int_equal(pt_prune_entry(&p, &e, &keep), PEAT_OK);
+        assert_int_equal(pt_version_gc_entry(&p, &e, &keep), PEAT_OK);
         assert_true(keep);
         assert_int_equal(p.needed_by_snapshot, steps[i].for_snapshot);
         assert_int_equal(p.same_key, steps[i].same_key);
     }
-    pt_prune_done(&p);
+    pt_version_gc_done(&p);
 }
 
 static void what_goes_is_counted(void **state)
 {
-    pt_prune p;
+    pt_version_gc p;
     bool keep;
     (void)state;
-    pt_prune_init(&p, peat_env_default(), NULL, 0, true);
+    pt_version_gc_init(&p, peat_env_default(), NULL, 0, true);
     pt_entry newest = {.key = pt_slice_of("key", 3), .kind = PUT, .seq = 2};
     pt_entry older = {
         .key = pt_slice_of("key", 3), .value = pt_slice_of("value", 5), .kind = PUT, .seq = 1};
-    assert_int_equal(pt_prune_entry(&p, &newest, &keep), PEAT_OK);
+    assert_int_equal(pt_version_gc_entry(&p, &newest, &keep), PEAT_OK);
     assert_int_equal(p.dropped_bytes, 0);
-    assert_int_equal(pt_prune_entry(&p, &older, &keep), PEAT_OK);
+    assert_int_equal(pt_version_gc_entry(&p, &older, &keep), PEAT_OK);
     assert_int_equal(p.dropped_bytes, 8);
-    pt_prune_done(&p);
+    pt_version_gc_done(&p);
 }
 
 int main(void)
