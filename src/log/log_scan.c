@@ -8,20 +8,20 @@ void pt_log_scan_init(pt_log_scan *s, const pt_env *env, pt_sink *sink, pt_log_v
                       void *ctx)
 {
     *s = (pt_log_scan){.env = env, .sink = sink, .visit = visit, .ctx = ctx};
-    pt_window_init(&s->window, env);
+    pt_file_reader_init(&s->window, env);
     pt_bytes_init(&s->parts, env);
 }
 
 void pt_log_scan_done(pt_log_scan *s)
 {
-    pt_window_done(&s->window);
+    pt_file_reader_done(&s->window);
     pt_bytes_done(&s->parts);
 }
 
 void pt_log_scan_segment(pt_log_scan *s, pt_file *file, uint64_t slot, uint64_t serial,
                          uint64_t epoch, uint64_t limit)
 {
-    pt_window_set(&s->window, file, limit);
+    pt_file_reader_set(&s->window, file, limit);
     s->slot = slot;
     s->serial = serial;
     s->epoch = epoch;
@@ -32,7 +32,7 @@ void pt_log_scan_segment(pt_log_scan *s, pt_file *file, uint64_t slot, uint64_t 
 
 static peat_rc scan_bytes(pt_log_scan *s, uint64_t offset, size_t n, const uint8_t **ret_data)
 {
-    int e = pt_window_get(&s->window, offset, n, ret_data);
+    int e = pt_file_reader_get(&s->window, offset, n, ret_data);
     return e == 0 ? PEAT_OK
                   : pt_fail_os(s->sink, e, "log w-%06" PRIu64 " @%" PRIu64 " cannot be read",
                                s->slot, offset);
@@ -163,7 +163,7 @@ peat_rc pt_log_scan_promises(pt_log_scan *s, uint64_t offset, uint64_t limit)
     uint64_t at = pt_round_up(offset, PT_LOG_ALIGN);
     while (at + PT_LOG_RECORD_HEADER <= limit) {
         const uint8_t *p = NULL;
-        size_t n = (size_t)pt_min_u64(limit - at, PT_WINDOW_STEP_BYTES);
+        size_t n = (size_t)pt_min_u64(limit - at, PT_FILE_READER_STEP_BYTES);
         peat_rc rc = scan_bytes(s, at, n, &p);
         if (rc != PEAT_OK)
             return rc;

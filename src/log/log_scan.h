@@ -7,7 +7,7 @@
 #ifndef PT_LOG_LOG_SCAN_H
 #define PT_LOG_LOG_SCAN_H
 
-#include "env/window.h"
+#include "env/file_reader.h"
 #include "log/log.h"
 #include "log/log_format.h"
 
@@ -16,7 +16,7 @@ typedef struct pt_log_scan {
     pt_sink *sink;
     pt_log_visit_fn visit;
     void *ctx;
-    pt_window window;
+    pt_file_reader window;
 
     /* the segment */
     uint64_t slot, serial, epoch;

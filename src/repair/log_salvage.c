@@ -166,7 +166,7 @@ static void choose_live(salvage *s)
 
 static peat_rc bytes_at(pt_log_scan *s, uint64_t offset, size_t n, const uint8_t **ret_data)
 {
-    int e = pt_window_get(&s->window, offset, n, ret_data);
+    int e = pt_file_reader_get(&s->window, offset, n, ret_data);
     return e == 0 ? PEAT_OK
                   : pt_fail_os(s->sink, e, "log w-%06" PRIu64 " @%" PRIu64 " cannot be read",
                                s->slot, offset);

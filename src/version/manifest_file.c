@@ -54,7 +54,7 @@ peat_rc pt_manifest_record_encode(pt_slice payload, pt_bytes *out, pt_manifest_p
 typedef struct walk {
     pt_sink *sink;
     const pt_superblock *sb;
-    pt_window window;
+    pt_file_reader window;
     pt_manifest_place place;
     char name[PT_FILE_NAME_SIZE];
 } walk;
@@ -74,7 +74,7 @@ static peat_rc place_here(walk *w, uint64_t offset)
 
 static peat_rc walk_bytes(walk *w, uint64_t offset, size_t n, const uint8_t **ret_data)
 {
-    int e = pt_window_get(&w->window, offset, n, ret_data);
+    int e = pt_file_reader_get(&w->window, offset, n, ret_data);
     return e == 0 ? PEAT_OK
                   : pt_fail_os(w->sink, e, "%s @%" PRIu64 " cannot be read", w->name, offset);
 }
@@ -153,7 +153,7 @@ static peat_rc walk_tail(walk *w, bool *ret_tail)
     *ret_tail = w->place.end > at;
     while (!*ret_tail && at < w->window.limit) {
         const uint8_t *p = NULL;
-        size_t n = (size_t)pt_min_u64(w->window.limit - at, PT_WINDOW_STEP_BYTES);
+        size_t n = (size_t)pt_min_u64(w->window.limit - at, PT_FILE_READER_STEP_BYTES);
         peat_rc rc = walk_bytes(w, at, n, &p);
         if (rc != PEAT_OK)
             return rc;
@@ -172,7 +172,7 @@ peat_rc pt_manifest_walk(const pt_env *env, pt_sink *sink, pt_file *file, const 
     walk w = {.sink = sink, .sb = sb};
     uint64_t size = 0;
     pt_file_name('m', sb->manifest_number, w.name);
-    pt_window_init(&w.window, env);
+    pt_file_reader_init(&w.window, env);
 
     int e = env->file_size(env->ctx, file, &size);
     if (e != 0)
@@ -181,13 +181,13 @@ peat_rc pt_manifest_walk(const pt_env *env, pt_sink *sink, pt_file *file, const 
         TRY(pt_fail_at(sink, PEAT_CORRUPT, w.name, size,
                        "the file ends here, PEAT speaks of %" PRIu64 " synced bytes",
                        sb->manifest_end));
-    pt_window_set(&w.window, file, size);
+    pt_file_reader_set(&w.window, file, size);
     TRY(walk_header(&w));
     TRY(walk_records(&w, visit, ctx));
     TRY(walk_tail(&w, ret_tail));
     *ret_place = w.place;
     *ret_file_bytes = size;
 out:
-    pt_window_done(&w.window);
+    pt_file_reader_done(&w.window);
     return rc;
 }

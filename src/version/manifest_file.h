@@ -6,7 +6,7 @@
 #ifndef PT_VERSION_MANIFEST_FILE_H
 #define PT_VERSION_MANIFEST_FILE_H
 
-#include "env/window.h"
+#include "env/file_reader.h"
 #include "version/superblock.h"
 
 #define PT_MANIFEST_HEADER_BYTES 48u

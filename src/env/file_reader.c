@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* window.c - see window.h. */
-#include "env/window.h"
+/* file_reader.c - see file_reader.h. */
+#include "env/file_reader.h"
 
 #include <errno.h>
 
-void pt_window_init(pt_window *w, const pt_env *env)
+void pt_file_reader_init(pt_file_reader *w, const pt_env *env)
 {
-    *w = (pt_window){.env = env};
+    *w = (pt_file_reader){.env = env};
 }
 
-void pt_window_done(pt_window *w)
+void pt_file_reader_done(pt_file_reader *w)
 {
     if (w->env != NULL)
         pt_free(w->env, w->data);
-    *w = (pt_window){.env = w->env};
+    *w = (pt_file_reader){.env = w->env};
 }
 
-void pt_window_set(pt_window *w, pt_file *file, uint64_t limit)
+void pt_file_reader_set(pt_file_reader *w, pt_file *file, uint64_t limit)
 {
     w->file = file;
     w->limit = limit;
@@ -24,7 +24,7 @@ void pt_window_set(pt_window *w, pt_file *file, uint64_t limit)
     w->size = 0;
 }
 
-static int window_room(pt_window *w, size_t n)
+static int window_room(pt_file_reader *w, size_t n)
 {
     if (n <= w->capacity)
         return 0;
@@ -38,14 +38,14 @@ static int window_room(pt_window *w, size_t n)
     return 0;
 }
 
-int pt_window_get(pt_window *w, uint64_t offset, size_t n, const uint8_t **ret_data)
+int pt_file_reader_get(pt_file_reader *w, uint64_t offset, size_t n, const uint8_t **ret_data)
 {
     PT_ASSERT(offset <= w->limit && n <= w->limit - offset);
     if (offset >= w->at && offset - w->at <= w->size && n <= w->size - (offset - w->at)) {
         *ret_data = w->data + (offset - w->at);
         return 0;
     }
-    size_t want = (size_t)pt_min_u64(pt_max_u64(n, PT_WINDOW_STEP_BYTES), w->limit - offset);
+    size_t want = (size_t)pt_min_u64(pt_max_u64(n, PT_FILE_READER_STEP_BYTES), w->limit - offset);
     int e = window_room(w, want);
     if (e != 0)
         return e;
