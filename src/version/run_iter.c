@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* run_iter.c - tables with disjoint ranges in key order, a chain of them. */
-#include "entry/chain_iter.h"
+#include "entry/concat_iter.h"
 #include "version/version_iter.h"
 
 typedef struct run_iter {
-    pt_chain chain;
+    pt_concat_iter chain;
     const pt_env *env;
     const pt_layer *layers;
     pt_table_iter_options options; /* bounds belong to whoever made this one */
@@ -12,12 +12,12 @@ typedef struct run_iter {
     pt_block_source *source; /* the open table's stream */
 } run_iter;
 
-static run_iter *of(pt_chain *c)
+static run_iter *of(pt_concat_iter *c)
 {
     return PT_CONTAINER(c, run_iter, chain);
 }
 
-static void close_table(pt_chain *c)
+static void close_table(pt_concat_iter *c)
 {
     run_iter *r = of(c);
     pt_iter_done(c->open);
@@ -25,7 +25,7 @@ static void close_table(pt_chain *c)
     r->source = NULL;
 }
 
-static peat_rc open_table(pt_chain *c, size_t i)
+static peat_rc open_table(pt_concat_iter *c, size_t i)
 {
     run_iter *r = of(c);
     pt_table_ref *t = r->layers[i].table_ref;
@@ -42,7 +42,7 @@ static peat_rc open_table(pt_chain *c, size_t i)
 }
 
 /* The first table whose last key is >= key; the end when there is none. */
-static size_t table_of(const pt_chain *c, pt_slice key)
+static size_t table_of(const pt_concat_iter *c, pt_slice key)
 {
     const run_iter *r = PT_CONTAINER(c, run_iter, chain);
     size_t low = 0, high = c->end;
@@ -59,11 +59,11 @@ static size_t table_of(const pt_chain *c, pt_slice key)
 static void run_done(pt_iter *it)
 {
     run_iter *r = PT_CONTAINER(it, run_iter, chain.base);
-    pt_chain_close(&r->chain);
+    pt_concat_iter_close(&r->chain);
     pt_free(r->env, r);
 }
 
-static const pt_iter_ops run_ops = {PT_CHAIN_MOVES, .done = run_done};
+static const pt_iter_ops run_ops = {PT_CONCAT_ITER_MOVES, .done = run_done};
 
 peat_rc pt_run_iter_new(const pt_env *env, const pt_layer *layers, size_t count,
                         const pt_table_iter_options *options, bool stream, pt_iter **ret_iter)
@@ -71,11 +71,11 @@ peat_rc pt_run_iter_new(const pt_env *env, const pt_layer *layers, size_t count,
     run_iter *r = (run_iter *)pt_alloc_zero(env, sizeof *r);
     if (r == NULL)
         return PEAT_NOMEM;
-    r->chain = (pt_chain){.base.ops = &run_ops,
-                          .end = count,
-                          .open_link = open_table,
-                          .close_link = close_table,
-                          .link_of = table_of};
+    r->chain = (pt_concat_iter){.base.ops = &run_ops,
+                                .end = count,
+                                .open_link = open_table,
+                                .close_link = close_table,
+                                .link_of = table_of};
     r->env = env;
     r->layers = layers;
     r->options = *options;

@@ -2,11 +2,11 @@
 /* version_iter.c - see version_iter.h. A chain of partitions. */
 #include "version/version_iter.h"
 
-#include "entry/chain_iter.h"
+#include "entry/concat_iter.h"
 #include "entry/merge_iter.h"
 
 typedef struct version_iter {
-    pt_chain chain; /* open: the merge of the partition's layers */
+    pt_concat_iter chain; /* open: the merge of the partition's layers */
     const pt_env *env;
     pt_version *version;
     pt_bytes bounds; /* memory of the two below */
@@ -45,7 +45,7 @@ static peat_rc open_children(version_iter *v, const pt_partition *p, const pt_ta
     return rc;
 }
 
-static peat_rc open_partition(pt_chain *c, size_t i)
+static peat_rc open_partition(pt_concat_iter *c, size_t i)
 {
     version_iter *v = PT_CONTAINER(c, version_iter, chain);
     const pt_partition *p = v->version->partitions[i];
@@ -65,12 +65,12 @@ static peat_rc open_partition(pt_chain *c, size_t i)
     return rc;
 }
 
-static void close_partition(pt_chain *c)
+static void close_partition(pt_concat_iter *c)
 {
     pt_iter_done(c->open);
 }
 
-static size_t partition_of(const pt_chain *c, pt_slice key)
+static size_t partition_of(const pt_concat_iter *c, pt_slice key)
 {
     return pt_version_partition_of(PT_CONTAINER(c, version_iter, chain)->version, key);
 }
@@ -78,14 +78,14 @@ static size_t partition_of(const pt_chain *c, pt_slice key)
 static void version_done(pt_iter *it)
 {
     version_iter *v = PT_CONTAINER(it, version_iter, chain.base);
-    pt_chain_close(&v->chain);
+    pt_concat_iter_close(&v->chain);
     pt_version_unref(v->version);
     pt_bytes_done(&v->bounds);
     pt_free(v->env, v->children);
     pt_free(v->env, v);
 }
 
-static const pt_iter_ops version_ops = {PT_CHAIN_MOVES, .done = version_done};
+static const pt_iter_ops version_ops = {PT_CONCAT_ITER_MOVES, .done = version_done};
 
 static peat_rc copy_bounds(version_iter *v, const pt_version_iter_options *o)
 {
@@ -123,10 +123,10 @@ peat_rc pt_version_iter_new(const pt_env *env, pt_version *version,
     version_iter *v = (version_iter *)pt_alloc_zero(env, sizeof *v);
     if (v == NULL)
         return PEAT_NOMEM;
-    v->chain = (pt_chain){.base.ops = &version_ops,
-                          .open_link = open_partition,
-                          .close_link = close_partition,
-                          .link_of = partition_of};
+    v->chain = (pt_concat_iter){.base.ops = &version_ops,
+                                .open_link = open_partition,
+                                .close_link = close_partition,
+                                .link_of = partition_of};
     v->env = env;
     v->hint = options->hint;
     pt_bytes_init(&v->bounds, env);

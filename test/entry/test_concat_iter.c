@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* test_chain_iter.c - a chain of links against the array of all their rows. */
+/* test_concat_iter.c - a chain of links against the array of all their rows. */
 #include "strict_run.h"
 
 #include "base/coding.h"
 #include "base/hash.h"
-#include "entry/chain_iter.h"
+#include "entry/concat_iter.h"
 
 #define LINKS   8
 #define ROWS    5   /* of a link at most; many have none */
@@ -12,7 +12,7 @@
 #define ROW_MAX ((size_t)LINKS * ROWS)
 
 typedef struct world {
-    pt_chain chain;
+    pt_concat_iter chain;
     row rows[ROW_MAX];      /* of all links, by key */
     size_t from[LINKS + 1]; /* link i has rows [from[i], from[i + 1]) */
     size_t low, high;       /* rows of the links in bounds */
@@ -27,12 +27,12 @@ static uint64_t roll(world *w, uint64_t n)
     return (w->random = pt_mix(w->random + 1)) % n;
 }
 
-static world *of(const pt_chain *c)
+static world *of(const pt_concat_iter *c)
 {
     return PT_CONTAINER(c, world, chain);
 }
 
-static peat_rc open_link(pt_chain *c, size_t i)
+static peat_rc open_link(pt_concat_iter *c, size_t i)
 {
     world *w = of(c);
     assert_true(c->open == NULL && i >= c->begin && i < c->end);
@@ -48,18 +48,18 @@ static peat_rc open_link(pt_chain *c, size_t i)
     return PEAT_OK;
 }
 
-static void close_link(pt_chain *c)
+static void close_link(pt_concat_iter *c)
 {
     pt_iter_done(c->open);
 }
 
-static size_t link_of(const pt_chain *c, pt_slice key)
+static size_t link_of(const pt_concat_iter *c, pt_slice key)
 {
     (void)c;
     return key.size == 0 ? 0 : pt_get_be32(key.data) / SPAN;
 }
 
-static const pt_iter_ops ops = {PT_CHAIN_MOVES};
+static const pt_iter_ops ops = {PT_CONCAT_ITER_MOVES};
 
 static void add_link(world *w, size_t i)
 {
@@ -82,12 +82,12 @@ static world *make_world(uint64_t seed)
         add_link(w, i);
     size_t begin = roll(w, 3) ? 0 : (size_t)roll(w, LINKS);
     size_t end = roll(w, 3) ? LINKS : begin + (size_t)roll(w, LINKS - begin + 1);
-    w->chain = (pt_chain){.base.ops = &ops,
-                          .begin = begin,
-                          .end = end,
-                          .open_link = open_link,
-                          .close_link = close_link,
-                          .link_of = link_of};
+    w->chain = (pt_concat_iter){.base.ops = &ops,
+                                .begin = begin,
+                                .end = end,
+                                .open_link = open_link,
+                                .close_link = close_link,
+                                .link_of = link_of};
     w->low = w->from[begin];
     w->high = w->from[end];
     return w;
@@ -95,7 +95,7 @@ static world *make_world(uint64_t seed)
 
 static void free_world(world *w)
 {
-    pt_chain_close(&w->chain);
+    pt_concat_iter_close(&w->chain);
     assert_int_equal(w->opened, w->closed);
     free(w);
 }
@@ -213,5 +213,5 @@ int main(void)
         cmocka_unit_test(random_moves_agree_with_the_array),
         cmocka_unit_test(an_error_of_a_link_is_the_answer_and_not_the_end),
     };
-    return cmocka_run_group_tests_name("entry/chain_iter", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("entry/concat_iter", tests, NULL, NULL);
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* chain_iter.c - see chain_iter.h. */
-#include "entry/chain_iter.h"
+/* concat_iter.c - see concat_iter.h. */
+#include "entry/concat_iter.h"
 
-static pt_chain *of(pt_iter *it)
+static pt_concat_iter *of(pt_iter *it)
 {
-    return PT_CONTAINER(it, pt_chain, base);
+    return PT_CONTAINER(it, pt_concat_iter, base);
 }
 
 /* Passes on what the open link shows. */
-static peat_rc mirror(pt_chain *c, peat_rc rc)
+static peat_rc mirror(pt_concat_iter *c, peat_rc rc)
 {
     if (PT_LIKELY(rc == PEAT_OK)) {
         pt_entry_copy(&c->base.at, &c->open->at);
@@ -17,24 +17,24 @@ static peat_rc mirror(pt_chain *c, peat_rc rc)
     return rc;
 }
 
-void pt_chain_close(pt_chain *c)
+void pt_concat_iter_close(pt_concat_iter *c)
 {
     if (c->open != NULL)
         c->close_link(c);
     c->open = NULL;
 }
 
-static peat_rc open_link(pt_chain *c, size_t i)
+static peat_rc open_link(pt_concat_iter *c, size_t i)
 {
     if (c->open != NULL && c->at == i)
         return PEAT_OK;
-    pt_chain_close(c);
+    pt_concat_iter_close(c);
     c->at = i;
     return c->open_link(c, i);
 }
 
 /* From link i on, the first entry; earlier links have none in range. */
-static peat_rc first_from(pt_chain *c, size_t i)
+static peat_rc first_from(pt_concat_iter *c, size_t i)
 {
     peat_rc rc = PEAT_END;
     for (; i < c->end && rc == PEAT_END; i++) {
@@ -46,7 +46,7 @@ static peat_rc first_from(pt_chain *c, size_t i)
 }
 
 /* From link i - 1 down, the last entry. */
-static peat_rc last_below(pt_chain *c, size_t i)
+static peat_rc last_below(pt_concat_iter *c, size_t i)
 {
     peat_rc rc = PEAT_END;
     while (i > c->begin && rc == PEAT_END) {
@@ -57,14 +57,14 @@ static peat_rc last_below(pt_chain *c, size_t i)
     return mirror(c, rc);
 }
 
-peat_rc pt_chain_last(pt_iter *it)
+peat_rc pt_concat_iter_last(pt_iter *it)
 {
     return last_below(of(it), of(it)->end);
 }
 
-peat_rc pt_chain_seek(pt_iter *it, pt_slice key)
+peat_rc pt_concat_iter_seek(pt_iter *it, pt_slice key)
 {
-    pt_chain *c = of(it);
+    pt_concat_iter *c = of(it);
     size_t i = c->link_of(c, key);
     if (i < c->begin || i >= c->end)
         return i < c->begin ? first_from(c, c->begin) : PEAT_END;
@@ -74,9 +74,9 @@ peat_rc pt_chain_seek(pt_iter *it, pt_slice key)
     return rc == PEAT_END ? first_from(c, i + 1) : mirror(c, rc);
 }
 
-peat_rc pt_chain_seek_for_prev(pt_iter *it, pt_slice key)
+peat_rc pt_concat_iter_seek_for_prev(pt_iter *it, pt_slice key)
 {
-    pt_chain *c = of(it);
+    pt_concat_iter *c = of(it);
     size_t i = c->link_of(c, key);
     if (i < c->begin || i >= c->end)
         return i < c->begin ? PEAT_END : last_below(c, c->end);
@@ -86,16 +86,16 @@ peat_rc pt_chain_seek_for_prev(pt_iter *it, pt_slice key)
     return rc == PEAT_END ? last_below(c, i) : mirror(c, rc);
 }
 
-peat_rc pt_chain_next(pt_iter *it)
+peat_rc pt_concat_iter_next(pt_iter *it)
 {
-    pt_chain *c = of(it);
+    pt_concat_iter *c = of(it);
     peat_rc rc = pt_iter_next(c->open);
     return PT_UNLIKELY(rc == PEAT_END) ? first_from(c, c->at + 1) : mirror(c, rc);
 }
 
-peat_rc pt_chain_prev(pt_iter *it)
+peat_rc pt_concat_iter_prev(pt_iter *it)
 {
-    pt_chain *c = of(it);
+    pt_concat_iter *c = of(it);
     peat_rc rc = pt_iter_prev(c->open);
     return PT_UNLIKELY(rc == PEAT_END) ? last_below(c, c->at) : mirror(c, rc);
 }
