@@ -233,7 +233,7 @@ static peat_rc begin_log(pt_store *s, const pt_log_replay *replayed)
                         .serial_next = serial,
                         .seq_synced = s->seq_next - 1,
                         .prev_serial = last != NULL ? last->serial : 0,
-                        .prev_epoch = last != NULL ? last->epoch : 0,
+                        .prev_salt = last != NULL ? last->salt : 0,
                         .prev_end = last != NULL ? last->end : 0,
                         .segment_bytes_min = s->settings.segment_bytes_min,
                         .segment_bytes_max = s->settings.segment_bytes_max,

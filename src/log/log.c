@@ -58,8 +58,8 @@ static peat_rc append_ring(pt_log *log, pt_log_record_header r, pt_slice head, p
     }
     const pt_log_seg *seg = log->cur;
     uint64_t offset = at - seg->base;
-    r.payload_check = pt_log_payload_check(payload_hash, r.first_seq, seg->epoch, offset);
-    pt_log_record_encode(&r, seg->epoch, offset, header);
+    r.payload_check = pt_log_payload_check(payload_hash, r.first_seq, seg->salt, offset);
+    pt_log_record_encode(&r, seg->salt, offset, header);
     ring_put(log, at, header, sizeof header);
     ring_put(log, at + sizeof header, head.data, head.size);
     ring_put(log, at + sizeof header + head.size, tail_part.data, tail_part.size);
@@ -207,7 +207,7 @@ static void log_init(pt_log *log, const pt_log_options *o, pt_log_seg *origin)
     log->slot_next = 1;
     log->seq_last = o->seq_synced;
     log->prev_serial = o->prev_serial;
-    log->prev_epoch = o->prev_epoch;
+    log->prev_salt = o->prev_salt;
     log->prev_end = o->prev_end;
     log->first = log->last = log->write_seg = log->sync_seg = origin;
     atomic_init(&log->serial_next, o->serial_next);

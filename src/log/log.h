@@ -21,8 +21,8 @@ typedef struct pt_log pt_log;
 typedef struct pt_log_segment {
     uint64_t slot;
     uint64_t serial;
-    uint64_t epoch; /* what its checksums are bound to; 0: not known */
-    uint64_t end;   /* bytes of valid records, header included */
+    uint64_t salt; /* what its checksums are bound to; 0: not known */
+    uint64_t end;  /* bytes of valid records, header included */
     uint64_t file_bytes;
     /* of a live one that was replayed read-only: where a copy of its header, which was on disk
      * once, is not what the other says; PT_LOG_NOWHERE */
@@ -82,10 +82,10 @@ typedef struct pt_log_options {
     uint64_t open_count;  /* durable in the superblock before this call */
     uint64_t serial_next; /* first serial to use */
     uint64_t seq_synced;  /* all up to here is durable already (the first promise) */
-    uint64_t prev_serial, prev_epoch, prev_end; /* last recovered segment, for the chain; 0: none */
-    uint64_t segment_bytes_min;                 /* 256 KiB; tests: less */
-    uint64_t segment_bytes_max;                 /* min(64 MiB, memtable size) */
-    const pt_log_segment *spares;               /* dead segments to recycle */
+    uint64_t prev_serial, prev_salt, prev_end; /* last recovered segment, for the chain; 0: none */
+    uint64_t segment_bytes_min;                /* 256 KiB; tests: less */
+    uint64_t segment_bytes_max;                /* min(64 MiB, memtable size) */
+    const pt_log_segment *spares;              /* dead segments to recycle */
     size_t spare_count;
 } pt_log_options;
 

@@ -26,8 +26,8 @@ _Static_assert(PT_LOG_FILE_BYTES_MAX < PT_LOG_FRAGMENT_MAX, "a segment holds one
 typedef struct pt_log_header {
     uint64_t store_id, open_count, serial, random;
     uint64_t slot, file_bytes;
-    uint64_t prev_serial, prev_epoch, prev_end; /* 0: no segment before this one */
-    uint64_t promise;                           /* sequence known synced when it was begun */
+    uint64_t prev_serial, prev_salt, prev_end; /* 0: no segment before this one */
+    uint64_t promise;                          /* sequence known synced when it was begun */
 } pt_log_header;
 
 typedef enum pt_log_kind {
@@ -48,7 +48,7 @@ typedef struct pt_log_record_header {
 } pt_log_record_header;
 
 /* What every checksum of the segment is bound to; never the same twice. */
-static inline uint64_t pt_log_epoch(const pt_log_header *h)
+static inline uint64_t pt_log_salt(const pt_log_header *h)
 {
     return pt_mix(h->store_id ^ pt_mix(h->open_count ^ pt_mix(h->serial ^ pt_mix(h->random))));
 }
@@ -72,12 +72,12 @@ static inline uint64_t pt_log_record_bytes(uint64_t payload_bytes)
 }
 
 static inline uint64_t pt_log_payload_check(uint64_t payload_hash, uint64_t first_seq,
-                                            uint64_t epoch, uint64_t offset)
+                                            uint64_t salt, uint64_t offset)
 {
-    return pt_hash_bind(payload_hash ^ first_seq, epoch, offset);
+    return pt_hash_bind(payload_hash ^ first_seq, salt, offset);
 }
 
-static inline void pt_log_record_encode(const pt_log_record_header *r, uint64_t epoch,
+static inline void pt_log_record_encode(const pt_log_record_header *r, uint64_t salt,
                                         uint64_t offset, uint8_t ret_bytes[PT_LOG_RECORD_HEADER])
 {
     uint8_t *p = ret_bytes;
@@ -86,18 +86,18 @@ static inline void pt_log_record_encode(const pt_log_record_header *r, uint64_t 
     pt_put_u32(p + 16, r->count);
     pt_put_u32(p + 20, r->promise_gap);
     pt_put_u64(p + 24, r->payload_check);
-    pt_put_u32(p, (uint32_t)pt_checksum(p + 4, PT_LOG_RECORD_HEADER - 4, epoch, offset));
+    pt_put_u32(p, (uint32_t)pt_checksum(p + 4, PT_LOG_RECORD_HEADER - 4, salt, offset));
 }
 
-/* False when there is no record header of this epoch at this offset. */
-static inline bool pt_log_record_decode(const uint8_t bytes[PT_LOG_RECORD_HEADER], uint64_t epoch,
+/* False when there is no record header of this salt at this offset. */
+static inline bool pt_log_record_decode(const uint8_t bytes[PT_LOG_RECORD_HEADER], uint64_t salt,
                                         uint64_t offset, pt_log_record_header *ret_record)
 {
     const uint8_t *p = bytes;
     uint32_t word = pt_get_u32(p + 4);
     if (word >> 28 < PT_LOG_FULL || word >> 28 > PT_LOG_SEAL)
         return false;
-    if (pt_get_u32(p) != (uint32_t)pt_checksum(p + 4, PT_LOG_RECORD_HEADER - 4, epoch, offset))
+    if (pt_get_u32(p) != (uint32_t)pt_checksum(p + 4, PT_LOG_RECORD_HEADER - 4, salt, offset))
         return false;
     *ret_record = (pt_log_record_header){
         .kind = word >> 28,

@@ -56,7 +56,7 @@ typedef struct pt_log_role {
 typedef struct pt_log_seg pt_log_seg;
 struct pt_log_seg {
     /* fixed once begun */
-    uint64_t slot, serial, epoch, file_bytes, base;
+    uint64_t slot, serial, salt, file_bytes, base;
     uint64_t random;
     /* Open from the making to the last sync, after which the sync role closes it: nobody writes to
      * a finished segment. NULL then, and for the origin. */
@@ -93,7 +93,7 @@ struct pt_log {
     uint64_t seq_last;     /* of the last append */
     uint64_t mark_end;     /* tail after the last idle record or seal */
     uint64_t written_seen; /* a lower bound of `written` */
-    uint64_t prev_serial, prev_epoch, prev_end; /* for the next segment's header */
+    uint64_t prev_serial, prev_salt, prev_end; /* for the next segment's header */
     _Atomic uint64_t serial_next;
 
     /* appender -> write role: tail is stored after the ring's bytes; tail_seq after tail, and

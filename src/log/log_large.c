@@ -77,8 +77,8 @@ static peat_rc write_fragment(pt_log *log, large_record *io_large, bool first, u
     r.length = (uint32_t)length;
     if (last)
         r.payload_check =
-            pt_log_payload_check(io_large->payload_hash, r.first_seq, log->cur->epoch, offset);
-    pt_log_record_encode(&r, log->cur->epoch, offset, bytes);
+            pt_log_payload_check(io_large->payload_hash, r.first_seq, log->cur->salt, offset);
+    pt_log_record_encode(&r, log->cur->salt, offset, bytes);
 
     size_t n = (size_t)pt_min_u64(pt_min_u64(io_large->head.size, length), 480);
     if (n != 0) { /* a head that is not there has no address to move either */

@@ -22,7 +22,7 @@
 
 typedef struct candidate {
     pt_log_header h;
-    uint64_t slot, epoch, size;
+    uint64_t slot, salt, size;
     bool valid;             /* has a header of this store */
     uint64_t header_damage; /* offset of a copy of it that is another or none; PT_LOG_NOWHERE */
 } candidate;
@@ -99,7 +99,7 @@ static peat_rc read_header(replay_run *r, pt_file *file, candidate *c)
         e = pt_log_header_read(r->env, file, c->size, &c->valid, &c->h, &c->header_damage);
     if (e != 0)
         return pt_fail_os(r->sink, e, "log w-%06" PRIu64 " cannot be read", c->slot);
-    c->epoch = c->valid ? pt_log_epoch(&c->h) : 0;
+    c->salt = c->valid ? pt_log_salt(&c->h) : 0;
     return PEAT_OK;
 }
 
@@ -215,7 +215,7 @@ static bool continues_chain(const replay_run *r, const candidate *c)
         return c->h.prev_serial == 0 || c->h.prev_serial < r->io->serial_min;
     const pt_log_segment *last = &r->chain[r->chain_count - 1];
     return c->h.serial > last->serial && c->h.prev_serial == last->serial &&
-           c->h.prev_end == last->end && (c->h.prev_epoch == 0 || c->h.prev_epoch == last->epoch);
+           c->h.prev_end == last->end && (c->h.prev_salt == 0 || c->h.prev_salt == last->salt);
 }
 
 static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
@@ -228,7 +228,7 @@ static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
     if (!pt_grow(r->env, &r->chain, &r->chain_capacity, r->chain_count + 1, sizeof *r->chain))
         return pt_fail(r->sink, PEAT_NOMEM, "no memory to recover the log");
 
-    pt_log_scan_segment(s, file, c->slot, c->h.serial, c->epoch, limit);
+    pt_log_scan_segment(s, file, c->slot, c->h.serial, c->salt, limit);
     if (r->chain_count == 0)
         s->orphans = c->h.prev_serial != 0;
     peat_rc rc = pt_log_scan_run(s);
@@ -239,7 +239,7 @@ static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
                        recorded->end);
     r->chain[r->chain_count++] = (pt_log_segment){.slot = c->slot,
                                                   .serial = c->h.serial,
-                                                  .epoch = c->epoch,
+                                                  .salt = c->salt,
                                                   .end = s->at,
                                                   .file_bytes = c->h.file_bytes,
                                                   .header_damage = c->header_damage,
@@ -251,7 +251,7 @@ static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
 static peat_rc doubt_segment(replay_run *r, const candidate *c, pt_file *file)
 {
     uint64_t limit = c->h.file_bytes - PT_LOG_SEGMENT_HEADER;
-    pt_log_scan_segment(&r->scan, file, c->slot, c->h.serial, c->epoch, limit);
+    pt_log_scan_segment(&r->scan, file, c->slot, c->h.serial, c->salt, limit);
     if (r->missing_serial == 0)
         r->missing_serial = c->h.prev_serial;
     return pt_log_scan_promises(&r->scan, PT_LOG_SEGMENT_HEADER, limit);
@@ -282,7 +282,7 @@ static peat_rc look_behind(replay_run *r, bool recorded)
     if (rc != PEAT_OK)
         return rc;
     uint64_t limit = last->file_bytes - PT_LOG_SEGMENT_HEADER;
-    pt_log_scan_segment(&r->scan, file, last->slot, last->serial, last->epoch, limit);
+    pt_log_scan_segment(&r->scan, file, last->slot, last->serial, last->salt, limit);
     rc = pt_log_scan_promises(&r->scan, last->end, limit);
     r->env->file_close(r->env->ctx, file);
     return rc;
@@ -353,7 +353,7 @@ static peat_rc hand_over(replay_run *r)
         if (!pt_grow(r->env, &io->dead, &dead_capacity, io->dead_count + 1, sizeof *io->dead))
             return pt_fail(r->sink, PEAT_NOMEM, "no memory to recover the log");
         io->dead[io->dead_count++] = (pt_log_segment){
-            .slot = c->slot, .serial = c->h.serial, .epoch = c->epoch, .file_bytes = c->size};
+            .slot = c->slot, .serial = c->h.serial, .salt = c->salt, .file_bytes = c->size};
     }
     io->seq_last = r->scan.seq_last;
     io->promise = r->scan.promise;
@@ -399,7 +399,7 @@ static peat_rc walk_again(replay_run *r, const pt_log_segment *live)
     peat_rc rc = open_slot(r, live->slot, false, &file);
     if (rc != PEAT_OK)
         return rc;
-    pt_log_scan_segment(&r->scan, file, live->slot, live->serial, live->epoch, live->end);
+    pt_log_scan_segment(&r->scan, file, live->slot, live->serial, live->salt, live->end);
     rc = pt_log_scan_run(&r->scan);
     if (rc == PEAT_OK && r->scan.at != live->end)
         rc = damaged(r, live->slot, r->scan.at, "a record that was read a moment ago is not there");

@@ -19,12 +19,12 @@ void pt_log_scan_done(pt_log_scan *s)
 }
 
 void pt_log_scan_segment(pt_log_scan *s, pt_file *file, uint64_t slot, uint64_t serial,
-                         uint64_t epoch, uint64_t limit)
+                         uint64_t salt, uint64_t limit)
 {
     pt_file_reader_set(&s->window, file, limit);
     s->slot = slot;
     s->serial = serial;
-    s->epoch = epoch;
+    s->salt = salt;
     s->limit = limit;
     s->at = PT_LOG_SEGMENT_HEADER;
     s->first_end = 0;
@@ -108,7 +108,7 @@ static peat_rc take_record(pt_log_scan *s, const pt_log_record_header *r, bool *
         payload = pt_bytes_slice(&s->parts);
     if (r->kind != PT_LOG_FIRST && r->kind != PT_LOG_NEXT) {
         uint64_t hash = pt_hash(payload.data, payload.size);
-        if (r->payload_check != pt_log_payload_check(hash, r->first_seq, s->epoch, s->at))
+        if (r->payload_check != pt_log_payload_check(hash, r->first_seq, s->salt, s->at))
             return PEAT_OK;
         if (r->kind == PT_LOG_FULL || r->kind == PT_LOG_LAST)
             TRY(show(s, s->pending ? s->pending_serial : s->serial, r, payload));
@@ -129,7 +129,7 @@ static peat_rc scan_record(pt_log_scan *s, bool *ret_valid)
     if (s->limit - s->at < PT_LOG_RECORD_HEADER)
         return PEAT_OK;
     TRY(scan_bytes(s, s->at, PT_LOG_RECORD_HEADER, &p));
-    if (!pt_log_record_decode(p, s->epoch, s->at, &r))
+    if (!pt_log_record_decode(p, s->salt, s->at, &r))
         return PEAT_OK;
     s->torn = true; /* unless the rest verifies too */
     take_promise(s, &r);
@@ -172,7 +172,7 @@ peat_rc pt_log_scan_promises(pt_log_scan *s, uint64_t offset, uint64_t limit)
             pt_log_record_header r;
             /* the length is compared first: most garbage is refused without a checksum */
             if ((pt_get_u32(p + 4) & PT_LOG_FRAGMENT_MAX) <= limit - at &&
-                pt_log_record_decode(p, s->epoch, at, &r)) {
+                pt_log_record_decode(p, s->salt, at, &r)) {
                 take_promise(s, &r);
                 s->torn = true;
             }

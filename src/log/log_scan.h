@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * log_scan.h - the records of one segment after another, for recovery. A scan stops for good at the
- * first place where no record of the segment's epoch verifies; what lies behind is only looked at
+ * first place where no record of the segment's salt verifies; what lies behind is only looked at
  * for promises, never shown. Private to log_replay.c.
  */
 #ifndef PT_LOG_LOG_SCAN_H
@@ -19,7 +19,7 @@ typedef struct pt_log_scan {
     pt_file_reader window;
 
     /* the segment */
-    uint64_t slot, serial, epoch;
+    uint64_t slot, serial, salt;
     uint64_t limit;     /* records end at or before */
     uint64_t at;        /* where the next record should be, or where the scan stopped */
     uint64_t first_end; /* last sequence of the first whole record that ends here; 0: none */
@@ -45,10 +45,10 @@ void pt_log_scan_init(pt_log_scan *s, const pt_env *env, pt_sink *sink, pt_log_v
 void pt_log_scan_done(pt_log_scan *s);
 /* The next segment, whose records lie in [header, limit). */
 void pt_log_scan_segment(pt_log_scan *s, pt_file *file, uint64_t slot, uint64_t serial,
-                         uint64_t epoch, uint64_t limit);
+                         uint64_t salt, uint64_t limit);
 /* Shows every whole record from the start of the segment to the stop. */
 peat_rc pt_log_scan_run(pt_log_scan *s) PT_MUST_USE;
-/* Looks for headers of this epoch in [offset, limit) and takes notice of their promises. */
+/* Looks for headers of this salt in [offset, limit) and takes notice of their promises. */
 peat_rc pt_log_scan_promises(pt_log_scan *s, uint64_t offset, uint64_t limit) PT_MUST_USE;
 
 #endif

@@ -281,13 +281,13 @@ static int write_headers(pt_log *log, pt_log_seg *seg)
         .slot = seg->slot,
         .file_bytes = seg->file_bytes,
         .prev_serial = log->prev_serial,
-        .prev_epoch = log->prev_epoch,
+        .prev_salt = log->prev_salt,
         .prev_end = log->prev_end,
         .promise = atomic_load_explicit(&log->synced_seq, memory_order_acquire),
     };
     const uint64_t offsets[] = {0, seg->file_bytes - PT_LOG_SEGMENT_HEADER};
     int e = 0;
-    seg->epoch = pt_log_epoch(&h);
+    seg->salt = pt_log_salt(&h);
     for (size_t i = 0; e == 0 && i < PT_COUNT_OF(offsets); i++)
         e = pt_log_header_write(log->env, seg->file, &h, offsets[i]);
     pt_log_count(&log->made_bytes, PT_LOG_SEGMENT_HEADER * PT_COUNT_OF(offsets));
@@ -300,7 +300,7 @@ peat_rc pt_log_seg_begin(pt_log *log, pt_log_seg *seg, uint64_t tail)
     uint64_t serial = atomic_load_explicit(&log->serial_next, memory_order_relaxed);
     if (log->cur != NULL) {
         log->prev_serial = before->serial;
-        log->prev_epoch = before->epoch;
+        log->prev_salt = before->salt;
         log->prev_end = tail - before->base;
     }
     seg->serial = serial;
@@ -330,7 +330,7 @@ void pt_log_close_segment(pt_log *log)
         return;
     uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
     log->prev_serial = log->cur->serial;
-    log->prev_epoch = log->cur->epoch;
+    log->prev_salt = log->cur->salt;
     log->prev_end = tail - log->cur->base;
     atomic_store_explicit(&log->cur->end, tail, memory_order_release);
     log->cur = NULL;

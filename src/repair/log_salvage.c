@@ -3,7 +3,7 @@
  * log_salvage.c - every record that can be read of a damaged log; see log_salvage.h.
  *
  * Recovery stops at damage, because it may not guess. Salvage goes on behind it: a record whose
- * header and payload verify for the epoch of a live segment was written there. Segments are live
+ * header and payload verify for the salt of a live segment was written there. Segments are live
  * when the manifest has recorded them, when the last open has begun them, or when they continue one
  * that is live; what lies behind a recorded end, or behind the end that the next segment names, is
  * not shown: it was cut off by an earlier recovery.
@@ -19,7 +19,7 @@
 
 typedef struct found {
     pt_log_header h;
-    uint64_t slot, epoch;
+    uint64_t slot, salt;
     uint64_t limit; /* records that are there end at or before */
     uint64_t end;   /* where they ended, as others say; 0: nobody does */
     bool live;
@@ -92,7 +92,7 @@ static bool examine(salvage *s, found *f)
     s->env->file_close(s->env->ctx, file);
     if (second && (!first || other.serial > f->h.serial))
         f->h = other;
-    f->epoch = pt_log_epoch(&f->h);
+    f->salt = pt_log_salt(&f->h);
     f->limit = f->h.file_bytes - PT_LOG_SEGMENT_HEADER;
     if (e == 0 && size < f->limit)
         f->limit = size;
@@ -178,7 +178,7 @@ static peat_rc begins_record(pt_log_scan *s, uint64_t at, pt_log_record_header *
     const uint8_t *p = NULL;
     *ret_begins = false;
     peat_rc rc = bytes_at(s, at, PT_LOG_RECORD_HEADER, &p);
-    if (rc != PEAT_OK || !pt_log_record_decode(p, s->epoch, at, r) ||
+    if (rc != PEAT_OK || !pt_log_record_decode(p, s->salt, at, r) ||
         r->length > s->limit - at - PT_LOG_RECORD_HEADER || r->kind == PT_LOG_NEXT ||
         r->kind == PT_LOG_LAST)
         return rc;
@@ -190,7 +190,7 @@ static peat_rc begins_record(pt_log_scan *s, uint64_t at, pt_log_record_header *
     if (rc != PEAT_OK)
         return rc;
     uint64_t hash = pt_hash(p + PT_LOG_RECORD_HEADER, r->length);
-    *ret_begins = r->payload_check == pt_log_payload_check(hash, r->first_seq, s->epoch, at);
+    *ret_begins = r->payload_check == pt_log_payload_check(hash, r->first_seq, s->salt, at);
     return PEAT_OK;
 }
 
@@ -271,7 +271,7 @@ static peat_rc read_file(salvage *s, const found *f, const found *before)
         damage(s, f->slot, 0, "the segment cannot be opened");
         return PEAT_OK;
     }
-    pt_log_scan_segment(&s->scan, file, f->slot, f->h.serial, f->epoch, f->limit);
+    pt_log_scan_segment(&s->scan, file, f->slot, f->h.serial, f->salt, f->limit);
     s->scan.promise = pt_max_u64(s->scan.promise, f->h.promise);
     /* it may begin with the rest of a record whose first piece is lost */
     if (before == NULL || (s->gap && !s->scan.pending))

@@ -67,7 +67,7 @@ void fuzz_repair_stream(uint8_t *stream, size_t size);
 
 /* Segments in the order of their serials: each is made to follow the one before. */
 typedef struct fuzz_log_chain {
-    uint64_t serial, epoch, end;
+    uint64_t serial, salt, end;
     uint8_t *parts; /* of a record under way */
     size_t part_size;
 } fuzz_log_chain;

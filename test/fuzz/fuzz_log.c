@@ -73,7 +73,7 @@ static void write_more(place *p, const pt_log_replay *r, uint64_t first_seq)
     if (r->live_count != 0) {
         const pt_log_segment *last = &r->live[r->live_count - 1];
         o.prev_serial = last->serial;
-        o.prev_epoch = last->epoch;
+        o.prev_salt = last->salt;
         o.prev_end = last->end;
     }
     FUZZ_REQUIRE(pt_log_new(p->env, p->dir, &p->sink, &o, &log) == PEAT_OK &&

@@ -112,7 +112,7 @@ static void keep_part(fuzz_log_chain *c, const uint8_t *data, size_t size, bool 
 }
 
 /* What lies between the record header and its checksums. */
-static void repair_record(fuzz_log_chain *c, uint8_t *p, uint64_t epoch, uint64_t at)
+static void repair_record(fuzz_log_chain *c, uint8_t *p, uint64_t salt, uint64_t at)
 {
     uint32_t word = pt_get_u32(p + 4), kind = word >> 28, length = word & PT_LOG_FRAGMENT_MAX;
     const uint8_t *payload = p + PT_LOG_RECORD_HEADER;
@@ -122,8 +122,8 @@ static void repair_record(fuzz_log_chain *c, uint8_t *p, uint64_t epoch, uint64_
         hash = pt_hash(c->parts, c->part_size);
     }
     if (kind != PT_LOG_FIRST && kind != PT_LOG_NEXT)
-        pt_put_u64(p + 24, pt_log_payload_check(hash, pt_get_u64(p + 8), epoch, at));
-    pt_put_u32(p, (uint32_t)pt_checksum(p + 4, PT_LOG_RECORD_HEADER - 4, epoch, at));
+        pt_put_u64(p + 24, pt_log_payload_check(hash, pt_get_u64(p + 8), salt, at));
+    pt_put_u32(p, (uint32_t)pt_checksum(p + 4, PT_LOG_RECORD_HEADER - 4, salt, at));
 }
 
 void fuzz_repair_segment(fuzz_log_chain *io_chain, uint8_t *file, size_t size, bool follow)
@@ -136,7 +136,7 @@ void fuzz_repair_segment(fuzz_log_chain *io_chain, uint8_t *file, size_t size, b
     pt_put_u64(file + 64, size);
     if (follow && c->serial != 0) {
         pt_put_u64(file + 72, c->serial);
-        pt_put_u64(file + 80, c->epoch);
+        pt_put_u64(file + 80, c->salt);
         pt_put_u64(file + 88, c->end);
     }
     seal_segment_header(file, 0);
@@ -145,7 +145,7 @@ void fuzz_repair_segment(fuzz_log_chain *io_chain, uint8_t *file, size_t size, b
     seal_segment_header(file + limit, limit);
 
     pt_log_header h = read_segment_header(file);
-    uint64_t epoch = pt_log_epoch(&h);
+    uint64_t salt = pt_log_salt(&h);
     size_t at = PT_LOG_SEGMENT_HEADER;
     while (limit - at >= PT_LOG_RECORD_HEADER) {
         uint32_t word = pt_get_u32(file + at + 4);
@@ -153,11 +153,11 @@ void fuzz_repair_segment(fuzz_log_chain *io_chain, uint8_t *file, size_t size, b
         if (word >> 28 < PT_LOG_FULL || word >> 28 > PT_LOG_SEAL ||
             length > limit - at - PT_LOG_RECORD_HEADER)
             break;
-        repair_record(c, file + at, epoch, at);
+        repair_record(c, file + at, salt, at);
         at = (size_t)pt_min_u64(at + pt_log_record_bytes(length), limit);
     }
     c->serial = h.serial;
-    c->epoch = epoch;
+    c->salt = salt;
     c->end = at;
 }
 

@@ -62,7 +62,7 @@ static uint64_t recover(life *l, uint64_t promised, uint64_t at_most)
     if (replay.live_count != 0) {
         const pt_log_segment *end = &replay.live[replay.live_count - 1];
         options.prev_serial = end->serial;
-        options.prev_epoch = end->epoch;
+        options.prev_salt = end->salt;
         options.prev_end = end->end;
     }
     kit_new_log(&l->k, options);

@@ -320,7 +320,7 @@ static void hostile_records_are_refused_without_memory(void **state)
     for (size_t n = 0; n < PT_COUNT_OF(hostile); n++) {
         image bad = {.data = malloc(i.size), .size = i.size};
         memcpy(bad.data, i.data, i.size);
-        pt_log_record_encode(&hostile[n], pt_log_epoch(&h), end[6], bad.data + end[6]);
+        pt_log_record_encode(&hostile[n], pt_log_salt(&h), end[6], bad.data + end[6]);
         kit k;
         kit_with(&k, "w-000001", bad.data, bad.size);
         pt_log_replay replay = kit_replay_of(0);
@@ -336,8 +336,8 @@ static void hostile_records_are_refused_without_memory(void **state)
     /* a sequence that comes twice */
     pt_log_record_header again = {
         .kind = PT_LOG_FULL, .length = 0, .count = 1, .first_seq = 6, .promise_gap = 1};
-    again.payload_check = pt_log_payload_check(pt_hash(NULL, 0), 6, pt_log_epoch(&h), end[6]);
-    pt_log_record_encode(&again, pt_log_epoch(&h), end[6], i.data + end[6]);
+    again.payload_check = pt_log_payload_check(pt_hash(NULL, 0), 6, pt_log_salt(&h), end[6]);
+    pt_log_record_encode(&again, pt_log_salt(&h), end[6], i.data + end[6]);
     kit k;
     kit_with(&k, "w-000001", i.data, i.size);
     expect_corrupt(&k, kit_replay_of(0), "w-000001");
