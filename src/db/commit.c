@@ -205,8 +205,8 @@ static peat_rc log_sync(pt_store *s, uint64_t position, bool waited_for)
     uint64_t begin = told ? s->env->now_ns(s->env->ctx) : 0;
     uint64_t before = told ? pt_log_synced_position(s->log) : 0;
     peat_rc rc = pt_log_sync(s->log, position), heard = PEAT_OK;
-    if (rc == PEAT_OK && atomic_load(&s->promised_serial) != pt_log_serial(s->log))
-        heard = pt_install_promise(s, false);
+    if (rc == PEAT_OK && atomic_load(&s->durable_serial) != pt_log_serial(s->log))
+        heard = pt_install_durable(s, false);
     if (told)
         pt_event_send(s, PEAT_EVENT_SYNC, rc, s->env->now_ns(s->env->ctx) - begin, 0,
                       pt_log_synced_position(s->log) - before, NULL);

@@ -30,7 +30,7 @@ static peat_rc install(pt_store *s, pt_bytes *io_edit, pt_state *state, const pt
         return PEAT_NOMEM;
     state->file_next = atomic_load(&s->file_next);
     if (s->log != NULL)
-        state->seq_promised = pt_log_promised(s->log);
+        state->seq_durable = pt_log_durable(s->log);
     peat_rc rc = pt_version_set_commit(&s->version_set, io_edit, state);
     if (rc != PEAT_OK) {
         pt_view_discard(next);
@@ -247,18 +247,18 @@ static peat_rc commit_state(pt_store *s, pt_state *state)
     return rc;
 }
 
-peat_rc pt_install_promise(pt_store *s, bool always)
+peat_rc pt_install_durable(pt_store *s, bool always)
 {
     peat_rc rc = PEAT_OK;
     pt_mutex_lock(&s->install_mu);
     pt_state state = s->version_set.state;
-    uint64_t serial = pt_log_serial(s->log), seq = pt_log_promised(s->log);
-    bool news = seq > state.seq_flushed && seq > state.seq_promised;
-    if (news && (always || serial != atomic_load(&s->promised_serial))) {
-        state.seq_promised = seq;
+    uint64_t serial = pt_log_serial(s->log), seq = pt_log_durable(s->log);
+    bool news = seq > state.seq_flushed && seq > state.seq_durable;
+    if (news && (always || serial != atomic_load(&s->durable_serial))) {
+        state.seq_durable = seq;
         rc = commit_state(s, &state);
         if (rc == PEAT_OK)
-            atomic_store(&s->promised_serial, serial);
+            atomic_store(&s->durable_serial, serial);
     }
     pt_mutex_unlock(&s->install_mu);
     return rc;

@@ -356,7 +356,7 @@ static peat_rc make_durable(pt_store *s)
     rc = pt_log_seal(s->log);
     pt_mutex_unlock(&s->commit_mu);
     if (rc == PEAT_OK) /* only costs a proof when it fails: all is in the log */
-        (void)!pt_install_promise(s, true);
+        (void)!pt_install_durable(s, true);
     return rc;
 }
 

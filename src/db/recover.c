@@ -201,7 +201,7 @@ peat_rc pt_replay(pt_store *s, pt_sink *sink, bool read_only, pt_log_visit_fn vi
     *ret_replay = (pt_log_replay){.store_id = s->store_id,
                                   .serial_min = s->version_set.state.log_serial_min,
                                   .seq_min = s->version_set.state.seq_flushed,
-                                  .seq_promised = s->version_set.state.seq_promised,
+                                  .seq_durable = s->version_set.state.seq_durable,
                                   .ends = s->version_set.log_ends,
                                   .end_count = s->version_set.log_end_count,
                                   .read_only = read_only};

@@ -144,8 +144,8 @@ struct pt_store {
     _Atomic uint64_t view_number; /* how many there were; grows after the pointer has changed */
 
     pt_mutex install_mu;
-    pt_version_set version_set;       /* guarded by install_mu */
-    _Atomic uint64_t promised_serial; /* of the segment the manifest has last heard of */
+    pt_version_set version_set;      /* guarded by install_mu */
+    _Atomic uint64_t durable_serial; /* of the segment the manifest has last heard of */
     _Atomic uint64_t file_next;
 
     pt_mutex snapshot_mu;
@@ -284,7 +284,7 @@ peat_rc pt_install_shape(pt_store *s, const pt_pick_options *options, const uint
 
 /* Writes down in the manifest how far the log is synced, so that the loss of its newest segment is
  * seen; once for each segment, or `always`. */
-peat_rc pt_install_promise(pt_store *s, bool always) PT_MUST_USE;
+peat_rc pt_install_durable(pt_store *s, bool always) PT_MUST_USE;
 /* The store that was being made is complete. */
 peat_rc pt_install_finished(pt_store *s) PT_MUST_USE;
 

@@ -41,7 +41,7 @@ static uint64_t sync_due(pt_store *s)
 }
 
 /* The log has gone quiet: its last record gets its promise, in the log and in the manifest. */
-static void promise_when_quiet(pt_store *s)
+static void mark_durable_when_quiet(pt_store *s)
 {
     if (s->log == NULL || pt_sink_fenced(&s->sink) != PEAT_OK)
         return;
@@ -49,7 +49,7 @@ static void promise_when_quiet(pt_store *s)
     peat_rc rc = pt_log_idle(s->log);
     pt_mutex_unlock(&s->commit_mu);
     if (rc == PEAT_OK)
-        rc = pt_install_promise(s, true);
+        rc = pt_install_durable(s, true);
     tell(s, rc);
 }
 
@@ -159,7 +159,7 @@ static uint64_t unsettled_in(pt_worker *w)
 static uint64_t first_of_all(pt_store *s, pt_tempo tempo, bool synced)
 {
     if (tempo == PT_TEMPO_STILL && synced)
-        promise_when_quiet(s);
+        mark_durable_when_quiet(s);
     return pt_quiet_rotate(s);
 }
 

@@ -151,7 +151,7 @@ uint64_t pt_log_synced_position(pt_log *log)
     return atomic_load_explicit(&log->synced, memory_order_acquire);
 }
 
-uint64_t pt_log_promised(pt_log *log)
+uint64_t pt_log_durable(pt_log *log)
 {
     return atomic_load_explicit(&log->synced_seq, memory_order_acquire);
 }

@@ -46,7 +46,7 @@ typedef struct pt_log_replay {
     uint64_t store_id;
     uint64_t serial_min; /* segments below are dead */
     uint64_t seq_min; /* records that end at or below are known from tables: they may be missing */
-    uint64_t seq_promised; /* somebody else knows that the log was synced up to here; 0: nobody */
+    uint64_t seq_durable; /* somebody else knows that the log was synced up to here; 0: nobody */
     const pt_log_segment *ends; /* segments whose end the manifest has recorded (serial, end) */
     size_t end_count;
     bool read_only; /* write nothing, sync nothing */
@@ -111,7 +111,7 @@ peat_rc pt_log_sync(pt_log *log, uint64_t position) PT_MUST_USE;
 uint64_t pt_log_position(pt_log *log); /* end of the last append */
 uint64_t pt_log_synced_position(pt_log *log);
 /* Every sequence up to here is durable, here or in tables: the promise. */
-uint64_t pt_log_promised(pt_log *log);
+uint64_t pt_log_durable(pt_log *log);
 /* No record appended from now on lies in a segment with a lower serial: the current segment's, or
  * the next one's when there is none. */
 uint64_t pt_log_serial(pt_log *log);

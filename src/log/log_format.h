@@ -18,7 +18,7 @@
 #define PT_LOG_FRAGMENT_MAX    (((uint32_t)1 << 28) - 1)  /* the length has 28 bits */
 #define PT_LOG_FILE_BYTES_MIN  ((uint64_t)4096)
 #define PT_LOG_FILE_BYTES_MAX  ((uint64_t)128 << 20) /* so that a fragment's length always fits */
-#define PT_LOG_PROMISE_GAP_MAX UINT32_MAX
+#define PT_LOG_DURABLE_GAP_MAX UINT32_MAX
 
 _Static_assert(PT_LOG_SEGMENT_HEADER % PT_LOG_ALIGN == 0, "records start aligned");
 _Static_assert(PT_LOG_FILE_BYTES_MAX < PT_LOG_FRAGMENT_MAX, "a segment holds one fragment");
@@ -42,7 +42,7 @@ typedef enum pt_log_kind {
 typedef struct pt_log_record_header {
     uint32_t kind, length; /* of this fragment's payload */
     uint32_t count;
-    uint32_t promise_gap; /* first_seq - promise; 0: no promise */
+    uint32_t durable_gap; /* first_seq - promise; 0: no promise */
     uint64_t first_seq;
     uint64_t payload_check;
 } pt_log_record_header;
@@ -84,7 +84,7 @@ static inline void pt_log_record_encode(const pt_log_record_header *r, uint64_t 
     pt_put_u32(p + 4, r->length | r->kind << 28);
     pt_put_u64(p + 8, r->first_seq);
     pt_put_u32(p + 16, r->count);
-    pt_put_u32(p + 20, r->promise_gap);
+    pt_put_u32(p + 20, r->durable_gap);
     pt_put_u64(p + 24, r->payload_check);
     pt_put_u32(p, (uint32_t)pt_checksum(p + 4, PT_LOG_RECORD_HEADER - 4, salt, offset));
 }
@@ -104,15 +104,15 @@ static inline bool pt_log_record_decode(const uint8_t bytes[PT_LOG_RECORD_HEADER
         .length = word & PT_LOG_FRAGMENT_MAX,
         .first_seq = pt_get_u64(p + 8),
         .count = pt_get_u32(p + 16),
-        .promise_gap = pt_get_u32(p + 20),
+        .durable_gap = pt_get_u32(p + 20),
         .payload_check = pt_get_u64(p + 24),
     };
     return true;
 }
 
-static inline uint64_t pt_log_promise(const pt_log_record_header *r)
+static inline uint64_t pt_log_record_durable(const pt_log_record_header *r)
 {
-    return r->promise_gap != 0 && r->promise_gap <= r->first_seq ? r->first_seq - r->promise_gap
+    return r->durable_gap != 0 && r->durable_gap <= r->first_seq ? r->first_seq - r->durable_gap
                                                                  : 0;
 }
 

@@ -152,7 +152,7 @@ static inline pt_log_record_header pt_log_record_header_of(pt_log *log, pt_log_k
     return (pt_log_record_header){
         .kind = kind,
         .count = count,
-        .promise_gap = gap <= PT_LOG_PROMISE_GAP_MAX ? (uint32_t)gap : 0,
+        .durable_gap = gap <= PT_LOG_DURABLE_GAP_MAX ? (uint32_t)gap : 0,
         .first_seq = first_seq,
     };
 }

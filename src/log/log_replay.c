@@ -254,7 +254,7 @@ static peat_rc doubt_segment(replay_run *r, const candidate *c, pt_file *file)
     pt_log_scan_segment(&r->scan, file, c->slot, c->h.serial, c->salt, limit);
     if (r->missing_serial == 0)
         r->missing_serial = c->h.prev_serial;
-    return pt_log_scan_promises(&r->scan, PT_LOG_SEGMENT_HEADER, limit);
+    return pt_log_scan_durable(&r->scan, PT_LOG_SEGMENT_HEADER, limit);
 }
 
 static peat_rc walk_file(replay_run *r, const candidate *c)
@@ -283,7 +283,7 @@ static peat_rc look_behind(replay_run *r, bool recorded)
         return rc;
     uint64_t limit = last->file_bytes - PT_LOG_SEGMENT_HEADER;
     pt_log_scan_segment(&r->scan, file, last->slot, last->serial, last->salt, limit);
-    rc = pt_log_scan_promises(&r->scan, last->end, limit);
+    rc = pt_log_scan_durable(&r->scan, last->end, limit);
     r->env->file_close(r->env->ctx, file);
     return rc;
 }
@@ -309,7 +309,7 @@ static peat_rc cut_pending(replay_run *r)
 static peat_rc judge_end(replay_run *r)
 {
     uint64_t known = pt_max_u64(r->scan.seq_last, r->io->seq_min);
-    uint64_t promise = pt_max_u64(r->scan.promise, r->io->seq_promised);
+    uint64_t promise = pt_max_u64(r->scan.promise, r->io->seq_durable);
     if (promise <= known)
         return PEAT_OK;
     if (r->chain_count != 0) {
@@ -337,7 +337,7 @@ static peat_rc hand_over(replay_run *r)
     io->live_count = r->chain_count;
     r->chain = NULL;
     /* what was never synced may lack a header after a power cut */
-    uint64_t promise = pt_max_u64(r->scan.promise, io->seq_promised);
+    uint64_t promise = pt_max_u64(r->scan.promise, io->seq_durable);
     for (size_t i = 0; i < io->live_count; i++) {
         if (io->live[i].first_end == 0 || promise < io->live[i].first_end)
             io->live[i].header_damage = PT_LOG_NOWHERE;

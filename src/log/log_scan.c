@@ -38,9 +38,9 @@ static peat_rc scan_bytes(pt_log_scan *s, uint64_t offset, size_t n, const uint8
                                s->slot, offset);
 }
 
-static void take_promise(pt_log_scan *s, const pt_log_record_header *r)
+static void take_durable(pt_log_scan *s, const pt_log_record_header *r)
 {
-    s->promise = pt_max_u64(s->promise, pt_log_promise(r));
+    s->promise = pt_max_u64(s->promise, pt_log_record_durable(r));
 }
 
 /* Does this header make sense after what came before? A fragment must continue its record. */
@@ -132,7 +132,7 @@ static peat_rc scan_record(pt_log_scan *s, bool *ret_valid)
     if (!pt_log_record_decode(p, s->salt, s->at, &r))
         return PEAT_OK;
     s->torn = true; /* unless the rest verifies too */
-    take_promise(s, &r);
+    take_durable(s, &r);
     if (!header_fits(s, &r))
         return PEAT_OK;
     if (s->orphans && (r.kind == PT_LOG_NEXT || r.kind == PT_LOG_LAST))
@@ -158,7 +158,7 @@ peat_rc pt_log_scan_run(pt_log_scan *s)
     return rc;
 }
 
-peat_rc pt_log_scan_promises(pt_log_scan *s, uint64_t offset, uint64_t limit)
+peat_rc pt_log_scan_durable(pt_log_scan *s, uint64_t offset, uint64_t limit)
 {
     uint64_t at = pt_round_up(offset, PT_LOG_ALIGN);
     while (at + PT_LOG_RECORD_HEADER <= limit) {
@@ -173,7 +173,7 @@ peat_rc pt_log_scan_promises(pt_log_scan *s, uint64_t offset, uint64_t limit)
             /* the length is compared first: most garbage is refused without a checksum */
             if ((pt_get_u32(p + 4) & PT_LOG_FRAGMENT_MAX) <= limit - at &&
                 pt_log_record_decode(p, s->salt, at, &r)) {
-                take_promise(s, &r);
+                take_durable(s, &r);
                 s->torn = true;
             }
         }

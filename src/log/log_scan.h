@@ -49,6 +49,6 @@ void pt_log_scan_segment(pt_log_scan *s, pt_file *file, uint64_t slot, uint64_t 
 /* Shows every whole record from the start of the segment to the stop. */
 peat_rc pt_log_scan_run(pt_log_scan *s) PT_MUST_USE;
 /* Looks for headers of this salt in [offset, limit) and takes notice of their promises. */
-peat_rc pt_log_scan_promises(pt_log_scan *s, uint64_t offset, uint64_t limit) PT_MUST_USE;
+peat_rc pt_log_scan_durable(pt_log_scan *s, uint64_t offset, uint64_t limit) PT_MUST_USE;
 
 #endif

@@ -182,7 +182,7 @@ static peat_rc begins_record(pt_log_scan *s, uint64_t at, pt_log_record_header *
         r->length > s->limit - at - PT_LOG_RECORD_HEADER || r->kind == PT_LOG_NEXT ||
         r->kind == PT_LOG_LAST)
         return rc;
-    s->promise = pt_max_u64(s->promise, pt_log_promise(r));
+    s->promise = pt_max_u64(s->promise, pt_log_record_durable(r));
     *ret_begins = r->kind == PT_LOG_FIRST;
     if (*ret_begins)
         return PEAT_OK;
@@ -300,7 +300,7 @@ static void report_missing(salvage *s)
 
 static void judge_end(salvage *s)
 {
-    uint64_t promise = pt_max_u64(s->scan.promise, s->io->seq_promised);
+    uint64_t promise = pt_max_u64(s->scan.promise, s->io->seq_durable);
     char text[120];
     if (promise <= pt_max_u64(s->scan.seq_last, s->io->seq_min))
         return;

@@ -8,9 +8,9 @@
 
 typedef struct pt_log_salvage {
     /* in */
-    uint64_t store_id;                          /* 0: of any store */
-    uint64_t open_count;                        /* the last open for writing; 0: not known */
-    uint64_t serial_min, seq_min, seq_promised; /* as in pt_log_replay */
+    uint64_t store_id;                         /* 0: of any store */
+    uint64_t open_count;                       /* the last open for writing; 0: not known */
+    uint64_t serial_min, seq_min, seq_durable; /* as in pt_log_replay */
     const pt_log_end *ends;
     size_t end_count;
     pt_log_visit_fn visit;

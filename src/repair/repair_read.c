@@ -229,7 +229,7 @@ static peat_rc scan_log(pt_repair *r, log_reader *l, bool report)
                         .open_count = r->superblock.open_count,
                         .serial_min = r->trusted ? state->log_serial_min : 0,
                         .seq_min = r->seq_flushed,
-                        .seq_promised = r->trusted ? state->seq_promised : 0,
+                        .seq_durable = r->trusted ? state->seq_durable : 0,
                         .ends = r->version_set.log_ends,
                         .end_count = r->trusted ? r->version_set.log_end_count : 0,
                         .visit = visit_record,

@@ -69,9 +69,9 @@ peat_rc pt_edit_state(pt_bytes *io_edit, const pt_state *s)
 {
     uint64_t v[] = {PT_EDIT_STATE, s->seq_flushed,    s->log_serial_min,
                     s->file_next,  s->partition_next, s->edit_number};
-    uint64_t promise[] = {PT_EDIT_PROMISE, s->seq_promised};
+    uint64_t promise[] = {PT_EDIT_DURABLE, s->seq_durable};
     peat_rc rc = add_varints(io_edit, v, PT_COUNT_OF(v));
-    if (rc == PEAT_OK && s->seq_promised > s->seq_flushed) /* else the tables say more */
+    if (rc == PEAT_OK && s->seq_durable > s->seq_flushed) /* else the tables say more */
         rc = add_varints(io_edit, promise, PT_COUNT_OF(promise));
     if (rc == PEAT_OK && s->unfinished)
         rc = pt_bytes_append_varint(io_edit, PT_EDIT_UNFINISHED);
@@ -178,9 +178,9 @@ peat_rc pt_edit_next(pt_cursor *c, pt_edit_item *item)
     case PT_EDIT_LOG_ENDS:
         decode_ends(c, item);
         break;
-    case PT_EDIT_PROMISE:
-        item->seq_promised = pt_cursor_varint(c);
-        c->failed = c->failed || item->seq_promised > PT_STORED_NUMBER_MAX;
+    case PT_EDIT_DURABLE:
+        item->seq_durable = pt_cursor_varint(c);
+        c->failed = c->failed || item->seq_durable > PT_STORED_NUMBER_MAX;
         break;
     case PT_EDIT_UNFINISHED:
         break;

@@ -20,7 +20,7 @@ typedef enum pt_edit_tag {
     PT_EDIT_PUSH = 4,       /* one slice more on top of a partition */
     PT_EDIT_STATE = 5,      /* numbers that only grow */
     PT_EDIT_LOG_ENDS = 6,   /* where recovered log segments end; replaces the last list */
-    PT_EDIT_PROMISE = 7,    /* the log is synced up to a sequence; part of the state before it */
+    PT_EDIT_DURABLE = 7,    /* the log is synced up to a sequence; part of the state before it */
     PT_EDIT_UNFINISHED = 8, /* the store is still being made; part of the state before it */
 } pt_edit_tag;
 
@@ -30,9 +30,9 @@ typedef struct pt_state {
     uint64_t log_serial_min; /* older segments are not needed */
     uint64_t file_next;      /* table numbers are never reused */
     uint64_t partition_next;
-    uint64_t edit_number;  /* of the last edit */
-    uint64_t seq_promised; /* the log was synced up to here, when this was written */
-    bool unfinished;       /* an import that has not ended: not to be opened */
+    uint64_t edit_number; /* of the last edit */
+    uint64_t seq_durable; /* the log was synced up to here, when this was written */
+    bool unfinished;      /* an import that has not ended: not to be opened */
 } pt_state;
 
 typedef pt_log_segment pt_log_end; /* its slot, serial, end and file_bytes are kept */
@@ -51,7 +51,7 @@ typedef struct pt_edit_item {
     pt_cursor layers;      /* PARTITION: slices, then bottom; pt_layer_decode reads them */
     pt_layer_record layer; /* PUSH */
     pt_state state;        /* STATE */
-    uint64_t seq_promised; /* PROMISE */
+    uint64_t seq_durable;  /* PROMISE */
     uint64_t end_count;    /* LOG_ENDS */
     pt_cursor ends;
 } pt_edit_item;

@@ -179,8 +179,8 @@ static peat_rc builder_item(pt_version_builder *d, pt_version_set *c, pt_edit_it
         return PEAT_OK;
     case PT_EDIT_LOG_ENDS:
         return builder_log_ends(d, c, item);
-    case PT_EDIT_PROMISE:
-        d->state.seq_promised = item->seq_promised;
+    case PT_EDIT_DURABLE:
+        d->state.seq_durable = item->seq_durable;
         return PEAT_OK;
     case PT_EDIT_UNFINISHED:
         d->state.unfinished = true;

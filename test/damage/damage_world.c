@@ -197,7 +197,7 @@ static void fall_idle(peat_db *db)
     pt_mutex_lock(&s->commit_mu);
     MUST(pt_log_idle(s->log));
     pt_mutex_unlock(&s->commit_mu);
-    MUST(pt_install_promise(s, true));
+    MUST(pt_install_durable(s, true));
 }
 
 /* In the middle of the first table that the merge writes. */

@@ -87,8 +87,7 @@ static bool same_state(const pt_state *a, const pt_state *b)
     return a->seq_flushed == b->seq_flushed && a->log_serial_min == b->log_serial_min &&
            a->file_next == b->file_next && a->partition_next == b->partition_next &&
            a->edit_number == b->edit_number && a->unfinished == b->unfinished &&
-           pt_max_u64(a->seq_promised, a->seq_flushed) ==
-               pt_max_u64(b->seq_promised, b->seq_flushed);
+           pt_max_u64(a->seq_durable, a->seq_flushed) == pt_max_u64(b->seq_durable, b->seq_flushed);
 }
 
 /* What opened can be opened for writing, and says the same afterwards. */

@@ -315,7 +315,7 @@ static void hostile_records_are_refused_without_memory(void **state)
         {.kind = PT_LOG_IDLE, .length = 8, .count = 0, .first_seq = 7},
         {.kind = PT_LOG_SEAL, .length = 0, .count = 3, .first_seq = 7},
         {.kind = PT_LOG_FULL, .length = 0, .count = 0, .first_seq = 7},
-        {.kind = PT_LOG_FULL, .length = 0, .count = 1, .first_seq = 7, .promise_gap = 9},
+        {.kind = PT_LOG_FULL, .length = 0, .count = 1, .first_seq = 7, .durable_gap = 9},
     };
     for (size_t n = 0; n < PT_COUNT_OF(hostile); n++) {
         image bad = {.data = malloc(i.size), .size = i.size};
@@ -335,7 +335,7 @@ static void hostile_records_are_refused_without_memory(void **state)
     }
     /* a sequence that comes twice */
     pt_log_record_header again = {
-        .kind = PT_LOG_FULL, .length = 0, .count = 1, .first_seq = 6, .promise_gap = 1};
+        .kind = PT_LOG_FULL, .length = 0, .count = 1, .first_seq = 6, .durable_gap = 1};
     again.payload_check = pt_log_payload_check(pt_hash(NULL, 0), 6, pt_log_salt(&h), end[6]);
     pt_log_record_encode(&again, pt_log_salt(&h), end[6], i.data + end[6]);
     kit k;

@@ -167,9 +167,9 @@ class Log:
         """A promise above what was read proves that something is lost."""
         known = max(self.last_seq, self.state.seq_flushed)
         where = (log[-1].name, log[-1].end) if log else (live[0].name, 0) if live else None
-        if self.state.seq_promised > known:
+        if self.state.seq_durable > known:
             raise Damage(*(where or ("w-000001", 0)), f"the log ends at {known}; the manifest promises "
-                         f"{self.state.seq_promised}")
+                         f"{self.state.seq_durable}")
         for s in live:
             if s.header.promise > known:
                 raise Damage(*where, f"the log ends at {known}; {s.name} promises {s.header.promise}")

@@ -38,7 +38,7 @@ class State:
 
     def __init__(self):
         self.tables, self.partitions, self.ends = {}, {}, {}
-        self.seq_flushed = self.log_serial_min = self.edit_number = self.seq_promised = 0
+        self.seq_flushed = self.log_serial_min = self.edit_number = self.seq_durable = 0
         self.unfinished = False
 
     def apply(self, c):
@@ -87,7 +87,7 @@ class State:
 
     def _item_5(self, c):
         self.seq_flushed, self.log_serial_min, _, _, self.edit_number = (c.varint() for _ in range(5))
-        self.seq_promised, self.unfinished = 0, False
+        self.seq_durable, self.unfinished = 0, False
 
     def _item_6(self, c):
         self.ends = {}
@@ -96,7 +96,7 @@ class State:
             self.ends[serial] = (slot, end)
 
     def _item_7(self, c):
-        self.seq_promised = c.varint()
+        self.seq_durable = c.varint()
 
     def _item_8(self, c):
         self.unfinished = True

@@ -37,7 +37,7 @@ static void add_table(version_set_site *s, uint64_t number)
     free(zeros);
     state.file_next = number + 1;
     state.seq_flushed = number * 10;
-    state.seq_promised = number * 11;
+    state.seq_durable = number * 11;
     state.log_serial_min = 3;
     pt_bytes_init(&edit, s->env);
     assert_int_equal(pt_edit_add_table(&edit, &meta), PEAT_OK);
@@ -64,7 +64,7 @@ static void expect_all(const pt_version_set *c)
 {
     assert_int_equal(c->state.file_next, TABLES + 1);
     assert_int_equal(c->state.seq_flushed, TABLES * 10);
-    assert_int_equal(c->state.seq_promised, TABLES * 11);
+    assert_int_equal(c->state.seq_durable, TABLES * 11);
     assert_int_equal(c->state.log_serial_min, 3);
     assert_int_equal(c->state.edit_number, TABLES + 2);
     assert_int_equal(c->log_end_count, PT_COUNT_OF(ends));
