@@ -99,7 +99,8 @@ peat_rc pt_log_append(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice 
                           ret_position);
 }
 
-/* An empty record behind everything synced, so that its promise covers all; then synced itself. */
+/* An empty record behind everything synced, so that its durable sequence covers all; then synced
+ * itself. */
 static peat_rc append_mark(pt_log *log, pt_log_kind kind)
 {
     uint64_t position = 0;

@@ -58,15 +58,15 @@ typedef struct pt_log_replay {
     uint64_t file_bytes;               /* of all of them */
     uint64_t serial_max;               /* 0: no segment seen */
     uint64_t seq_last;                 /* of the last valid record; 0: none */
-    uint64_t promise;                  /* highest sequence known synced by what the log says */
+    uint64_t seq_durable_in_log;       /* highest sequence known synced by what the log says */
     bool sealed;                       /* closed cleanly */
     uint64_t torn_serial, torn_offset; /* where a torn tail was cut; serial 0: none */
 } pt_log_replay;
 
-/* Reads all live segments in order and shows every record once. Damage before the highest promise
- * found is PEAT_CORRUPT with file and offset; after it, the log ends there. Unless read_only each
- * live segment is synced, dropped from the page cache and read again first, and a copy of its
- * header that differs from the newer one is mended. */
+/* Reads all live segments in order and shows every record once. Damage before the highest durable
+ * sequence found is PEAT_CORRUPT with file and offset; after it, the log ends there. Unless
+ * read_only each live segment is synced, dropped from the page cache and read again first, and a
+ * copy of its header that differs from the newer one is mended. */
 peat_rc pt_log_replay_run(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_log_replay *io_replay,
                           pt_log_visit_fn visit, void *ctx) PT_MUST_USE;
 void pt_log_replay_done(const pt_env *env, pt_log_replay *replay);
@@ -81,7 +81,7 @@ typedef struct pt_log_options {
     uint64_t store_id;
     uint64_t open_count;  /* durable in the superblock before this call */
     uint64_t serial_next; /* first serial to use */
-    uint64_t seq_synced;  /* all up to here is durable already (the first promise) */
+    uint64_t seq_synced;  /* all up to here is durable already (the first durable sequence) */
     uint64_t prev_serial, prev_salt, prev_end; /* last recovered segment, for the chain; 0: none */
     uint64_t segment_bytes_min;                /* 256 KiB; tests: less */
     uint64_t segment_bytes_max;                /* min(64 MiB, memtable size) */
@@ -110,7 +110,7 @@ peat_rc pt_log_sync(pt_log *log, uint64_t position) PT_MUST_USE;
 
 uint64_t pt_log_position(pt_log *log); /* end of the last append */
 uint64_t pt_log_synced_position(pt_log *log);
-/* Every sequence up to here is durable, here or in tables: the promise. */
+/* Every sequence up to here is durable, here or in tables: the durable sequence. */
 uint64_t pt_log_durable(pt_log *log);
 /* No record appended from now on lies in a segment with a lower serial: the current segment's, or
  * the next one's when there is none. */
@@ -131,8 +131,8 @@ void pt_log_rest(pt_log *log);
 /* Makes the next segment ready once the current one is half full, so that an append does not have
  * to; background unit. */
 peat_rc pt_log_prepare(pt_log *log, bool *ret_did) PT_MUST_USE;
-/* The log has been quiet: one empty record carrying the promise, synced. Nothing when it is there.
- * Caller holds the commit lock for append's sake. */
+/* The log has been quiet: one empty record carrying the durable sequence, synced. Nothing when it
+ * is there. Caller holds the commit lock for append's sake. */
 peat_rc pt_log_idle(pt_log *log) PT_MUST_USE;
 /* Clean close: sync, seal, sync; spares shrink to one. Caller holds the commit lock. */
 peat_rc pt_log_seal(pt_log *log) PT_MUST_USE;

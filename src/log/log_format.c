@@ -4,7 +4,7 @@
 
 /* 0 checksum   8 magic   16 format version u32   20 zero u32   24 store id   32 open count
  * 40 serial   48 random   56 slot   64 file bytes   72 previous serial   80 previous salt
- * 88 previous end   96 promise   104 zeros to 128 */
+ * 88 previous end   96 durable sequence   104 zeros to 128 */
 static const uint8_t magic[8] = {'P', 'E', 'A', 'T', 'W', 'L', 'O', 'G'};
 #define HEADER_FILE_ID 0x474f4c5754414550ULL
 #define SKIP_CHECKSUM  8
@@ -31,7 +31,7 @@ void pt_log_header_encode(const pt_log_header *h, uint64_t offset,
     pt_put_u64(p + 72, h->prev_serial);
     pt_put_u64(p + 80, h->prev_salt);
     pt_put_u64(p + 88, h->prev_end);
-    pt_put_u64(p + 96, h->promise);
+    pt_put_u64(p + 96, h->seq_durable);
     pt_put_u64(p, header_checksum(p, offset));
 }
 
@@ -52,7 +52,7 @@ bool pt_log_header_decode(const uint8_t bytes[PT_LOG_SEGMENT_HEADER], uint64_t o
         .prev_serial = pt_get_u64(p + 72),
         .prev_salt = pt_get_u64(p + 80),
         .prev_end = pt_get_u64(p + 88),
-        .promise = pt_get_u64(p + 96),
+        .seq_durable = pt_get_u64(p + 96),
     };
     const pt_log_header *h = ret_header;
     return h->file_bytes % PT_LOG_ALIGN == 0 && h->file_bytes >= PT_LOG_FILE_BYTES_MIN &&

@@ -27,7 +27,7 @@ typedef struct pt_log_header {
     uint64_t store_id, open_count, serial, random;
     uint64_t slot, file_bytes;
     uint64_t prev_serial, prev_salt, prev_end; /* 0: no segment before this one */
-    uint64_t promise;                          /* sequence known synced when it was begun */
+    uint64_t seq_durable;                      /* sequence known synced when it was begun */
 } pt_log_header;
 
 typedef enum pt_log_kind {
@@ -42,7 +42,7 @@ typedef enum pt_log_kind {
 typedef struct pt_log_record_header {
     uint32_t kind, length; /* of this fragment's payload */
     uint32_t count;
-    uint32_t durable_gap; /* first_seq - promise; 0: no promise */
+    uint32_t durable_gap; /* first_seq - durable sequence; 0: no durable sequence */
     uint64_t first_seq;
     uint64_t payload_check;
 } pt_log_record_header;

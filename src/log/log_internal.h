@@ -109,7 +109,7 @@ struct pt_log {
     pt_log_seg *write_seg;
     pt_log_role sync_role;
     _Atomic uint64_t synced;
-    _Atomic uint64_t synced_seq; /* the promise */
+    _Atomic uint64_t synced_seq; /* the durable sequence */
     pt_log_seg *sync_seg;
 
     pt_mutex make_mu;
@@ -143,7 +143,7 @@ static inline void pt_log_count_owned(_Atomic uint64_t *counter, uint64_t n)
                           memory_order_relaxed);
 }
 
-/* A record of the sequence that comes next, with the promise of this moment. */
+/* A record of the sequence that comes next, with the durable sequence of this moment. */
 static inline pt_log_record_header pt_log_record_header_of(pt_log *log, pt_log_kind kind,
                                                            uint64_t first_seq, uint32_t count)
 {

@@ -9,7 +9,7 @@
  *    log if it names the one before it with the end at which that one stopped (or at which the
  *    manifest cut it). All others are dead: their records are not shown.
  * 3. The log ends where the walk stops. Behind that place, and in dead segments, headers are looked
- *    at for promises. A promise beyond the last record is damage, not an end.
+ *    at for durable sequences. A durable sequence beyond the last record is damage, not an end.
  */
 #include "log/log_scan.h"
 
@@ -247,7 +247,7 @@ static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
     return PEAT_OK;
 }
 
-/* What does not continue the chain is asked for its promises only. */
+/* What does not continue the chain is asked for its durable sequences only. */
 static peat_rc doubt_segment(replay_run *r, const candidate *c, pt_file *file)
 {
     uint64_t limit = c->h.file_bytes - PT_LOG_SEGMENT_HEADER;
@@ -263,7 +263,7 @@ static peat_rc walk_file(replay_run *r, const candidate *c)
     peat_rc rc = open_slot(r, c->slot, false, &file);
     if (rc != PEAT_OK)
         return rc;
-    r->scan.promise = pt_max_u64(r->scan.promise, c->h.promise);
+    r->scan.seq_durable = pt_max_u64(r->scan.seq_durable, c->h.seq_durable);
     rc = continues_chain(r, c) ? walk_segment(r, c, file) : doubt_segment(r, c, file);
     r->env->file_close(r->env->ctx, file);
     return rc;
@@ -309,23 +309,23 @@ static peat_rc cut_pending(replay_run *r)
 static peat_rc judge_end(replay_run *r)
 {
     uint64_t known = pt_max_u64(r->scan.seq_last, r->io->seq_min);
-    uint64_t promise = pt_max_u64(r->scan.promise, r->io->seq_durable);
-    if (promise <= known)
+    uint64_t seq_durable = pt_max_u64(r->scan.seq_durable, r->io->seq_durable);
+    if (seq_durable <= known)
         return PEAT_OK;
     if (r->chain_count != 0) {
         const pt_log_segment *last = &r->chain[r->chain_count - 1];
         return damaged(r, last->slot, last->end,
                        "records end here at sequence %" PRIu64 ", but were synced up to %" PRIu64,
-                       r->scan.seq_last, promise);
+                       r->scan.seq_last, seq_durable);
     }
     if (r->live_count != 0)
         return damaged(r, r->files[0].slot, 0,
                        "no header of segment %" PRIu64 " before this one is here; up to sequence "
                        "%" PRIu64 " the log was synced",
-                       r->missing_serial, promise);
+                       r->missing_serial, seq_durable);
     return damaged(r, r->file_count != 0 ? r->files[0].slot : 1, 0,
                    "no header of a segment is here, the log was synced up to sequence %" PRIu64,
-                   promise);
+                   seq_durable);
 }
 
 /* The chain is what lives, every other file is dead. */
@@ -337,9 +337,9 @@ static peat_rc hand_over(replay_run *r)
     io->live_count = r->chain_count;
     r->chain = NULL;
     /* what was never synced may lack a header after a power cut */
-    uint64_t promise = pt_max_u64(r->scan.promise, io->seq_durable);
+    uint64_t seq_durable = pt_max_u64(r->scan.seq_durable, io->seq_durable);
     for (size_t i = 0; i < io->live_count; i++) {
-        if (io->live[i].first_end == 0 || promise < io->live[i].first_end)
+        if (io->live[i].first_end == 0 || seq_durable < io->live[i].first_end)
             io->live[i].header_damage = PT_LOG_NOWHERE;
         io->headers_damaged += io->live[i].header_damage != PT_LOG_NOWHERE;
     }
@@ -356,7 +356,7 @@ static peat_rc hand_over(replay_run *r)
             .slot = c->slot, .serial = c->h.serial, .salt = c->salt, .file_bytes = c->size};
     }
     io->seq_last = r->scan.seq_last;
-    io->promise = r->scan.promise;
+    io->seq_durable_in_log = r->scan.seq_durable;
     io->sealed = r->scan.sealed;
     if (r->scan.torn && io->live_count > 0) {
         io->torn_serial = io->live[io->live_count - 1].serial;

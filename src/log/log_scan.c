@@ -40,7 +40,7 @@ static peat_rc scan_bytes(pt_log_scan *s, uint64_t offset, size_t n, const uint8
 
 static void take_durable(pt_log_scan *s, const pt_log_record_header *r)
 {
-    s->promise = pt_max_u64(s->promise, pt_log_record_durable(r));
+    s->seq_durable = pt_max_u64(s->seq_durable, pt_log_record_durable(r));
 }
 
 /* Does this header make sense after what came before? A fragment must continue its record. */

@@ -2,7 +2,7 @@
 /*
  * log_scan.h - the records of one segment after another, for recovery. A scan stops for good at the
  * first place where no record of the segment's salt verifies; what lies behind is only looked at
- * for promises, never shown. Private to log_replay.c.
+ * for durable sequences, never shown. Private to log_replay.c.
  */
 #ifndef PT_LOG_LOG_SCAN_H
 #define PT_LOG_LOG_SCAN_H
@@ -34,10 +34,10 @@ typedef struct pt_log_scan {
     uint32_t pending_count;
 
     /* what was learned */
-    uint64_t seq_last; /* of the last whole record; 0: none */
-    uint64_t promise;  /* highest seen in any header */
-    bool sealed;       /* the last record is a seal */
-    bool torn;         /* part of a record is at the stop, or something later behind it */
+    uint64_t seq_last;    /* of the last whole record; 0: none */
+    uint64_t seq_durable; /* highest seen in any header */
+    bool sealed;          /* the last record is a seal */
+    bool torn;            /* part of a record is at the stop, or something later behind it */
 } pt_log_scan;
 
 void pt_log_scan_init(pt_log_scan *s, const pt_env *env, pt_sink *sink, pt_log_visit_fn visit,
@@ -48,7 +48,7 @@ void pt_log_scan_segment(pt_log_scan *s, pt_file *file, uint64_t slot, uint64_t 
                          uint64_t salt, uint64_t limit);
 /* Shows every whole record from the start of the segment to the stop. */
 peat_rc pt_log_scan_run(pt_log_scan *s) PT_MUST_USE;
-/* Looks for headers of this salt in [offset, limit) and takes notice of their promises. */
+/* Looks for headers of this salt in [offset, limit) and takes notice of their durable sequences. */
 peat_rc pt_log_scan_durable(pt_log_scan *s, uint64_t offset, uint64_t limit) PT_MUST_USE;
 
 #endif

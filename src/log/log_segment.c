@@ -283,7 +283,7 @@ static int write_headers(pt_log *log, pt_log_seg *seg)
         .prev_serial = log->prev_serial,
         .prev_salt = log->prev_salt,
         .prev_end = log->prev_end,
-        .promise = atomic_load_explicit(&log->synced_seq, memory_order_acquire),
+        .seq_durable = atomic_load_explicit(&log->synced_seq, memory_order_acquire),
     };
     const uint64_t offsets[] = {0, seg->file_bytes - PT_LOG_SEGMENT_HEADER};
     int e = 0;

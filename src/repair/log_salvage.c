@@ -182,7 +182,7 @@ static peat_rc begins_record(pt_log_scan *s, uint64_t at, pt_log_record_header *
         r->length > s->limit - at - PT_LOG_RECORD_HEADER || r->kind == PT_LOG_NEXT ||
         r->kind == PT_LOG_LAST)
         return rc;
-    s->promise = pt_max_u64(s->promise, pt_log_record_durable(r));
+    s->seq_durable = pt_max_u64(s->seq_durable, pt_log_record_durable(r));
     *ret_begins = r->kind == PT_LOG_FIRST;
     if (*ret_begins)
         return PEAT_OK;
@@ -272,7 +272,7 @@ static peat_rc read_file(salvage *s, const found *f, const found *before)
         return PEAT_OK;
     }
     pt_log_scan_segment(&s->scan, file, f->slot, f->h.serial, f->salt, f->limit);
-    s->scan.promise = pt_max_u64(s->scan.promise, f->h.promise);
+    s->scan.seq_durable = pt_max_u64(s->scan.seq_durable, f->h.seq_durable);
     /* it may begin with the rest of a record whose first piece is lost */
     if (before == NULL || (s->gap && !s->scan.pending))
         s->scan.orphans = f->h.prev_serial != 0;
@@ -300,14 +300,14 @@ static void report_missing(salvage *s)
 
 static void judge_end(salvage *s)
 {
-    uint64_t promise = pt_max_u64(s->scan.promise, s->io->seq_durable);
+    uint64_t seq_durable = pt_max_u64(s->scan.seq_durable, s->io->seq_durable);
     char text[120];
-    if (promise <= pt_max_u64(s->scan.seq_last, s->io->seq_min))
+    if (seq_durable <= pt_max_u64(s->scan.seq_last, s->io->seq_min))
         return;
-    count_lost(s, promise + 1);
+    count_lost(s, seq_durable + 1);
     (void)snprintf(text, sizeof text,
                    "the log ends at sequence %" PRIu64 ", but was synced up to %" PRIu64,
-                   s->scan.seq_last, promise);
+                   s->scan.seq_last, seq_durable);
     damage(s, s->count != 0 ? s->files[s->count - 1].slot : 1, s->count != 0 ? s->scan.at : 0,
            text);
 }

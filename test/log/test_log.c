@@ -204,7 +204,7 @@ static void an_idle_log_gets_one_mark_and_a_closed_one_a_seal(void **state)
         pt_log_replay replay = kit_replay_of(0);
         kit_seen seen;
         assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
-        assert_int_equal(replay.promise, k.seq);
+        assert_int_equal(replay.seq_durable_in_log, k.seq);
         assert_false(replay.sealed);
         pt_log_replay_done(k.env, &replay);
     }
