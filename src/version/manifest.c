@@ -25,7 +25,7 @@ struct pt_manifest {
     pt_manifest_place place;
     uint64_t file_bytes;
     uint64_t written_bytes;
-    bool tail; /* something follows the promise */
+    bool tail; /* something follows the durable end */
 };
 
 static pt_manifest *manifest_alloc(const pt_env *env, pt_dir *dir, pt_sink *sink)
@@ -178,8 +178,8 @@ static void new_file_take(pt_manifest *m, const new_file *f)
     m->sb.manifest_number = f->number;
 }
 
-/* Writes the superblock as it shall be; promises what the manifest holds. */
-static peat_rc promise(pt_manifest *m, unsigned copies)
+/* Writes the superblock as it shall be; names as durable what the manifest holds. */
+static peat_rc write_durable_end(pt_manifest *m, unsigned copies)
 {
     m->sb.manifest_end = m->place.end;
     m->sb.manifest_chain = m->place.chain;
@@ -211,7 +211,7 @@ static peat_rc create_superblock(pt_manifest *m)
                          PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE, &m->peat);
     if (e != 0)
         return pt_fail_os(m->sink, e, "PEAT cannot be made");
-    peat_rc rc = promise(m, PT_SUPERBLOCK_SLOTS);
+    peat_rc rc = write_durable_end(m, PT_SUPERBLOCK_SLOTS);
     return rc == PEAT_OK ? sync_dir(m) : rc;
 }
 
@@ -345,7 +345,7 @@ peat_rc pt_manifest_begin(pt_manifest *m, pt_slice snapshot)
     TRY(wake(m));
     m->sb.open_count++;
     m->sb.format_version = PT_FORMAT_VERSION;
-    TRY(promise(m, PT_SUPERBLOCK_SLOTS));
+    TRY(write_durable_end(m, PT_SUPERBLOCK_SLOTS));
     remove_others(m);
 out:
     return rc;
@@ -374,7 +374,7 @@ peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload)
         rc = pt_sink_fence(m->sink, rc);
     TRY(rc);
     m->place = next;
-    TRY(promise(m, 1)); /* the other slot promises less, and is whole */
+    TRY(write_durable_end(m, 1)); /* the other slot names an earlier end, and is whole */
 out:
     pt_bytes_done(&bytes);
     return rc;
@@ -398,7 +398,7 @@ peat_rc pt_manifest_rewrite(pt_manifest *m, pt_slice snapshot)
     TRY(new_file_make(m, m->sb.manifest_number + 1, snapshot, &f));
     new_file_take(m, &f);
     m->env->file_close(m->env->ctx, old);
-    TRY(promise(m, PT_SUPERBLOCK_SLOTS));
+    TRY(write_durable_end(m, PT_SUPERBLOCK_SLOTS));
     (void)m->env->dir_remove(m->env->ctx, m->dir, old_name); /* else the next begin removes it */
 out:
     return rc;

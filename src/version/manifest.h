@@ -4,12 +4,13 @@
  * edit.h's matter; here it is a payload that is appended, synced, and read back in order.
  *
  * Invariants:
- * 1. The superblock names the manifest, how many of its bytes are known synced (the promise) and
- * the checksum of the last record among them. An append is acknowledged after its promise is
- * durable.
- * 2. So bytes before the promise that do not verify, or are missing, are damage: PEAT_CORRUPT. What
- *    follows the promise is a torn or unacknowledged tail: whole records count, the rest is cut.
- * 3. Nothing is appended behind a tail that was not promised: pt_manifest_begin starts a new file.
+ * 1. The superblock names the manifest, how many of its bytes are known synced (the durable end)
+ * and the checksum of the last record among them. An append is acknowledged after its durable end
+ * is durable.
+ * 2. So bytes before the durable end that do not verify, or are missing, are damage: PEAT_CORRUPT.
+ *    What follows the durable end is a torn or unacknowledged tail: whole records count, the rest
+ *    is cut.
+ * 3. Nothing is appended behind a tail that was not durable: pt_manifest_begin starts a new file.
  * 4. Order of a new file: its bytes synced, directory synced, both superblock slots, old file gone.
  * One caller at a time, at every function.
  */
@@ -38,11 +39,12 @@ peat_rc pt_manifest_create(const pt_env *env, pt_dir *dir, pt_sink *sink, uint64
 peat_rc pt_manifest_open(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_manifest_visit_fn visit,
                          void *ctx, pt_manifest **ret_manifest) PT_MUST_USE;
 /* open_count + 1, durable in both slots; removes left-over manifest files. When something followed
- * the promised bytes, a new file is started with `snapshot` first: the state after the payloads
+ * the durable bytes, a new file is started with `snapshot` first: the state after the payloads
  * that were shown, as one payload. PEAT_READ_ONLY when the files cannot be opened for writing. */
 peat_rc pt_manifest_begin(pt_manifest *m, pt_slice snapshot) PT_MUST_USE;
-/* Appends; durable and promised on return. A failure after the first byte was written fences the
- * sink (never retried on that file); space and memory are taken before. */
+/* Appends; durable on return, also the end that the superblock names. A failure after the first
+ * byte was written fences the sink (never retried on that file); space and memory are taken before.
+ *  */
 peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload) PT_MUST_USE;
 /* True when the file is over 4x `live_bytes` (and bytes_min): time for pt_manifest_rewrite. */
 bool pt_manifest_wants_rewrite(const pt_manifest *m, uint64_t live_bytes, uint64_t bytes_min);

@@ -124,29 +124,29 @@ static peat_rc walk_record(walk *w, bool *ret_valid, pt_slice *ret_payload)
 
 static peat_rc walk_records(walk *w, pt_manifest_visit_fn visit, void *ctx)
 {
-    uint64_t promise = w->sb->manifest_end;
+    uint64_t durable_end = w->sb->manifest_end;
     for (;;) {
         uint64_t at = w->place.end;
         bool valid = false;
         pt_slice payload;
-        if (at == promise && w->place.chain != w->sb->manifest_chain)
+        if (at == durable_end && w->place.chain != w->sb->manifest_chain)
             return damaged(w, at, "not the manifest that PEAT speaks of");
         peat_rc rc = walk_record(w, &valid, &payload);
         if (rc != PEAT_OK)
             return rc;
-        if (!valid && at < promise)
+        if (!valid && at < durable_end)
             return damaged(w, at, "a synced record does not verify");
         if (!valid)
             return PEAT_OK;
-        if (at < promise && w->place.end > promise)
-            return damaged(w, at, "a record crosses the end that PEAT promised");
+        if (at < durable_end && w->place.end > durable_end)
+            return damaged(w, at, "a record crosses the end that PEAT names");
         rc = visit(ctx, payload);
         if (rc != PEAT_OK)
             return rc == PEAT_CORRUPT ? place_here(w, at) : rc;
     }
 }
 
-/* Is anything but zeros behind the promise? Then something was written and not acknowledged. */
+/* Is anything but zeros behind the durable end? Then something was written and not acknowledged. */
 static peat_rc walk_tail(walk *w, bool *ret_tail)
 {
     uint64_t at = w->sb->manifest_end;

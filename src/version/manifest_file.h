@@ -28,8 +28,8 @@ void pt_manifest_header_encode(const pt_superblock *sb, uint64_t number, uint64_
 peat_rc pt_manifest_record_encode(pt_slice payload, pt_bytes *out,
                                   pt_manifest_place *io_place) PT_MUST_USE;
 
-/* Walks the file that `sb` names. Damage before the promise is PEAT_CORRUPT. Sets where the whole
- * records end, the file's size, and whether anything but zeros follows the promise. */
+/* Walks the file that `sb` names. Damage before the durable end is PEAT_CORRUPT. Sets where the
+ * whole records end, the file's size, and whether anything but zeros follows the durable end. */
 peat_rc pt_manifest_walk(const pt_env *env, pt_sink *sink, pt_file *file, const pt_superblock *sb,
                          pt_manifest_visit_fn visit, void *ctx, pt_manifest_place *ret_place,
                          uint64_t *ret_file_bytes, bool *ret_tail) PT_MUST_USE;

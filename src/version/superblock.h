@@ -5,8 +5,8 @@
  *
  * Two slots, a write goes to the older one, so the newest slot is never overwritten and a torn
  * write costs nothing. What must survive the loss of any one slot (open count, manifest number) is
- * written twice; a promise is written once: the older slot then promises less, which is safe. Only
- * manifest.c uses this file. One caller at a time.
+ * written twice; a durable end is written once: the older slot then names an earlier end, which is
+ * safe. Only manifest.c uses this file. One caller at a time.
  */
 #ifndef PT_VERSION_SUPERBLOCK_H
 #define PT_VERSION_SUPERBLOCK_H
