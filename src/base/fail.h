@@ -11,12 +11,12 @@
 #include "base/base.h"
 #include "base/sync.h"
 
-typedef struct pt_relief {
+typedef struct pt_fd_reclaim {
     /* Closes files that can be opened again. False: there was nothing to close. */
     bool (*fn)(void *ctx); /* NULL: there is no such thing */
     void *ctx;
     pt_mutex *gate; /* held by who opens a file, so that what was closed for one is not another's */
-} pt_relief;
+} pt_fd_reclaim;
 
 /* Where damage is: a file of the store and an offset in it. */
 typedef struct pt_spot {
@@ -36,7 +36,7 @@ typedef struct pt_told {
 #define PT_SINK_TOLD 16u
 
 typedef struct pt_sink {
-    pt_relief relief; /* env/relief.h; set before the sink is shared */
+    pt_fd_reclaim fd_reclaim; /* env/fd_reclaim.h; set before the sink is shared */
     pt_mutex mu;
     peat_error newest;          /* guarded by mu */
     pt_spot place;              /* of the newest; guarded by mu */

@@ -6,7 +6,7 @@
 #include "db/check.h"
 #include "base/file_name.h"
 #include "db/recover.h"
-#include "env/relief.h"
+#include "env/fd_reclaim.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -83,7 +83,7 @@ static peat_rc check_manifest(checking *c)
     pt_sink sink;
     pt_manifest *m = NULL;
     pt_sink_init(&sink);
-    sink.relief = s->sink.relief;
+    sink.fd_reclaim = s->sink.fd_reclaim;
     pt_mutex_lock(&s->install_mu); /* it is not being written meanwhile */
     peat_rc rc = pt_manifest_open(s->env, s->dir, &sink, ignore_payload, c, &m);
     pt_mutex_unlock(&s->install_mu);
@@ -138,7 +138,7 @@ static peat_rc check_log(checking *c)
     pt_log_replay replay = {0};
     uint64_t bytes = c->report.bytes;
     pt_sink_init(&sink);
-    sink.relief = c->s->sink.relief;
+    sink.fd_reclaim = c->s->sink.fd_reclaim;
     peat_rc rc = read_log(c, &sink, &replay);
     if ((rc != PEAT_OK && rc != PEAT_NOMEM) || replay.headers_damaged != 0) {
         pt_sink_forget(&sink);

@@ -14,7 +14,7 @@
 #include "log/log_scan.h"
 
 #include "base/file_name.h"
-#include "env/relief.h"
+#include "env/fd_reclaim.h"
 
 #include <errno.h>
 #include <stdarg.h>

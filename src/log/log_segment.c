@@ -8,7 +8,7 @@
 #include "log/log_internal.h"
 
 #include "base/file_name.h"
-#include "env/relief.h"
+#include "env/fd_reclaim.h"
 
 #include <errno.h>
 

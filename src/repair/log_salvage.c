@@ -11,7 +11,7 @@
 #include "repair/log_salvage.h"
 
 #include "base/file_name.h"
-#include "env/relief.h"
+#include "env/fd_reclaim.h"
 #include "log/log_scan.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
 #include "base/coding.h"
 #include "base/file_name.h"
 #include "base/hash.h"
-#include "env/relief.h"
+#include "env/fd_reclaim.h"
 
 #include <errno.h>
 

@@ -11,7 +11,7 @@
 
 #include "base/file_name.h"
 #include "entry/batch.h"
-#include "env/relief.h"
+#include "env/fd_reclaim.h"
 #include "repair/log_salvage.h"
 #include "repair/manifest_guess.h"
 

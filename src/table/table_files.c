@@ -16,7 +16,7 @@
  * Order of locks: file_mu of one table, the gate, then the set's mu. Who holds the gate waits for
  * reads, which take no lock but mu.
  */
-#include "env/relief.h"
+#include "env/fd_reclaim.h"
 #include "table/table_file.h"
 
 #include <errno.h>
@@ -234,7 +234,7 @@ static int open_in_set(pt_table *t)
         pt_mutex_lock(&t->files->gate);
         e = exchange(t);
         pt_mutex_unlock(&t->files->gate);
-    } while (pt_out_of_files(e) && pt_relief_wait(t->env, &waits));
+    } while (pt_out_of_files(e) && pt_fd_reclaim_wait(t->env, &waits));
     return e;
 }
 

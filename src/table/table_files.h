@@ -27,7 +27,7 @@ typedef struct pt_table_link {
 } pt_table_link;
 
 typedef struct pt_table_files {
-    pt_mutex gate; /* the gate of the pt_relief */
+    pt_mutex gate; /* the gate of the pt_fd_reclaim */
     pt_mutex mu;   /* a leaf; closing a file that was only read is all that happens under it */
     pt_cond changed;
     /* guarded by mu */
@@ -54,7 +54,7 @@ void pt_table_files_done(pt_table_files *files); /* no table is left */
 void pt_table_files_rest(pt_table_files *files);
 /* There is no descriptor left: closes what is idle down to half of what is open, at least one; when
  * all are in use, waits for one. False: one is open, which is kept, or none. The fn of a
- * pt_relief. */
+ * pt_fd_reclaim. */
 bool pt_table_files_relieve(void *files);
 
 #endif

@@ -14,7 +14,7 @@
  */
 #include "table/writer.h"
 
-#include "env/relief.h"
+#include "env/fd_reclaim.h"
 
 #define WRITE_BYTES    (256u << 10)
 #define OUT_KEEP_BYTES (1u << 20) /* a buffer that a large entry grew beyond this is let go */

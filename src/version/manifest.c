@@ -6,7 +6,7 @@
 #include "version/manifest.h"
 
 #include "base/file_name.h"
-#include "env/relief.h"
+#include "env/fd_reclaim.h"
 
 #include <errno.h>
 

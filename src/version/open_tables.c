@@ -12,7 +12,7 @@ void pt_open_tables_init(pt_open_tables *open_tables, const pt_env *env, pt_dir 
     open_tables->cache = cache;
     open_tables->removing = true;
     pt_table_files_init(&open_tables->files);
-    sink->relief = (pt_relief){
+    sink->fd_reclaim = (pt_fd_reclaim){
         .fn = pt_table_files_relieve, .ctx = &open_tables->files, .gate = &open_tables->files.gate};
     pt_mutex_init(&open_tables->mu);
 }
@@ -22,7 +22,7 @@ void pt_open_tables_done(pt_open_tables *open_tables)
     if (open_tables->env == NULL)
         return;                              /* never begun */
     (void)pt_open_tables_sweep(open_tables); /* the count is of no interest */
-    open_tables->sink->relief = (pt_relief){0};
+    open_tables->sink->fd_reclaim = (pt_fd_reclaim){0};
     pt_table_files_done(&open_tables->files);
     pt_mutex_done(&open_tables->mu);
 }

@@ -9,7 +9,7 @@
  * removes the file. So the thread that lets go last, perhaps a reader, does no I/O.
  *
  * Tables keep descriptors only as a cache of them: whatever opens a file of the store and finds
- * none left has some of theirs closed (env/relief.h).
+ * none left has some of theirs closed (env/fd_reclaim.h).
  */
 #ifndef PT_VERSION_OPEN_TABLES_H
 #define PT_VERSION_OPEN_TABLES_H
@@ -29,7 +29,7 @@ typedef struct pt_open_tables {
     pt_sink *sink;
     pt_epoch *epoch;
     pt_cache *cache;
-    pt_table_files files;        /* descriptors of the tables, lent to the sink as its relief;
+    pt_table_files files;        /* descriptors of the tables, lent to the sink as its reclaim;
                                     memory of their sections */
     _Atomic uint64_t bytes_read; /* blocks read for the cache, decoded size */
     /* one thread at a time lets go of sections (db/budget.c), which then has its place among the

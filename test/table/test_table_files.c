@@ -132,7 +132,7 @@ static void another_error_closes_nothing(void **state)
     assert_int_equal(f->files.limit, PT_TABLE_FILES_MAX);
 }
 
-static void relief_closes_half_but_keeps_the_last(void **state)
+static void reclaim_closes_half_but_keeps_the_last(void **state)
 {
     fixture *f = *state;
     assert_false(pt_table_files_relieve(&f->files));
@@ -180,7 +180,7 @@ int main(void)
         TEST(without_any_the_read_fails_and_later_ones_do_not),
         TEST(a_full_system_is_a_shortage_too),
         TEST(another_error_closes_nothing),
-        TEST(relief_closes_half_but_keeps_the_last),
+        TEST(reclaim_closes_half_but_keeps_the_last),
         TEST(the_limit_grows_again_in_quiet_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

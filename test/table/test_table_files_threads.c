@@ -22,7 +22,7 @@ static void *run_read(void *arg)
     return NULL;
 }
 
-static void *run_relief(void *arg)
+static void *run_reclaim(void *arg)
 {
     call *c = arg;
     c->answer = pt_table_files_relieve(&c->f->files);
@@ -70,18 +70,18 @@ static void a_file_that_is_leaving_is_opened_again_behind_its_end(void **state)
 {
     fixture *f = *state;
     call c = {.f = f, .table = 0}; /* the same table */
-    pthread_t relief;
+    pthread_t fd_reclaim;
     call r = {.f = f};
     pt_file *file = NULL;
     pt_file *last = NULL;
     assert_int_equal(pt_table_pin(f->tables[0], &file), PEAT_OK);
     assert_int_equal(pt_table_pin(f->tables[1], &last), PEAT_OK); /* the one that is kept */
-    assert_int_equal(pthread_create(&relief, NULL, run_relief, &r), 0);
+    assert_int_equal(pthread_create(&fd_reclaim, NULL, run_reclaim, &r), 0);
     wait_for_leaving(f);
     pthread_t reader;
     assert_int_equal(pthread_create(&reader, NULL, run_read, &c), 0);
     pt_table_unpin(f->tables[0]);
-    assert_int_equal(pthread_join(relief, NULL), 0);
+    assert_int_equal(pthread_join(fd_reclaim, NULL), 0);
     pt_table_unpin(f->tables[1]); /* with half of two open, the reader wants its place */
     assert_int_equal(pthread_join(reader, NULL), 0);
     assert_true(r.answer);
@@ -89,14 +89,14 @@ static void a_file_that_is_leaving_is_opened_again_behind_its_end(void **state)
     assert_int_equal(files_held(f), 1);
 }
 
-static void relief_waits_for_a_read_to_end(void **state)
+static void reclaim_waits_for_a_read_to_end(void **state)
 {
     fixture *f = *state;
     call c = {.f = f};
     pt_file *file = NULL;
     assert_int_equal(read_table(f, 0), PEAT_OK); /* older, so the first to go */
     assert_int_equal(pt_table_pin(f->tables[1], &file), PEAT_OK);
-    wait_behind_a_reader(f, run_relief, &c);
+    wait_behind_a_reader(f, run_reclaim, &c);
     pt_table_unpin(f->tables[1]);
     assert_true(c.answer);
     assert_int_equal(files_held(f), 1);
@@ -152,7 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_newcomer_waits_for_a_read_to_end),
         TEST(a_file_that_is_leaving_is_opened_again_behind_its_end),
-        TEST(relief_waits_for_a_read_to_end),
+        TEST(reclaim_waits_for_a_read_to_end),
         TEST(the_last_file_is_not_given_to_others),
         TEST(many_readers_share_two_descriptors),
     };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* test_relief.c - a call that finds no descriptor is made again for as long as the relief finds
- * some, and for a while after that. */
-#include "env/relief.h"
+/* test_fd_reclaim.c - a call that finds no descriptor is made again for as long as the reclaim
+ * finds some, and for a while after that. */
+#include "env/fd_reclaim.h"
 #include "sim_fixture.h"
 
 typedef struct lender {
@@ -9,7 +9,7 @@ typedef struct lender {
     peat_env_file *files[4];
     int count; /* files that can be closed */
     int asked;
-    pt_sink sink; /* whose relief it is */
+    pt_sink sink; /* whose reclaim it is */
 } lender;
 
 static bool lend(void *ctx)
@@ -31,7 +31,7 @@ static void lender_init(lender *l, fixture *f, int count)
         l->files[i] = make(f, names[i]);
     sim_limit_files(f->sim, (uint64_t)count + 1); /* the directory is one */
     pt_sink_init(&l->sink);
-    l->sink.relief = (pt_relief){.fn = lend, .ctx = l};
+    l->sink.fd_reclaim = (pt_fd_reclaim){.fn = lend, .ctx = l};
 }
 
 static void lender_done(lender *l)
@@ -73,13 +73,13 @@ static void it_asks_until_there_is_nothing_and_tries_for_a_while(void **state)
         (sim_fault){.kinds = SIM_BIT(SIM_FILE_CREATE), .at = 1, .error = ENFILE, .sticky = true});
     uint64_t before = sim_count(f->sim, SIM_BIT(SIM_FILE_CREATE));
     assert_int_equal(open_x(&l), ENFILE);
-    assert_int_equal(l.asked, 3 + PT_RELIEF_WAITS + 1); /* three files, and nothing */
+    assert_int_equal(l.asked, 3 + PT_FD_RECLAIM_WAITS + 1); /* three files, and nothing */
     assert_int_equal(sim_count(f->sim, SIM_BIT(SIM_FILE_CREATE)) - before, l.asked);
     sim_faults_clear(f->sim);
     lender_done(&l);
 }
 
-/* Somebody closes a file while the relief looks for one in vain. */
+/* Somebody closes a file while the reclaim looks for one in vain. */
 static bool lend_by_another(void *ctx)
 {
     (void)lend(ctx);
@@ -90,12 +90,12 @@ static void what_came_free_meanwhile_is_taken(void **state)
 {
     lender l;
     lender_init(&l, *state, 1);
-    l.sink.relief.fn = lend_by_another;
+    l.sink.fd_reclaim.fn = lend_by_another;
     assert_int_equal(open_x(&l), 0);
     lender_done(&l);
 }
 
-static void other_errors_and_sinks_without_relief_are_answered_at_once(void **state)
+static void other_errors_and_sinks_without_reclaim_are_answered_at_once(void **state)
 {
     fixture *f = *state;
     lender l;
@@ -105,7 +105,7 @@ static void other_errors_and_sinks_without_relief_are_answered_at_once(void **st
     assert_int_equal(open_x(&l), EIO);
     assert_int_equal(sim_fault_hits(f->sim, fault), 1);
     assert_int_equal(l.asked, 0);
-    l.sink.relief = (pt_relief){0};
+    l.sink.fd_reclaim = (pt_fd_reclaim){0};
     assert_int_equal(open_x(&l), EMFILE);
     assert_int_equal(l.asked, 0);
     lender_done(&l);
@@ -140,7 +140,7 @@ int main(void)
         TEST(an_open_takes_the_descriptor_that_was_given_back),
         TEST(it_asks_until_there_is_nothing_and_tries_for_a_while),
         TEST(what_came_free_meanwhile_is_taken),
-        TEST(other_errors_and_sinks_without_relief_are_answered_at_once),
+        TEST(other_errors_and_sinks_without_reclaim_are_answered_at_once),
         TEST(a_listing_is_begun_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

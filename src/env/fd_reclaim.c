@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* relief.c - see relief.h. */
-#include "env/relief.h"
+/* fd_reclaim.c - see fd_reclaim.h. */
+#include "env/fd_reclaim.h"
 
 #include <errno.h>
 
@@ -11,9 +11,9 @@ bool pt_out_of_files(int os_errno)
 
 #define WAIT_NS ((uint64_t)2 * 1000 * 1000)
 
-bool pt_relief_wait(const pt_env *env, unsigned *io_waits)
+bool pt_fd_reclaim_wait(const pt_env *env, unsigned *io_waits)
 {
-    if (*io_waits == PT_RELIEF_WAITS)
+    if (*io_waits == PT_FD_RECLAIM_WAITS)
         return false;
     ++*io_waits;
     env->sleep_ns(env->ctx, WAIT_NS);
@@ -23,9 +23,9 @@ bool pt_relief_wait(const pt_env *env, unsigned *io_waits)
 /* True: the call that answered `os_errno` shall be made again. */
 static bool again(const pt_env *env, const pt_sink *sink, int os_errno, unsigned *io_waits)
 {
-    if (!pt_out_of_files(os_errno) || sink->relief.fn == NULL)
+    if (!pt_out_of_files(os_errno) || sink->fd_reclaim.fn == NULL)
         return false;
-    return sink->relief.fn(sink->relief.ctx) || pt_relief_wait(env, io_waits);
+    return sink->fd_reclaim.fn(sink->fd_reclaim.ctx) || pt_fd_reclaim_wait(env, io_waits);
 }
 
 static void lock(pt_mutex *gate)
@@ -46,9 +46,9 @@ int pt_file_open(const pt_env *env, pt_dir *dir, const pt_sink *sink, const char
     unsigned waits = 0;
     int e;
     do {
-        lock(sink->relief.gate);
+        lock(sink->fd_reclaim.gate);
         e = env->file_open(env->ctx, dir, name, flags, ret_file);
-        unlock(sink->relief.gate);
+        unlock(sink->fd_reclaim.gate);
     } while (again(env, sink, e, &waits));
     return e;
 }
