@@ -167,12 +167,12 @@ peat_rc pt_fail_os(pt_sink *sink, int os_errno, const char *format, ...)
     return rc;
 }
 
-/* The cause of a call's error where the thread has not recorded one: that of the fence, or what was
- * recorded last by whoever read or synced for it. */
+/* The cause of a call's error where the thread has not recorded one: that of the write failure, or
+ * what was recorded last by whoever read or synced for it. */
 static peat_error cause_of(const pt_sink *sink, peat_rc rc)
 {
-    if (sink->fence.rc == rc)
-        return sink->fence;
+    if (sink->write_failure.rc == rc)
+        return sink->write_failure;
     bool by_others = rc == PEAT_IO || rc == PEAT_CORRUPT || rc == PEAT_FULL;
     return by_others && sink->newest.rc == rc ? sink->newest : (peat_error){.rc = rc};
 }
@@ -202,16 +202,16 @@ void pt_sink_told(pt_sink *sink, peat_error *ret_error)
     pt_mutex_unlock(&sink->mu);
 }
 
-peat_rc pt_sink_fence(pt_sink *sink, peat_rc rc)
+peat_rc pt_sink_stop_writes(pt_sink *sink, peat_rc rc)
 {
     if (rc == PEAT_FULL || rc == PEAT_NOMEM)
         rc = PEAT_IO;
     pt_mutex_lock(&sink->mu);
-    if (sink->fence.rc == PEAT_OK) {
-        sink->fence = sink->newest;
-        sink->fence.rc = rc;
-        /* pairs with the acquire in pt_sink_fenced */
-        atomic_store_explicit(&sink->fence_rc, (int)rc, memory_order_release);
+    if (sink->write_failure.rc == PEAT_OK) {
+        sink->write_failure = sink->newest;
+        sink->write_failure.rc = rc;
+        /* pairs with the acquire in pt_sink_write_failure */
+        atomic_store_explicit(&sink->write_failure_rc, (int)rc, memory_order_release);
     }
     pt_mutex_unlock(&sink->mu);
     return rc;
@@ -231,7 +231,7 @@ void pt_sink_forget(pt_sink *sink)
 void pt_sink_get(pt_sink *sink, peat_error *ret_error)
 {
     pt_mutex_lock(&sink->mu);
-    *ret_error = sink->fence.rc != PEAT_OK ? sink->fence : sink->newest;
+    *ret_error = sink->write_failure.rc != PEAT_OK ? sink->write_failure : sink->newest;
     pt_mutex_unlock(&sink->mu);
 }
 
@@ -249,7 +249,7 @@ void pt_sink_place(pt_sink *sink, pt_spot *ret_place, peat_error *ret_error)
 void pt_sink_first(pt_sink *sink, peat_error *ret_error)
 {
     pt_mutex_lock(&sink->mu);
-    *ret_error = sink->fence.rc != PEAT_OK ? sink->fence : sink->first;
+    *ret_error = sink->write_failure.rc != PEAT_OK ? sink->write_failure : sink->first;
     pt_mutex_unlock(&sink->mu);
 }
 

@@ -3,7 +3,7 @@
  * fail.h - errors are described once, at their origin, and travel up as codes.
  *
  * A pt_sink belongs to a store (or to a peat_open under way). It keeps the newest error and, once
- * the store is fenced, the first cause for ever. Thread-safe.
+ * writes have failed, the first cause for ever. Thread-safe.
  */
 #ifndef PT_BASE_FAIL_H
 #define PT_BASE_FAIL_H
@@ -38,13 +38,13 @@ typedef struct pt_told {
 typedef struct pt_sink {
     pt_fd_reclaim fd_reclaim; /* env/fd_reclaim.h; set before the sink is shared */
     pt_mutex mu;
-    peat_error newest;          /* guarded by mu */
-    pt_spot place;              /* of the newest; guarded by mu */
-    peat_error first;           /* guarded by mu; since init or pt_sink_clear */
-    peat_error fence;           /* guarded by mu; rc != PEAT_OK once writes are refused */
-    pt_told told[PT_SINK_TOLD]; /* guarded by mu; a ring */
-    uint64_t told_count;        /* guarded by mu */
-    atomic_int fence_rc;        /* PEAT_OK, or the code every write gets; set once, under mu */
+    peat_error newest;           /* guarded by mu */
+    pt_spot place;               /* of the newest; guarded by mu */
+    peat_error first;            /* guarded by mu; since init or pt_sink_clear */
+    peat_error write_failure;    /* guarded by mu; rc != PEAT_OK once writes are refused */
+    pt_told told[PT_SINK_TOLD];  /* guarded by mu; a ring */
+    uint64_t told_count;         /* guarded by mu */
+    atomic_int write_failure_rc; /* PEAT_OK, or the code every write gets; set once, under mu */
 } pt_sink;
 
 void pt_sink_init(pt_sink *sink);
@@ -70,24 +70,25 @@ void pt_sink_call(pt_sink *sink, peat_rc rc, const char *why);
  */
 void pt_sink_told(pt_sink *sink, peat_error *ret_error);
 
-/* From now on writes are refused with the newest error as the cause; the first fence stays. Returns
+/* From now on writes are refused with the newest error as the cause; the first stays. Returns
  * the code to end the call with: no lack of room or memory (PEAT_IO instead), after which the store
  * would be usable. */
-peat_rc pt_sink_fence(pt_sink *sink, peat_rc rc);
-static inline peat_rc pt_sink_fenced(pt_sink *sink)
+peat_rc pt_sink_stop_writes(pt_sink *sink, peat_rc rc);
+static inline peat_rc pt_sink_write_failure(pt_sink *sink)
 {
-    return (peat_rc)atomic_load_explicit(&sink->fence_rc, memory_order_acquire);
+    return (peat_rc)atomic_load_explicit(&sink->write_failure_rc, memory_order_acquire);
 }
 
-/* Forgets what was recorded so far, but no fence: an open that tried one thing and then another. */
+/* Forgets what was recorded so far, but no write failure: an open that tried one thing and then
+ * another. */
 void pt_sink_clear(pt_sink *sink);
 
-/* Forgets the newest error: it was expected and has been dealt with. A fence stays. */
+/* Forgets the newest error: it was expected and has been dealt with. A write failure stays. */
 void pt_sink_forget(pt_sink *sink);
 
-/* The fence's cause if there is one, else the first error. */
+/* The cause of the write failure if there is one, else the first error. */
 void pt_sink_first(pt_sink *sink, peat_error *ret_error);
-/* The fence's cause if there is one, else the newest error. */
+/* The cause of the write failure if there is one, else the newest error. */
 void pt_sink_get(pt_sink *sink, peat_error *ret_error);
 /* As pt_sink_get with the path in front, for a call that failed with this code and leaves no store
  * behind: what has no text of its own gets the general one. Returns the code to end with: where a

@@ -65,10 +65,11 @@ static peat_rc report_sink(checking *c, peat_rc rc, pt_sink *sink, const char *f
 }
 
 /* One damaged slot costs nothing, and a writer mends it; but a disk that damaged it may go on. A
- * store that was just made has only one, and one that is fenced may have written half of one. */
+ * store that was just made has only one, and one whose writes have failed may have written half of
+ * one. */
 static void check_slots(checking *c, const pt_superblock *b)
 {
-    if (pt_sink_fenced(&c->s->sink) != PEAT_OK)
+    if (pt_sink_write_failure(&c->s->sink) != PEAT_OK)
         return;
     for (unsigned i = 0; i < PT_SUPERBLOCK_SLOTS; i++)
         if ((b->damaged_slots >> i & 1) != 0 && b->generation > 1)

@@ -110,7 +110,7 @@ peat_rc pt_store_writable(pt_store *s)
 {
     if (s->settings.read_only)
         return PEAT_READ_ONLY;
-    return pt_sink_fenced(&s->sink);
+    return pt_sink_write_failure(&s->sink);
 }
 
 /* A memtable pins the log behind it; one that pins twice its size in log is switched as well. */
@@ -197,7 +197,8 @@ static peat_rc append(pt_store *s, const pt_commit *c, uint64_t hash, uint64_t *
 }
 
 /* And once per segment the manifest hears of it, so that nobody loses synced records with the file
- * without noticing. They are safe meanwhile: when that fails, the fence or the next time tells. */
+ * without noticing. They are safe meanwhile: when that fails, the write failure or the next time
+ * tells. */
 static peat_rc log_sync(pt_store *s, uint64_t position, bool waited_for)
 {
     atomic_fetch_add_explicit(&s->sync_waiters, waited_for, memory_order_relaxed);

@@ -87,7 +87,7 @@ static peat_rc flush_oldest(pt_store *s, bool *ret_did)
     pt_mem *m = oldest_immutable(v);
     if (m == NULL)
         goto out;
-    TRY(pt_sink_fenced(&s->sink));
+    TRY(pt_sink_write_failure(&s->sink));
     TRY(run_flush(s, v, m, &flush, &ctx, &snapshots));
     TRY(pt_install_flush(s, &flush, m));
     count_flush(s, &flush, m);
@@ -124,7 +124,7 @@ peat_rc pt_work_try_flush(pt_store *s, bool *ret_did)
 peat_rc pt_work_wait_flush(pt_store *s, size_t immutables_max)
 {
     for (;;) {
-        peat_rc rc = pt_sink_fenced(&s->sink);
+        peat_rc rc = pt_sink_write_failure(&s->sink);
         if (rc != PEAT_OK)
             return rc;
         pt_view *v = pt_store_view(s);

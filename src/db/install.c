@@ -38,16 +38,17 @@ static peat_rc install(pt_store *s, pt_bytes *io_edit, pt_state *state, const pt
     }
     swap_view(s, next, flushed);
     /* a manifest that could not be rewritten is only longer than it need be; if its disk is to
-     * blame, the sink is fenced */
+     * blame, the sink stops writes */
     rc = pt_version_set_tidy(&s->version_set, s->settings.manifest_bytes_min);
     return rc == PEAT_NOMEM || rc == PEAT_FULL || rc == PEAT_IO ? PEAT_OK : rc;
 }
 
-/* The edit is in the manifest, or may be: a failed append fences the store, and nobody knows what
- * the disk has. Then the new files stay; the next open keeps them or finds them to be orphans. */
+/* The edit is in the manifest, or may be: a failed append stops the writes of the store, and nobody
+ * knows what the disk has. Then the new files stay; the next open keeps them or finds them to be
+ * orphans. */
 static bool may_be_durable(pt_store *s, peat_rc rc)
 {
-    return rc == PEAT_OK || pt_sink_fenced(&s->sink) != PEAT_OK;
+    return rc == PEAT_OK || pt_sink_write_failure(&s->sink) != PEAT_OK;
 }
 
 /* Nobody sees what was replaced any more: tables are closed, files removed. */

@@ -341,7 +341,7 @@ static peat_rc make_durable(pt_store *s)
 {
     if (s->settings.read_only)
         return PEAT_OK;
-    peat_rc rc = pt_sink_fenced(&s->sink);
+    peat_rc rc = pt_sink_write_failure(&s->sink);
     if (rc != PEAT_OK)
         return rc;
     if (s->log == NULL)
@@ -350,7 +350,7 @@ static peat_rc make_durable(pt_store *s)
         rc = pt_store_flush(s);
     if (rc == PEAT_OK) /* what was not merged now is merged another time */
         (void)!pt_work_before_close(s);
-    if (rc != PEAT_OK && pt_sink_fenced(&s->sink) != PEAT_OK)
+    if (rc != PEAT_OK && pt_sink_write_failure(&s->sink) != PEAT_OK)
         return rc; /* any other failure leaves all of it in the log */
     pt_mutex_lock(&s->commit_mu);
     rc = pt_log_seal(s->log);

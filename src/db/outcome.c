@@ -14,7 +14,7 @@
 void pt_note_result(pt_store *s, peat_rc rc)
 {
     if (rc == PEAT_OK) /* a manifest that could not be rewritten does not fail the unit */
-        rc = pt_sink_fenced(&s->sink);
+        rc = pt_sink_write_failure(&s->sink);
     pt_mutex_lock(&s->work_mu);
     pt_work_state *w = &s->work;
     w->error = rc;
@@ -29,7 +29,7 @@ void pt_note_result(pt_store *s, peat_rc rc)
     if (rc == PEAT_OK)
         return;
     if (rc == PEAT_IO && failures >= PT_IO_FAILURES_MAX)
-        (void)pt_sink_fence(&s->sink, rc); /* the same code */
+        (void)pt_sink_stop_writes(&s->sink, rc); /* the same code */
     pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
 }
 

@@ -5,8 +5,8 @@
 
 #include "db/store.h"
 
-/* A table write that fails with EIO this many times in a row fences the store; a merge whose inputs
- * cannot be read as often leaves its partitions alone. */
+/* A table write that fails with EIO this many times in a row stops the writes of the store; a merge
+ * whose inputs cannot be read as often leaves its partitions alone. */
 #define PT_IO_FAILURES_MAX 3u
 
 /* PEAT_OK clears what earlier failures left. Wakes those who wait for a unit. */

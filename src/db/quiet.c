@@ -208,7 +208,7 @@ uint64_t pt_quiet_rotate(pt_store *s)
     uint64_t now = s->env->now_ns(s->env->ctx), wait = UINT64_MAX;
     pt_view *v = pt_store_view(s);
     pt_memtable_stats m = pt_memtable_get_stats(v->active->table);
-    if (m.entries != 0 && !s->settings.read_only && pt_sink_fenced(&s->sink) == PEAT_OK) {
+    if (m.entries != 0 && !s->settings.read_only && pt_sink_write_failure(&s->sink) == PEAT_OK) {
         pt_mutex_lock(&s->work_mu);
         wait = flush_in(s, v, &m, now);
         pt_mutex_unlock(&s->work_mu);

@@ -218,7 +218,7 @@ peat_rc pt_store_commit(pt_store *s, const pt_commit *c) PT_MUST_USE;
 /* Switches to a new memtable when the active one holds anything. PEAT_TIMEOUT when that would have
  * to wait for a flush and may not: the thread that flushes must not wait for itself. */
 peat_rc pt_store_rotate(pt_store *s, bool may_wait) PT_MUST_USE;
-/* PEAT_OK, PEAT_READ_ONLY, or what the store is fenced with. */
+/* PEAT_OK, PEAT_READ_ONLY, or what writes have failed with. */
 peat_rc pt_store_writable(pt_store *s) PT_MUST_USE;
 peat_rc pt_store_sync(pt_store *s) PT_MUST_USE;
 /* The same; what nobody waits for is not counted as waited for. */

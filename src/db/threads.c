@@ -28,7 +28,7 @@ static void tell(pt_store *s, peat_rc rc)
 /* Syncs what is due. Returns the time until the next sync is due, UINT64_MAX when nothing waits. */
 static uint64_t sync_due(pt_store *s)
 {
-    if (s->log == NULL || pt_sink_fenced(&s->sink) != PEAT_OK)
+    if (s->log == NULL || pt_sink_write_failure(&s->sink) != PEAT_OK)
         return UINT64_MAX;
     uint64_t since = atomic_load(&s->unsynced_since_ns), now = now_ns(s);
     if (since == 0)
@@ -43,7 +43,7 @@ static uint64_t sync_due(pt_store *s)
 /* The log has gone quiet: its last record gets its promise, in the log and in the manifest. */
 static void mark_durable_when_quiet(pt_store *s)
 {
-    if (s->log == NULL || pt_sink_fenced(&s->sink) != PEAT_OK)
+    if (s->log == NULL || pt_sink_write_failure(&s->sink) != PEAT_OK)
         return;
     pt_mutex_lock(&s->commit_mu);
     peat_rc rc = pt_log_idle(s->log);
@@ -56,7 +56,7 @@ static void mark_durable_when_quiet(pt_store *s)
 static bool prepare_log(pt_store *s)
 {
     bool did = false;
-    if (s->log == NULL || pt_sink_fenced(&s->sink) != PEAT_OK)
+    if (s->log == NULL || pt_sink_write_failure(&s->sink) != PEAT_OK)
         return false;
     /* a full disk is the next append's matter, which can wait for room */
     return pt_log_prepare(s->log, &did) == PEAT_OK && did;

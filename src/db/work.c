@@ -179,7 +179,7 @@ static void end_merge(pt_worker *w, peat_rc rc)
 /* Run, one step; install when it was the last. */
 static peat_rc step_merge(pt_worker *w, uint64_t bytes)
 {
-    peat_rc rc = pt_sink_fenced(&w->store->sink);
+    peat_rc rc = pt_sink_write_failure(&w->store->sink);
     if (rc == PEAT_OK)
         rc = pt_merge_step(w->merge, bytes);
     if (rc == PEAT_OK)

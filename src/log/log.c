@@ -75,7 +75,7 @@ static peat_rc append_ring(pt_log *log, pt_log_record_header r, pt_slice head, p
 peat_rc pt_log_append2(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice head,
                        pt_slice tail, uint64_t payload_hash, uint64_t *ret_position)
 {
-    peat_rc rc = pt_sink_fenced(log->sink);
+    peat_rc rc = pt_sink_write_failure(log->sink);
     if (PT_UNLIKELY(rc != PEAT_OK))
         return rc;
     uint64_t n = pt_log_record_bytes(head.size + tail.size);
@@ -129,7 +129,7 @@ out:
 
 peat_rc pt_log_seal(pt_log *log)
 {
-    peat_rc rc = pt_sink_fenced(log->sink);
+    peat_rc rc = pt_sink_write_failure(log->sink);
     if (rc != PEAT_OK)
         return rc;
     TRY(pt_log_sync(log, atomic_load_explicit(&log->tail, memory_order_relaxed)));

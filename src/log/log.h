@@ -4,7 +4,7 @@
  *
  * Position: a byte count over the whole life of this open store, monotone over segments. The
  * caller serialises pt_log_append (the commit lock); write, sync and the getters are thread-safe.
- * A failed write or sync fences the sink and is never retried on that file.
+ * A failed write or sync stops the writes of the sink and is never retried on that file.
  */
 #ifndef PT_LOG_LOG_H
 #define PT_LOG_LOG_H

@@ -186,7 +186,7 @@ bool pt_log_role_enter(pt_log_role *role, _Atomic uint64_t *reached, uint64_t ta
 void pt_log_role_leave(pt_log_role *role);
 /* Write role held: everything up to the tail goes to the files. */
 peat_rc pt_log_write_out(pt_log *log) PT_MUST_USE;
-/* Write role held: one write to a segment; a failure fences. */
+/* Write role held: one write to a segment; a failure stops the writes. */
 peat_rc pt_log_write_at(pt_log *log, pt_log_seg *seg, uint64_t offset, const void *data,
                         size_t n) PT_MUST_USE;
 

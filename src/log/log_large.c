@@ -2,7 +2,7 @@
 /*
  * log_large.c - records that are not copied through the ring: written from the caller's memory,
  * under the write role, in as many fragments as segments they need. All segments are made first, so
- * that a full disk is met before anything is written; a failure after that fences.
+ * that a full disk is met before anything is written; a failure after that stops the writes.
  */
 #include "log/log_internal.h"
 
@@ -119,7 +119,7 @@ static peat_rc write_large(pt_log *log, large_record *io_large, pt_log_seg **io_
             first = false;
         }
         if (rc != PEAT_OK)
-            return pt_sink_fence(log->sink, rc); /* part of the record is in the file */
+            return pt_sink_stop_writes(log->sink, rc); /* part of the record is in the file */
     }
     *io_at = at;
     return PEAT_OK;

@@ -125,7 +125,7 @@ static bool release_old(pt_log *log, uint64_t serial_min, pt_log_spare *ret_spar
 void pt_log_release(pt_log *log, uint64_t serial_min)
 {
     pt_log_spare spare;
-    if (pt_sink_fenced(log->sink) != PEAT_OK)
+    if (pt_sink_write_failure(log->sink) != PEAT_OK)
         return;
     while (release_old(log, serial_min, &spare))
         recycle(log, spare);

@@ -224,7 +224,7 @@ void pt_log_seg_unmake(pt_log *log, pt_log_seg *seg)
 
 peat_rc pt_log_prepare(pt_log *log, bool *ret_did)
 {
-    peat_rc rc = pt_sink_fenced(log->sink);
+    peat_rc rc = pt_sink_write_failure(log->sink);
     *ret_did = false;
     if (rc != PEAT_OK || atomic_load_explicit(&log->tail, memory_order_relaxed) <
                              atomic_load_explicit(&log->prepare_at, memory_order_relaxed))

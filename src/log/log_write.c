@@ -80,10 +80,10 @@ void pt_log_role_leave(pt_log_role *role)
     pt_mutex_unlock(&role->mu);
 }
 
-static peat_rc fail_and_fence(pt_log *log, const pt_log_seg *seg, int e, const char *what)
+static peat_rc fail_and_stop_writes(pt_log *log, const pt_log_seg *seg, int e, const char *what)
 {
     peat_rc rc = pt_fail_os(log->sink, e, "log w-%06" PRIu64 " cannot be %s", seg->slot, what);
-    return pt_sink_fence(log->sink, rc);
+    return pt_sink_stop_writes(log->sink, rc);
 }
 
 static void read_ahead(pt_log *log, pt_log_seg *seg, uint64_t end)
@@ -119,7 +119,7 @@ peat_rc pt_log_write_at(pt_log *log, pt_log_seg *seg, uint64_t offset, const voi
         piece = n < PT_LOG_WRITE_MAX ? n : PT_LOG_WRITE_MAX;
         int e = put_bytes(log, seg, offset, p, piece);
         if (PT_UNLIKELY(e != 0))
-            return fail_and_fence(log, seg, e, "written");
+            return fail_and_stop_writes(log, seg, e, "written");
         pt_log_count_owned(&log->written_bytes, piece);
     }
     return PEAT_OK;
@@ -130,7 +130,7 @@ peat_rc pt_log_write_out(pt_log *log)
     uint64_t tail = atomic_load_explicit(&log->tail, memory_order_acquire);
     uint64_t at = atomic_load_explicit(&log->written, memory_order_relaxed);
     while (at < tail) {
-        peat_rc rc = pt_sink_fenced(log->sink);
+        peat_rc rc = pt_sink_write_failure(log->sink);
         if (PT_UNLIKELY(rc != PEAT_OK))
             return rc;
         pt_log_seg *seg = log->write_seg;
@@ -199,7 +199,7 @@ static peat_rc sync_file(pt_log *log, pt_log_seg *seg)
     uint64_t begun = env->now_ns(env->ctx);
     int e = env->file_sync(env->ctx, seg->file);
     if (e != 0)
-        return fail_and_fence(log, seg, e, "synced");
+        return fail_and_stop_writes(log, seg, e, "synced");
     pt_log_count_owned(&log->syncs, 1);
     pt_log_count_owned(&log->sync_ns, env->now_ns(env->ctx) - begun);
     return PEAT_OK;
@@ -233,7 +233,7 @@ static peat_rc sync_files(pt_log *log, uint64_t target)
 /* Sync role held: everything appended so far. */
 static peat_rc sync_group(pt_log *log)
 {
-    peat_rc rc = pt_sink_fenced(log->sink);
+    peat_rc rc = pt_sink_write_failure(log->sink);
     if (rc != PEAT_OK)
         return rc;
     uint64_t seq = atomic_load_explicit(&log->tail_seq, memory_order_acquire);

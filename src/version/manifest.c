@@ -185,7 +185,7 @@ static peat_rc write_durable_end(pt_manifest *m, unsigned copies)
     m->sb.manifest_chain = m->place.chain;
     peat_rc rc = pt_superblock_write(m->env, m->peat, m->sink, copies, &m->sb);
     if (rc != PEAT_OK)
-        return pt_sink_fence(m->sink, rc);
+        return pt_sink_stop_writes(m->sink, rc);
     m->written_bytes += copies * PT_SUPERBLOCK_SLOT_BYTES;
     return PEAT_OK;
 }
@@ -355,7 +355,7 @@ out:
 
 peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload)
 {
-    peat_rc rc = pt_sink_fenced(m->sink);
+    peat_rc rc = pt_sink_write_failure(m->sink);
     pt_manifest_place next = m->place;
     pt_bytes bytes;
     if (rc != PEAT_OK)
@@ -371,7 +371,7 @@ peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload)
         TRY(extend(m, m->file, pt_round_up(next.end, ALLOCATE_BYTES), &m->file_bytes));
     rc = write_durably(m, m->file, m->sb.manifest_number, m->place.end, &bytes);
     if (rc != PEAT_OK)
-        rc = pt_sink_fence(m->sink, rc);
+        rc = pt_sink_stop_writes(m->sink, rc);
     TRY(rc);
     m->place = next;
     TRY(write_durable_end(m, 1)); /* the other slot names an earlier end, and is whole */
@@ -387,7 +387,7 @@ bool pt_manifest_wants_rewrite(const pt_manifest *m, uint64_t live_bytes, uint64
 
 peat_rc pt_manifest_rewrite(pt_manifest *m, pt_slice snapshot)
 {
-    peat_rc rc = pt_sink_fenced(m->sink);
+    peat_rc rc = pt_sink_write_failure(m->sink);
     new_file f;
     pt_file *old = NULL;
     char old_name[PT_FILE_NAME_SIZE];

@@ -43,8 +43,8 @@ peat_rc pt_manifest_open(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_manif
  * that were shown, as one payload. PEAT_READ_ONLY when the files cannot be opened for writing. */
 peat_rc pt_manifest_begin(pt_manifest *m, pt_slice snapshot) PT_MUST_USE;
 /* Appends; durable on return, also the end that the superblock names. A failure after the first
- * byte was written fences the sink (never retried on that file); space and memory are taken before.
- *  */
+ * byte was written stops the writes of the sink (never retried on that file); space and memory are
+ *  taken before. */
 peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload) PT_MUST_USE;
 /* True when the file is over 4x `live_bytes` (and bytes_min): time for pt_manifest_rewrite. */
 bool pt_manifest_wants_rewrite(const pt_manifest *m, uint64_t live_bytes, uint64_t bytes_min);

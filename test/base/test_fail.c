@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_fail.c - an error is described once, and the first fence stays. */
+/* test_fail.c - an error is described once, and the first stays. */
 #include "base/fail.h"
 
 #include "peat_env.h"
@@ -33,7 +33,7 @@ static void a_fresh_sink_says_nothing(void **state)
     assert_int_equal(e.rc, PEAT_OK);
     assert_int_equal(e.os_errno, 0);
     assert_string_equal(e.message, "");
-    assert_int_equal(pt_sink_fenced(*state), PEAT_OK);
+    assert_int_equal(pt_sink_write_failure(*state), PEAT_OK);
 }
 
 static void an_error_keeps_code_and_text(void **state)
@@ -44,7 +44,7 @@ static void an_error_keeps_code_and_text(void **state)
     assert_int_equal(e.rc, PEAT_CORRUPT);
     assert_int_equal(e.os_errno, 0);
     assert_string_equal(e.message, "table 000007 block @4096");
-    assert_int_equal(pt_sink_fenced(*state), PEAT_OK); /* an error alone fences nothing */
+    assert_int_equal(pt_sink_write_failure(*state), PEAT_OK); /* an error alone stops no writes */
 }
 
 static void the_code_follows_from_the_errno(void **state)
@@ -151,14 +151,14 @@ static void a_long_text_leaves_the_path(void **state)
     assert_non_null(strstr(e.message, ": xxx"));
 }
 
-static void the_first_fence_stays(void **state)
+static void the_first_write_failure_stays(void **state)
 {
     peat_error e;
     (void)pt_fail_os(*state, EIO, "sync w-1");
-    pt_sink_fence(*state, PEAT_IO);
+    pt_sink_stop_writes(*state, PEAT_IO);
     (void)pt_fail(*state, PEAT_CORRUPT, "something later");
-    pt_sink_fence(*state, PEAT_CORRUPT);
-    assert_int_equal(pt_sink_fenced(*state), PEAT_IO);
+    pt_sink_stop_writes(*state, PEAT_CORRUPT);
+    assert_int_equal(pt_sink_write_failure(*state), PEAT_IO);
     pt_sink_get(*state, &e);
     assert_int_equal(e.rc, PEAT_IO);
     assert_int_equal(e.os_errno, EIO);
@@ -176,8 +176,8 @@ static void fail_often(void *arg)
     for (int i = 0; i < 500; i++) {
         (void)pt_fail(w->sink, PEAT_IO, "%d%d%d%d", w->number, w->number, w->number, w->number);
         if (i == 250)
-            pt_sink_fence(w->sink, PEAT_IO);
-        (void)pt_sink_fenced(w->sink);
+            pt_sink_stop_writes(w->sink, PEAT_IO);
+        (void)pt_sink_write_failure(w->sink);
     }
 }
 
@@ -194,7 +194,7 @@ static void errors_of_threads_do_not_mix(void **state)
     for (int i = 0; i < 3; i++)
         env->thread_join(env->ctx, threads[i]);
     pt_sink_get(*state, &e);
-    assert_int_equal(pt_sink_fenced(*state), PEAT_IO);
+    assert_int_equal(pt_sink_write_failure(*state), PEAT_IO);
     assert_int_equal(strlen(e.message), 4);
     for (int i = 1; i < 4; i++)
         assert_int_equal(e.message[i], e.message[0]);
@@ -212,7 +212,7 @@ int main(void)
         CASE(control_bytes_stand_escaped),
         CASE(a_long_path_is_cut_and_not_what_happened),
         CASE(a_long_text_leaves_the_path),
-        CASE(the_first_fence_stays),
+        CASE(the_first_write_failure_stays),
         CASE(errors_of_threads_do_not_mix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

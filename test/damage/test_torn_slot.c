@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_torn_slot.c - a write of the superblock fails in its middle: the store is fenced, what it
+ * test_torn_slot.c - a write of the superblock fails in its middle: writes have failed, what it
  * wrote half is not called damage, and the next open for writing mends it. Without that open, as
  * after a power cut, a check names the slot.
  */

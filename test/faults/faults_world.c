@@ -141,11 +141,11 @@ static uint64_t really_now(void)
 
 /* A vital sync is failing or has failed: the store refuses writes as soon as the call has returned
  * to the thread that made it. Whoever is that thread has it done when its operation returns. */
-static void expect_fence(const faults_world *w)
+static void expect_write_failure(const faults_world *w)
 {
     bool threads = w->options.field[MODEL_OPTION_threads] >= 0;
     uint64_t end = really_now() + PATIENCE_NS;
-    while (pt_sink_fenced(&w->db->store->sink) == PEAT_OK) {
+    while (pt_sink_write_failure(&w->db->store->sink) == PEAT_OK) {
         if (!threads || really_now() > end)
             faults_wrong(w, "a sync of log or manifest failed, and the store takes writes");
         (void)sched_yield();
@@ -154,12 +154,12 @@ static void expect_fence(const faults_world *w)
 
 /* After every operation. A failed sync may have dropped what the system held in memory: what was
  * not durable by then is there or not from the next open on, and so are writes that got through
- * beside it, before the fence. */
+ * beside it, before the write failure. */
 void faults_note(faults_world *w)
 {
     bool lost = atomic_exchange(&w->struck_sync, false);
     if (w->db != NULL && w->struck_vital && !w->must_refuse) {
-        expect_fence(w);
+        expect_write_failure(w);
         w->must_refuse = true;
         lost = true;
     }
@@ -322,7 +322,8 @@ void faults_await_sync(faults_world *w)
         return;
     pt_store *s = w->db->store;
     uint64_t end = really_now() + PATIENCE_NS, position = pt_log_position(s->log);
-    while (pt_log_synced_position(s->log) < position && pt_sink_fenced(&s->sink) == PEAT_OK) {
+    while (pt_log_synced_position(s->log) < position &&
+           pt_sink_write_failure(&s->sink) == PEAT_OK) {
         if (really_now() > end)
             faults_wrong(w, "the sync of the interval does not come");
         (void)sched_yield();

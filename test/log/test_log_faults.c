@@ -16,7 +16,7 @@ static void a_full_disk_refuses_and_resumes(void **state)
     while (rc == PEAT_OK)
         rc = kit_append_size(&k, 150, &position);
     assert_int_equal(rc, PEAT_FULL);
-    assert_int_equal(pt_sink_fenced(&k.sink), PEAT_OK);
+    assert_int_equal(pt_sink_write_failure(&k.sink), PEAT_OK);
     uint64_t before = pt_log_position(k.log);
     assert_int_equal(kit_append_size(&k, 150, &position), PEAT_FULL);
     assert_int_equal(kit_append_size(&k, 90000, &position), PEAT_FULL);
@@ -44,9 +44,9 @@ static void after_a_failed(sim_kind kind)
     sim_stores(k.sim, kind == SIM_FILE_STORE);
     sim_fault_add(k.sim, (sim_fault){.kinds = SIM_BIT(kind), .at = 1, .error = EIO});
     assert_int_equal(pt_log_sync(k.log, pt_log_position(k.log)), PEAT_IO);
-    assert_int_equal(pt_sink_fenced(&k.sink), PEAT_IO);
+    assert_int_equal(pt_sink_write_failure(&k.sink), PEAT_IO);
     assert_non_null(strstr(kit_error(&k), "w-00000"));
-    /* the fault is over, the fence is not */
+    /* the fault is over, the write failure is not */
     uint64_t calls = sim_count(k.sim, SIM_CHANGES);
     assert_int_equal(pt_log_sync(k.log, pt_log_position(k.log)), PEAT_IO);
     if (kind != SIM_FILE_SYNC)
@@ -70,14 +70,14 @@ static void after_a_failed(sim_kind kind)
     kit_close(&k);
 }
 
-static void a_failed_write_fences(void **state)
+static void a_failed_write_stops_writes(void **state)
 {
     (void)state;
     after_a_failed(SIM_FILE_WRITE);
     after_a_failed(SIM_FILE_STORE);
 }
 
-static void a_failed_sync_fences_and_is_not_retried(void **state)
+static void a_failed_sync_stops_writes_and_is_not_retried(void **state)
 {
     (void)state;
     after_a_failed(SIM_FILE_SYNC);
@@ -219,8 +219,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_refuses_and_resumes),
-        cmocka_unit_test(a_failed_write_fences),
-        cmocka_unit_test(a_failed_sync_fences_and_is_not_retried),
+        cmocka_unit_test(a_failed_write_stops_writes),
+        cmocka_unit_test(a_failed_sync_stops_writes_and_is_not_retried),
         cmocka_unit_test(each_call_may_fail),
         cmocka_unit_test(threads_write_for_one_another),
         cmocka_unit_test(threads_share_syncs),

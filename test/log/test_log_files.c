@@ -98,7 +98,7 @@ static void without_a_descriptor_an_append_fails_and_can_be_repeated(void **stat
         rc = kit_append_size(&k, 100, &position);
     assert_int_equal(rc, PEAT_IO);
     assert_non_null(strstr(kit_error(&k), "cannot be made"));
-    assert_int_equal(pt_sink_fenced(&k.sink), PEAT_OK);
+    assert_int_equal(pt_sink_write_failure(&k.sink), PEAT_OK);
     sim_limit_files(k.sim, 0);
     kit_append(&k, 100, false);
     kit_sync(&k);

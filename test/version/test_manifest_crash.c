@@ -117,7 +117,7 @@ static void the_superblock_survives_garbage_in_the_sector_being_written(void **s
 
 /* --- failing calls --- */
 
-static void a_failed_append_fences(void **state)
+static void a_failed_append_stops_writes(void **state)
 {
     (void)state;
     static const char *const files[] = {"m-", "PEAT"};
@@ -133,7 +133,7 @@ static void a_failed_append_fences(void **state)
                                        .error = EIO,
                                        .name_prefix = files[i % 2]});
         assert_int_equal(store_append(&s), PEAT_IO);
-        assert_int_equal(pt_sink_fenced(&s.sink), PEAT_IO);
+        assert_int_equal(pt_sink_write_failure(&s.sink), PEAT_IO);
         uint64_t changes = sim_count(sim, SIM_CHANGES);
         assert_int_equal(store_append(&s), PEAT_IO);
         assert_int_equal(store_rewrite(&s), PEAT_IO);
@@ -175,8 +175,8 @@ static void each_call_may_fail(void **state)
             hit = sim_fault_hits(sim, fault) > 0;
             assert_true(rc == PEAT_OK || hit);
             sim_faults_clear(sim);
-            if (pt_sink_fenced(&s.sink) != PEAT_OK)
-                assert_int_equal(store_append(&s), pt_sink_fenced(&s.sink));
+            if (pt_sink_write_failure(&s.sink) != PEAT_OK)
+                assert_int_equal(store_append(&s), pt_sink_write_failure(&s.sink));
             sim_env *after = sim_clone_killed(sim);
             store_done(&s);
 
@@ -231,7 +231,7 @@ static void a_full_disk_refuses_and_resumes(void **state)
         rc = store_append(&s);
     assert_int_equal(rc, PEAT_FULL);
     assert_int_equal(store_rewrite(&s), PEAT_FULL);
-    assert_int_equal(pt_sink_fenced(&s.sink), PEAT_OK);
+    assert_int_equal(pt_sink_write_failure(&s.sink), PEAT_OK);
     assert_int_equal(names_in(sim), 2);
     sim_limit_disk(sim, 0);
     must(&s, store_append(&s));
@@ -271,7 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(acknowledged_edits_survive_power_cuts_at_every_boundary),
         cmocka_unit_test(the_superblock_survives_garbage_in_the_sector_being_written),
-        cmocka_unit_test(a_failed_append_fences),
+        cmocka_unit_test(a_failed_append_stops_writes),
         cmocka_unit_test(each_call_may_fail),
         cmocka_unit_test(a_failed_create_leaves_nothing),
         cmocka_unit_test(a_full_disk_refuses_and_resumes),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_fence.c - after a failed sync of the manifest every write is refused at once, with and
- * without a log, until the store is opened again; reads go on. When it was a thread of the store
- * that failed, an event tells of it.
+ * test_write_failure.c - after a failed sync of the manifest every write is refused at once, with
+ * and without a log, until the store is opened again; reads go on. When it was a thread of the
+ * store that failed, an event tells of it.
  */
 #include "peat.h"
 #include "support/sim_env.h"
