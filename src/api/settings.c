@@ -15,9 +15,9 @@
 #define MANIFEST_BYTES_MIN ((uint64_t)64 << 10)
 /* A merge: read-ahead, the table being written, its filter. More than this it does not need. */
 #define WORK_BYTES_MAX ((size_t)24 << 20)
-/* Slices in a partition from which on a merge is due: with filters a missing slice costs a get
+/* Upper runs in a partition from which on a merge is due: with filters a missing upper run costs a get
  * about 20 ns, and fewer would rewrite more. */
-#define SLICES_MAX 12u
+#define UPPER_RUNS_MAX 12u
 /* To ask costs about as much as eight steps; to keep a range as much as 30 (two locks, two keys).
  */
 #define HIDDEN_STEPS_LOOK 8u
@@ -150,7 +150,7 @@ peat_rc pt_settings_resolve(const peat_options *options, pt_settings *ret, const
     ret->may_create = o.create == PEAT_CREATE_IF_MISSING && !o.read_only;
     ret->error_if_exists = o.error_if_exists;
     ret->no_log = o.no_log && !o.read_only;
-    ret->slices_max = SLICES_MAX;
+    ret->runs_max = UPPER_RUNS_MAX;
     ret->hidden_steps_look = HIDDEN_STEPS_LOOK;
     ret->hidden_steps_note = HIDDEN_STEPS_NOTE;
     divide_memory(ret);

@@ -28,7 +28,7 @@ static bool any_large(const pt_estimate *e)
     unsigned slot = pt_epoch_enter(e->epoch);
     for (size_t i = 0; i < e->version->count && !any; i++) {
         const pt_partition *p = e->version->partitions[i];
-        any = has_large(p->slices, p->slice_count) || has_large(p->bottom, p->bottom_count);
+        any = has_large(p->runs, p->run_count) || has_large(p->bottom, p->bottom_count);
     }
     pt_epoch_exit(e->epoch, slot);
     return any;
@@ -48,8 +48,8 @@ static bool lies_on_large(const pt_estimate *e, pt_slice key, uint64_t key_hash)
     const pt_partition *p = e->version->partitions[pt_version_partition_of(e->version, key)];
     unsigned slot = pt_epoch_enter(e->epoch);
     bool large = false;
-    for (size_t i = 0; i < p->slice_count && !large; i++)
-        large = pt_table_large_at(p->slices[i].table_ref->table, key, key_hash);
+    for (size_t i = 0; i < p->run_count && !large; i++)
+        large = pt_table_large_at(p->runs[i].table_ref->table, key, key_hash);
     size_t n = large ? 0 : pt_key_index_upper(&p->bottom_index, key);
     if (n != 0)
         large = pt_table_large_at(p->bottom[n - 1].table_ref->table, key, key_hash);

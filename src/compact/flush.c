@@ -48,9 +48,9 @@ static peat_rc begin_append(run_state *r)
 static peat_rc begin_piece(run_state *r, pt_slice key)
 {
     pt_flush *f = r->f;
-    if (f->slices == NULL) {
-        peat_rc rc = pt_output_new(f->ctx, PT_RUN_FRESH, r->input->seq_first, r->input->seq_last,
-                                   &f->slices);
+    if (f->runs == NULL) {
+        peat_rc rc =
+            pt_output_new(f->ctx, PT_RUN_FRESH, r->input->seq_first, r->input->seq_last, &f->runs);
         if (rc != PEAT_OK)
             return rc;
     }
@@ -60,23 +60,23 @@ static peat_rc begin_piece(run_state *r, pt_slice key)
     pt_piece piece = {.partition_id = f->version->partitions[i]->id,
                       .lower = f->version->partitions[i]->lower,
                       .upper = r->partition_upper};
-    return pt_output_begin_piece(f->slices, &piece);
+    return pt_output_begin_piece(f->runs, &piece);
 }
 
-/* So many bytes, of this slice or below it, will go when it is merged into the bottom run. */
+/* So many bytes, of this upper run or below it, will go when it is merged into the bottom run. */
 static void charge(run_state *r, uint64_t bytes)
 {
-    pt_output_piece(r->f->slices)->obsolete_bytes += bytes;
+    pt_output_piece(r->f->runs)->obsolete_bytes += bytes;
     r->f->obsolete_bytes += bytes;
 }
 
-static peat_rc add_slice_entry(run_state *r, const pt_entry *e, uint64_t hash)
+static peat_rc add_upper_entry(run_state *r, const pt_entry *e, uint64_t hash)
 {
     peat_rc rc = PEAT_OK;
     if (r->partition == SIZE_MAX ||
         (r->partition_upper.data != NULL && pt_slice_compare(e->key, r->partition_upper) >= 0))
         TRY(begin_piece(r, e->key));
-    TRY(pt_output_add(r->f->slices, e, hash));
+    TRY(pt_output_add(r->f->runs, e, hash));
     charge(r, pt_estimate_hidden(&r->estimate, e, hash));
     /* tombstones, and what is there for a snapshot only, are to go themselves */
     if (r->gc.needed_by_snapshot)
@@ -110,7 +110,7 @@ static peat_rc flush_entry(run_state *r, pt_entry e)
     if (!keep)
         goto out;
     uint64_t hash = pt_hash(e.key.data, e.key.size);
-    rc = r->appending ? add_append_entry(r, &e, hash) : add_slice_entry(r, &e, hash);
+    rc = r->appending ? add_append_entry(r, &e, hash) : add_upper_entry(r, &e, hash);
 out:
     return rc;
 }
@@ -130,8 +130,8 @@ peat_rc pt_flush_run(pt_flush *f, const pt_work_context *ctx, const pt_version *
     }
     if (rc == PEAT_END)
         rc = PEAT_OK;
-    if (rc == PEAT_OK && f->slices != NULL)
-        TRY(pt_output_finish(f->slices));
+    if (rc == PEAT_OK && f->runs != NULL)
+        TRY(pt_output_finish(f->runs));
     if (rc == PEAT_OK && f->appended != NULL)
         TRY(pt_output_finish(f->appended));
 out:
@@ -142,8 +142,8 @@ out:
     return rc;
 }
 
-/* Layers of the slice file on their way into an edit: neighbouring pieces that have come to lie in
- * one partition make one layer. */
+/* Layers of the upper run file on their way into an edit: neighbouring pieces that have come to lie
+ * in one partition make one layer. */
 typedef struct pushing {
     pt_bytes *edit;
     const pt_version *current;
@@ -184,7 +184,7 @@ static peat_rc push_piece(pushing *p, const pt_layer *file, const pt_piece *piec
     return PEAT_OK;
 }
 
-/* The last partition gets the appended tables, and the slice that was held back. */
+/* The last partition gets the appended tables, and the upper run that was held back. */
 static peat_rc append_edit(const pt_flush *f, const pt_version *current, const pushing *held,
                            bool may_split, uint64_t *io_partition_next, pt_bytes *io_edit)
 {
@@ -192,21 +192,21 @@ static peat_rc append_edit(const pt_flush *f, const pt_version *current, const p
     const pt_partition *p = current->partitions[current->count - 1];
     size_t n = pt_output_table_count(f->appended), bottoms = p->bottom_count + n;
     bool push = held->partition != SIZE_MAX && held->partition + 1 == current->count;
-    pt_layer *layers = (pt_layer *)pt_alloc(env, (bottoms + p->slice_count + 1) * sizeof *layers);
+    pt_layer *layers = (pt_layer *)pt_alloc(env, (bottoms + p->run_count + 1) * sizeof *layers);
     if (layers == NULL)
         return PEAT_NOMEM;
     if (p->bottom_count != 0)
         memcpy(layers, p->bottom, p->bottom_count * sizeof *layers);
     for (size_t i = 0; i < n; i++)
         layers[p->bottom_count + i] = pt_output_layer(f->appended, i);
-    pt_layer *slices = layers + bottoms;
-    slices[0] = held->layer;
-    if (p->slice_count != 0)
-        memcpy(slices + push, p->slices, p->slice_count * sizeof *layers);
+    pt_layer *runs = layers + bottoms;
+    runs[0] = held->layer;
+    if (p->run_count != 0)
+        memcpy(runs + push, p->runs, p->run_count * sizeof *layers);
     pt_partition_plan plan = {.id = p->id,
                               .lower = p->lower,
-                              .slices = slices,
-                              .slice_count = p->slice_count + push,
+                              .runs = runs,
+                              .run_count = p->run_count + push,
                               .bottom = layers,
                               .bottom_count = bottoms};
     peat_rc rc = pt_split_edit(env, &plan, may_split ? f->ctx->partition_bytes : UINT64_MAX / 4,
@@ -229,12 +229,12 @@ peat_rc pt_flush_edit(const pt_flush *f, const pt_version *current, bool may_spl
     peat_rc rc = PEAT_OK;
     bool append = f->appended != NULL && pt_output_table_count(f->appended) != 0;
     pushing p = {.edit = io_edit, .current = current, .partition = SIZE_MAX, .hold_last = append};
-    TRY(add_tables(f->slices, io_edit));
+    TRY(add_tables(f->runs, io_edit));
     TRY(add_tables(f->appended, io_edit));
-    if (f->slices != NULL && pt_output_table_count(f->slices) != 0) {
-        pt_layer file = pt_output_layer(f->slices, 0);
-        for (size_t i = 0; i < pt_output_piece_count(f->slices); i++)
-            TRY(push_piece(&p, &file, pt_output_piece_at(f->slices, i)));
+    if (f->runs != NULL && pt_output_table_count(f->runs) != 0) {
+        pt_layer file = pt_output_layer(f->runs, 0);
+        for (size_t i = 0; i < pt_output_piece_count(f->runs); i++)
+            TRY(push_piece(&p, &file, pt_output_piece_at(f->runs, i)));
         TRY(push_out(&p));
     }
     if (append)
@@ -245,21 +245,21 @@ out:
 
 void pt_flush_installed(pt_flush *f)
 {
-    if (f->slices != NULL)
-        pt_output_keep(f->slices);
+    if (f->runs != NULL)
+        pt_output_keep(f->runs);
     if (f->appended != NULL)
         pt_output_keep(f->appended);
 }
 
 uint64_t pt_flush_bytes_written(const pt_flush *f)
 {
-    return (f->slices != NULL ? pt_output_bytes(f->slices) : 0) +
+    return (f->runs != NULL ? pt_output_bytes(f->runs) : 0) +
            (f->appended != NULL ? pt_output_bytes(f->appended) : 0);
 }
 
 void pt_flush_done(pt_flush *f)
 {
-    pt_output_free(f->slices);
+    pt_output_free(f->runs);
     pt_output_free(f->appended);
-    f->slices = f->appended = NULL;
+    f->runs = f->appended = NULL;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flush.h - a memtable becomes tables: one slice file cut at partition boundaries, and, for what
- * lies above the store's last key, bottom tables of their own (a sequential load is written once).
+ * flush.h - a memtable becomes tables: one upper run file cut at partition boundaries, and, for
+ * what lies above the store's last key, bottom tables of their own (a sequential load is written
+ * once).
  */
 #ifndef PT_COMPACT_FLUSH_H
 #define PT_COMPACT_FLUSH_H
@@ -13,7 +14,7 @@
 typedef struct pt_flush {
     const pt_work_context *ctx;
     const pt_version *version; /* when it ran; borrowed */
-    pt_output *slices;         /* NULL: none */
+    pt_output *runs;           /* NULL: none */
     pt_output *appended;       /* NULL: none */
     uint64_t dropped_bytes;
     uint64_t obsolete_bytes; /* that can go now, in it and below it, estimated */

@@ -44,7 +44,7 @@ static peat_rc new_output(pt_merge *m)
     for (size_t i = 0; i < m->pick.count; i++) {
         const pt_partition *p = part_partition(m, i);
         const pt_merge_part *part = &m->pick.parts[i];
-        raise_seqs(p->slices + part->slice_from, part->slice_count, &seq_min, &seq_max);
+        raise_seqs(p->runs + part->run_from, part->run_count, &seq_min, &seq_max);
         if (m->pick.kind == PT_MERGE_BOTTOM)
             raise_seqs(p->bottom, p->bottom_count, &seq_min, &seq_max);
     }
@@ -94,10 +94,10 @@ static peat_rc open_layers(pt_merge *m, const pt_partition *p, const pt_merge_pa
                            const pt_table_iter_options *o, pt_iter **children, size_t *io_count)
 {
     bool with_bottom = m->pick.kind == PT_MERGE_BOTTOM && p->bottom_count != 0;
-    bool stream = may_stream(m, part->slice_count + with_bottom);
+    bool stream = may_stream(m, part->run_count + with_bottom);
     peat_rc rc = PEAT_OK;
-    for (size_t i = 0; i < part->slice_count && rc == PEAT_OK; i++) {
-        rc = pt_run_iter_new(m->ctx->env, &p->slices[part->slice_from + i], 1, o, stream,
+    for (size_t i = 0; i < part->run_count && rc == PEAT_OK; i++) {
+        rc = pt_run_iter_new(m->ctx->env, &p->runs[part->run_from + i], 1, o, stream,
                              &children[*io_count]);
         *io_count += rc == PEAT_OK;
     }
@@ -112,8 +112,8 @@ static peat_rc open_layers(pt_merge *m, const pt_partition *p, const pt_merge_pa
 /* Nothing older than the inputs lies below them in this partition. */
 static bool nothing_below(const pt_merge *m, const pt_partition *p, const pt_merge_part *part)
 {
-    bool all_slices = part->slice_from + part->slice_count == p->slice_count;
-    return m->pick.kind == PT_MERGE_BOTTOM || (all_slices && p->bottom_count == 0);
+    bool all_runs = part->run_from + part->run_count == p->run_count;
+    return m->pick.kind == PT_MERGE_BOTTOM || (all_runs && p->bottom_count == 0);
 }
 
 static peat_rc open_part(pt_merge *m)
@@ -126,7 +126,7 @@ static peat_rc open_part(pt_merge *m)
                                .upper = upper,
                                .hint = PT_FETCH_ONCE};
     size_t count = 0;
-    pt_iter **children = (pt_iter **)pt_alloc(env, (part->slice_count + 1) * sizeof(pt_iter *));
+    pt_iter **children = (pt_iter **)pt_alloc(env, (part->run_count + 1) * sizeof(pt_iter *));
     if (children == NULL)
         return PEAT_NOMEM;
     peat_rc rc = open_layers(m, p, part, &o, children, &count);
@@ -214,17 +214,17 @@ static bool is_input(const pt_layer *inputs, size_t count, const pt_layer *l)
     return false;
 }
 
-/* The layers that were not merged: newer slices on top, older ones below, in order; the new one, if
- * there is one, takes the place of the inputs. Returns how many. */
-static size_t rest_of_slices(const pt_partition *cur, const pt_partition *then,
-                             const pt_merge_part *part, const pt_layer *replacement,
-                             pt_layer *ret_layers)
+/* The layers that were not merged: newer upper runs on top, older ones below, in order; the new
+ * one, if there is one, takes the place of the inputs. Returns how many. */
+static size_t rest_of_runs(const pt_partition *cur, const pt_partition *then,
+                           const pt_merge_part *part, const pt_layer *replacement,
+                           pt_layer *ret_layers)
 {
     size_t n = 0;
     bool placed = replacement == NULL;
-    for (size_t i = 0; i < cur->slice_count; i++) {
-        const pt_layer *l = &cur->slices[i];
-        if (!is_input(then->slices + part->slice_from, part->slice_count, l)) {
+    for (size_t i = 0; i < cur->run_count; i++) {
+        const pt_layer *l = &cur->runs[i];
+        if (!is_input(then->runs + part->run_from, part->run_count, l)) {
             ret_layers[n++] = *l;
             continue;
         }
@@ -239,8 +239,8 @@ static size_t rest_of_slices(const pt_partition *cur, const pt_partition *then,
 static uint64_t inputs_obsolete(const pt_partition *p, const pt_merge_part *part)
 {
     uint64_t n = 0;
-    for (size_t i = 0; i < part->slice_count; i++)
-        n += p->slices[part->slice_from + i].obsolete_bytes;
+    for (size_t i = 0; i < part->run_count; i++)
+        n += p->runs[part->run_from + i].obsolete_bytes;
     return n;
 }
 
@@ -265,13 +265,13 @@ static peat_rc mid_part_edit(pt_merge *m, size_t i, const pt_version *current, s
             ++*io_piece;
         }
     }
-    pt_layer *slices = (pt_layer *)pt_alloc(m->ctx->env, (cur->slice_count + 1) * sizeof *slices);
-    if (slices == NULL)
+    pt_layer *runs = (pt_layer *)pt_alloc(m->ctx->env, (cur->run_count + 1) * sizeof *runs);
+    if (runs == NULL)
         return PEAT_NOMEM;
-    size_t n = rest_of_slices(cur, then, &m->pick.parts[i], any ? &layer : NULL, slices);
-    peat_rc rc = pt_edit_add_partition(io_edit, cur->id, cur->lower, slices, n, cur->bottom,
+    size_t n = rest_of_runs(cur, then, &m->pick.parts[i], any ? &layer : NULL, runs);
+    peat_rc rc = pt_edit_add_partition(io_edit, cur->id, cur->lower, runs, n, cur->bottom,
                                        cur->bottom_count);
-    pt_free(m->ctx->env, slices);
+    pt_free(m->ctx->env, runs);
     return rc;
 }
 
@@ -301,15 +301,15 @@ static void add_layer_sizes(pt_layer *io, const pt_layer *l)
 
 /* Slices that came on top while the merge ran, of all its partitions: one layer per file, newest
  * first. */
-static size_t new_slices(pt_merge *m, const pt_version *current, pt_layer *ret_layers)
+static size_t new_runs(pt_merge *m, const pt_version *current, pt_layer *ret_layers)
 {
     size_t n = 0;
     for (size_t i = 0; i < m->pick.count; i++) {
         const pt_partition *then = part_partition(m, i);
         const pt_partition *cur = find_partition(current, then->id);
-        for (size_t j = 0; j < cur->slice_count; j++) {
-            const pt_layer *l = &cur->slices[j];
-            if (is_input(then->slices, then->slice_count, l))
+        for (size_t j = 0; j < cur->run_count; j++) {
+            const pt_layer *l = &cur->runs[j];
+            if (is_input(then->runs, then->run_count, l))
                 continue;
             size_t at = 0;
             while (at < n &&
@@ -335,7 +335,7 @@ static peat_rc bottom_edit(pt_merge *m, const pt_version *current, uint64_t *io_
     for (size_t i = 0; i < m->pick.count; i++) {
         const pt_partition *cur = find_partition(current, part_partition(m, i)->id);
         PT_ASSERT(cur != NULL);
-        most += cur->bottom_count + cur->slice_count;
+        most += cur->bottom_count + cur->run_count;
     }
     pt_layer *layers = (pt_layer *)pt_alloc(env, 2 * most * sizeof *layers);
     if (layers == NULL)
@@ -344,8 +344,8 @@ static peat_rc bottom_edit(pt_merge *m, const pt_version *current, uint64_t *io_
     pt_partition_plan plan = {.id = p->id, .lower = p->lower};
     plan.bottom = layers;
     plan.bottom_count = new_bottom(m, current, layers);
-    plan.slices = layers + most;
-    plan.slice_count = new_slices(m, current, layers + most);
+    plan.runs = layers + most;
+    plan.run_count = new_runs(m, current, layers + most);
     peat_rc rc = PEAT_OK;
     for (size_t i = 1; i < m->pick.count && rc == PEAT_OK; i++)
         rc = pt_edit_drop_partition(io_edit, part_partition(m, i)->id);

@@ -3,8 +3,9 @@
  * merge.h - layers of neighbouring partitions become fewer. Resumable: a merge is stepped by so
  * many bytes at a time, so that a flush or a committer never waits for a whole one.
  *
- * Mid: some slices of each partition become one slice, all in one file. Bottom: all layers of the
- * partitions become one run; several partitions become one, or one becomes several (split.h).
+ * Mid: some upper runs of each partition become one upper run, all in one file. Bottom: all layers
+ * of the partitions become one run; several partitions become one, or one becomes several
+ * (split.h).
  */
 #ifndef PT_COMPACT_MERGE_H
 #define PT_COMPACT_MERGE_H
@@ -16,10 +17,10 @@
 
 typedef enum pt_merge_kind { PT_MERGE_MID, PT_MERGE_BOTTOM } pt_merge_kind;
 
-/* What to merge: partitions first .. first + count - 1 of a version, and in each the slices
- * [slice_from, slice_from + slice_count); bottom merges take everything. */
+/* What to merge: partitions first .. first + count - 1 of a version, and in each the upper runs
+ * [run_from, run_from + run_count); bottom merges take everything. */
 typedef struct pt_merge_part {
-    size_t slice_from, slice_count;
+    size_t run_from, run_count;
 } pt_merge_part;
 
 #define PT_MERGE_PARTS_MAX 64

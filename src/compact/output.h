@@ -2,7 +2,7 @@
 /*
  * output.h - the new files of one unit of background work.
  *
- * Two shapes. A run: bottom tables of at most table_bytes, in key order. A slice file: one
+ * Two shapes. A run: bottom tables of at most table_bytes, in key order. An upper run file: one
  * table cut into pieces at partition boundaries, each piece a layer. Until the edit is installed
  * the files are orphans; pt_output_free removes them unless pt_output_keep was called.
  */
@@ -33,7 +33,7 @@ typedef struct pt_work_context {
     size_t snapshot_count;
 } pt_work_context;
 
-/* What of a slice file falls into one partition. */
+/* What of an upper run file falls into one partition. */
 typedef struct pt_piece {
     uint64_t partition_id; /* when it was cut; may have been split since */
     pt_slice lower,

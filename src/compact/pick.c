@@ -2,12 +2,12 @@
 /* pick.c - see pick.h. */
 #include "compact/pick.h"
 
-/* A mid merge takes at least this many slices: fewer would rewrite bytes for little. */
-#define MID_SLICES_MIN 4u
+/* A mid merge takes at least this many upper runs: fewer would rewrite bytes for little. */
+#define INTERMEDIATE_RUNS_MIN 4u
 /* Neighbours are merged into one mid file up to this many input bytes: long sequential writes, and
  * a unit that ends within a second; but no more than a partition, since its output is on disk
  * beside its inputs. */
-#define MID_BYTES_MAX ((uint64_t)64 << 20)
+#define INTERMEDIATE_BYTES_MAX ((uint64_t)64 << 20)
 
 static bool claimed(const pt_pick_options *o, const pt_partition *p)
 {
@@ -19,7 +19,7 @@ static bool claimed(const pt_pick_options *o, const pt_partition *p)
 
 static uint64_t total_bytes(const pt_partition *p)
 {
-    return p->slice_bytes + p->bottom_bytes;
+    return p->run_bytes + p->bottom_bytes;
 }
 
 /* Of what the table keeps for snapshots, what none of those that are open needs: all when none of
@@ -41,7 +41,7 @@ static uint64_t releasable(const pt_layer *l, const pt_pick_options *o)
 static uint64_t releasable_bytes(const pt_partition *p, const pt_pick_options *o)
 {
     uint64_t n = 0;
-    if (p->obsolete_bytes == p->slice_obsolete_bytes)
+    if (p->obsolete_bytes == p->run_obsolete_bytes)
         return 0;
     for (size_t i = 0; i < p->bottom_count; i++)
         n += releasable(&p->bottom[i], o);
@@ -51,21 +51,21 @@ static uint64_t releasable_bytes(const pt_partition *p, const pt_pick_options *o
 /* Merged away, it frees so much; what is kept for a snapshot is no debt. */
 static uint64_t obsolete_bytes(const pt_partition *p, const pt_pick_options *o)
 {
-    uint64_t n = p->slice_obsolete_bytes + releasable_bytes(p, o);
+    uint64_t n = p->run_obsolete_bytes + releasable_bytes(p, o);
     return pt_min_u64(n, total_bytes(p));
 }
 
-/* This partition's share of what merges of others have left behind in the files of its slices:
+/* This partition's share of what merges of others have left behind in the files of its upper runs:
  * the fewer it shares them with, the larger, so that the last ones go first. */
 static uint64_t stranded_bytes(const pt_partition *p)
 {
     double n = 0;
-    for (size_t i = 0; i < p->slice_count; i++) {
-        const pt_table_ref *t = p->slices[i].table_ref;
+    for (size_t i = 0; i < p->run_count; i++) {
+        const pt_table_ref *t = p->runs[i].table_ref;
         uint64_t blocks = t->meta->section[PT_SECTION_INDEX].offset;
         uint64_t live = atomic_load_explicit(&t->live_bytes, memory_order_relaxed);
         if (live != 0 && live < blocks)
-            n += (double)(blocks - live) * (double)p->slices[i].bytes / (double)live;
+            n += (double)(blocks - live) * (double)p->runs[i].bytes / (double)live;
     }
     return (uint64_t)n;
 }
@@ -79,9 +79,9 @@ static double allowed_bytes(double live, const pt_pick_options *o)
     return (o->space_target - 1.0) * live + (double)slack + 1.0;
 }
 
-static double read_score(const pt_partition *p, size_t slices_max)
+static double read_score(const pt_partition *p, size_t runs_max)
 {
-    return (double)p->slice_count / (double)slices_max;
+    return (double)p->run_count / (double)runs_max;
 }
 
 /* Entries that are small are not worth counting. */
@@ -90,8 +90,8 @@ static double read_score(const pt_partition *p, size_t slices_max)
 static double held_score(const pt_partition *p, uint64_t held_bytes_max)
 {
     uint64_t held = 0;
-    for (size_t i = 0; i < p->slice_count; i++) {
-        const pt_layer *l = &p->slices[i];
+    for (size_t i = 0; i < p->run_count; i++) {
+        const pt_layer *l = &p->runs[i];
         uint64_t mean = l->entries != 0 ? l->bytes / l->entries : 0;
         held += mean >= LARGE_ENTRY_BYTES ? mean : 0;
     }
@@ -106,7 +106,7 @@ static bool in_range(const pt_version *v, const pt_pick_options *o, size_t i)
     return upper.data == NULL || pt_slice_compare(upper, o->lower) > 0;
 }
 
-/* What is due: by slices that reads ask or merges hold, and by space. */
+/* What is due: by upper runs that reads ask or merges hold, and by space. */
 typedef struct debts {
     double read;    /* 1: due */
     size_t read_at; /* SIZE_MAX: none may be touched */
@@ -117,7 +117,7 @@ typedef struct debts {
 
 static void weigh_read(const pt_partition *p, const pt_pick_options *o, size_t at, debts *d)
 {
-    double r = read_score(p, o->slices_max), h = held_score(p, o->held_bytes_max);
+    double r = read_score(p, o->runs_max), h = held_score(p, o->held_bytes_max);
     double score = r > h ? r : h;
     if (d->read_at == SIZE_MAX || score > d->read) {
         d->read = score;
@@ -155,47 +155,48 @@ static debts weigh(const pt_version *v, const pt_pick_options *o)
     return d;
 }
 
-/* From the newest slice on, as many as are of the same order of size, and of so many entries. */
+/* From the newest upper run on, as many as are of the same order of size, and of so many entries.
+ *  */
 static pt_merge_part mid_part(const pt_partition *p, uint64_t entries_max)
 {
     uint64_t sum = 0, entries = 0;
     size_t n = 0;
-    while (n < p->slice_count && (n < MID_SLICES_MIN || p->slices[n].bytes <= sum) &&
-           entries + p->slices[n].entries <= entries_max) {
-        entries += p->slices[n].entries;
-        sum += p->slices[n++].bytes;
+    while (n < p->run_count && (n < INTERMEDIATE_RUNS_MIN || p->runs[n].bytes <= sum) &&
+           entries + p->runs[n].entries <= entries_max) {
+        entries += p->runs[n].entries;
+        sum += p->runs[n++].bytes;
     }
-    return (pt_merge_part){.slice_from = 0, .slice_count = n};
+    return (pt_merge_part){.run_from = 0, .run_count = n};
 }
 
 static void part_size(const pt_partition *p, const pt_merge_part *part, uint64_t *ret_bytes,
                       uint64_t *ret_entries)
 {
     *ret_bytes = *ret_entries = 0;
-    for (size_t i = 0; i < part->slice_count; i++) {
-        *ret_bytes += p->slices[part->slice_from + i].bytes;
-        *ret_entries += p->slices[part->slice_from + i].entries;
+    for (size_t i = 0; i < part->run_count; i++) {
+        *ret_bytes += p->runs[part->run_from + i].bytes;
+        *ret_entries += p->runs[part->run_from + i].entries;
     }
 }
 
-/* False when the slices are too large for one file. */
+/* False when the upper runs are too large for one file. */
 static bool pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
 {
     uint64_t entries_max = o->entries_max != 0 ? o->entries_max : UINT64_MAX, all_entries = 0;
-    uint64_t bytes_max = pt_min_u64(MID_BYTES_MAX, o->partition_bytes);
+    uint64_t bytes_max = pt_min_u64(INTERMEDIATE_BYTES_MAX, o->partition_bytes);
     *pick = (pt_merge_pick){.kind = PT_MERGE_MID, .first = at};
     for (size_t i = at; i < v->count && pick->count < PT_MERGE_PARTS_MAX; i++) {
         const pt_partition *p = v->partitions[i];
         /* a neighbour joins when it is nearly due itself */
-        if (i != at && (claimed(o, p) || !in_range(v, o, i) ||
-                        read_score(p, o->slices_max) < 0.75 || p->slice_bytes >= p->bottom_bytes))
+        if (i != at && (claimed(o, p) || !in_range(v, o, i) || read_score(p, o->runs_max) < 0.75 ||
+                        p->run_bytes >= p->bottom_bytes))
             break;
         pt_merge_part part = mid_part(p, entries_max);
         uint64_t bytes, entries;
         part_size(p, &part, &bytes, &entries);
-        if (i == at && part.slice_count < 2)
+        if (i == at && part.run_count < 2)
             return false;
-        if (i != at && (part.slice_count < 2 || all_entries + entries > entries_max ||
+        if (i != at && (part.run_count < 2 || all_entries + entries > entries_max ||
                         pick->bytes + bytes > bytes_max))
             break;
         pick->parts[pick->count++] = part;
@@ -216,7 +217,7 @@ static void pick_bottom(const pt_version *v, const pt_pick_options *o, size_t at
         if (i != at && (claimed(o, p) || !in_range(v, o, i) ||
                         pick->bytes + total_bytes(p) > o->partition_bytes / 4))
             break;
-        pick->parts[pick->count++] = (pt_merge_part){.slice_count = p->slice_count};
+        pick->parts[pick->count++] = (pt_merge_part){.run_count = p->run_count};
         pick->bytes += total_bytes(p);
         pick->write_bytes += total_bytes(p) - obsolete_bytes(p, o);
     }
@@ -234,7 +235,7 @@ static size_t united(const pt_version *v, const pt_pick_options *o, size_t at)
     while (at + n < v->count && n < PT_MERGE_PARTS_MAX) {
         const pt_partition *p = v->partitions[at + n];
         bytes += p->bottom_bytes;
-        if (p->slice_count != 0 || claimed(o, p) || bytes > o->partition_bytes)
+        if (p->run_count != 0 || claimed(o, p) || bytes > o->partition_bytes)
             break;
         n++;
     }
@@ -276,7 +277,7 @@ static bool crumbs(const pt_partition *p, const pt_pick_options *o)
 
 static bool wants_settling(const pt_partition *p, const pt_pick_options *o)
 {
-    return p->slice_count != 0 || crumbs(p, o) || releasable_bytes(p, o) != 0;
+    return p->run_count != 0 || crumbs(p, o) || releasable_bytes(p, o) != 0;
 }
 
 #define IDLE_WRITES_PER_BYTE 8
@@ -284,7 +285,7 @@ static bool wants_settling(const pt_partition *p, const pt_pick_options *o)
 /* What settling the partition writes is in proportion to what came into it, or goes. */
 static bool pays(const pt_partition *p, const pt_pick_options *o, uint64_t writes)
 {
-    return writes <= IDLE_WRITES_PER_BYTE * (p->slice_bytes + obsolete_bytes(p, o));
+    return writes <= IDLE_WRITES_PER_BYTE * (p->run_bytes + obsolete_bytes(p, o));
 }
 
 /* The one that is settled by writing least. */
@@ -312,8 +313,8 @@ static bool pick_idle(const pt_version *v, const pt_pick_options *o, pt_merge_pi
 static void pick_read(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
 {
     const pt_partition *p = v->partitions[at];
-    PT_ASSERT(p->slice_count != 0); /* slices are what is due */
-    bool heavy = p->slice_bytes >= p->bottom_bytes || held_score(p, o->held_bytes_max) >= 1.0;
+    PT_ASSERT(p->run_count != 0); /* upper runs are what is due */
+    bool heavy = p->run_bytes >= p->bottom_bytes || held_score(p, o->held_bytes_max) >= 1.0;
     if (heavy || !pick_mid(v, o, at, pick))
         pick_bottom(v, o, at, pick);
 }

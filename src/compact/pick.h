@@ -5,8 +5,8 @@
  * Space debt: when the store's obsolete bytes exceed what the space target allows, the partition in
  * which a merge frees most for what it writes is due; one where it frees more than it writes always
  * is. So what is deleted in order of age goes at almost no cost. Read debt: something is due when a
- * get has to ask too many slices; a mid merge when the slices are small beside the bottom run
- * (tiered, after Dostoevsky's lazy leveling), a bottom merge when they outweigh it. Idle: any
+ * get has to ask too many upper runs; a mid merge when the upper runs are small beside the bottom
+ * run (tiered, after Dostoevsky's lazy leveling), a bottom merge when they outweigh it. Idle: any
  * partition with more than one run is due.
  */
 #ifndef PT_COMPACT_PICK_H
@@ -21,8 +21,9 @@ typedef struct pt_pick_options {
     uint64_t partition_bytes;
     uint64_t table_bytes, entries_max; /* of a table; entries_max 0: any number */
     double space_target;
-    size_t slices_max; /* a partition with more is due */
-    /* A merge holds one entry of each slice: beyond so many bytes of these it is due. 0: any. */
+    size_t runs_max; /* a partition with more is due */
+    /* A merge holds one entry of each upper run: beyond so many bytes of these it is due. 0: any.
+     *  */
     uint64_t held_bytes_max;
     bool idle; /* settle: where a merge writes at most 8 bytes for each that was written or goes */
     uint64_t idle_bytes_max; /* and where it writes at most so many, about */
@@ -42,7 +43,7 @@ typedef enum pt_unit {
     PT_UNIT_NONE,
     PT_UNIT_MERGE, /* ret_pick says which */
     PT_UNIT_SPLIT, /* partition ret_pick->first is cut; an edit only */
-    PT_UNIT_UNITE, /* ret_pick->count partitions from ret_pick->first, all without slices, become
+    PT_UNIT_UNITE, /* ret_pick->count partitions from ret_pick->first, without upper runs, become
                       one; an edit only */
 } pt_unit;
 

@@ -10,18 +10,18 @@ static uint64_t bottom_bytes(const pt_layer *bottom, size_t count)
     return n;
 }
 
-/* The part's share of each slice, in proportion to its share of the bottom. */
-static void share_slices(const pt_partition_plan *plan, uint64_t part, uint64_t whole,
-                         pt_layer *ret_slices)
+/* The part's share of each upper run, in proportion to its share of the bottom. */
+static void share_runs(const pt_partition_plan *plan, uint64_t part, uint64_t whole,
+                       pt_layer *ret_runs)
 {
     double f = whole != 0 ? (double)part / (double)whole : 1.0;
-    for (size_t i = 0; i < plan->slice_count; i++) {
-        pt_layer l = plan->slices[i];
+    for (size_t i = 0; i < plan->run_count; i++) {
+        pt_layer l = plan->runs[i];
         l.bytes = (uint64_t)((double)l.bytes * f);
         l.entries = (uint64_t)((double)l.entries * f);
         l.tombstones = (uint64_t)((double)l.tombstones * f);
         l.obsolete_bytes = (uint64_t)((double)l.obsolete_bytes * f);
-        ret_slices[i] = l;
+        ret_runs[i] = l;
     }
 }
 
@@ -43,24 +43,24 @@ peat_rc pt_split_edit(const pt_env *env, const pt_partition_plan *plan, uint64_t
 {
     uint64_t whole = bottom_bytes(plan->bottom, plan->bottom_count);
     if (whole < 2 * partition_bytes || plan->bottom_count < 2)
-        return pt_edit_add_partition(io_edit, plan->id, plan->lower, plan->slices,
-                                     plan->slice_count, plan->bottom, plan->bottom_count);
+        return pt_edit_add_partition(io_edit, plan->id, plan->lower, plan->runs, plan->run_count,
+                                     plan->bottom, plan->bottom_count);
     peat_rc rc = PEAT_OK;
     uint64_t target = whole / ((whole + partition_bytes / 2) / partition_bytes);
-    pt_layer *slices = (pt_layer *)pt_alloc(env, plan->slice_count * sizeof *slices);
-    if (slices == NULL)
+    pt_layer *runs = (pt_layer *)pt_alloc(env, plan->run_count * sizeof *runs);
+    if (runs == NULL)
         return PEAT_NOMEM;
     for (size_t from = 0, n; from < plan->bottom_count; from += n) {
         uint64_t bytes;
         n = part_tables(plan, from, target, &bytes);
-        share_slices(plan, bytes, whole, slices);
+        share_runs(plan, bytes, whole, runs);
         bool first = from == 0;
         pt_slice lower = first ? plan->lower : plan->bottom[from].table_ref->meta->key_min;
         uint64_t id = first ? plan->id : (*io_partition_next)++;
-        TRY(pt_edit_add_partition(io_edit, id, lower, slices, plan->slice_count,
-                                  plan->bottom + from, n));
+        TRY(pt_edit_add_partition(io_edit, id, lower, runs, plan->run_count, plan->bottom + from,
+                                  n));
     }
 out:
-    pt_free(env, slices);
+    pt_free(env, runs);
     return rc;
 }

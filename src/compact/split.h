@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * split.h - a partition as an edit, cut at table boundaries of its bottom run when it has outgrown
- * twice the target. A cut moves no bytes: slices get a layer in every part.
+ * twice the target. A cut moves no bytes: upper runs get a layer in every part.
  */
 #ifndef PT_COMPACT_SPLIT_H
 #define PT_COMPACT_SPLIT_H
@@ -11,8 +11,8 @@
 typedef struct pt_partition_plan {
     uint64_t id; /* of the first part, the partition that is replaced */
     pt_slice lower;
-    const pt_layer *slices;
-    size_t slice_count;
+    const pt_layer *runs;
+    size_t run_count;
     const pt_layer *bottom;
     size_t bottom_count;
 } pt_partition_plan;

@@ -57,7 +57,7 @@ static peat_rc add_partition(range *r, const pt_version *v, size_t i)
     bool ends = end.data == NULL || pt_slice_compare(r->upper, end) <= 0;
     border from = {.key = begins ? r->lower : p->lower, .read = begins};
     border to = {.key = ends ? r->upper : end, .read = ends};
-    peat_rc rc = add_layers(r, p->slices, p->slice_count, &from, &to);
+    peat_rc rc = add_layers(r, p->runs, p->run_count, &from, &to);
     return rc == PEAT_OK ? add_layers(r, p->bottom, p->bottom_count, &from, &to) : rc;
 }
 

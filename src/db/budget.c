@@ -53,7 +53,7 @@ static size_t visit_all(const visit *v, pt_section section, size_t from)
     size_t count = v->version->count;
     for (size_t n = 0; n < count && loaded_bytes(v->open_tables) > v->budget; n++, from++) {
         const pt_partition *p = v->version->partitions[from % count];
-        visit_layers(v, p->slices, p->slice_count, section);
+        visit_layers(v, p->runs, p->run_count, section);
         visit_layers(v, p->bottom, p->bottom_count, section);
     }
     return from % count;

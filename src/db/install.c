@@ -164,8 +164,8 @@ static peat_rc split_edit(pt_store *s, const pt_partition *p, uint64_t partition
 {
     pt_partition_plan plan = {.id = p->id,
                               .lower = p->lower,
-                              .slices = p->slices,
-                              .slice_count = p->slice_count,
+                              .runs = p->runs,
+                              .run_count = p->run_count,
                               .bottom = p->bottom,
                               .bottom_count = p->bottom_count};
     return pt_split_edit(s->env, &plan, partition_bytes, &state->partition_next, edit);

@@ -57,7 +57,7 @@ static extent extent_of(const pt_version *v)
     extent e = {0};
     for (size_t i = 0; i < v->count; i++) {
         const pt_partition *p = v->partitions[i];
-        e.bytes += (double)(p->slice_bytes + p->bottom_bytes);
+        e.bytes += (double)(p->run_bytes + p->bottom_bytes);
         e.entries += (double)p->entries;
     }
     return e;

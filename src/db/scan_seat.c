@@ -87,7 +87,7 @@ static uint64_t held_bytes(const pt_version *v)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < v->count; i++)
-        bytes += replaced_bytes(v->partitions[i]->slices, v->partitions[i]->slice_count) +
+        bytes += replaced_bytes(v->partitions[i]->runs, v->partitions[i]->run_count) +
                  replaced_bytes(v->partitions[i]->bottom, v->partitions[i]->bottom_count);
     return bytes;
 }

@@ -34,7 +34,7 @@ static uint64_t store_bytes(const pt_version *v)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < v->count; i++)
-        n += v->partitions[i]->slice_bytes + v->partitions[i]->bottom_bytes;
+        n += v->partitions[i]->run_bytes + v->partitions[i]->bottom_bytes;
     return n;
 }
 
@@ -59,7 +59,7 @@ void pt_pick_options_init(pt_store *s, const pt_version *v, pt_pick_options *ret
                           .entries_max = pt_max_u64(
                               s->settings.memory_bytes / 8 / PT_TABLE_KEY_MEMORY, ENTRIES_MAX_MIN),
                           .space_target = s->settings.space_target,
-                          .slices_max = s->settings.slices_max,
+                          .runs_max = s->settings.runs_max,
                           .held_bytes_max = s->settings.memory_bytes / 8};
     ret_options->snapshot_count = pt_snapshot_oldest(
         s, ret_options->snapshots, PT_PICK_SNAPSHOTS_MAX, &ret_options->more_snapshots);

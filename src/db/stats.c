@@ -104,8 +104,8 @@ static void describe(const pt_version *v, size_t i, peat_partition_info *info)
     if (p->lower.size > PT_KEYSPACE_BYTES)
         info->lower =
             peat_bytes(p->lower.data + PT_KEYSPACE_BYTES, p->lower.size - PT_KEYSPACE_BYTES);
-    for (size_t j = 0; j < p->slice_count; j++) {
-        const pt_layer *l = &p->slices[j];
+    for (size_t j = 0; j < p->run_count; j++) {
+        const pt_layer *l = &p->runs[j];
         bool fresh = l->table_ref->meta->run_kind == PT_RUN_FRESH;
         *(fresh ? &info->fresh_slices : &info->mid_slices) += 1;
         *(fresh ? &info->fresh_bytes : &info->mid_bytes) += l->bytes;

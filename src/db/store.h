@@ -46,7 +46,7 @@ typedef struct pt_settings {
     uint64_t table_bytes;                            /* 0: by the partition target */
     uint64_t segment_bytes_min, segment_bytes_max;
     uint64_t manifest_bytes_min; /* a shorter one is not rewritten */
-    size_t slices_max;
+    size_t runs_max;
     /* Steps of a scan that lead to no row before it asks whether it was here before, and again; and
      * those it takes before it keeps what it has found out. */
     uint32_t hidden_steps_look, hidden_steps_note;

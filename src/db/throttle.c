@@ -32,8 +32,8 @@ static double memory_debt(pt_store *s, const pt_view *v)
     return x < 0 ? 0 : x > 2 ? 2 : x;
 }
 
-/* 1, where writers are as fast as merges, at 1.75 times what makes a partition due: 21 slices. The
- * limit keeps the square in bounds: at it a writer is as good as stopped. */
+/* 1, where writers are as fast as merges, at 1.75 times what makes a partition due: 21 upper runs.
+ * The limit keeps the square in bounds: at it a writer is as good as stopped. */
 static double merge_debt(pt_store *s, const pt_view *v)
 {
     pt_pick_options o;

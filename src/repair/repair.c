@@ -182,7 +182,7 @@ static peat_rc merge_partitions(writing *w)
         const pt_partition *p = v->partitions[i];
         w->lower = p->lower;
         w->upper = pt_version_upper(v, i);
-        TRY(add_layers(w, p->slices, p->slice_count));
+        TRY(add_layers(w, p->runs, p->run_count));
         TRY(add_layers(w, p->bottom, p->bottom_count));
         TRY(merge_range(w));
         let_go(w);

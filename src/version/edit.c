@@ -34,18 +34,17 @@ out:
     return rc;
 }
 
-peat_rc pt_edit_add_partition(pt_bytes *io_edit, uint64_t id, pt_slice lower,
-                              const pt_layer *slices, size_t slice_count, const pt_layer *bottom,
-                              size_t bottom_count)
+peat_rc pt_edit_add_partition(pt_bytes *io_edit, uint64_t id, pt_slice lower, const pt_layer *runs,
+                              size_t run_count, const pt_layer *bottom, size_t bottom_count)
 {
     peat_rc rc = PEAT_OK;
     uint64_t head[] = {PT_EDIT_PARTITION, id};
-    uint64_t counts[] = {slice_count, bottom_count};
+    uint64_t counts[] = {run_count, bottom_count};
     TRY(add_varints(io_edit, head, PT_COUNT_OF(head)));
     TRY(pt_bytes_append_sized(io_edit, lower));
     TRY(add_varints(io_edit, counts, PT_COUNT_OF(counts)));
-    for (size_t i = 0; i < slice_count; i++)
-        TRY(add_layer(io_edit, &slices[i]));
+    for (size_t i = 0; i < run_count; i++)
+        TRY(add_layer(io_edit, &runs[i]));
     for (size_t i = 0; i < bottom_count; i++)
         TRY(add_layer(io_edit, &bottom[i]));
 out:
@@ -120,12 +119,12 @@ static void decode_partition(pt_cursor *c, pt_edit_item *item)
 {
     item->partition_id = pt_cursor_varint(c);
     item->lower = pt_cursor_sized(c);
-    item->slice_count = pt_cursor_varint(c);
+    item->run_count = pt_cursor_varint(c);
     item->bottom_count = pt_cursor_varint(c);
-    fail_if_more(c, item->slice_count, LAYER_BYTES_MIN);
+    fail_if_more(c, item->run_count, LAYER_BYTES_MIN);
     fail_if_more(c, item->bottom_count, LAYER_BYTES_MIN);
     item->layers = *c;
-    for (uint64_t i = 0; i < item->slice_count + item->bottom_count && pt_cursor_ok(c); i++)
+    for (uint64_t i = 0; i < item->run_count + item->bottom_count && pt_cursor_ok(c); i++)
         (void)pt_layer_decode(c); /* only to step over it */
 }
 

@@ -17,7 +17,7 @@ typedef enum pt_edit_tag {
     PT_EDIT_TABLE = 1,     /* a table file exists from now on: its footer */
     PT_EDIT_PARTITION = 2, /* a partition as a whole, new or replaced */
     PT_EDIT_DROP_PARTITION = 3,
-    PT_EDIT_PUSH = 4,       /* one slice more on top of a partition */
+    PT_EDIT_PUSH = 4,       /* one upper run more on top of a partition */
     PT_EDIT_STATE = 5,      /* numbers that only grow */
     PT_EDIT_LOG_ENDS = 6,   /* where recovered log segments end; replaces the last list */
     PT_EDIT_DURABLE = 7,    /* the log is synced up to a sequence; part of the state before it */
@@ -47,8 +47,8 @@ typedef struct pt_edit_item {
     pt_slice table_meta;   /* TABLE */
     uint64_t partition_id; /* PARTITION, DROP_PARTITION, PUSH */
     pt_slice lower;        /* PARTITION */
-    uint64_t slice_count, bottom_count;
-    pt_cursor layers;      /* PARTITION: slices, then bottom; pt_layer_decode reads them */
+    uint64_t run_count, bottom_count;
+    pt_cursor layers;      /* PARTITION: upper runs, then bottom; pt_layer_decode reads them */
     pt_layer_record layer; /* PUSH */
     pt_state state;        /* STATE */
     uint64_t seq_durable;  /* PROMISE */
@@ -57,8 +57,8 @@ typedef struct pt_edit_item {
 } pt_edit_item;
 
 peat_rc pt_edit_add_table(pt_bytes *io_edit, const pt_table_meta *meta) PT_MUST_USE;
-peat_rc pt_edit_add_partition(pt_bytes *io_edit, uint64_t id, pt_slice lower,
-                              const pt_layer *slices, size_t slice_count, const pt_layer *bottom,
+peat_rc pt_edit_add_partition(pt_bytes *io_edit, uint64_t id, pt_slice lower, const pt_layer *runs,
+                              size_t run_count, const pt_layer *bottom,
                               size_t bottom_count) PT_MUST_USE;
 peat_rc pt_edit_drop_partition(pt_bytes *io_edit, uint64_t id) PT_MUST_USE;
 peat_rc pt_edit_push(pt_bytes *io_edit, uint64_t partition_id, const pt_layer *layer) PT_MUST_USE;

@@ -55,7 +55,7 @@ struct pt_table_ref {
     pt_open_tables *open_tables;
     uint64_t layers, live_sum; /* of the current version; the version set's */
     /* of the current version's layers in it; set by the version set, read as a hint. Less than the
-     * blocks take: merges have left parts of a slice file behind. */
+     * blocks take: merges have left parts of an upper run file behind. */
     _Atomic uint64_t live_bytes;
     /* So many of the snapshots that were open when it was written are older than some of it: for
      * them it keeps versions. Set when it is installed; a hint. 0: for none, or not known. */

@@ -23,12 +23,12 @@ static void free_layers(const pt_env *env, pt_layer *layers, size_t count)
 
 static void sum_layers(pt_partition *p)
 {
-    for (size_t i = 0; i < p->slice_count; i++) {
-        p->slice_bytes += p->slices[i].bytes;
-        p->obsolete_bytes += p->slices[i].obsolete_bytes;
-        p->slice_obsolete_bytes += p->slices[i].obsolete_bytes;
-        p->entries += p->slices[i].entries;
-        p->tombstones += p->slices[i].tombstones;
+    for (size_t i = 0; i < p->run_count; i++) {
+        p->run_bytes += p->runs[i].bytes;
+        p->obsolete_bytes += p->runs[i].obsolete_bytes;
+        p->run_obsolete_bytes += p->runs[i].obsolete_bytes;
+        p->entries += p->runs[i].entries;
+        p->tombstones += p->runs[i].tombstones;
     }
     for (size_t i = 0; i < p->bottom_count; i++) {
         p->bottom_bytes += p->bottom[i].bytes;
@@ -53,15 +53,15 @@ static peat_rc index_bottom(pt_partition *p)
 static void destroy(pt_partition *p)
 {
     const pt_env *env = p->env;
-    free_layers(env, p->slices, p->slice_count);
+    free_layers(env, p->runs, p->run_count);
     free_layers(env, p->bottom, p->bottom_count);
     pt_key_index_done(&p->bottom_index, env);
     pt_free(env, (void *)(uintptr_t)p->lower.data);
     pt_free(env, p);
 }
 
-peat_rc pt_partition_new(const pt_env *env, uint64_t id, pt_slice lower, const pt_layer *slices,
-                         size_t slice_count, const pt_layer *bottom, size_t bottom_count,
+peat_rc pt_partition_new(const pt_env *env, uint64_t id, pt_slice lower, const pt_layer *runs,
+                         size_t run_count, const pt_layer *bottom, size_t bottom_count,
                          pt_partition **ret_partition)
 {
     pt_partition *p = (pt_partition *)pt_alloc_zero(env, sizeof *p);
@@ -74,11 +74,11 @@ peat_rc pt_partition_new(const pt_env *env, uint64_t id, pt_slice lower, const p
     if (key != NULL && lower.size != 0)
         memcpy(key, lower.data, lower.size);
     p->lower = pt_slice_of(key, lower.size);
-    p->slices = copy_layers(env, slices, slice_count);
-    p->slice_count = p->slices != NULL ? slice_count : 0;
+    p->runs = copy_layers(env, runs, run_count);
+    p->run_count = p->runs != NULL ? run_count : 0;
     p->bottom = copy_layers(env, bottom, bottom_count);
     p->bottom_count = p->bottom != NULL ? bottom_count : 0;
-    if (key == NULL || p->slices == NULL || p->bottom == NULL || index_bottom(p) != PEAT_OK) {
+    if (key == NULL || p->runs == NULL || p->bottom == NULL || index_bottom(p) != PEAT_OK) {
         destroy(p);
         return PEAT_NOMEM;
     }

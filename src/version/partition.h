@@ -2,7 +2,7 @@
 /*
  * partition.h - a range of keys and the layers that hold it. Immutable once made, counted.
  *
- * Layers, newest first: slices (fresh and mid, each in one table file), then one bottom run of
+ * Layers, newest first: upper runs (fresh and mid, each in one table file), then one bottom run of
  * tables in key order. A layer means the file clipped to the partition's range: a file may have
  * layers in many partitions, and a split leaves one in both halves.
  */
@@ -24,22 +24,22 @@ typedef struct pt_layer {
 typedef struct pt_partition {
     atomic_uint refs;
     const pt_env *env;
-    uint64_t id;      /* never reused in a store */
-    pt_slice lower;   /* internal key; empty for the first partition; own memory */
-    pt_layer *slices; /* newest first */
-    size_t slice_count;
+    uint64_t id;    /* never reused in a store */
+    pt_slice lower; /* internal key; empty for the first partition; own memory */
+    pt_layer *runs; /* newest first */
+    size_t run_count;
     pt_layer *bottom; /* key order, ranges disjoint */
     size_t bottom_count;
     pt_key_index bottom_index; /* of key_min */
     /* sums over the layers */
-    uint64_t slice_bytes, bottom_bytes, entries, tombstones;
-    uint64_t slice_obsolete_bytes; /* hidden in layers below, about */
-    uint64_t obsolete_bytes;       /* with what the bottom run keeps for snapshots */
+    uint64_t run_bytes, bottom_bytes, entries, tombstones;
+    uint64_t run_obsolete_bytes; /* hidden in layers below, about */
+    uint64_t obsolete_bytes;     /* with what the bottom run keeps for snapshots */
 } pt_partition;
 
 /* Copies the layers and takes references to their tables. One reference. */
-peat_rc pt_partition_new(const pt_env *env, uint64_t id, pt_slice lower, const pt_layer *slices,
-                         size_t slice_count, const pt_layer *bottom, size_t bottom_count,
+peat_rc pt_partition_new(const pt_env *env, uint64_t id, pt_slice lower, const pt_layer *runs,
+                         size_t run_count, const pt_layer *bottom, size_t bottom_count,
                          pt_partition **ret_partition) PT_MUST_USE;
 static inline pt_partition *pt_partition_ref(pt_partition *p)
 {

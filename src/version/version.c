@@ -60,7 +60,7 @@ bool pt_version_last_key(const pt_version *v, pt_slice *ret_key)
      * shared with partitions to its right would have a layer there */
     for (size_t i = v->count; i-- > 0 && !any;) {
         const pt_partition *p = v->partitions[i];
-        raise_last(p->slices, p->slice_count, &any, ret_key);
+        raise_last(p->runs, p->run_count, &any, ret_key);
         raise_last(p->bottom, p->bottom_count, &any, ret_key);
     }
     return any;

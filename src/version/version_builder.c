@@ -97,7 +97,7 @@ static peat_rc builder_partition(pt_version_builder *d, pt_version_set *c, pt_ed
 {
     peat_rc rc = PEAT_OK;
     pt_partition *p = NULL;
-    size_t count = (size_t)(item->slice_count + item->bottom_count);
+    size_t count = (size_t)(item->run_count + item->bottom_count);
     pt_layer *layers = (pt_layer *)pt_alloc(c->env, count * sizeof *layers);
     if (layers == NULL)
         return PEAT_NOMEM;
@@ -105,11 +105,11 @@ static peat_rc builder_partition(pt_version_builder *d, pt_version_set *c, pt_ed
         pt_layer_record r = pt_layer_decode(&item->layers);
         TRY(resolve(d, c, &r, &layers[i]));
     }
-    TRY(check_run(c, layers + item->slice_count, (size_t)item->bottom_count));
+    TRY(check_run(c, layers + item->run_count, (size_t)item->bottom_count));
     bool room = pt_grow(c->env, &d->partitions, &d->capacity, d->count + 1, sizeof(pt_partition *));
     TRY(room ? PEAT_OK : PEAT_NOMEM);
-    TRY(pt_partition_new(c->env, item->partition_id, item->lower, layers, item->slice_count,
-                         layers + item->slice_count, item->bottom_count, &p));
+    TRY(pt_partition_new(c->env, item->partition_id, item->lower, layers, item->run_count,
+                         layers + item->run_count, item->bottom_count, &p));
     size_t at = builder_find(d, item->partition_id);
     if (at < d->count)
         pt_partition_unref(d->partitions[at]);
@@ -128,13 +128,13 @@ static peat_rc builder_push(pt_version_builder *d, pt_version_set *c, const pt_e
     if (at == d->count)
         return bad_edit(c, "pushes on the unknown partition", item->partition_id);
     pt_partition *old = d->partitions[at], *p = NULL;
-    pt_layer *layers = (pt_layer *)pt_alloc(c->env, (old->slice_count + 1) * sizeof *layers);
+    pt_layer *layers = (pt_layer *)pt_alloc(c->env, (old->run_count + 1) * sizeof *layers);
     if (layers == NULL)
         return PEAT_NOMEM;
     TRY(resolve(d, c, &item->layer, &layers[0]));
-    if (old->slice_count != 0)
-        memcpy(layers + 1, old->slices, old->slice_count * sizeof *layers);
-    TRY(pt_partition_new(c->env, old->id, old->lower, layers, old->slice_count + 1, old->bottom,
+    if (old->run_count != 0)
+        memcpy(layers + 1, old->runs, old->run_count * sizeof *layers);
+    TRY(pt_partition_new(c->env, old->id, old->lower, layers, old->run_count + 1, old->bottom,
                          old->bottom_count, &p));
     pt_partition_unref(old);
     d->partitions[at] = p;

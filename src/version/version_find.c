@@ -13,8 +13,8 @@ static pt_find step_table(pt_lookup *l, pt_table_ref *t)
 /* All filters are asked for at once, so that their cache misses overlap. */
 static void prefetch_filters(pt_lookup *l, const pt_partition *p)
 {
-    for (size_t i = 0; i < p->slice_count; i++)
-        pt_table_prefetch(p->slices[i].table_ref->table, l->hash);
+    for (size_t i = 0; i < p->run_count; i++)
+        pt_table_prefetch(p->runs[i].table_ref->table, l->hash);
     l->prefetched = true;
 }
 
@@ -33,10 +33,10 @@ pt_find pt_lookup_step(pt_lookup *l, const pt_version *v)
 {
     const pt_partition *p = v->partitions[pt_version_partition_of(v, l->key)];
     pt_find f;
-    if (!l->prefetched && p->slice_count > 1)
+    if (!l->prefetched && p->run_count > 1)
         prefetch_filters(l, p);
-    for (; l->layer < p->slice_count; l->layer++) {
-        pt_table_ref *t = p->slices[l->layer].table_ref;
+    for (; l->layer < p->run_count; l->layer++) {
+        pt_table_ref *t = p->runs[l->layer].table_ref;
         l->checks++;
         if (!pt_table_may_contain(t->table, l->hash)) {
             l->skips++;

@@ -27,7 +27,7 @@ typedef struct pt_lookup {
     uint32_t held_block;
     pt_table_ref *held_table;
     pt_fetch_hint hint;
-    unsigned checks, skips; /* slices asked, slices a filter answered for */
+    unsigned checks, skips; /* upper runs asked, upper runs a filter answered for */
 } pt_lookup;
 
 static inline void pt_lookup_begin(pt_lookup *l, pt_slice key, uint64_t hash, uint64_t seq_max)

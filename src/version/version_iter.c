@@ -30,8 +30,8 @@ static pt_table_iter_options clip(const version_iter *v, size_t i)
 static peat_rc open_children(version_iter *v, const pt_partition *p, const pt_table_iter_options *o,
                              size_t *io_count)
 {
-    for (size_t i = 0; i < p->slice_count; i++) {
-        pt_table_ref *t = p->slices[i].table_ref;
+    for (size_t i = 0; i < p->run_count; i++) {
+        pt_table_ref *t = p->runs[i].table_ref;
         peat_rc rc = pt_table_iter_new(v->env, t->table, t->source, o, &v->children[*io_count]);
         if (rc != PEAT_OK)
             return rc;
@@ -51,8 +51,7 @@ static peat_rc open_partition(pt_concat_iter *c, size_t i)
     const pt_partition *p = v->version->partitions[i];
     pt_table_iter_options o = clip(v, i);
     size_t count = 0;
-    if (!pt_grow(v->env, &v->children, &v->children_capacity, p->slice_count + 1,
-                 sizeof(pt_iter *)))
+    if (!pt_grow(v->env, &v->children, &v->children_capacity, p->run_count + 1, sizeof(pt_iter *)))
         return PEAT_NOMEM;
     peat_rc rc = open_children(v, p, &o, &count);
     if (rc == PEAT_OK && count == 1)

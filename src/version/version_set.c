@@ -80,9 +80,9 @@ static void bury(pt_version_set *c, bool replayed)
         c->tables[i]->layers = c->tables[i]->live_sum = 0;
     for (size_t i = 0; i < c->version->count; i++) {
         pt_partition *p = c->version->partitions[i];
-        count_layers(p->slices, p->slice_count);
+        count_layers(p->runs, p->run_count);
         count_layers(p->bottom, p->bottom_count);
-        layers += p->slice_count + p->bottom_count;
+        layers += p->run_count + p->bottom_count;
     }
     for (size_t i = 0; i < c->table_count; i++) {
         pt_table_ref *t = c->tables[i];
@@ -141,7 +141,7 @@ static peat_rc snapshot(pt_version_set *c, pt_bytes *out)
         TRY(pt_edit_add_table(out, c->tables[i]->meta));
     for (size_t i = 0; i < c->version->count; i++) {
         const pt_partition *p = c->version->partitions[i];
-        TRY(pt_edit_add_partition(out, p->id, p->lower, p->slices, p->slice_count, p->bottom,
+        TRY(pt_edit_add_partition(out, p->id, p->lower, p->runs, p->run_count, p->bottom,
                                   p->bottom_count));
     }
     TRY(pt_edit_log_ends(out, c->log_ends, c->log_end_count));

@@ -27,7 +27,7 @@ typedef struct layer_spec {
 /* Partitions that are alike. A list of them ends at the first that says nothing. */
 typedef struct part_spec {
     size_t n; /* how many; 0: one */
-    layer_spec slices[7], bottom[3];
+    layer_spec runs[7], bottom[3];
 } part_spec;
 
 #define KIT_SPECS      6
@@ -85,13 +85,13 @@ static inline void world_add_partition(world *w, const part_spec *s)
     w->pointers[i] = p;
     p->id = 100 + i;
     p->lower = pt_slice_of(&w->lower[i], i != 0 ? 1 : 0);
-    p->slices = world_add_layers(w, s->slices, PT_COUNT_OF(s->slices), &p->slice_count);
+    p->runs = world_add_layers(w, s->runs, PT_COUNT_OF(s->runs), &p->run_count);
     p->bottom = world_add_layers(w, s->bottom, PT_COUNT_OF(s->bottom), &p->bottom_count);
-    for (size_t j = 0; j < p->slice_count; j++) {
-        p->slice_bytes += p->slices[j].bytes;
-        p->slice_obsolete_bytes += p->slices[j].obsolete_bytes;
+    for (size_t j = 0; j < p->run_count; j++) {
+        p->run_bytes += p->runs[j].bytes;
+        p->run_obsolete_bytes += p->runs[j].obsolete_bytes;
     }
-    p->obsolete_bytes = p->slice_obsolete_bytes;
+    p->obsolete_bytes = p->run_obsolete_bytes;
     for (size_t j = 0; j < p->bottom_count; j++) {
         p->bottom_bytes += p->bottom[j].bytes;
         p->obsolete_bytes += p->bottom[j].obsolete_bytes;
@@ -100,7 +100,7 @@ static inline void world_add_partition(world *w, const part_spec *s)
 
 static inline bool part_spec_ends(const part_spec *s)
 {
-    return s->n == 0 && s->slices[0].bytes == 0 && s->bottom[0].bytes == 0;
+    return s->n == 0 && s->runs[0].bytes == 0 && s->bottom[0].bytes == 0;
 }
 
 /* One at a time: the next call takes the same memory. */
@@ -133,7 +133,7 @@ static inline pt_pick_options kit_options(const pt_pick_options *said)
     o.partition_bytes = o.partition_bytes != 0 ? o.partition_bytes : 3200;
     o.table_bytes = o.table_bytes != 0 ? o.table_bytes : 400;
     o.space_target = o.space_target > 0 ? o.space_target : 1.25;
-    o.slices_max = o.slices_max != 0 ? o.slices_max : 4;
+    o.runs_max = o.runs_max != 0 ? o.runs_max : 4;
     return o;
 }
 
@@ -149,7 +149,7 @@ typedef struct pick_case {
     due due;
     size_t first;
     size_t count;           /* of partitions; 0: one */
-    size_t slices[4];       /* of each partition; those beyond are like the last */
+    size_t runs[4];         /* of each partition; those beyond are like the last */
     uint64_t bytes, writes; /* of merges */
     bool on_credit;
 } pick_case;
@@ -184,9 +184,9 @@ static inline bool merge_agrees(const pick_case *c, const pt_merge_pick *pick)
     good = case_agrees(c->rule, "write_bytes", pick->write_bytes, c->writes) && good;
     good = case_agrees(c->rule, "on_credit", pick->on_credit, c->on_credit) && good;
     for (size_t i = 0; i < pick->count && i < PT_MERGE_PARTS_MAX; i++) {
-        size_t expected = c->slices[pt_min_u64(i, PT_COUNT_OF(c->slices) - 1)];
-        good = case_agrees(c->rule, "slice_from", pick->parts[i].slice_from, 0) && good;
-        good = case_agrees(c->rule, "slice_count", pick->parts[i].slice_count, expected) && good;
+        size_t expected = c->runs[pt_min_u64(i, PT_COUNT_OF(c->runs) - 1)];
+        good = case_agrees(c->rule, "run_from", pick->parts[i].run_from, 0) && good;
+        good = case_agrees(c->rule, "run_count", pick->parts[i].run_count, expected) && good;
     }
     return good;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_mid_merge.c - many small slices over a large bottom run become one slice: what they hide in
- * the run stays hidden.
+ * test_mid_merge.c - many small upper runs over a large bottom run become one upper run: what they
+ * hide in the run stays hidden.
  */
 #include "peat.h"
 #include "support/sim_env.h"
@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #define KEYS    3000u
-#define FLUSHES 16u /* more than the slices a partition may have before they are merged */
+#define FLUSHES 16u /* more than the upper runs a partition may have before they are merged */
 
 static peat_slice key_of(unsigned i, char text[16])
 {
@@ -28,7 +28,7 @@ static void put(peat_db *db, unsigned i, const char *value)
 
 /* Even numbers are keys of the bottom run; each flush overwrites one, deletes one, and adds the odd
  * one between them. */
-static void add_slices(peat_db *db)
+static void add_upper_runs(peat_db *db)
 {
     char text[16];
     for (unsigned i = 0; i < FLUSHES; i++) {
@@ -88,7 +88,7 @@ static void a_merge_of_slices_keeps_what_hides_the_run_below(void **state)
     for (unsigned i = 0; i < KEYS; i++)
         put(db, 2 * i, value);
     assert_int_equal(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL), PEAT_OK);
-    add_slices(db);
+    add_upper_runs(db);
     for (size_t did = 1; did != 0;)
         assert_int_equal(peat_work(db, 8, &did), PEAT_OK);
     assert_true(mid_merges(db) >= 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_split.c - where a partition that has outgrown its target is cut, and what its parts say of
- * its slices: split.c on plans made of literals, without a store or a file.
+ * its upper runs: split.c on plans made of literals, without a store or a file.
  */
 #include "compact/split.h"
 #include "entry/heap_env.h"
@@ -10,9 +10,9 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#define TABLES_MAX 12
-#define SLICES_MAX 2
-#define PARTS_MAX  5
+#define TABLES_MAX     12
+#define UPPER_RUNS_MAX 2
+#define PARTS_MAX      5
 
 #define PARTITION_ID   7u
 #define PARTITION_NEXT 20u
@@ -25,26 +25,26 @@ typedef struct slice_spec {
 
 typedef struct part_spec {
     size_t tables; /* 0: the end of a list */
-    slice_spec slices[SLICES_MAX];
+    slice_spec runs[UPPER_RUNS_MAX];
 } part_spec;
 
 typedef struct split_case {
     const char *rule;
     uint64_t tables[TABLES_MAX]; /* their bytes */
-    slice_spec slices[SLICES_MAX];
-    /* what is expected; none: one part of all tables that keeps its slices */
+    slice_spec runs[UPPER_RUNS_MAX];
+    /* what is expected; none: one part of all tables that keeps its upper runs */
     part_spec parts[PARTS_MAX];
 } split_case;
 
 static const split_case cuts[] = {
     {.rule = "below twice the target nothing is cut",
      .tables = {50, 50, 50, 49},
-     .slices = {{100, 10, 4, 50}}},
+     .runs = {{100, 10, 4, 50}}},
     {.rule = "at twice the target it is",
      .tables = {50, 50, 50, 50},
      .parts = {{.tables = 2}, {.tables = 2}}},
-    {.rule = "a single table cannot be cut", .tables = {900}, .slices = {{100, 10, 4, 50}}},
-    {.rule = "a run of nothing is not cut", .slices = {{1000, 10, 4, 50}, {100, 1, 1, 0}}},
+    {.rule = "a single table cannot be cut", .tables = {900}, .runs = {{100, 10, 4, 50}}},
+    {.rule = "a run of nothing is not cut", .runs = {{1000, 10, 4, 50}, {100, 1, 1, 0}}},
     {.rule = "below two and a half targets there are two parts",
      .tables = {29, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20},
      .parts = {{.tables = 6}, {.tables = 6}}},
@@ -63,30 +63,30 @@ static const split_case cuts[] = {
 };
 
 static const split_case shares[] = {
-    {.rule = "a slice is shared in proportion to the run",
+    {.rule = "an upper run is shared in proportion to the run",
      .tables = {100, 100},
-     .slices = {{1000, 100, 10, 500}},
-     .parts = {{.tables = 1, .slices = {{500, 50, 5, 250}}},
-               {.tables = 1, .slices = {{500, 50, 5, 250}}}}},
-    {.rule = "every slice is, in its order, and shares are rounded down",
+     .runs = {{1000, 100, 10, 500}},
+     .parts = {{.tables = 1, .runs = {{500, 50, 5, 250}}},
+               {.tables = 1, .runs = {{500, 50, 5, 250}}}}},
+    {.rule = "every upper run is, in its order, and shares are rounded down",
      .tables = {150, 50},
-     .slices = {{1000, 100, 10, 500}, {9, 3, 1, 0}},
-     .parts = {{.tables = 1, .slices = {{750, 75, 7, 375}, {6, 2, 0, 0}}},
-               {.tables = 1, .slices = {{250, 25, 2, 125}, {2, 0, 0, 0}}}}},
+     .runs = {{1000, 100, 10, 500}, {9, 3, 1, 0}},
+     .parts = {{.tables = 1, .runs = {{750, 75, 7, 375}, {6, 2, 0, 0}}},
+               {.tables = 1, .runs = {{250, 25, 2, 125}, {2, 0, 0, 0}}}}},
 };
 
 /* ---- a plan of a case ---- */
 
 typedef struct site {
     heap_env heap;
-    pt_layer slices[SLICES_MAX], bottom[TABLES_MAX];
-    pt_table_ref table_refs[SLICES_MAX + TABLES_MAX];
-    pt_table_meta metas[SLICES_MAX + TABLES_MAX];
+    pt_layer runs[UPPER_RUNS_MAX], bottom[TABLES_MAX];
+    pt_table_ref table_refs[UPPER_RUNS_MAX + TABLES_MAX];
+    pt_table_meta metas[UPPER_RUNS_MAX + TABLES_MAX];
     uint8_t keys[TABLES_MAX];
     pt_partition_plan plan;
 } site;
 
-/* Table i begins with the letter 'a' + i. Files are numbered from 1 on, slices first. */
+/* Table i begins with the letter 'a' + i. Files are numbered from 1 on, upper runs first. */
 static pt_layer make_layer(site *s, size_t i, const slice_spec *size)
 {
     s->metas[i].file_number = 1 + i;
@@ -104,14 +104,14 @@ static void make_site(site *s, const split_case *c)
     heap_env_init(&s->heap);
     pt_partition_plan *p = &s->plan;
     *p = (pt_partition_plan){
-        .id = PARTITION_ID, .lower = pt_slice_of("A", 1), .slices = s->slices, .bottom = s->bottom};
-    for (size_t i = 0; i < SLICES_MAX && c->slices[i].bytes != 0; i++, p->slice_count++)
-        s->slices[i] = make_layer(s, i, &c->slices[i]);
+        .id = PARTITION_ID, .lower = pt_slice_of("A", 1), .runs = s->runs, .bottom = s->bottom};
+    for (size_t i = 0; i < UPPER_RUNS_MAX && c->runs[i].bytes != 0; i++, p->run_count++)
+        s->runs[i] = make_layer(s, i, &c->runs[i]);
     for (size_t i = 0; i < TABLES_MAX && c->tables[i] != 0; i++, p->bottom_count++) {
         slice_spec size = {c->tables[i], 10 + i, i, 2 * i};
-        s->bottom[i] = make_layer(s, SLICES_MAX + i, &size);
+        s->bottom[i] = make_layer(s, UPPER_RUNS_MAX + i, &size);
         s->keys[i] = (uint8_t)('a' + i);
-        s->metas[SLICES_MAX + i].key_min = pt_slice_of(&s->keys[i], 1);
+        s->metas[UPPER_RUNS_MAX + i].key_min = pt_slice_of(&s->keys[i], 1);
     }
 }
 
@@ -144,10 +144,10 @@ static bool part_is(const site *s, const char *rule, pt_edit_item *item, const p
     uint8_t lower = part == 0 ? 'A' : (uint8_t)('a' + from);
     good = is(rule, "the size of a bound", item->lower.size, 1) && good;
     good = good && is(rule, "the lower bound", item->lower.data[0], lower);
-    good = is(rule, "the count of slices", item->slice_count, s->plan.slice_count) && good;
+    good = is(rule, "the count of upper runs", item->run_count, s->plan.run_count) && good;
     good = is(rule, "the count of tables", item->bottom_count, expected->tables) && good;
-    for (size_t i = 0; good && i < item->slice_count; i++)
-        good = layer_is(rule, &item->layers, &s->slices[i], &expected->slices[i]);
+    for (size_t i = 0; good && i < item->run_count; i++)
+        good = layer_is(rule, &item->layers, &s->runs[i], &expected->runs[i]);
     for (size_t i = from; good && i < from + item->bottom_count; i++) {
         const pt_layer *l = &s->bottom[i];
         slice_spec whole = {l->bytes, l->entries, l->tombstones, l->obsolete_bytes};
@@ -159,7 +159,7 @@ static bool part_is(const site *s, const char *rule, pt_edit_item *item, const p
 static bool edit_is(const site *s, const split_case *c, const pt_bytes *edit, uint64_t next)
 {
     part_spec whole = {.tables = s->plan.bottom_count};
-    memcpy(whole.slices, c->slices, sizeof whole.slices);
+    memcpy(whole.runs, c->runs, sizeof whole.runs);
     const part_spec *parts = c->parts[0].tables != 0 ? c->parts : &whole;
     size_t count = 1, from = 0;
     while (parts == c->parts && count < PARTS_MAX && parts[count].tables != 0)

@@ -44,7 +44,7 @@ void fuzz_broken(const char *file, int line, const char *what) __attribute__((no
 
 /* Memory of exactly this size, so that a sanitizer sees a read beyond it. free() it. */
 uint8_t *fuzz_copy(const uint8_t *data, size_t size);
-/* Anything the optimiser cannot drop: every byte of a slice is looked at. */
+/* Anything the optimiser cannot drop: every byte of an upper run is looked at. */
 uint64_t fuzz_touch(pt_slice bytes);
 
 /* Two bytes of an input; 0 behind its end. */

@@ -32,7 +32,7 @@ static shape look(const pt_version_set *c)
                .live_bytes = c->live_bytes};
     for (size_t i = 0; i < c->version->count; i++) {
         const pt_partition *p = c->version->partitions[i];
-        s.layers += p->slice_count + p->bottom_count;
+        s.layers += p->run_count + p->bottom_count;
         FUZZ_REQUIRE(pt_version_partition_of(c->version, p->lower) == i,
                      "a partition holds its lower bound");
     }

@@ -77,9 +77,9 @@ static void expect_all(const pt_version_set *c)
     assert_int_equal(c->table_count, TABLES);
     assert_int_equal(c->version->count, 1);
     const pt_partition *p = c->version->partitions[0];
-    assert_int_equal(p->slice_count, TABLES);
+    assert_int_equal(p->run_count, TABLES);
     for (size_t i = 0; i < TABLES; i++) {
-        const pt_layer *l = &p->slices[i];
+        const pt_layer *l = &p->runs[i];
         assert_int_equal(l->table_ref->meta->file_number, TABLES - i); /* newest first */
         assert_int_equal(l->tombstones, (TABLES - i) % 2);
     }
