@@ -99,8 +99,10 @@ static uint64_t write_table(experiment *x, size_t i, bool locator, pt_table_meta
                             pt_bytes *bytes)
 {
     pt_table_writer *w;
-    pt_table_writer_options o = {
-        .store_id = 1, .file_number = i + 1, .run_kind = PT_RUN_BOTTOM, .want_locator = locator};
+    pt_table_writer_options o = {.store_id = 1,
+                                 .file_number = i + 1,
+                                 .run_kind = PT_RUN_BOTTOMMOST,
+                                 .want_locator = locator};
     char name[PT_TABLE_NAME_SIZE];
     pt_table_name(o.file_number, name);
     (void)x->env->dir_remove(x->env->ctx, x->dir, name); /* left by an earlier run, or not there */

@@ -41,7 +41,7 @@ static peat_rc begin_append(run_state *r)
 {
     r->appending = true;
     r->gc.bottom = true;
-    return pt_output_new(r->f->ctx, PT_RUN_BOTTOM, r->input->seq_first, r->input->seq_last,
+    return pt_output_new(r->f->ctx, PT_RUN_BOTTOMMOST, r->input->seq_first, r->input->seq_last,
                          &r->f->appended);
 }
 
@@ -49,8 +49,8 @@ static peat_rc begin_piece(run_state *r, pt_slice key)
 {
     pt_flush *f = r->f;
     if (f->runs == NULL) {
-        peat_rc rc =
-            pt_output_new(f->ctx, PT_RUN_FRESH, r->input->seq_first, r->input->seq_last, &f->runs);
+        peat_rc rc = pt_output_new(f->ctx, PT_RUN_FLUSHED, r->input->seq_first, r->input->seq_last,
+                                   &f->runs);
         if (rc != PEAT_OK)
             return rc;
     }

@@ -45,10 +45,11 @@ static peat_rc new_output(pt_merge *m)
         const pt_partition *p = part_partition(m, i);
         const pt_merge_part *part = &m->pick.parts[i];
         raise_seqs(p->runs + part->run_from, part->run_count, &seq_min, &seq_max);
-        if (m->pick.kind == PT_MERGE_BOTTOM)
+        if (m->pick.kind == PT_MERGE_BOTTOMMOST)
             raise_seqs(p->bottom, p->bottom_count, &seq_min, &seq_max);
     }
-    pt_run_kind kind = m->pick.kind == PT_MERGE_BOTTOM ? PT_RUN_BOTTOM : PT_RUN_MID;
+    pt_run_kind kind =
+        m->pick.kind == PT_MERGE_BOTTOMMOST ? PT_RUN_BOTTOMMOST : PT_RUN_INTERMEDIATE;
     return pt_output_new(m->ctx, kind, seq_min == UINT64_MAX ? 0 : seq_min, seq_max, &m->output);
 }
 
@@ -93,7 +94,7 @@ static bool may_stream(const pt_merge *m, size_t inputs)
 static peat_rc open_layers(pt_merge *m, const pt_partition *p, const pt_merge_part *part,
                            const pt_table_iter_options *o, pt_iter **children, size_t *io_count)
 {
-    bool with_bottom = m->pick.kind == PT_MERGE_BOTTOM && p->bottom_count != 0;
+    bool with_bottom = m->pick.kind == PT_MERGE_BOTTOMMOST && p->bottom_count != 0;
     bool stream = may_stream(m, part->run_count + with_bottom);
     peat_rc rc = PEAT_OK;
     for (size_t i = 0; i < part->run_count && rc == PEAT_OK; i++) {
@@ -113,7 +114,7 @@ static peat_rc open_layers(pt_merge *m, const pt_partition *p, const pt_merge_pa
 static bool nothing_below(const pt_merge *m, const pt_partition *p, const pt_merge_part *part)
 {
     bool all_runs = part->run_from + part->run_count == p->run_count;
-    return m->pick.kind == PT_MERGE_BOTTOM || (all_runs && p->bottom_count == 0);
+    return m->pick.kind == PT_MERGE_BOTTOMMOST || (all_runs && p->bottom_count == 0);
 }
 
 static peat_rc open_part(pt_merge *m)
@@ -139,7 +140,7 @@ static peat_rc open_part(pt_merge *m)
         return rc;
     m->gc.bottom = nothing_below(m, p, part);
     m->gc.dropped_bytes = 0;
-    if (m->pick.kind == PT_MERGE_MID) {
+    if (m->pick.kind == PT_MERGE_INTERMEDIATE) {
         pt_piece piece = {.partition_id = p->id, .lower = p->lower, .upper = upper};
         rc = pt_output_begin_piece(m->output, &piece);
     }
@@ -155,10 +156,10 @@ static peat_rc merge_entry(pt_merge *m, pt_entry e)
     if (!keep)
         goto out;
     /* the versions of one key stay in one table */
-    if (m->pick.kind == PT_MERGE_BOTTOM && !m->gc.same_key && pt_output_table_full(m->output))
+    if (m->pick.kind == PT_MERGE_BOTTOMMOST && !m->gc.same_key && pt_output_table_full(m->output))
         TRY(pt_output_end_table(m->output));
     TRY(pt_output_add(m->output, &e, pt_hash(e.key.data, e.key.size)));
-    if (m->pick.kind == PT_MERGE_BOTTOM && m->gc.needed_by_snapshot)
+    if (m->pick.kind == PT_MERGE_BOTTOMMOST && m->gc.needed_by_snapshot)
         pt_output_count_obsolete(m->output, e.key.size + e.value.size);
 out:
     return rc;
@@ -299,7 +300,7 @@ static void add_layer_sizes(pt_layer *io, const pt_layer *l)
     io->obsolete_bytes += l->obsolete_bytes;
 }
 
-/* Slices that came on top while the merge ran, of all its partitions: one layer per file, newest
+/* Upper runs that came on top while the merge ran, of all its partitions: one layer per file, newest
  * first. */
 static size_t new_runs(pt_merge *m, const pt_version *current, pt_layer *ret_layers)
 {
@@ -363,7 +364,7 @@ peat_rc pt_merge_edit(pt_merge *m, const pt_version *current, uint64_t *io_parti
     PT_ASSERT(m->finished);
     for (size_t i = 0; i < pt_output_table_count(m->output); i++)
         TRY(pt_edit_add_table(io_edit, pt_output_table(m->output, i)));
-    if (m->pick.kind == PT_MERGE_BOTTOM)
+    if (m->pick.kind == PT_MERGE_BOTTOMMOST)
         return bottom_edit(m, current, io_partition_next, io_edit);
     for (size_t i = 0; i < m->pick.count; i++)
         TRY(mid_part_edit(m, i, current, &piece, io_edit));

@@ -3,7 +3,7 @@
  * merge.h - layers of neighbouring partitions become fewer. Resumable: a merge is stepped by so
  * many bytes at a time, so that a flush or a committer never waits for a whole one.
  *
- * Mid: some upper runs of each partition become one upper run, all in one file. Bottom: all layers
+ * Intermediate: some upper runs of each partition become one upper run, all in one file. Bottom: all layers
  * of the partitions become one run; several partitions become one, or one becomes several
  * (split.h).
  */
@@ -15,7 +15,7 @@
 #include "entry/iter.h"
 #include "version/version.h"
 
-typedef enum pt_merge_kind { PT_MERGE_MID, PT_MERGE_BOTTOM } pt_merge_kind;
+typedef enum pt_merge_kind { PT_MERGE_INTERMEDIATE, PT_MERGE_BOTTOMMOST } pt_merge_kind;
 
 /* What to merge: partitions first .. first + count - 1 of a version, and in each the upper runs
  * [run_from, run_from + run_count); bottom merges take everything. */

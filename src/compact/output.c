@@ -74,7 +74,7 @@ static peat_rc note_result(pt_output *o, peat_rc rc)
 static peat_rc open_table(pt_output *o)
 {
     const pt_work_context *ctx = o->ctx;
-    bool bottom = o->kind == PT_RUN_BOTTOM;
+    bool bottom = o->kind == PT_RUN_BOTTOMMOST;
     if (!pt_grow(ctx->env, &o->tables, &o->table_capacity, o->table_count + 1, sizeof *o->tables))
         return PEAT_NOMEM;
     out_table *t = &o->tables[o->table_count];

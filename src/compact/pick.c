@@ -2,9 +2,9 @@
 /* pick.c - see pick.h. */
 #include "compact/pick.h"
 
-/* A mid merge takes at least this many upper runs: fewer would rewrite bytes for little. */
+/* An intermediate merge takes at least this many upper runs: fewer would rewrite bytes for little. */
 #define INTERMEDIATE_RUNS_MIN 4u
-/* Neighbours are merged into one mid file up to this many input bytes: long sequential writes, and
+/* Neighbours are merged into one intermediate file up to this many input bytes: long sequential writes, and
  * a unit that ends within a second; but no more than a partition, since its output is on disk
  * beside its inputs. */
 #define INTERMEDIATE_BYTES_MAX ((uint64_t)64 << 20)
@@ -157,7 +157,7 @@ static debts weigh(const pt_version *v, const pt_pick_options *o)
 
 /* From the newest upper run on, as many as are of the same order of size, and of so many entries.
  *  */
-static pt_merge_part mid_part(const pt_partition *p, uint64_t entries_max)
+static pt_merge_part intermediate_part(const pt_partition *p, uint64_t entries_max)
 {
     uint64_t sum = 0, entries = 0;
     size_t n = 0;
@@ -180,18 +180,19 @@ static void part_size(const pt_partition *p, const pt_merge_part *part, uint64_t
 }
 
 /* False when the upper runs are too large for one file. */
-static bool pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
+static bool pick_intermediate(const pt_version *v, const pt_pick_options *o, size_t at,
+                              pt_merge_pick *pick)
 {
     uint64_t entries_max = o->entries_max != 0 ? o->entries_max : UINT64_MAX, all_entries = 0;
     uint64_t bytes_max = pt_min_u64(INTERMEDIATE_BYTES_MAX, o->partition_bytes);
-    *pick = (pt_merge_pick){.kind = PT_MERGE_MID, .first = at};
+    *pick = (pt_merge_pick){.kind = PT_MERGE_INTERMEDIATE, .first = at};
     for (size_t i = at; i < v->count && pick->count < PT_MERGE_PARTS_MAX; i++) {
         const pt_partition *p = v->partitions[i];
         /* a neighbour joins when it is nearly due itself */
         if (i != at && (claimed(o, p) || !in_range(v, o, i) || read_score(p, o->runs_max) < 0.75 ||
                         p->run_bytes >= p->bottom_bytes))
             break;
-        pt_merge_part part = mid_part(p, entries_max);
+        pt_merge_part part = intermediate_part(p, entries_max);
         uint64_t bytes, entries;
         part_size(p, &part, &bytes, &entries);
         if (i == at && part.run_count < 2)
@@ -208,10 +209,10 @@ static bool pick_mid(const pt_version *v, const pt_pick_options *o, size_t at, p
 }
 
 /* The partition as a whole, and neighbours to its right while they are small together. */
-static void pick_bottom(const pt_version *v, const pt_pick_options *o, size_t at,
-                        pt_merge_pick *pick)
+static void pick_bottommost(const pt_version *v, const pt_pick_options *o, size_t at,
+                            pt_merge_pick *pick)
 {
-    *pick = (pt_merge_pick){.kind = PT_MERGE_BOTTOM, .first = at};
+    *pick = (pt_merge_pick){.kind = PT_MERGE_BOTTOMMOST, .first = at};
     for (size_t i = at; i < v->count && pick->count < PT_MERGE_PARTS_MAX; i++) {
         const pt_partition *p = v->partitions[i];
         if (i != at && (claimed(o, p) || !in_range(v, o, i) ||
@@ -305,7 +306,7 @@ static bool pick_idle(const pt_version *v, const pt_pick_options *o, pt_merge_pi
     }
     if (at == SIZE_MAX)
         return false;
-    pick_bottom(v, o, at, pick);
+    pick_bottommost(v, o, at, pick);
     pick->on_credit = !pays(v->partitions[at], o, least);
     return true;
 }
@@ -315,8 +316,8 @@ static void pick_read(const pt_version *v, const pt_pick_options *o, size_t at, 
     const pt_partition *p = v->partitions[at];
     PT_ASSERT(p->run_count != 0); /* upper runs are what is due */
     bool heavy = p->run_bytes >= p->bottom_bytes || held_score(p, o->held_bytes_max) >= 1.0;
-    if (heavy || !pick_mid(v, o, at, pick))
-        pick_bottom(v, o, at, pick);
+    if (heavy || !pick_intermediate(v, o, at, pick))
+        pick_bottommost(v, o, at, pick);
 }
 
 pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *ret_pick)
@@ -325,7 +326,7 @@ pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *re
     bool space = d.space_at != SIZE_MAX && (d.space >= 1.0 || d.gain >= 1.0);
     bool read = d.read_at != SIZE_MAX && d.read >= 1.0;
     if (space && (!read || d.space >= d.read)) {
-        pick_bottom(v, o, d.space_at, ret_pick);
+        pick_bottommost(v, o, d.space_at, ret_pick);
         return PT_UNIT_MERGE;
     }
     if (read) {

@@ -106,7 +106,7 @@ static void describe(const pt_version *v, size_t i, peat_partition_info *info)
             peat_bytes(p->lower.data + PT_KEYSPACE_BYTES, p->lower.size - PT_KEYSPACE_BYTES);
     for (size_t j = 0; j < p->run_count; j++) {
         const pt_layer *l = &p->runs[j];
-        bool fresh = l->table_ref->meta->run_kind == PT_RUN_FRESH;
+        bool fresh = l->table_ref->meta->run_kind == PT_RUN_FLUSHED;
         *(fresh ? &info->fresh_slices : &info->mid_slices) += 1;
         *(fresh ? &info->fresh_bytes : &info->mid_bytes) += l->bytes;
         info->damages += atomic_load(&l->table_ref->damages);

@@ -123,7 +123,7 @@ static peat_rc begin_merge(pt_worker *w, pt_version *v, const pt_merge_pick *pic
 static void count_merge(pt_worker *w)
 {
     pt_work_state *state = &w->store->work;
-    if (pt_merge_get_kind(w->merge) == PT_MERGE_MID)
+    if (pt_merge_get_kind(w->merge) == PT_MERGE_INTERMEDIATE)
         state->mid_merges++;
     else
         state->bottom_merges++;

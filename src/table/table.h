@@ -19,7 +19,11 @@
 
 typedef enum pt_codec { PT_CODEC_NONE = 0, PT_CODEC_LZ4 = 1, PT_CODEC_ZSTD = 2 } pt_codec;
 /* In the file and the manifest; never renumber. */
-typedef enum pt_run_kind { PT_RUN_FRESH = 1, PT_RUN_MID = 2, PT_RUN_BOTTOM = 3 } pt_run_kind;
+typedef enum pt_run_kind {
+    PT_RUN_FLUSHED = 1,
+    PT_RUN_INTERMEDIATE = 2,
+    PT_RUN_BOTTOMMOST = 3
+} pt_run_kind;
 
 typedef enum pt_section {
     PT_SECTION_INDEX,

@@ -81,7 +81,7 @@ static bool decode_numbers(pt_cursor *c, pt_table_meta *m)
     m->flags = small[4];
     if (pt_cursor_varint(c) != PT_SECTION_COUNT || !pt_cursor_ok(c))
         return false;
-    if (small[2] < PT_RUN_FRESH || small[2] > PT_RUN_BOTTOM || small[3] > PT_CODEC_ZSTD)
+    if (small[2] < PT_RUN_FLUSHED || small[2] > PT_RUN_BOTTOMMOST || small[3] > PT_CODEC_ZSTD)
         return false;
     m->run_kind = (pt_run_kind)small[2];
     m->codec = (pt_codec)small[3];

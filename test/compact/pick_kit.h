@@ -167,7 +167,7 @@ static inline due due_of(pt_unit unit, const pt_merge_pick *pick)
 {
     switch (unit) {
     case PT_UNIT_MERGE:
-        return pick->kind == PT_MERGE_MID ? MID : BOTTOM;
+        return pick->kind == PT_MERGE_INTERMEDIATE ? MID : BOTTOM;
     case PT_UNIT_SPLIT:
         return SPLIT;
     case PT_UNIT_UNITE:
@@ -195,7 +195,7 @@ typedef pt_unit pick_function(const pt_version *, const pt_pick_options *, pt_me
 
 static inline bool case_holds(const pick_case *c, pick_function *choose)
 {
-    static const char *const names[] = {"nothing", "a mid merge", "a bottom merge", "a split",
+    static const char *const names[] = {"nothing", "an intermediate merge", "a bottom merge", "a split",
                                         "a union"};
     pt_merge_pick pick;
     memset(&pick, 0, sizeof pick);

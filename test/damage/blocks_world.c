@@ -133,7 +133,7 @@ static void map_world(blocks_world *w)
             assert_int_equal(env->file_open(env->ctx, dir, t->name, 0, &file), 0);
             MUST(pt_table_footer_read(env, file, &bytes, &t->meta));
             env->file_close(env->ctx, file);
-            t->top = t->meta.run_kind != PT_RUN_BOTTOM;
+            t->top = t->meta.run_kind != PT_RUN_BOTTOMMOST;
             if (t->top == (top != 0)) {
                 MUST(pt_table_new(env, dir, &sink, &epoch, &t->meta, &opened));
                 MUST(pt_salvage_new(env, opened, &s));

@@ -232,7 +232,7 @@ static pt_table_meta meta_of(uint64_t number, const char *min, const char *max)
                        .entries = 2,
                        .block_count = 1,
                        .block_bytes = 4096,
-                       .run_kind = PT_RUN_BOTTOM,
+                       .run_kind = PT_RUN_BOTTOMMOST,
                        .key_min = pt_slice_of(min, strlen(min)),
                        .key_max = pt_slice_of(max, strlen(max))};
     m.section[PT_SECTION_INDEX].offset = 500;

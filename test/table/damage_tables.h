@@ -6,17 +6,17 @@
 #include "table_kit.h"
 
 static const pt_table_writer_options layouts[] = {
-    {.store_id = 9, .file_number = 1, .run_kind = PT_RUN_FRESH, .want_filter = true},
-    {.store_id = 9, .file_number = 2, .run_kind = PT_RUN_BOTTOM, .want_locator = true},
+    {.store_id = 9, .file_number = 1, .run_kind = PT_RUN_FLUSHED, .want_filter = true},
+    {.store_id = 9, .file_number = 2, .run_kind = PT_RUN_BOTTOMMOST, .want_locator = true},
     {.store_id = 9,
      .file_number = 3,
-     .run_kind = PT_RUN_BOTTOM,
+     .run_kind = PT_RUN_BOTTOMMOST,
      .packed = true,
      .want_filter = true,
      .want_locator = true},
     {.store_id = 9,
      .file_number = 4,
-     .run_kind = PT_RUN_MID,
+     .run_kind = PT_RUN_INTERMEDIATE,
      .codec = PT_CODEC_LZ4,
      .block_bytes = 4096,
      .want_filter = true},

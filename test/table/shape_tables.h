@@ -143,23 +143,27 @@ static inline void make_model(model *m, const shape *s, uint64_t seed)
 }
 
 static const pt_table_writer_options layouts[] = {
-    {.store_id = 7, .file_number = 1, .run_kind = PT_RUN_FRESH},
-    {.store_id = 7, .file_number = 2, .run_kind = PT_RUN_FRESH, .want_filter = true},
+    {.store_id = 7, .file_number = 1, .run_kind = PT_RUN_FLUSHED},
+    {.store_id = 7, .file_number = 2, .run_kind = PT_RUN_FLUSHED, .want_filter = true},
     {.store_id = 7,
      .file_number = 3,
-     .run_kind = PT_RUN_BOTTOM,
+     .run_kind = PT_RUN_BOTTOMMOST,
      .want_filter = true,
      .want_locator = true},
-    {.store_id = 7, .file_number = 4, .run_kind = PT_RUN_MID, .packed = true, .want_locator = true},
-    {.store_id = 7, .file_number = 5, .run_kind = PT_RUN_BOTTOM, .codec = PT_CODEC_LZ4},
+    {.store_id = 7,
+     .file_number = 4,
+     .run_kind = PT_RUN_INTERMEDIATE,
+     .packed = true,
+     .want_locator = true},
+    {.store_id = 7, .file_number = 5, .run_kind = PT_RUN_BOTTOMMOST, .codec = PT_CODEC_LZ4},
     {.store_id = 7,
      .file_number = 6,
-     .run_kind = PT_RUN_BOTTOM,
+     .run_kind = PT_RUN_BOTTOMMOST,
      .codec = PT_CODEC_LZ4,
      .block_bytes = 4096,
      .want_locator = true},
 #ifdef PT_HAVE_ZSTD
-    {.store_id = 7, .file_number = 8, .run_kind = PT_RUN_BOTTOM, .codec = PT_CODEC_ZSTD},
+    {.store_id = 7, .file_number = 8, .run_kind = PT_RUN_BOTTOMMOST, .codec = PT_CODEC_ZSTD},
 #endif
 };
 

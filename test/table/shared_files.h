@@ -35,7 +35,7 @@ static inline void value_of(int i, char ret_value[16])
 static inline pt_table *make_table(fixture *f, int i)
 {
     pt_table_writer_options o = {
-        .store_id = 1, .file_number = (uint64_t)i + 1, .run_kind = PT_RUN_BOTTOM};
+        .store_id = 1, .file_number = (uint64_t)i + 1, .run_kind = PT_RUN_BOTTOMMOST};
     pt_table_writer *w = NULL;
     pt_table_meta meta;
     pt_table *t = NULL;

@@ -104,7 +104,7 @@ static void walk_all(scene *s, bool back)
     assert_int_equal(rows, s->m.count);
 }
 
-#define BOTTOM .store_id = 1, .file_number = 7, .run_kind = PT_RUN_BOTTOM
+#define BOTTOM .store_id = 1, .file_number = 7, .run_kind = PT_RUN_BOTTOMMOST
 static const pt_table_writer_options aligned = {BOTTOM};
 static const pt_table_writer_options packed = {BOTTOM, .packed = true};
 static const pt_table_writer_options compressed = {BOTTOM, .codec = PT_CODEC_LZ4};

@@ -27,7 +27,7 @@ static void the_worked_example_is_what_the_writer_writes(void **state)
     model_add(&m, pt_slice_of("\0\0\0\1b", 5), pt_slice_of("23", 2), 0, PT_KIND_PUT);
     kit_build(&k,
               &(pt_table_writer_options){
-                  .store_id = 7, .file_number = 1, .created_edit = 5, .run_kind = PT_RUN_FRESH},
+                  .store_id = 7, .file_number = 1, .created_edit = 5, .run_kind = PT_RUN_FLUSHED},
               &m);
     assert_int_equal(kit_file(&k)->size, sizeof want);
     assert_memory_equal(kit_file(&k)->data, want, sizeof want);
@@ -46,14 +46,14 @@ static void the_meta_survives_its_encoding(void **state)
               &(pt_table_writer_options){.store_id = 1234567890123,
                                          .file_number = 4567,
                                          .created_edit = 89,
-                                         .run_kind = PT_RUN_MID,
+                                         .run_kind = PT_RUN_INTERMEDIATE,
                                          .inputs_seq_min = 5,
                                          .inputs_seq_max = 150},
               &m);
     assert_int_equal(k.meta.store_id, 1234567890123);
     assert_int_equal(k.meta.file_number, 4567);
     assert_int_equal(k.meta.created_edit, 89);
-    assert_int_equal(k.meta.run_kind, PT_RUN_MID);
+    assert_int_equal(k.meta.run_kind, PT_RUN_INTERMEDIATE);
     assert_int_equal(k.meta.entries, 101);
     assert_int_equal(k.meta.tombstones, 1);
     assert_int_equal(k.meta.key_bytes, 2001);
@@ -76,7 +76,7 @@ static void small_records_are_aligned_and_stay_within_the_space_target(void **st
     build_numbers(
         &k, &m,
         &(pt_table_writer_options){
-            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOM, .want_locator = true},
+            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOMMOST, .want_locator = true},
         50000, 100);
     assert_int_equal(k.meta.flags, PT_TABLE_ALIGNED);
     assert_int_equal(k.meta.block_bytes, 4096);
@@ -96,10 +96,10 @@ static void records_that_leave_pages_empty_are_packed(void **state)
     for (size_t i = 0; i < PT_COUNT_OF(cases); i++) {
         model m = {0};
         kit k;
-        build_numbers(
-            &k, &m,
-            &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_MID},
-            500, cases[i].value);
+        build_numbers(&k, &m,
+                      &(pt_table_writer_options){
+                          .store_id = 1, .file_number = 1, .run_kind = PT_RUN_INTERMEDIATE},
+                      500, cases[i].value);
         assert_int_equal(k.meta.block_bytes, cases[i].block_bytes);
         assert_int_equal(k.meta.flags, cases[i].flags);
         print_message("values of %zu: %" PRIu64 " bytes for %zu\n", cases[i].value,
@@ -126,7 +126,7 @@ static void a_codec_that_does_not_shrink_is_dropped(void **state)
     kit_build(
         &k,
         &(pt_table_writer_options){
-            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOM, .codec = PT_CODEC_LZ4},
+            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOMMOST, .codec = PT_CODEC_LZ4},
         &m);
     assert_int_equal(k.meta.codec, PT_CODEC_NONE);
     finish(&k, &m);
@@ -139,7 +139,7 @@ static void an_absent_codec_is_named(void **state)
     kit k;
     build_numbers(
         &k, &m,
-        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_FRESH}, 10,
+        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_FLUSHED}, 10,
         10);
     pt_table *t;
     pt_table_meta meta = k.meta;
@@ -156,7 +156,7 @@ static void cut_begins_a_block(void **state)
     kit k;
     kit_init(&k);
     pt_table_writer *w;
-    pt_table_writer_options o = {.store_id = 1, .file_number = 1, .run_kind = PT_RUN_FRESH};
+    pt_table_writer_options o = {.store_id = 1, .file_number = 1, .run_kind = PT_RUN_FLUSHED};
     assert_int_equal(pt_table_writer_new(&k.mem.env, NULL, &k.sink, &o, &w), PEAT_OK);
     uint32_t block;
     assert_int_equal(pt_table_writer_cut(w, &block), PEAT_OK);
@@ -209,7 +209,7 @@ static void the_largest_keys_and_large_values_survive(void **state)
         kit_build(&k,
                   &(pt_table_writer_options){.store_id = 1,
                                              .file_number = 1,
-                                             .run_kind = PT_RUN_BOTTOM,
+                                             .run_kind = PT_RUN_BOTTOMMOST,
                                              .codec = codec,
                                              .want_locator = true},
                   &m);

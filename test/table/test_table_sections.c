@@ -15,7 +15,7 @@ static void absent_keys_seldom_pass_the_filter(void **state)
     build_numbers(
         &k, &m,
         &(pt_table_writer_options){
-            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_FRESH, .want_filter = true},
+            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_FLUSHED, .want_filter = true},
         20000, 8);
     assert_int_equal(pt_table_load(k.table, PT_SECTION_FILTER), PEAT_OK);
     assert_true(k.meta.section[PT_SECTION_FILTER].size < 20000 * 10 / 8 + 20000 / 8 + 64 + 20000);
@@ -41,7 +41,7 @@ static void keys_with_equal_hashes_are_all_found(void **state)
     pt_table_writer *w;
     pt_table_writer_options o = {.store_id = 1,
                                  .file_number = 1,
-                                 .run_kind = PT_RUN_BOTTOM,
+                                 .run_kind = PT_RUN_BOTTOMMOST,
                                  .want_filter = true,
                                  .want_locator = true};
     assert_int_equal(pt_table_writer_new(&k.mem.env, NULL, &k.sink, &o, &w), PEAT_OK);
@@ -90,7 +90,7 @@ static void without_memory_for_hashes_there_is_no_filter(void **state)
     build_numbers(&k, &m,
                   &(pt_table_writer_options){.store_id = 1,
                                              .file_number = 1,
-                                             .run_kind = PT_RUN_BOTTOM,
+                                             .run_kind = PT_RUN_BOTTOMMOST,
                                              .want_filter = true,
                                              .want_locator = true,
                                              .keys_max = 83},
@@ -109,7 +109,7 @@ static void an_absent_key_needs_no_block_with_a_locator(void **state)
     build_numbers(
         &k, &m,
         &(pt_table_writer_options){
-            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOM, .want_locator = true},
+            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOMMOST, .want_locator = true},
         20000, 100);
     assert_int_equal(pt_table_load(k.table, PT_SECTION_INDEX), PEAT_OK);
     assert_int_equal(pt_table_load(k.table, PT_SECTION_LOCATOR), PEAT_OK);
@@ -139,7 +139,7 @@ static void rank_with_blocks_is_exact_and_its_bytes_follow_the_values(void **sta
     kit_source s;
     build_numbers(
         &k, &m,
-        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOM},
+        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOMMOST},
         10000, 40);
     kit_source_init(&s, &k);
     uint64_t last_bytes = 0;
@@ -171,7 +171,7 @@ static void rank_is_exact_at_block_borders_and_monotone(void **state)
     kit k;
     build_numbers(
         &k, &m,
-        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOM},
+        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOMMOST},
         10000, 40);
     uint64_t last = 0, last_bytes = 0;
     for (size_t i = 0; i < m.count; i++) {
@@ -239,7 +239,7 @@ static void readers_go_on_while_sections_are_let_go(void **state)
     build_numbers(&k, &m,
                   &(pt_table_writer_options){.store_id = 1,
                                              .file_number = 1,
-                                             .run_kind = PT_RUN_BOTTOM,
+                                             .run_kind = PT_RUN_BOTTOMMOST,
                                              .packed = true,
                                              .want_filter = true,
                                              .want_locator = true},

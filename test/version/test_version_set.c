@@ -20,7 +20,7 @@ static void add_table(version_set_site *s, uint64_t number)
                           .entries = 2,
                           .block_count = 1,
                           .block_bytes = 4096,
-                          .run_kind = PT_RUN_FRESH,
+                          .run_kind = PT_RUN_FLUSHED,
                           .key_min = pt_slice_of(key, 1),
                           .key_max = pt_slice_of(key, 1)};
     meta.section[PT_SECTION_INDEX].offset = 500;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_mid_merge.c - many small upper runs over a large bottom run become one upper run: what they
- * hide in the run stays hidden.
+ * test_intermediate_merge.c - many small upper runs over a large bottom run become one upper run:
+ * what they hide in the run stays hidden.
  */
 #include "peat.h"
 #include "support/sim_env.h"
