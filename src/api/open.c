@@ -92,7 +92,7 @@ peat_rc peat_call_error(peat_db *db, peat_error *ret_error)
         return PEAT_INVALID;
     if (!pt_call_begin(db->store))
         return pt_say(ret_error, PEAT_CLOSED, NULL);
-    pt_sink_told(&db->store->sink, ret_error);
+    pt_sink_thread_error(&db->store->sink, ret_error);
     pt_call_end(db->store);
     return ret_error->rc;
 }

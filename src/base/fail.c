@@ -31,18 +31,20 @@ static peat_rc rc_of_errno(int os_errno)
 }
 
 /* Under mu. */
-static void tell(pt_sink *sink, const peat_error *e, bool call)
+static void remember_for_thread(pt_sink *sink, const peat_error *e, bool call)
 {
-    pt_told *t = &sink->told[sink->told_count++ % PT_SINK_TOLD];
-    *t = (pt_told){.thread = pt_thread_self(), .used = true, .call = call, .error = *e};
+    pt_thread_error *t = &sink->thread_errors[sink->thread_error_count++ % PT_SINK_THREAD_ERRORS];
+    *t = (pt_thread_error){.thread = pt_thread_self(), .used = true, .call = call, .error = *e};
 }
 
 /* The newest of this thread; under mu. NULL: there is none. */
-static pt_told *newest_of_thread(pt_sink *sink, bool call_only)
+static pt_thread_error *newest_of_thread(pt_sink *sink, bool call_only)
 {
     uint64_t self = pt_thread_self();
-    for (uint64_t back = 1; back <= PT_SINK_TOLD && back <= sink->told_count; back++) {
-        pt_told *t = &sink->told[(sink->told_count - back) % PT_SINK_TOLD];
+    for (uint64_t back = 1; back <= PT_SINK_THREAD_ERRORS && back <= sink->thread_error_count;
+         back++) {
+        pt_thread_error *t =
+            &sink->thread_errors[(sink->thread_error_count - back) % PT_SINK_THREAD_ERRORS];
         if (t->used && t->thread == self && (t->call || !call_only))
             return t;
     }
@@ -53,7 +55,7 @@ static pt_told *newest_of_thread(pt_sink *sink, bool call_only)
 static void keep(pt_sink *sink, const peat_error *e, const pt_spot *place)
 {
     pt_mutex_lock(&sink->mu);
-    tell(sink, e, false);
+    remember_for_thread(sink, e, false);
     sink->newest = *e;
     sink->place = place != NULL ? *place : (pt_spot){0};
     if (sink->first.rc == PEAT_OK)
@@ -180,23 +182,23 @@ static peat_error cause_of(const pt_sink *sink, peat_rc rc)
 void pt_sink_call(pt_sink *sink, peat_rc rc, const char *why)
 {
     pt_mutex_lock(&sink->mu);
-    pt_told *t = newest_of_thread(sink, false);
+    pt_thread_error *t = newest_of_thread(sink, false);
     if (why == NULL && t != NULL && !t->call && t->error.rc == rc) {
         t->call = true;
     } else {
         peat_error e = why == NULL ? cause_of(sink, rc) : (peat_error){.rc = rc};
         if (e.message[0] == '\0')
             (void)snprintf(e.message, sizeof e.message, "%s", why ? why : peat_rc_text(rc));
-        tell(sink, &e, true);
+        remember_for_thread(sink, &e, true);
     }
     pt_mutex_unlock(&sink->mu);
 }
 
-void pt_sink_told(pt_sink *sink, peat_error *ret_error)
+void pt_sink_thread_error(pt_sink *sink, peat_error *ret_error)
 {
     memset(ret_error, 0, sizeof *ret_error);
     pt_mutex_lock(&sink->mu);
-    const pt_told *t = newest_of_thread(sink, true);
+    const pt_thread_error *t = newest_of_thread(sink, true);
     if (t != NULL)
         *ret_error = t->error;
     pt_mutex_unlock(&sink->mu);
@@ -222,7 +224,7 @@ void pt_sink_forget(pt_sink *sink)
     pt_mutex_lock(&sink->mu);
     memset(&sink->newest, 0, sizeof sink->newest);
     memset(&sink->place, 0, sizeof sink->place);
-    pt_told *t = newest_of_thread(sink, false);
+    pt_thread_error *t = newest_of_thread(sink, false);
     if (t != NULL && !t->call)
         t->used = false;
     pt_mutex_unlock(&sink->mu);
@@ -259,7 +261,7 @@ void pt_sink_clear(pt_sink *sink)
     memset(&sink->newest, 0, sizeof sink->newest);
     memset(&sink->place, 0, sizeof sink->place);
     memset(&sink->first, 0, sizeof sink->first);
-    sink->told_count = 0;
+    sink->thread_error_count = 0;
     pt_mutex_unlock(&sink->mu);
 }
 
@@ -321,10 +323,10 @@ peat_rc pt_sink_describe(pt_sink *sink, peat_rc rc, const char *path, peat_error
         rc = e.rc = rc_of_errno(e.os_errno);
     if (ret_error == NULL)
         return rc;
-    bool told = e.rc == rc && e.message[0] != '\0';
+    bool known = e.rc == rc && e.message[0] != '\0';
     ret_error->rc = rc;
-    ret_error->os_errno = told ? e.os_errno : 0;
-    const char *why = told ? e.message : peat_rc_text(rc);
+    ret_error->os_errno = known ? e.os_errno : 0;
+    const char *why = known ? e.message : peat_rc_text(rc);
     const size_t whole = sizeof ret_error->message, rest = strlen(why) + 2;
     put_path(ret_error->message, rest + PATH_BYTES_MIN < whole ? whole - rest : PATH_BYTES_MIN,
              path);

@@ -25,25 +25,25 @@ typedef struct pt_spot {
 } pt_spot;
 
 /* An error under the thread that met it. */
-typedef struct pt_told {
+typedef struct pt_thread_error {
     uint64_t thread;
     bool used;
     bool call; /* a call ended with it; before: it was recorded on the way */
     peat_error error;
-} pt_told;
+} pt_thread_error;
 
 /* Of a sink: so many errors later a call's own is forgotten. */
-#define PT_SINK_TOLD 16u
+#define PT_SINK_THREAD_ERRORS 16u
 
 typedef struct pt_sink {
     pt_fd_reclaim fd_reclaim; /* env/fd_reclaim.h; set before the sink is shared */
     pt_mutex mu;
-    peat_error newest;           /* guarded by mu */
-    pt_spot place;               /* of the newest; guarded by mu */
-    peat_error first;            /* guarded by mu; since init or pt_sink_clear */
-    peat_error write_failure;    /* guarded by mu; rc != PEAT_OK once writes are refused */
-    pt_told told[PT_SINK_TOLD];  /* guarded by mu; a ring */
-    uint64_t told_count;         /* guarded by mu */
+    peat_error newest;        /* guarded by mu */
+    pt_spot place;            /* of the newest; guarded by mu */
+    peat_error first;         /* guarded by mu; since init or pt_sink_clear */
+    peat_error write_failure; /* guarded by mu; rc != PEAT_OK once writes are refused */
+    pt_thread_error thread_errors[PT_SINK_THREAD_ERRORS]; /* guarded by mu; a ring */
+    uint64_t thread_error_count;                          /* guarded by mu */
     atomic_int write_failure_rc; /* PEAT_OK, or the code every write gets; set once, under mu */
 } pt_sink;
 
@@ -68,7 +68,7 @@ peat_rc pt_fail_again(pt_sink *sink, const peat_error *error);
 void pt_sink_call(pt_sink *sink, peat_rc rc, const char *why);
 /* What the last call of this thread that failed ended with; PEAT_OK: nothing, or it is forgotten.
  */
-void pt_sink_told(pt_sink *sink, peat_error *ret_error);
+void pt_sink_thread_error(pt_sink *sink, peat_error *ret_error);
 
 /* From now on writes are refused with the newest error as the cause; the first stays. Returns
  * the code to end the call with: no lack of room or memory (PEAT_IO instead), after which the store

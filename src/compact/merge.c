@@ -245,8 +245,8 @@ static uint64_t inputs_obsolete(const pt_partition *p, const pt_merge_part *part
     return n;
 }
 
-static peat_rc mid_part_edit(pt_merge *m, size_t i, const pt_version *current, size_t *io_piece,
-                             pt_bytes *io_edit)
+static peat_rc intermediate_part_edit(pt_merge *m, size_t i, const pt_version *current,
+                                      size_t *io_piece, pt_bytes *io_edit)
 {
     const pt_partition *then = part_partition(m, i);
     const pt_partition *cur = find_partition(current, then->id);
@@ -300,8 +300,8 @@ static void add_layer_sizes(pt_layer *io, const pt_layer *l)
     io->obsolete_bytes += l->obsolete_bytes;
 }
 
-/* Upper runs that came on top while the merge ran, of all its partitions: one layer per file, newest
- * first. */
+/* Upper runs that came on top while the merge ran, of all its partitions: one layer per file,
+ * newest first. */
 static size_t new_runs(pt_merge *m, const pt_version *current, pt_layer *ret_layers)
 {
     size_t n = 0;
@@ -367,7 +367,7 @@ peat_rc pt_merge_edit(pt_merge *m, const pt_version *current, uint64_t *io_parti
     if (m->pick.kind == PT_MERGE_BOTTOMMOST)
         return bottom_edit(m, current, io_partition_next, io_edit);
     for (size_t i = 0; i < m->pick.count; i++)
-        TRY(mid_part_edit(m, i, current, &piece, io_edit));
+        TRY(intermediate_part_edit(m, i, current, &piece, io_edit));
 out:
     return rc;
 }

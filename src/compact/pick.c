@@ -2,11 +2,12 @@
 /* pick.c - see pick.h. */
 #include "compact/pick.h"
 
-/* An intermediate merge takes at least this many upper runs: fewer would rewrite bytes for little. */
+/* An intermediate merge takes at least this many upper runs: fewer would rewrite bytes for little.
+ *  */
 #define INTERMEDIATE_RUNS_MIN 4u
-/* Neighbours are merged into one intermediate file up to this many input bytes: long sequential writes, and
- * a unit that ends within a second; but no more than a partition, since its output is on disk
- * beside its inputs. */
+/* Neighbours are merged into one intermediate file up to this many input bytes: long sequential
+ * writes, and a unit that ends within a second; but no more than a partition, since its output is
+ * on disk beside its inputs. */
 #define INTERMEDIATE_BYTES_MAX ((uint64_t)64 << 20)
 
 static bool claimed(const pt_pick_options *o, const pt_partition *p)
@@ -263,7 +264,7 @@ pt_unit pt_pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pi
 
 /* Many more tables in the bottom run than its entries need: what many small appends leave behind.
  * Counted in raw bytes, so that a rewrite leaves fewer whatever the codec makes of them. */
-static bool crumbs(const pt_partition *p, const pt_pick_options *o)
+static bool too_many_tables(const pt_partition *p, const pt_pick_options *o)
 {
     uint64_t raw = 0, entries = 0;
     for (size_t i = 0; i < p->bottom_count; i++) {
@@ -278,7 +279,7 @@ static bool crumbs(const pt_partition *p, const pt_pick_options *o)
 
 static bool wants_settling(const pt_partition *p, const pt_pick_options *o)
 {
-    return p->run_count != 0 || crumbs(p, o) || releasable_bytes(p, o) != 0;
+    return p->run_count != 0 || too_many_tables(p, o) || releasable_bytes(p, o) != 0;
 }
 
 #define IDLE_WRITES_PER_BYTE 8

@@ -202,13 +202,13 @@ static peat_rc append(pt_store *s, const pt_commit *c, uint64_t hash, uint64_t *
 static peat_rc log_sync(pt_store *s, uint64_t position, bool waited_for)
 {
     atomic_fetch_add_explicit(&s->sync_waiters, waited_for, memory_order_relaxed);
-    bool told = s->settings.host.event_fn != NULL;
-    uint64_t begin = told ? s->env->now_ns(s->env->ctx) : 0;
-    uint64_t before = told ? pt_log_synced_position(s->log) : 0;
+    bool timed = s->settings.host.event_fn != NULL;
+    uint64_t begin = timed ? s->env->now_ns(s->env->ctx) : 0;
+    uint64_t before = timed ? pt_log_synced_position(s->log) : 0;
     peat_rc rc = pt_log_sync(s->log, position), heard = PEAT_OK;
     if (rc == PEAT_OK && atomic_load(&s->durable_serial) != pt_log_serial(s->log))
         heard = pt_install_durable(s, false);
-    if (told)
+    if (timed)
         pt_event_send(s, PEAT_EVENT_SYNC, rc, s->env->now_ns(s->env->ctx) - begin, 0,
                       pt_log_synced_position(s->log) - before, NULL);
     if (rc != PEAT_OK || heard != PEAT_OK)
@@ -228,7 +228,7 @@ static peat_rc sync_when_due(pt_store *s, uint64_t position)
 
 /* Something was written: the clock of the interval sync starts, and a thread that waits without a
  * timeout is woken. */
-static peat_rc stir(pt_store *s, uint64_t position)
+static peat_rc note_written(pt_store *s, uint64_t position)
 {
     bool wake = PT_UNLIKELY(atomic_load(&s->sleepers) != 0); /* seq_cst with the thread's store and
                                                            its load of the published sequence */
@@ -265,7 +265,7 @@ static peat_rc finish(pt_store *s, const pt_commit *c, pt_mem *m, uint64_t posit
     if (rc == PEAT_OK && c->sync)
         rc = s->log != NULL ? log_sync(s, position, true) : pt_store_flush(s); /* 6 */
     else if (rc == PEAT_OK)
-        rc = stir(s, position);
+        rc = note_written(s, position);
     if (s->worker_count == 0 && atomic_load_explicit(&s->inline_due, memory_order_relaxed))
         pt_work_step_inline(s, c->payload.size);
     if (PT_UNLIKELY(delay_ns != 0))

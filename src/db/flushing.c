@@ -2,7 +2,7 @@
 /*
  * flushing.c - the oldest immutable memtable becomes tables; one flush at a time (flush_mu).
  */
-#include "db/outcome.h"
+#include "db/work_result.h"
 #include "db/quiet.h"
 
 static pt_mem *oldest_immutable(const pt_view *v)
@@ -65,12 +65,12 @@ typedef struct flush_end {
     uint64_t bytes_in, bytes_out, took_ns;
 } flush_end;
 
-static void tell(pt_store *s, const flush_end *e, peat_rc rc)
+static void send_flush_event(pt_store *s, const flush_end *e, peat_rc rc)
 {
     if (rc == PEAT_OK)
-        pt_note_rate(s, e->bytes_in, e->took_ns);
+        pt_work_note_rate(s, e->bytes_in, e->took_ns);
     pt_event_send(s, PEAT_EVENT_FLUSH, rc, e->took_ns, e->bytes_in, e->bytes_out, NULL);
-    pt_note_result(s, rc);
+    pt_work_note_result(s, rc);
     pt_throttle_update(s);
 }
 
@@ -102,7 +102,7 @@ out:
     pt_mutex_unlock(&s->flush_mu);
     *ret_did = ended.did;
     if (ended.did)
-        tell(s, &ended, rc);
+        send_flush_event(s, &ended, rc);
     return rc;
 }
 

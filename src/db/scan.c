@@ -135,7 +135,7 @@ static peat_rc end_forward(pt_scan *c, const pt_hidden *h)
 
 /* `below` has moved (rc). The first visible entry from there on, of another key than the saved one
  * when `skip`. */
-static peat_rc settle_forward(pt_scan *c, peat_rc rc, bool skip)
+static peat_rc find_next_visible(pt_scan *c, peat_rc rc, bool skip)
 {
     pt_hidden h;
     pt_hidden_begin(&h);
@@ -249,7 +249,7 @@ static peat_rc show_back(pt_scan *c, pt_hidden *h, peat_rc rc)
 
 /* `below` has moved backward (rc). The newest visible version of the first key from there down that
  * has one and is not deleted. */
-static peat_rc settle_backward(pt_scan *c, peat_rc rc)
+static peat_rc find_prev_visible(pt_scan *c, peat_rc rc)
 {
     pt_hidden h;
     pt_hidden_begin(&h);
@@ -271,7 +271,7 @@ static peat_rc settle_backward(pt_scan *c, peat_rc rc)
 static peat_rc go_to(pt_scan *c, pt_slice key)
 {
     atomic_fetch_add_explicit(&c->store->seeks, 1, memory_order_relaxed);
-    return settle_forward(c, pt_iter_seek(c->below, key), false);
+    return find_next_visible(c, pt_iter_seek(c->below, key), false);
 }
 
 static peat_rc go_last(pt_scan *c)
@@ -281,7 +281,7 @@ static peat_rc go_last(pt_scan *c)
     /* the bound itself is outside */
     while (rc == PEAT_OK && pt_slice_compare(c->below->at.key, c->upper) >= 0)
         rc = pt_iter_prev(c->below);
-    return settle_backward(c, rc);
+    return find_prev_visible(c, rc);
 }
 
 /* Keys that follow one another differ at their ends, if at all. */
@@ -342,13 +342,13 @@ static peat_rc go_next(pt_scan *c)
     if (c->place == PT_SCAN_AT_FORWARD && next_in_group(c))
         return PEAT_OK;
     if (c->place == PT_SCAN_AT_BEYOND)
-        return settle_forward(c, next_below(c), true);
+        return find_next_visible(c, next_below(c), true);
     peat_rc rc = keep_key(c);
     if (rc != PEAT_OK)
         return pt_scan_end(c, rc);
     rc = c->place == PT_SCAN_AT_FORWARD ? next_below(c)
                                         : pt_iter_seek(c->below, pt_bytes_slice(&c->saved_key));
-    return settle_forward(c, rc, true);
+    return find_next_visible(c, rc, true);
 }
 
 static peat_rc go_prev(pt_scan *c)
@@ -356,7 +356,7 @@ static peat_rc go_prev(pt_scan *c)
     if (c->place == PT_SCAN_AT_BACKWARD) {
         if (c->below_ended)
             return pt_scan_end(c, PEAT_END);
-        return prev_in_group(c) ? PEAT_OK : settle_backward(c, PEAT_OK);
+        return prev_in_group(c) ? PEAT_OK : find_prev_visible(c, PEAT_OK);
     }
     peat_rc rc = keep_key(c);
     if (rc == PEAT_OK && c->place != PT_SCAN_AT_FORWARD)
@@ -364,7 +364,7 @@ static peat_rc go_prev(pt_scan *c)
     while (rc == PEAT_OK &&
            pt_slice_equal(pt_iter_entry(c->below)->key, pt_bytes_slice(&c->saved_key)))
         rc = pt_iter_prev(c->below);
-    return settle_backward(c, rc);
+    return find_prev_visible(c, rc);
 }
 
 peat_rc pt_scan_enter(pt_scan *c, bool placing)
@@ -386,7 +386,7 @@ peat_rc pt_scan_show_again(pt_scan *c)
     peat_rc rc = keep_key(c);
     if (rc != PEAT_OK)
         return pt_scan_end(c, rc);
-    return settle_forward(c, pt_iter_seek(c->below, pt_bytes_slice(&c->saved_key)), false);
+    return find_next_visible(c, pt_iter_seek(c->below, pt_bytes_slice(&c->saved_key)), false);
 }
 
 peat_rc pt_scan_step(pt_scan *c, pt_scan_move move)
@@ -423,7 +423,7 @@ peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev)
     if (!for_prev)
         return go_to(c, pt_bytes_slice(&c->saved_key));
     atomic_fetch_add_explicit(&c->store->seeks, 1, memory_order_relaxed);
-    return settle_backward(c, pt_iter_seek_for_prev(c->below, pt_bytes_slice(&c->saved_key)));
+    return find_prev_visible(c, pt_iter_seek_for_prev(c->below, pt_bytes_slice(&c->saved_key)));
 }
 
 bool pt_scan_forked(const pt_scan *c)

@@ -6,13 +6,13 @@
 #include "db/store.h"
 #include "db/worker.h"
 
-static peat_rc unit_inline(pt_store *s, const pt_wish *wish, bool *ret_did)
+static peat_rc unit_inline(pt_store *s, const pt_work_request *request, bool *ret_did)
 {
     pt_worker_outcome outcome;
     peat_rc rc;
     pt_mutex_lock(&s->worker_mu);
     do
-        rc = pt_worker_step_for(&s->inline_worker, wish, UINT64_MAX / 2, &outcome);
+        rc = pt_worker_step_for(&s->inline_worker, request, UINT64_MAX / 2, &outcome);
     while (rc == PEAT_OK && outcome == PT_WORKER_STEP);
     pt_mutex_unlock(&s->worker_mu);
     *ret_did = outcome != PT_WORKER_NOTHING;
@@ -27,7 +27,7 @@ peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did)
         return PEAT_READ_ONLY;
     pt_work_sweep(s);
     (void)pt_quiet_look(s, &change);
-    pt_wish w = {.idle = idle, .idle_bytes_max = pt_quiet_allowance(s)};
+    pt_work_request w = {.idle = idle, .idle_bytes_max = pt_quiet_allowance(s)};
     peat_rc rc = unit_inline(s, &w, ret_did);
     if (rc != PEAT_OK || *ret_did)
         return rc;
@@ -39,7 +39,7 @@ peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did)
 
 peat_rc pt_work_before_close(pt_store *s)
 {
-    pt_wish due = {0};
+    pt_work_request due = {0};
     peat_rc rc = PEAT_OK;
     uint64_t before = s->work.merge_bytes_written, written = 0; /* no other thread is left */
     bool did = true;
@@ -56,7 +56,7 @@ peat_rc pt_work_before_close(pt_store *s)
 
 void pt_work_step_inline(pt_store *s, uint64_t bytes)
 {
-    pt_wish w = {0};
+    pt_work_request w = {0};
     pt_worker_outcome outcome = PT_WORKER_STEP;
     peat_rc rc = PEAT_OK;
     /* taken: another committer is at it, or this write comes from an event's receiver */
@@ -102,7 +102,7 @@ static bool is_settled(pt_store *s)
     return settled;
 }
 
-static peat_rc settle_range(pt_store *s, const pt_wish *w, uint64_t deadline_ns,
+static peat_rc settle_range(pt_store *s, const pt_work_request *w, uint64_t deadline_ns,
                             const peat_progress *progress)
 {
     for (uint64_t units = 0;; units++) {
@@ -127,7 +127,7 @@ static peat_rc settle_range(pt_store *s, const pt_wish *w, uint64_t deadline_ns,
 
 peat_rc pt_store_settle(pt_store *s, uint64_t timeout_ms)
 {
-    pt_wish w = {.idle = true, .idle_bytes_max = UINT64_MAX};
+    pt_work_request w = {.idle = true, .idle_bytes_max = UINT64_MAX};
     uint64_t now = s->env->now_ns(s->env->ctx);
     uint64_t deadline =
         timeout_ms < (UINT64_MAX - now) / 1000000 ? now + timeout_ms * 1000000 : UINT64_MAX;
@@ -149,7 +149,8 @@ peat_rc pt_store_settle(pt_store *s, uint64_t timeout_ms)
 
 peat_rc pt_store_compact(pt_store *s, pt_slice lower, pt_slice upper, const peat_progress *progress)
 {
-    pt_wish w = {.idle = true, .idle_bytes_max = UINT64_MAX, .lower = lower, .upper = upper};
+    pt_work_request w = {
+        .idle = true, .idle_bytes_max = UINT64_MAX, .lower = lower, .upper = upper};
     peat_rc rc = pt_store_flush(s);
     if (rc == PEAT_OK)
         rc = settle_range(s, &w, UINT64_MAX, progress);

@@ -19,7 +19,7 @@ static uint64_t now_ns(pt_store *s)
 }
 
 /* What no caller waits for is told as an event when it fails. */
-static void tell(pt_store *s, peat_rc rc)
+static void send_error_event(pt_store *s, peat_rc rc)
 {
     if (rc != PEAT_OK)
         pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
@@ -50,7 +50,7 @@ static void mark_durable_when_quiet(pt_store *s)
     pt_mutex_unlock(&s->commit_mu);
     if (rc == PEAT_OK)
         rc = pt_install_durable(s, true);
-    tell(s, rc);
+    send_error_event(s, rc);
 }
 
 static bool prepare_log(pt_store *s)
@@ -143,7 +143,7 @@ static void note_held_back(pt_store *s, const pt_version *v)
 static uint64_t unsettled_in(pt_worker *w)
 {
     pt_store *s = w->store;
-    pt_wish all = {.idle = true, .idle_bytes_max = UINT64_MAX};
+    pt_work_request all = {.idle = true, .idle_bytes_max = UINT64_MAX};
     pt_view *v = pt_store_view(s);
     if (w->first)
         note_held_back(s, v->version);
@@ -188,7 +188,7 @@ static uint64_t round_of_work(pt_worker *w)
         return 0;
     wait = pt_min_u64(change, sync_in); /* what a store that becomes idle may do */
     if (tempo == PT_TEMPO_STILL && w->first) {
-        tell(s, pt_install_empty_log(s));
+        send_error_event(s, pt_install_empty_log(s));
         wait = pt_min_u64(wait, pt_worker_rest(w));
     }
     return tempo == PT_TEMPO_BUSY ? wait : pt_min_u64(wait, unsettled_in(w));

@@ -7,7 +7,7 @@
  * until it is installed or given up. A choice is made in the view that is current while work_mu is
  * held: what was unclaimed by then has shown its outcome, so nobody works on what is gone already.
  */
-#include "db/outcome.h"
+#include "db/work_result.h"
 #include "db/quiet.h"
 #include "db/worker.h"
 
@@ -51,18 +51,18 @@ static void unclaim(pt_worker *w)
     w->claimed_count = 0;
 }
 
-static void wish_options(pt_store *s, const pt_version *v, const pt_wish *wish,
-                         pt_pick_options *ret_options)
+static void request_options(pt_store *s, const pt_version *v, const pt_work_request *request,
+                            pt_pick_options *ret_options)
 {
     pt_pick_options_init(s, v, ret_options);
-    ret_options->idle = wish->idle;
-    ret_options->idle_bytes_max = wish->idle_bytes_max;
-    ret_options->lower = wish->lower;
-    ret_options->upper = wish->upper;
+    ret_options->idle = request->idle;
+    ret_options->idle_bytes_max = request->idle_bytes_max;
+    ret_options->lower = request->lower;
+    ret_options->upper = request->upper;
 }
 
 /* Choose, in *ret_view, which is the caller's to unref. What a unit works on is claimed. */
-static pt_unit choose(pt_worker *w, const pt_wish *wish, pt_view **ret_view,
+static pt_unit choose(pt_worker *w, const pt_work_request *request, pt_view **ret_view,
                       pt_pick_options *ret_options, uint64_t *io_claims, pt_merge_pick *ret_pick)
 {
     pt_store *s = w->store;
@@ -70,7 +70,7 @@ static pt_unit choose(pt_worker *w, const pt_wish *wish, pt_view **ret_view,
     do {
         pt_view_unref(v);
         v = now;
-        wish_options(s, v->version, wish, ret_options);
+        request_options(s, v->version, request, ret_options);
         pt_mutex_lock(&s->work_mu);
         now = pt_store_view(s);
         if (now->version != v->version)
@@ -97,7 +97,7 @@ static peat_rc change_shape(pt_worker *w, const pt_pick_options *options, bool *
     pt_mutex_unlock(&s->work_mu);
     pt_event_send(s, PEAT_EVENT_PARTITION, rc, 0, 0, 0, NULL);
     if (rc != PEAT_OK || *ret_did)
-        pt_note_result(s, rc);
+        pt_work_note_result(s, rc);
     return rc;
 }
 
@@ -172,7 +172,7 @@ static void end_merge(pt_worker *w, peat_rc rc)
     if (damaged)
         atomic_fetch_add(&s->damages, 1);
     /* damage does not go away by trying again */
-    pt_note_result(s, damaged || rc == PEAT_CANCELLED ? PEAT_OK : rc);
+    pt_work_note_result(s, damaged || rc == PEAT_CANCELLED ? PEAT_OK : rc);
     pt_throttle_update(s);
 }
 
@@ -191,7 +191,7 @@ static peat_rc step_merge(pt_worker *w, uint64_t bytes)
 }
 
 /* A step of whatever is due. */
-peat_rc pt_worker_step_for(pt_worker *w, const pt_wish *wish, uint64_t bytes,
+peat_rc pt_worker_step_for(pt_worker *w, const pt_work_request *request, uint64_t bytes,
                            pt_worker_outcome *ret_outcome)
 {
     pt_store *s = w->store;
@@ -204,7 +204,7 @@ peat_rc pt_worker_step_for(pt_worker *w, const pt_wish *wish, uint64_t bytes,
     if (w->merge != NULL) {
         uint64_t begin = s->env->now_ns(s->env->ctx);
         rc = step_merge(w, bytes);
-        pt_note_merge_time(s, s->env->now_ns(s->env->ctx) - begin);
+        pt_work_note_merge_time(s, s->env->now_ns(s->env->ctx) - begin);
         *ret_outcome = w->merge == NULL ? PT_WORKER_UNIT : PT_WORKER_STEP;
         return rc;
     }
@@ -212,7 +212,7 @@ peat_rc pt_worker_step_for(pt_worker *w, const pt_wish *wish, uint64_t bytes,
     pt_merge_pick pick;
     uint64_t claims[CLAIMS_MAX];
     pt_view *v;
-    pt_unit unit = choose(w, wish, &v, &options, claims, &pick);
+    pt_unit unit = choose(w, request, &v, &options, claims, &pick);
     if (unit == PT_UNIT_MERGE) {
         rc = begin_merge(w, v->version, &pick);
         *ret_outcome = PT_WORKER_STEP;
@@ -227,12 +227,13 @@ peat_rc pt_worker_step_for(pt_worker *w, const pt_wish *wish, uint64_t bytes,
 }
 
 /* Without claiming anything. */
-static pt_unit ask(pt_store *s, const pt_wish *wish, pt_merge_pick *ret_pick, bool *ret_claims)
+static pt_unit ask(pt_store *s, const pt_work_request *request, pt_merge_pick *ret_pick,
+                   bool *ret_claims)
 {
     pt_pick_options options;
     uint64_t claims[CLAIMS_MAX];
     pt_view *v = pt_store_view(s);
-    wish_options(s, v->version, wish, &options);
+    request_options(s, v->version, request, &options);
     pt_mutex_lock(&s->work_mu);
     options_with_claims(s, &options, claims);
     pt_unit unit = pt_pick(v->version, &options, ret_pick);
@@ -242,16 +243,16 @@ static pt_unit ask(pt_store *s, const pt_wish *wish, pt_merge_pick *ret_pick, bo
     return unit;
 }
 
-bool pt_work_due(pt_store *s, const pt_wish *wish)
+bool pt_work_due(pt_store *s, const pt_work_request *request)
 {
     pt_merge_pick pick;
     bool claims;
-    return ask(s, wish, &pick, &claims) != PT_UNIT_NONE || claims;
+    return ask(s, request, &pick, &claims) != PT_UNIT_NONE || claims;
 }
 
 bool pt_work_due_below(pt_store *s, uint64_t write_bytes_max)
 {
-    pt_wish due = {0};
+    pt_work_request due = {0};
     pt_merge_pick pick;
     bool claims;
     return ask(s, &due, &pick, &claims) == PT_UNIT_MERGE && pick.write_bytes <= write_bytes_max;
@@ -259,8 +260,9 @@ bool pt_work_due_below(pt_store *s, uint64_t write_bytes_max)
 
 peat_rc pt_worker_step(pt_worker *w, bool idle, pt_worker_outcome *ret_outcome)
 {
-    pt_wish wish = {.idle = idle, .idle_bytes_max = idle ? pt_quiet_allowance(w->store) : 0};
-    return pt_worker_step_for(w, &wish, PT_WORK_STEP_BYTES, ret_outcome);
+    pt_work_request request = {.idle = idle,
+                               .idle_bytes_max = idle ? pt_quiet_allowance(w->store) : 0};
+    return pt_worker_step_for(w, &request, PT_WORK_STEP_BYTES, ret_outcome);
 }
 
 void pt_worker_abandon(pt_worker *w)

@@ -32,20 +32,20 @@ typedef enum pt_worker_outcome {
 } pt_worker_outcome;
 
 /* What is asked of the chooser: only what is due, or also what an idle store does, in a range. */
-typedef struct pt_wish {
+typedef struct pt_work_request {
     bool idle;
     uint64_t idle_bytes_max; /* that a merge may write which is not due */
     pt_slice lower, upper;   /* upper.data NULL: open */
-} pt_wish;
+} pt_work_request;
 
 /* One step of a merge: a few milliseconds. */
 #define PT_WORK_STEP_BYTES ((uint64_t)1 << 20)
 
 /* A step of whatever is due, of at most so many bytes. */
-peat_rc pt_worker_step_for(pt_worker *w, const pt_wish *wish, uint64_t bytes,
+peat_rc pt_worker_step_for(pt_worker *w, const pt_work_request *request, uint64_t bytes,
                            pt_worker_outcome *ret_outcome) PT_MUST_USE;
 /* Asks the chooser, without claiming anything. */
-bool pt_work_due(pt_store *s, const pt_wish *wish);
+bool pt_work_due(pt_store *s, const pt_work_request *request);
 /* A merge that is due and writes no more than this, about, is the next thing to do. */
 bool pt_work_due_below(pt_store *s, uint64_t write_bytes_max);
 /* `idle`: also what only an idle store does, within its allowance (quiet.h). *ret_outcome is set in

@@ -4,7 +4,7 @@
  *   1  builder: the next version is built beside the current one (may fail, nothing has changed)
  *   2  append: the manifest makes the edit durable (may fail, nothing has changed in memory)
  *   3  swap: the builder becomes the current version (cannot fail)
- *   4  bury: tables without a layer are marked dead and let go
+ *   4  mark_dead: tables without a layer are marked dead and let go
  */
 #include "version/version_set.h"
 
@@ -73,7 +73,7 @@ static void let_go(pt_table_ref *t, bool replayed)
 }
 
 /* Step 4; also the size a snapshot of the state would have, roughly. */
-static void bury(pt_version_set *c, bool replayed)
+static void mark_dead(pt_version_set *c, bool replayed)
 {
     size_t kept = 0, layers = 0;
     for (size_t i = 0; i < c->table_count; i++)
@@ -106,7 +106,7 @@ static void builder_install(pt_version_builder *d, pt_version_set *c, pt_version
     c->state = d->state;
     swap_log_ends(d, c);
     take_tables(d, c);
-    bury(c, replayed);
+    mark_dead(c, replayed);
     pt_version_unref(old);
 }
 

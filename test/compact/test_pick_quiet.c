@@ -225,8 +225,9 @@ static const pick_case idle_order[] = {
      .writes = 1200},
 };
 
-/* A table is meant to have 400 bytes. Settling crumbs is always on credit: nothing came or goes. */
-static const pick_case crumbs[] = {
+/* A table is meant to have 400 bytes. Settling them is always on credit: nothing came or
+ * goes. */
+static const pick_case too_many_tables[] = {
     {.rule = "eight tables where one is enough are merged",
      .parts = {{.bottom = {{.n = 7, .bytes = 30, .raw = 50}, {.bytes = 30, .raw = 49}}}},
      .options = {.idle = true, .idle_bytes_max = 240},
@@ -311,7 +312,7 @@ static void idle_work_is_in_proportion_or_on_credit(void **state)
 static void an_idle_store_sweeps_up_crumbs(void **state)
 {
     (void)state;
-    cases_hold(crumbs, PT_COUNT_OF(crumbs), pt_pick);
+    cases_hold(too_many_tables, PT_COUNT_OF(too_many_tables), pt_pick);
 }
 
 static void an_idle_store_lets_go_of_what_closed_snapshots_needed(void **state)
