@@ -15,8 +15,8 @@
 #define MANIFEST_BYTES_MIN ((uint64_t)64 << 10)
 /* A merge: read-ahead, the table being written, its filter. More than this it does not need. */
 #define WORK_BYTES_MAX ((size_t)24 << 20)
-/* Upper runs in a partition from which on a merge is due: with filters a missing upper run costs a get
- * about 20 ns, and fewer would rewrite more. */
+/* Upper runs in a partition from which on a merge is due: with filters a run that misses costs a
+ * get about 20 ns, and fewer would rewrite more. */
 #define UPPER_RUNS_MAX 12u
 /* To ask costs about as much as eight steps; to keep a range as much as 30 (two locks, two keys).
  */

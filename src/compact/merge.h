@@ -3,8 +3,8 @@
  * merge.h - layers of neighbouring partitions become fewer. Resumable: a merge is stepped by so
  * many bytes at a time, so that a flush or a committer never waits for a whole one.
  *
- * Intermediate: some upper runs of each partition become one upper run, all in one file. Bottom: all layers
- * of the partitions become one run; several partitions become one, or one becomes several
+ * Intermediate: some upper runs of each partition become one, all in one file. Bottommost: all
+ * layers of the partitions become one run; several partitions become one, or one becomes several
  * (split.h).
  */
 #ifndef PT_COMPACT_MERGE_H

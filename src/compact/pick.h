@@ -5,9 +5,9 @@
  * Space debt: when the store's obsolete bytes exceed what the space target allows, the partition in
  * which a merge frees most for what it writes is due; one where it frees more than it writes always
  * is. So what is deleted in order of age goes at almost no cost. Read debt: something is due when a
- * get has to ask too many upper runs; an intermediate merge when the upper runs are small beside the bottom
- * run (tiered, after Dostoevsky's lazy leveling), a bottom merge when they outweigh it. Idle: any
- * partition with more than one run is due.
+ * get has to ask too many upper runs; an intermediate merge when these are small beside the
+ * bottommost run (tiered, after Dostoevsky's lazy leveling), a bottommost merge when they outweigh
+ * it. Idle: any partition with more than one run is due.
  */
 #ifndef PT_COMPACT_PICK_H
 #define PT_COMPACT_PICK_H

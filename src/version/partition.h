@@ -2,9 +2,9 @@
 /*
  * partition.h - a range of keys and the layers that hold it. Immutable once made, counted.
  *
- * Layers, newest first: upper runs (flushed and intermediate, each in one table file), then one bottom run of
- * tables in key order. A layer means the file clipped to the partition's range: a file may have
- * layers in many partitions, and a split leaves one in both halves.
+ * Layers, newest first: upper runs (flushed and intermediate, each in one table file), then one
+ * bottommost run of tables in key order. A layer means the file clipped to the partition's range: a
+ * file may have layers in many partitions, and a split leaves one in both halves.
  */
 #ifndef PT_VERSION_PARTITION_H
 #define PT_VERSION_PARTITION_H

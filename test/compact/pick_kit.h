@@ -195,8 +195,8 @@ typedef pt_unit pick_function(const pt_version *, const pt_pick_options *, pt_me
 
 static inline bool case_holds(const pick_case *c, pick_function *choose)
 {
-    static const char *const names[] = {"nothing", "an intermediate merge", "a bottom merge", "a split",
-                                        "a union"};
+    static const char *const names[] = {"nothing", "an intermediate merge", "a bottommost merge",
+                                        "a split", "a union"};
     pt_merge_pick pick;
     memset(&pick, 0, sizeof pick);
     pick.bytes = pick.write_bytes = pick.first = pick.count = 77; /* left over from before */
