@@ -3,53 +3,32 @@
  * cache.c - see cache.h: tables' block sources over the frames, misses that are read once, and
  * blocks in heap memory (large ones, and any when no frame can be had).
  *
- * A miss is a "flight": the first thread to ask leads, reads and decodes without locks; others that
- * want the block meanwhile wait at the flight and are handed pinned references by the leader. A
- * flight and its waiters live on their threads' stacks.
+ * A miss is a flight (flights.h). Its first half finds out whether somebody reads the block
+ * already, and takes room for it; its second half, when the bytes are there, makes the block
+ * visible and gives it to all who wait. What fetches does both, with the table's loader in between.
  *
- * Lock order: shard.mu, then frames.mu. A shard's mu guards its flights and its counters.
+ * Lock order: shard.mu, then frames.mu.
  */
 #include "cache/cache.h"
 
+#include "cache/flights.h"
 #include "cache/frames.h"
-#include "cache/heap_block.h"
-
-/* Flights are found by block; more shards than threads keep strangers apart. A power of two. */
-#define SHARDS 16u
 
 typedef struct source source;
 
-typedef struct waiter {
-    struct waiter *next;
-    pt_block_ref ref;
-    peat_rc rc;
-    bool done;
-} waiter;
-
-typedef struct flight {
-    struct flight *next;
-    const source *source;
-    uint32_t block;
-    pt_fetch_hint hint; /* the keenest of all that want the block */
-    waiter *waiters;
-} flight;
-
-typedef struct shard {
-    pt_mutex mu;
-    pt_cond landed;
-    flight *flights;
-    uint64_t misses;
-    /* Counted without a lock and without a locked instruction: two threads that share a shard may
-     * lose a hit of the statistics now and then. */
+/* Counted without a lock and without a locked instruction: two threads that share a line may lose a
+ * hit of the statistics now and then. */
+typedef struct hit_counter {
     _Atomic uint64_t hits;
-    uint8_t pad[64];
-} shard;
+    uint8_t pad[56];
+} hit_counter;
 
 struct pt_cache {
     const pt_env *env;
     pt_epoch *epoch;
     pt_frames frames;
-    shard shards[SHARDS];
+    pt_flights flights;
+    hit_counter hit[PT_FLIGHT_SHARDS];
     pt_heap_blocks heap;
     _Atomic uint64_t heap_fetches;
     _Atomic uint32_t attached;
@@ -101,14 +80,9 @@ static void ref_add(const pt_cache *c, const pt_block_ref *ref, uint32_t n)
     atomic_fetch_add_explicit(count, n, memory_order_relaxed);
 }
 
-static shard *shard_of_thread(pt_cache *c)
-{
-    return &c->shards[(pt_thread_hint() >> 40) % SHARDS];
-}
-
 static void count_hit(pt_cache *c)
 {
-    _Atomic uint64_t *hits = &shard_of_thread(c)->hits;
+    _Atomic uint64_t *hits = &c->hit[(pt_thread_hint() >> 40) % PT_FLIGHT_SHARDS].hits;
     uint64_t n = atomic_load_explicit(hits, memory_order_relaxed);
     atomic_store_explicit(hits, n + 1, memory_order_relaxed);
 }
@@ -128,152 +102,213 @@ static bool fetch_resident(source *s, uint32_t block, pt_fetch_hint hint, pt_blo
     return true;
 }
 
-/* ---- reading a block ---- */
+/* ---- the first half of a miss ---- */
 
-static peat_rc load_to_heap(source *s, uint32_t block, size_t size, pt_block_ref *ret_ref)
+/* Room for who leads: a frame, or heap memory when the block is too large for one or none can be
+ * had. */
+static peat_rc take_room(source *s, pt_flight *fl, size_t size, pt_cache_fill *fill)
 {
     pt_cache *c = s->cache;
-    pt_heap_block *b = pt_heap_block_new(&c->heap, size);
-    if (b == NULL)
-        return PEAT_NOMEM;
-    size_t loaded = 0;
-    peat_rc rc = s->loader.load(s->loader.ctx, block, b->data, size, &loaded);
-    if (rc != PEAT_OK) {
-        pt_heap_block_unref(&c->heap, b);
-        return rc;
-    }
-    PT_ASSERT(loaded <= size);
-    *ret_ref = (pt_block_ref){.data = b->data, .size = loaded, .pin = b};
-    return PEAT_OK;
-}
-
-static peat_rc load_to_frame(source *s, uint32_t block, uint32_t f, pt_block_ref *ret_ref)
-{
-    pt_frames *fs = &s->cache->frames;
-    size_t loaded = 0;
-    peat_rc rc =
-        s->loader.load(s->loader.ctx, block, pt_slab_data(&fs->slab, f), s->frame_bytes, &loaded);
-    if (rc != PEAT_OK) {
-        pt_frames_give_up(fs, f);
-        return rc;
-    }
-    PT_ASSERT(loaded <= s->frame_bytes);
-    fs->frame[f].size = (uint32_t)loaded;
-    ref_of_frame(s->cache, &fs->frame[f], ret_ref);
-    return PEAT_OK;
-}
-
-static peat_rc load(source *s, uint32_t block, pt_block_ref *ret_ref, uint32_t *ret_frame)
-{
-    size_t size = s->loader.size(s->loader.ctx, block);
     bool fits = size <= s->frame_bytes;
-    uint32_t f = fits ? pt_frames_take(&s->cache->frames, s->frame_bytes > PT_FRAME_UNIT) : 0;
-    *ret_frame = f;
-    if (f != 0)
-        return load_to_frame(s, block, f, ret_ref);
-    if (fits)
-        atomic_fetch_add_explicit(&s->cache->heap_fetches, 1, memory_order_relaxed);
-    return load_to_heap(s, block, size, ret_ref);
-}
-
-/* ---- flights ---- */
-
-static shard *shard_of_block(const source *s, uint32_t block)
-{
-    uint64_t h = ((uint64_t)(uintptr_t)s >> 4) + (uint64_t)block * 0x9e3779b97f4a7c15ULL;
-    return &s->cache->shards[(h * 0x9e3779b97f4a7c15ULL >> 40) % SHARDS];
-}
-
-static flight *find_flight(const shard *sh, const source *s, uint32_t block)
-{
-    flight *fl = sh->flights;
-    while (fl != NULL && (fl->source != s || fl->block != block))
-        fl = fl->next;
-    return fl;
-}
-
-static void remove_flight(shard *sh, const flight *fl)
-{
-    flight **at = &sh->flights;
-    while (*at != fl)
-        at = &(*at)->next;
-    *at = fl->next;
-}
-
-/* Caller holds the shard's lock. */
-static peat_rc join(shard *sh, flight *fl, pt_fetch_hint hint, pt_block_ref *ret_ref)
-{
-    waiter w = {.next = fl->waiters};
-    fl->waiters = &w;
-    if (hint < fl->hint)
-        fl->hint = hint;
-    while (!w.done)
-        pt_cond_wait(&sh->landed, &sh->mu);
-    if (w.rc == PEAT_OK)
-        *ret_ref = w.ref;
-    return w.rc;
-}
-
-/* Hands the result to everyone who waits. Caller holds the shard's lock; afterwards no waiter
- * looks at the flight again. */
-static void land(shard *sh, source *s, flight *fl, peat_rc rc, const pt_block_ref *ref)
-{
-    uint32_t n = 0;
-    remove_flight(sh, fl);
-    for (waiter *w = fl->waiters; w != NULL; w = w->next, n++) {
-        w->rc = rc;
-        w->ref = *ref;
-        w->done = true;
+    fl->frame = fits ? pt_frames_take(&c->frames, s->frame_bytes > PT_FRAME_UNIT) : 0;
+    if (fl->frame == 0) {
+        if (fits)
+            atomic_fetch_add_explicit(&c->heap_fetches, 1, memory_order_relaxed);
+        fl->heap = pt_heap_block_new(&c->heap, size);
+        if (fl->heap == NULL)
+            return PEAT_NOMEM;
     }
-    if (n == 0)
-        return;
-    if (rc == PEAT_OK) {
-        ref_add(s->cache, ref, n);
-        for (uint32_t i = 0; i < n; i++)
-            count_hit(s->cache);
-    }
-    pt_cond_broadcast(&sh->landed);
+    fill->room = fl->frame != 0 ? pt_slab_data(&c->frames.slab, fl->frame) : fl->heap->data;
+    fill->room_size = fl->frame != 0 ? s->frame_bytes : size;
+    return PEAT_OK;
 }
 
-static peat_rc lead(shard *sh, source *s, uint32_t block, flight *fl, pt_block_ref *ret_ref)
+static void give_room_back(pt_cache *c, const pt_flight *fl)
 {
-    uint32_t f = 0;
+    if (fl->frame != 0)
+        pt_frames_give_up(&c->frames, fl->frame);
+    else if (fl->heap != NULL)
+        pt_heap_block_unref(&c->heap, fl->heap);
+}
+
+/* This caller leads from now on. Room may be there, of one who has given up. */
+static peat_rc take_lead(source *s, size_t size, pt_cache_fill *fill)
+{
+    pt_flight *fl = (pt_flight *)fill->flight;
+    peat_rc rc = take_room(s, fl, size, fill);
+    fill->state = PT_FILL_LEADS;
+    if (rc != PEAT_OK) {
+        pt_block_ref none = {0};
+        rc = pt_cache_fill_end(&s->base, fill, rc, 0, &none);
+    }
+    return rc;
+}
+
+peat_rc pt_cache_fill_begin(pt_block_source *base, uint32_t block, size_t size, pt_fetch_hint hint,
+                            pt_cache_fill *ret_fill, pt_block_ref *ret_ref)
+{
+    source *s = PT_CONTAINER(base, source, base);
+    pt_flights *all = &s->cache->flights;
+    PT_DCHECK(block < base->block_count);
+    *ret_fill = (pt_cache_fill){.state = PT_FILL_READY};
+    if (fetch_resident(s, block, hint, ret_ref))
+        return PEAT_OK;
+    pt_flight_shard *sh = pt_flights_shard_of(all, base, block);
+    pt_mutex_lock(&sh->mu);
+    pt_flight *fl = pt_flights_find(sh, base, block);
+    if (fl == NULL && fetch_resident(s, block, hint, ret_ref)) { /* landed since */
+        pt_mutex_unlock(&sh->mu);
+        return PEAT_OK;
+    }
+    bool leads = fl == NULL || fl->state == PT_FLIGHT_ABANDONED;
+    if (fl == NULL) {
+        fl = pt_flights_begin(all, sh, base, block, hint);
+    } else {
+        fl->holders++;
+        fl->hint = hint < fl->hint ? hint : fl->hint;
+        fl->state = PT_FLIGHT_LED;
+    }
+    pt_mutex_unlock(&sh->mu);
+    if (fl == NULL)
+        return PEAT_NOMEM;
+    ret_fill->flight = fl;
+    ret_fill->size = size;
+    ret_fill->state = PT_FILL_WAITS;
+    return leads ? take_lead(s, size, ret_fill) : PEAT_OK;
+}
+
+/* ---- the second half ---- */
+
+peat_rc pt_cache_fill_end(pt_block_source *base, pt_cache_fill *fill, peat_rc rc, size_t loaded,
+                          pt_block_ref *ret_ref)
+{
+    source *s = PT_CONTAINER(base, source, base);
+    pt_cache *c = s->cache;
+    pt_flight *fl = (pt_flight *)fill->flight;
     pt_block_ref ref = {0};
-    peat_rc rc = load(s, block, &ref, &f);
+    PT_ASSERT(fill->state == PT_FILL_LEADS);
+    PT_ASSERT(rc != PEAT_OK || loaded <= fill->room_size);
+    if (rc != PEAT_OK) {
+        give_room_back(c, fl);
+    } else if (fl->frame != 0) {
+        c->frames.frame[fl->frame].size = (uint32_t)loaded;
+        ref_of_frame(c, &c->frames.frame[fl->frame], &ref);
+    } else {
+        ref = (pt_block_ref){.data = fl->heap->data, .size = loaded, .pin = fl->heap};
+    }
+    pt_flight_shard *sh = pt_flights_shard_of(&c->flights, base, fl->block);
     pt_mutex_lock(&sh->mu);
     sh->misses++;
-    /* Before the flight is gone: else a newcomer would find neither it nor the block. */
-    if (rc == PEAT_OK && f != 0) {
+    /* before the flight is gone: else a newcomer would find neither it nor the block */
+    if (rc == PEAT_OK && fl->frame != 0) {
         if (fl->hint == PT_FETCH_ONCE)
-            pt_frames_hold(&s->cache->frames, f);
+            pt_frames_hold(&c->frames, fl->frame);
         else
-            pt_frames_publish(&s->cache->frames, f, &s->frame[block], fl->hint == PT_FETCH_POINT);
+            pt_frames_publish(&c->frames, fl->frame, &s->frame[fl->block],
+                              fl->hint == PT_FETCH_POINT);
     }
-    land(sh, s, fl, rc, &ref);
+    uint32_t others = fl->holders - 1;
+    if (rc == PEAT_OK && others != 0)
+        ref_add(c, &ref, others);
+    for (uint32_t i = 0; rc == PEAT_OK && i < others; i++)
+        count_hit(c);
+    pt_flights_land(sh, fl, rc, &ref);
+    pt_flights_leave(&c->flights, sh, fl);
     pt_mutex_unlock(&sh->mu);
+    *fill = (pt_cache_fill){.state = PT_FILL_READY};
     if (rc == PEAT_OK)
         *ret_ref = ref;
     return rc;
 }
 
+/* ---- for who waits ---- */
+
+/* With the shard's lock, which is given up. */
+static peat_rc take_turn(source *s, pt_flight_shard *sh, pt_cache_fill *fill, pt_block_ref *ret_ref)
+{
+    pt_flight *fl = (pt_flight *)fill->flight;
+    peat_rc rc = PEAT_OK;
+    pt_flight_state was = fl->state;
+    if (was == PT_FLIGHT_LANDED) {
+        rc = fl->rc;
+        if (rc == PEAT_OK)
+            *ret_ref = fl->ref;
+        pt_flights_leave(&s->cache->flights, sh, fl);
+    } else if (was == PT_FLIGHT_ABANDONED) {
+        fl->state = PT_FLIGHT_LED;
+    }
+    pt_mutex_unlock(&sh->mu);
+    if (was == PT_FLIGHT_LANDED)
+        *fill = (pt_cache_fill){.state = PT_FILL_READY};
+    else if (was == PT_FLIGHT_ABANDONED)
+        rc = take_lead(s, fill->size, fill);
+    return rc;
+}
+
+peat_rc pt_cache_fill_poll(pt_block_source *base, pt_cache_fill *fill, pt_block_ref *ret_ref)
+{
+    source *s = PT_CONTAINER(base, source, base);
+    const pt_flight *fl = (const pt_flight *)fill->flight;
+    PT_ASSERT(fill->state == PT_FILL_WAITS);
+    pt_flight_shard *sh = pt_flights_shard_of(&s->cache->flights, base, fl->block);
+    pt_mutex_lock(&sh->mu);
+    return take_turn(s, sh, fill, ret_ref);
+}
+
+static peat_rc wait_for_turn(source *s, pt_cache_fill *fill, pt_block_ref *ret_ref)
+{
+    const pt_flight *fl = (const pt_flight *)fill->flight;
+    pt_flight_shard *sh = pt_flights_shard_of(&s->cache->flights, &s->base, fl->block);
+    pt_mutex_lock(&sh->mu);
+    while (fl->state == PT_FLIGHT_LED)
+        pt_cond_wait(&sh->changed, &sh->mu);
+    return take_turn(s, sh, fill, ret_ref);
+}
+
+void pt_cache_fill_abandon(pt_block_source *base, pt_cache_fill *fill)
+{
+    pt_cache *c = PT_CONTAINER(base, source, base)->cache;
+    pt_flight *fl = (pt_flight *)fill->flight;
+    bool led = fill->state == PT_FILL_LEADS;
+    *fill = (pt_cache_fill){.state = PT_FILL_READY};
+    if (fl == NULL)
+        return;
+    if (led)
+        give_room_back(c, fl);
+    pt_flight_shard *sh = pt_flights_shard_of(&c->flights, base, fl->block);
+    pt_block_ref none = {0}, ref = none;
+    pt_mutex_lock(&sh->mu);
+    if (led) {
+        fl->frame = 0;
+        fl->heap = NULL;
+        fl->state = PT_FLIGHT_ABANDONED;
+    }
+    if (fl->state == PT_FLIGHT_LANDED && fl->rc == PEAT_OK)
+        ref = fl->ref;
+    if (fl->state == PT_FLIGHT_ABANDONED && fl->holders == 1) {
+        fl->state = PT_FLIGHT_LED; /* nobody is left */
+        pt_flights_land(sh, fl, PEAT_CLOSED, &none);
+    } else if (led) {
+        pt_cond_broadcast(&sh->changed);
+    }
+    pt_flights_leave(&c->flights, sh, fl);
+    pt_mutex_unlock(&sh->mu);
+    source_release(base, &ref);
+}
+
+/* ---- both halves ---- */
+
 static peat_rc miss(source *s, uint32_t block, pt_fetch_hint hint, pt_block_ref *ret_ref)
 {
-    shard *sh = shard_of_block(s, block);
-    pt_mutex_lock(&sh->mu);
-    flight *found = find_flight(sh, s, block);
-    if (found != NULL) {
-        peat_rc rc = join(sh, found, hint, ret_ref);
-        pt_mutex_unlock(&sh->mu);
+    pt_cache_fill fill;
+    size_t size = s->loader.size(s->loader.ctx, block), loaded = 0;
+    peat_rc rc = pt_cache_fill_begin(&s->base, block, size, hint, &fill, ret_ref);
+    if (rc == PEAT_OK && fill.state == PT_FILL_WAITS)
+        rc = wait_for_turn(s, &fill, ret_ref);
+    if (rc != PEAT_OK || fill.state == PT_FILL_READY)
         return rc;
-    }
-    if (fetch_resident(s, block, hint, ret_ref)) { /* landed since the caller looked */
-        pt_mutex_unlock(&sh->mu);
-        return PEAT_OK;
-    }
-    flight own = {.next = sh->flights, .source = s, .block = block, .hint = hint};
-    sh->flights = &own;
-    pt_mutex_unlock(&sh->mu);
-    return lead(sh, s, block, &own, ret_ref);
+    rc = s->loader.load(s->loader.ctx, block, fill.room, fill.room_size, &loaded);
+    return pt_cache_fill_end(&s->base, &fill, rc, loaded, ret_ref);
 }
 
 static peat_rc source_fetch(pt_block_source *base, uint32_t block, pt_fetch_hint hint,
@@ -355,10 +390,7 @@ peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes, pt_cache 
     c->env = env;
     c->heap.env = env;
     c->epoch = epoch;
-    for (unsigned i = 0; i < SHARDS; i++) {
-        pt_mutex_init(&c->shards[i].mu);
-        pt_cond_init(&c->shards[i].landed);
-    }
+    pt_flights_init(&c->flights, env);
     *ret_cache = c;
     return PEAT_OK;
 }
@@ -378,11 +410,7 @@ void pt_cache_free(pt_cache *c)
     if (c == NULL)
         return;
     PT_ASSERT(atomic_load(&c->attached) == 0);
-    for (unsigned i = 0; i < SHARDS; i++) {
-        PT_ASSERT(c->shards[i].flights == NULL);
-        pt_cond_done(&c->shards[i].landed);
-        pt_mutex_done(&c->shards[i].mu);
-    }
+    pt_flights_done(&c->flights);
     pt_frames_done(&c->frames);
     pt_free(c->env, c);
 }
@@ -390,11 +418,11 @@ void pt_cache_free(pt_cache *c)
 void pt_cache_get_stats(pt_cache *c, pt_cache_stats *ret_stats)
 {
     pt_cache_stats s = {0};
-    for (unsigned i = 0; i < SHARDS; i++) {
-        pt_mutex_lock(&c->shards[i].mu);
-        s.misses += c->shards[i].misses;
-        pt_mutex_unlock(&c->shards[i].mu);
-        s.hits_fetch += atomic_load_explicit(&c->shards[i].hits, memory_order_relaxed);
+    for (unsigned i = 0; i < PT_FLIGHT_SHARDS; i++) {
+        pt_mutex_lock(&c->flights.shard[i].mu);
+        s.misses += c->flights.shard[i].misses;
+        pt_mutex_unlock(&c->flights.shard[i].mu);
+        s.hits_fetch += atomic_load_explicit(&c->hit[i].hits, memory_order_relaxed);
     }
     s.heap_bytes = atomic_load_explicit(&c->heap.bytes, memory_order_relaxed);
     s.heap_fetches = atomic_load_explicit(&c->heap_fetches, memory_order_relaxed);

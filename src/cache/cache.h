@@ -57,4 +57,40 @@ peat_rc pt_cache_attach(pt_cache *c, uint32_t block_count, size_t frame_bytes,
  * retired). Its frames are free at once. */
 void pt_cache_detach(pt_cache *c, pt_block_source *source);
 
+/* ---- a block comes in, in two halves ----
+ *
+ * What `fetch` does in one call, for callers that bring the bytes themselves: from a ring, from one
+ * read for many blocks. Any number may be under way in one thread. No half does I/O or waits, and
+ * nothing of the cache points into a caller's fill.
+ */
+typedef enum pt_cache_fill_state {
+    PT_FILL_READY, /* nothing is under way; after a call that has set a reference: it is there */
+    PT_FILL_LEADS, /* this caller brings the decoded block into `room` and calls end, or abandon */
+    PT_FILL_WAITS  /* another caller brings it: poll, or abandon */
+} pt_cache_fill_state;
+
+typedef struct pt_cache_fill {
+    pt_cache_fill_state state;
+    uint8_t *room; /* of who leads */
+    size_t room_size;
+    size_t size;
+    void *flight; /* the cache's own */
+} pt_cache_fill;
+
+/* `size`: an upper bound of the decoded size. PEAT_OK, with ret_ref set (to be released) when the
+ * state is READY; PEAT_NOMEM, with nothing under way. */
+peat_rc pt_cache_fill_begin(pt_block_source *source, uint32_t block, size_t size,
+                            pt_fetch_hint hint, pt_cache_fill *ret_fill,
+                            pt_block_ref *ret_ref) PT_MUST_USE;
+/* Who leads has brought `size` bytes, or failed with rc, which all who wait get as well. Returns
+ * rc; ret_ref is set with PEAT_OK. */
+peat_rc pt_cache_fill_end(pt_block_source *source, pt_cache_fill *fill, peat_rc rc, size_t size,
+                          pt_block_ref *ret_ref) PT_MUST_USE;
+/* For who waits: READY with ret_ref set; WAITS, still; LEADS, when who led has given up; or the
+ * error that it ended with. */
+peat_rc pt_cache_fill_poll(pt_block_source *source, pt_cache_fill *fill,
+                           pt_block_ref *ret_ref) PT_MUST_USE;
+/* Gives up, in any state; the next of those who wait leads. */
+void pt_cache_fill_abandon(pt_block_source *source, pt_cache_fill *fill);
+
 #endif
