@@ -119,6 +119,15 @@ const pt_table_meta *pt_table_get_meta(const pt_table *t);
 
 /* Sections are loaded on demand and can be let go. Load: blocking, single flight, verified. */
 peat_rc pt_table_load(pt_table *t, pt_section s) PT_MUST_USE;
+/* The same in halves: where the section's bytes lie, and what was read from there, by somebody
+ * else. A section that has been loaded meanwhile stays. */
+void pt_table_section_extent(const pt_table *t, pt_section s, uint64_t *ret_offset,
+                             size_t *ret_size);
+peat_rc pt_table_take_section(pt_table *t, pt_section s, pt_slice bytes) PT_MUST_USE;
+/* Exactly n bytes of the file; what the text of an error calls them. A shorter file is
+ * PEAT_CORRUPT. */
+peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n,
+                      const char *what) PT_MUST_USE;
 bool pt_table_loaded(const pt_table *t, pt_section s);
 size_t pt_table_section_memory(const pt_table *t, pt_section s); /* bytes when loaded */
 void pt_table_unload(pt_table *t, pt_section s);                 /* retired through the epoch */
@@ -135,6 +144,9 @@ pt_table_block_size(pt_table *t,
                     uint32_t block); /* decoded, index loaded or aligned table; upper bound */
 peat_rc pt_table_read_block(pt_table *t, uint32_t block, uint8_t *dst, size_t dst_size,
                             size_t *ret_size) PT_MUST_USE;
+/* The same with the extent's bytes brought by somebody else. */
+peat_rc pt_table_take_block(pt_table *t, uint32_t block, uint64_t offset, pt_slice extent,
+                            uint8_t *dst, size_t dst_size, size_t *ret_size) PT_MUST_USE;
 /* Where the file's block lies, for texts. */
 uint64_t pt_table_block_offset(pt_table *t, uint32_t block);
 
@@ -152,6 +164,9 @@ typedef struct pt_find_result {
     pt_entry entry; /* points into the block: valid while the epoch or the held ref is */
     uint32_t block; /* where it is, or what is needed */
     pt_section section;
+    /* of a needed block: where its bytes lie in the file, and an upper bound when decoded */
+    uint64_t extent_offset;
+    size_t extent_size, decoded_max;
 } pt_find_result;
 
 /* Asks the filter alone (prefetch first for many tables): false means certainly absent; true also

@@ -223,3 +223,18 @@ out:
     pt_section_unref(held);
     return rc;
 }
+
+peat_rc pt_table_take_block(pt_table *t, uint32_t block, uint64_t offset, pt_slice extent,
+                            uint8_t *dst, size_t dst_size, size_t *ret_size)
+{
+    pt_slice decoded = {0};
+    if (t->codec == PT_CODEC_NONE) {
+        if (extent.size > dst_size)
+            return pt_table_fail_block(t, block, offset, "larger than its memory");
+        memcpy(dst, extent.data, extent.size);
+        extent.data = dst;
+    }
+    peat_rc rc = pt_table_decode(t, block, offset, extent, dst, dst_size, &decoded);
+    *ret_size = decoded.size;
+    return rc;
+}

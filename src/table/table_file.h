@@ -71,9 +71,6 @@ void pt_table_advise(pt_table *t, uint64_t offset, uint64_t size, int advice);
 /* For pt_table_free. */
 void pt_table_drop_file(pt_table *t);
 void pt_table_drop_sections(pt_table *t);
-/* Reads exactly n bytes: a shorter file is PEAT_CORRUPT. */
-peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n,
-                      const char *what) PT_MUST_USE;
 
 /* A counted reference; loads the section when it is not there. */
 peat_rc pt_table_section_hold(pt_table *t, pt_section s, pt_section_data **ret_data) PT_MUST_USE;

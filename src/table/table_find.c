@@ -96,7 +96,13 @@ static pt_find need_section(const lookup *l, pt_section s)
 
 static pt_find need_block(const lookup *l, uint32_t block)
 {
-    l->result->block = block;
+    pt_find_result *r = l->result;
+    const pt_section_data *index = pt_table_section_peek(l->t, PT_SECTION_INDEX);
+    if (index == NULL) /* let go of since it named the block */
+        return need_section(l, PT_SECTION_INDEX);
+    r->block = block;
+    pt_table_extent(l->t, &index->view.index, block, &r->extent_offset, &r->extent_size);
+    r->decoded_max = pt_table_decoded_max(l->t, &index->view.index, block);
     return PT_FIND_NEED_BLOCK;
 }
 

@@ -77,32 +77,56 @@ static pt_section_data *section_new(const pt_env *env, size_t size)
     return NULL;
 }
 
-peat_rc pt_table_section_read(pt_table *t, pt_section s, pt_section_data **ret_data)
+/* `d` holds what was read: as a section if it verifies. */
+static peat_rc verify(pt_table *t, pt_section s, pt_section_data *d)
 {
-    peat_rc rc = PEAT_OK;
-    uint64_t offset = t->meta.section[s].offset, size = t->meta.section[s].size;
-    pt_section_data *d = NULL;
-
-    PT_ASSERT(size > PT_BLOCK_CHECK_BYTES);
-    d = section_new(t->env, memory_size(t, s));
-    if (d == NULL)
-        TRY(pt_fail(t->sink, PEAT_NOMEM, "no memory for table %s %s (%" PRIu64 " bytes)", t->name,
-                    section_names[s], size));
-    TRY(pt_table_read(t, offset, d->bytes, (size_t)size, section_names[s]));
-    d->size = (size_t)size - PT_BLOCK_CHECK_BYTES;
+    uint64_t offset = t->meta.section[s].offset;
     const char *wrong = NULL;
+    d->size = (size_t)t->meta.section[s].size - PT_BLOCK_CHECK_BYTES;
     if (pt_checksum(d->bytes, d->size, t->file_id, offset) != pt_get_u64(d->bytes + d->size))
         wrong = "checksum does not match";
     else
         wrong = section_view(t, s, d);
     if (wrong != NULL)
-        TRY(pt_fail(t->sink, PEAT_CORRUPT, "table %s %s @%" PRIu64 ": %s", t->name,
-                    section_names[s], offset, wrong));
+        return pt_fail(t->sink, PEAT_CORRUPT, "table %s %s @%" PRIu64 ": %s", t->name,
+                       section_names[s], offset, wrong);
+    return PEAT_OK;
+}
+
+/* Without `bytes` they are read. */
+static peat_rc make_section(pt_table *t, pt_section s, const void *bytes,
+                            pt_section_data **ret_data)
+{
+    peat_rc rc = PEAT_OK;
+    uint64_t offset = t->meta.section[s].offset, size = t->meta.section[s].size;
+
+    PT_ASSERT(size > PT_BLOCK_CHECK_BYTES);
+    pt_section_data *d = section_new(t->env, memory_size(t, s));
+    if (d == NULL)
+        return pt_fail(t->sink, PEAT_NOMEM, "no memory for table %s %s (%" PRIu64 " bytes)",
+                       t->name, section_names[s], size);
+    if (bytes != NULL)
+        memcpy(d->bytes, bytes, (size_t)size);
+    else
+        TRY(pt_table_read(t, offset, d->bytes, (size_t)size, section_names[s]));
+    TRY(verify(t, s, d));
     *ret_data = d;
     d = NULL;
 out:
     pt_section_unref(d);
     return rc;
+}
+
+peat_rc pt_table_section_read(pt_table *t, pt_section s, pt_section_data **ret_data)
+{
+    return make_section(t, s, NULL, ret_data);
+}
+
+void pt_table_section_extent(const pt_table *t, pt_section s, uint64_t *ret_offset,
+                             size_t *ret_size)
+{
+    *ret_offset = t->meta.section[s].offset;
+    *ret_size = (size_t)t->meta.section[s].size;
 }
 
 static void count_section(pt_table *t, pt_section s, bool in)
@@ -118,7 +142,7 @@ static void count_section(pt_table *t, pt_section s, bool in)
                                   memory_order_relaxed);
 }
 
-peat_rc pt_table_load(pt_table *t, pt_section s)
+static peat_rc load(pt_table *t, pt_section s, const void *bytes)
 {
     if (pt_table_section_peek(t, s) != NULL)
         return PEAT_OK;
@@ -126,7 +150,7 @@ peat_rc pt_table_load(pt_table *t, pt_section s)
     pt_mutex_lock(&t->load_mu);
     if (pt_table_section_peek(t, s) == NULL) {
         pt_section_data *d;
-        rc = pt_table_section_read(t, s, &d);
+        rc = make_section(t, s, bytes, &d);
         if (rc == PEAT_OK) {
             count_section(t, s, true);
             /* release: pairs with pt_table_section_peek */
@@ -135,6 +159,17 @@ peat_rc pt_table_load(pt_table *t, pt_section s)
     }
     pt_mutex_unlock(&t->load_mu);
     return rc;
+}
+
+peat_rc pt_table_load(pt_table *t, pt_section s)
+{
+    return load(t, s, NULL);
+}
+
+peat_rc pt_table_take_section(pt_table *t, pt_section s, pt_slice bytes)
+{
+    PT_ASSERT(bytes.size == t->meta.section[s].size);
+    return load(t, s, bytes.data);
 }
 
 peat_rc pt_table_section_hold(pt_table *t, pt_section s, pt_section_data **ret_data)

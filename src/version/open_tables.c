@@ -84,16 +84,28 @@ static size_t load_size(void *ctx, uint32_t block)
     return pt_table_block_size(t->table, block);
 }
 
+static peat_rc count_read(pt_table_ref *t, peat_rc rc, size_t size)
+{
+    if (rc == PEAT_CORRUPT)
+        atomic_fetch_add(&t->damages, 1);
+    if (rc == PEAT_OK)
+        atomic_fetch_add_explicit(&t->open_tables->bytes_read, size, memory_order_relaxed);
+    return rc;
+}
+
 static peat_rc load_block(void *ctx, uint32_t block, uint8_t *dst, size_t dst_size,
                           size_t *ret_size)
 {
     pt_table_ref *t = (pt_table_ref *)ctx;
     peat_rc rc = pt_table_read_block(t->table, block, dst, dst_size, ret_size);
-    if (rc == PEAT_CORRUPT)
-        atomic_fetch_add(&t->damages, 1);
-    if (rc == PEAT_OK)
-        atomic_fetch_add_explicit(&t->open_tables->bytes_read, *ret_size, memory_order_relaxed);
-    return rc;
+    return count_read(t, rc, *ret_size);
+}
+
+peat_rc pt_table_ref_take_block(pt_table_ref *t, uint32_t block, uint64_t offset, pt_slice extent,
+                                uint8_t *dst, size_t dst_size, size_t *ret_size)
+{
+    peat_rc rc = pt_table_take_block(t->table, block, offset, extent, dst, dst_size, ret_size);
+    return count_read(t, rc, *ret_size);
 }
 
 peat_rc pt_table_ref_new(pt_open_tables *open_tables, const pt_table_meta *meta,

@@ -56,15 +56,47 @@ static void release_held(pt_lookup *l)
     l->held = (pt_block_ref){0};
 }
 
-peat_rc pt_lookup_fetch(pt_lookup *l)
+/* The block that the last step needed is the one to be held. */
+static void begin_holding(pt_lookup *l)
 {
-    if (l->need == PT_FIND_NEED_SECTION)
-        return pt_table_load(l->table_ref->table, l->found.section);
     PT_ASSERT(l->need == PT_FIND_NEED_BLOCK);
     release_held(l);
     l->held_table = l->table_ref;
     l->held_block = l->found.block;
+}
+
+peat_rc pt_lookup_fetch(pt_lookup *l)
+{
+    if (l->need == PT_FIND_NEED_SECTION)
+        return pt_table_load(l->table_ref->table, l->found.section);
+    begin_holding(l);
     return l->table_ref->source->fetch(l->table_ref->source, l->held_block, l->hint, &l->held);
+}
+
+peat_rc pt_lookup_fill_begin(pt_lookup *l, pt_cache_fill *ret_fill)
+{
+    begin_holding(l);
+    return pt_cache_fill_begin(l->held_table->source, l->held_block, l->found.decoded_max, l->hint,
+                               ret_fill, &l->held);
+}
+
+peat_rc pt_lookup_fill_poll(pt_lookup *l, pt_cache_fill *fill)
+{
+    return pt_cache_fill_poll(l->held_table->source, fill, &l->held);
+}
+
+peat_rc pt_lookup_fill_supply(pt_lookup *l, pt_cache_fill *fill, peat_rc rc, pt_slice extent)
+{
+    size_t size = 0;
+    if (rc == PEAT_OK)
+        rc = pt_table_ref_take_block(l->held_table, l->held_block, l->found.extent_offset, extent,
+                                     fill->room, fill->room_size, &size);
+    return pt_cache_fill_end(l->held_table->source, fill, rc, size, &l->held);
+}
+
+void pt_lookup_fill_abandon(pt_lookup *l, pt_cache_fill *fill)
+{
+    pt_cache_fill_abandon(l->held_table->source, fill);
 }
 
 void pt_lookup_done(pt_lookup *l)

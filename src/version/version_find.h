@@ -49,6 +49,18 @@ static inline void pt_lookup_begin(pt_lookup *l, pt_slice key, uint64_t hash, ui
 pt_find pt_lookup_step(pt_lookup *l, const pt_version *v);
 /* Gets what the last step needed. Blocking; outside the epoch; the version is referenced. */
 peat_rc pt_lookup_fetch(pt_lookup *l) PT_MUST_USE;
+
+/* What pt_lookup_fetch does for a block, in halves, for who brings the bytes itself (cache.h): the
+ * states and codes are those of pt_cache_fill_begin and _poll. READY: the next step has the block.
+ * LEADS: the extent that `found` names is to be read, and supplied. */
+peat_rc pt_lookup_fill_begin(pt_lookup *l, pt_cache_fill *ret_fill) PT_MUST_USE;
+peat_rc pt_lookup_fill_poll(pt_lookup *l, pt_cache_fill *fill) PT_MUST_USE;
+/* The extent's bytes, or rc for why there are none. Returns what came of it: all who wait get the
+ * same. */
+peat_rc pt_lookup_fill_supply(pt_lookup *l, pt_cache_fill *fill, peat_rc rc,
+                              pt_slice extent) PT_MUST_USE;
+void pt_lookup_fill_abandon(pt_lookup *l, pt_cache_fill *fill);
+
 /* Lets go of the block that is held, if one is. */
 void pt_lookup_done(pt_lookup *l);
 

@@ -26,8 +26,9 @@ def body(file, name):
 
 
 def check_flow(lines, files):
-    """Problems of one call list; files(path) gives the text of a file. Also the steps with callers."""
-    problems, stack, steps = [], [], []
+    """Problems of one call list; files(path) gives the text of a file. Also the steps with the files they
+    are reached through, and the way to each: its callers, and whether a step is left out there."""
+    problems, stack, steps, ways = [], [], [], {}
     for line in lines:
         m = STEP.match(line)
         if not m:
@@ -51,7 +52,8 @@ def check_flow(lines, files):
         # what stands behind a "..." may be called by a helper in its file
         stack.append((indent, name, path, [here] + ([files(path)] if loose else [])))
         steps.append((name, [s[2] for s in stack]))
-    return problems, steps
+        ways[name] = [s[1] for s in stack], any(len(s[3]) > 1 for s in stack)
+    return problems, steps, ways
 
 
 def flows():
@@ -73,6 +75,11 @@ class Flows(unittest.TestCase):
             with self.subTest(title):
                 self.assertGreater(len(lines), 10)
                 self.assertEqual(check_flow(lines, read)[0], [])
+
+    def test_get_reaches_a_block_in_six_calls(self):
+        way, left_out = check_flow(flows()["Get"], read)[2]["pt_block_peek"]
+        self.assertFalse(left_out, way)
+        self.assertLessEqual(len(way) - 1, 6, way)
 
     def test_put_reaches_the_log_in_five_hops_and_get_a_block_in_six(self):
         for title, name, most in (("Put", "append_ring", 5), ("Put", "pt_log_write_at", 5), ("Get", "pt_block_peek", 6)):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * read.c - see read.h. A get in steps:
+ * get.c - see get.h and read.h. A get in steps:
  *   1  enter an epoch; the view; the published sequence (after the view: see below)
  *   2  memtables, newest first
  *   3  the partition's layers, newest first
@@ -12,28 +12,13 @@
  * and versions that its tables no longer hold were hidden by published ones. With the order
  * turned around a merge could have dropped the one version that an older sequence sees.
  */
-#include "db/read.h"
+#include "db/get.h"
 
 #include "base/hash.h"
-#include "version/version_find.h"
 
-typedef struct get {
-    pt_store *s;
-    pt_slice key;
-    uint64_t hash;
-    uint64_t seq;
-    const pt_get_options *options;
-    pt_view *held_view; /* referenced once I/O was needed; NULL before */
-    pt_lookup lookup;
-    bool in_tables; /* the memtables are behind it */
-    bool counted;   /* as a call in flight, from the first I/O on until it is done */
-    /* found */
-    pt_entry entry;
-    pt_mem *mem; /* where, when not in a table */
-    unsigned slot;
-} get;
+/* ---- the machine ---- */
 
-static void count(get *g, bool found)
+void pt_get_count(pt_get *g, bool found)
 {
     pt_read_counters *c = &g->s->read_counters[g->slot];
     if (PT_LIKELY(g->slot < PT_EPOCH_SLOTS)) {
@@ -60,7 +45,7 @@ static void count(get *g, bool found)
 }
 
 /* Step 2. */
-static bool find_in_memory(get *g, const pt_view *v)
+static bool find_in_memory(pt_get *g, const pt_view *v)
 {
     g->mem = v->active;
     if (pt_memtable_get(v->active->table, g->key, g->seq, &g->entry))
@@ -75,7 +60,7 @@ static bool find_in_memory(get *g, const pt_view *v)
 }
 
 /* Steps 1 to 3, inside the epoch. */
-static pt_find step(get *g)
+static pt_find step(pt_get *g)
 {
     pt_view *v = g->held_view;
     if (v == NULL) {
@@ -91,8 +76,7 @@ static pt_find step(get *g)
         if (find_in_memory(g, v))
             return PT_FIND_FOUND;
         g->in_tables = true;
-        g->hash = pt_hash(g->key.data, g->key.size);
-        g->lookup.hash = g->hash;
+        g->lookup.hash = pt_hash(g->key.data, g->key.size);
     }
     pt_find f = pt_lookup_step(&g->lookup, v->version);
     if (f == PT_FIND_FOUND)
@@ -102,22 +86,26 @@ static pt_find step(get *g)
     return f;
 }
 
-static void begin(get *g, pt_store *s, const pt_get_options *options, pt_slice key)
+static void begin(pt_get *g, pt_store *s, const pt_get_options *options, pt_slice key)
 {
-    *g = (get){.s = s, .key = key, .options = options};
+    g->s = s;
+    g->key = key;
+    g->options = options;
+    g->held_view = NULL;
+    g->in_tables = g->counted = false;
     pt_lookup_begin(&g->lookup, key, 0, 0);
     g->lookup.hint = options->no_cache_fill ? PT_FETCH_ONCE : PT_FETCH_POINT;
 }
 
 /* Inside the epoch: close sees one or the other. */
-static void count_in(get *g)
+static void count_in(pt_get *g)
 {
     if (!g->counted)
         atomic_fetch_add(&g->s->calls, 1);
     g->counted = true;
 }
 
-static void done(get *g)
+static void done(pt_get *g)
 {
     pt_lookup_done(&g->lookup);
     pt_view_unref(g->held_view);
@@ -127,7 +115,7 @@ static void done(get *g)
         pt_call_end(g->s); /* and nothing of the store is used any more */
 }
 
-static peat_rc read_needed(get *g)
+peat_rc pt_get_read(pt_get *g)
 {
     bool section = g->lookup.need == PT_FIND_NEED_SECTION;
     peat_rc rc = pt_lookup_fetch(&g->lookup);
@@ -141,7 +129,7 @@ static peat_rc read_needed(get *g)
 
 /* Runs the machine until it has an answer. On PEAT_OK and PEAT_NOT_FOUND the epoch is still held,
  * so that the entry can be used; the caller leaves it. */
-static peat_rc find(get *g)
+static peat_rc find(pt_get *g)
 {
     peat_rc rc = PEAT_CLOSED;
     for (;;) {
@@ -156,7 +144,7 @@ static peat_rc find(get *g)
         }
         count_in(g);
         pt_epoch_exit(&g->s->epoch, g->slot);
-        rc = f == PT_FIND_CORRUPT ? PEAT_CORRUPT : read_needed(g);
+        rc = f == PT_FIND_CORRUPT ? PEAT_CORRUPT : pt_get_read(g);
         if (rc != PEAT_OK)
             return rc;
     }
@@ -165,8 +153,8 @@ static peat_rc find(get *g)
     return rc;
 }
 
-/* The call ends with this error, which it keeps for peat_call_error; before done(). */
-static peat_rc failed(get *g, peat_rc rc)
+/* Before done(). */
+peat_rc pt_get_failed(pt_get *g, peat_rc rc)
 {
     if (rc != PEAT_CLOSED) /* any other is met by calls that are counted: the store is there */
         pt_sink_call(&g->s->sink, rc, NULL);
@@ -191,19 +179,19 @@ peat_rc pt_buf_reserve(const pt_env *env, peat_buf *io_buf, size_t size)
 peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, peat_buf *ret_value)
 {
     for (bool counted = false;; counted = true) {
-        get g;
+        pt_get g;
         begin(&g, s, options, key);
         g.counted = counted;
         peat_rc rc = find(&g);
         if (rc < 0) {
-            rc = failed(&g, rc);
+            rc = pt_get_failed(&g, rc);
             done(&g);
             return rc;
         }
         size_t size = g.entry.value.size;
         bool fits = rc != PEAT_OK || size <= ret_value->capacity;
         if (fits)
-            count(&g, rc == PEAT_OK);
+            pt_get_count(&g, rc == PEAT_OK);
         if (rc == PEAT_OK && fits) {
             if (size != 0)
                 memcpy(ret_value->data, g.entry.value.data, size);
@@ -215,7 +203,7 @@ peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, p
         /* grown outside the epoch, then asked again: the value may be another by now */
         bool again = !fits && (rc = pt_buf_reserve(s->env, ret_value, size)) == PEAT_OK;
         if (rc < 0)
-            rc = failed(&g, rc);
+            rc = pt_get_failed(&g, rc);
         g.counted = g.counted && !again; /* the store stays until then */
         done(&g);
         if (!again)
@@ -225,55 +213,125 @@ peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, p
 
 peat_rc pt_store_exists(pt_store *s, const pt_get_options *options, pt_slice key)
 {
-    get g;
+    pt_get g;
     begin(&g, s, options, key);
     peat_rc rc = find(&g);
     if (rc >= 0)
-        count(&g, rc == PEAT_OK);
+        pt_get_count(&g, rc == PEAT_OK);
     if (rc >= 0)
         pt_epoch_exit(&s->epoch, g.slot);
     else
-        rc = failed(&g, rc);
+        rc = pt_get_failed(&g, rc);
     done(&g);
     return rc;
 }
 
-/* ---- pinned values ---- */
+/* ---- by steps, for who reads by itself ---- */
 
-/* A pin is (copy with the low bit set, nothing) or (table reference, pin of its block). It holds
- * the store. What is in a memtable is copied: to hold all of that for one value is more than it is
- * worth, and the memory would be missing from the budget. */
-typedef struct pin_copy {
-    pt_store *store;
-    size_t size; /* of all */
-    uint8_t bytes[];
-} pin_copy;
-
-static peat_rc pin_memory(get *g, peat_pinned *ret)
+void pt_get_begin(pt_get *g, pt_store *s, const pt_get_options *options, pt_slice key)
 {
-    size_t size = sizeof(pin_copy) + g->entry.value.size;
-    pin_copy *copy = (pin_copy *)pt_alloc(g->s->env, size);
-    if (copy == NULL)
-        return PEAT_NOMEM;
-    *copy = (pin_copy){.store = g->s, .size = size};
-    memcpy(copy->bytes, g->entry.value.data, g->entry.value.size);
-    atomic_fetch_add_explicit(&g->s->reader_bytes, size, memory_order_relaxed);
-    *ret = (peat_pinned){.data = copy->bytes, .size = g->entry.value.size};
-    ret->reserved[0] = (char *)(void *)copy + 1;
-    return PEAT_OK;
+    begin(g, s, options, key);
+    g->in_epoch = false;
+    g->rc = PEAT_OK;
+    g->fill = (pt_cache_fill){.state = PT_FILL_READY};
 }
 
-static void pin_held(get *g, peat_pinned *ret)
+static pt_get_state fail(pt_get *g, peat_rc rc)
 {
-    ret->reserved[0] = pt_table_ref_retain(g->lookup.held_table);
-    ret->reserved[1] = g->lookup.held.pin;
-    ret->data = g->entry.value.data;
-    ret->size = g->entry.value.size;
-    g->lookup.held = (pt_block_ref){0}; /* the pin's now */
+    if (rc == PEAT_CORRUPT)
+        atomic_fetch_add(&g->s->damages, 1);
+    g->rc = pt_get_failed(g, rc);
+    return PT_GET_FAILED;
 }
 
-/* One turn of the machine with the view already referenced. */
-static peat_rc find_with_view(get *g)
+/* Outside the epoch. What the last step needed is under way, or there already: PT_GET_FOUND stands
+ * for that. */
+static pt_get_state under_way(pt_get *g)
+{
+    peat_rc rc = PEAT_OK;
+    if (g->fill.state == PT_FILL_WAITS)
+        rc = pt_lookup_fill_poll(&g->lookup, &g->fill);
+    if (rc != PEAT_OK)
+        return fail(g, rc);
+    return g->fill.state == PT_FILL_READY   ? PT_GET_FOUND
+           : g->fill.state == PT_FILL_LEADS ? PT_GET_NEEDS
+                                            : PT_GET_WAITS;
+}
+
+pt_get_state pt_get_step(pt_get *g)
+{
+    PT_ASSERT(!g->in_epoch);
+    if (g->rc != PEAT_OK)
+        return PT_GET_FAILED;
+    for (;;) {
+        pt_get_state now = under_way(g);
+        if (now != PT_GET_FOUND)
+            return now;
+        g->slot = pt_epoch_enter(&g->s->epoch);
+        if (!g->counted && pt_store_gone(g->s)) {
+            pt_epoch_exit(&g->s->epoch, g->slot);
+            return fail(g, PEAT_CLOSED);
+        }
+        pt_find f = step(g);
+        if (f == PT_FIND_FOUND || f == PT_FIND_ABSENT) {
+            bool found = f == PT_FIND_FOUND && pt_kind_has_value(g->entry.kind);
+            pt_get_count(g, found);
+            g->in_epoch = true;
+            return found ? PT_GET_FOUND : PT_GET_ABSENT;
+        }
+        count_in(g);
+        pt_epoch_exit(&g->s->epoch, g->slot);
+        if (f == PT_FIND_CORRUPT)
+            return fail(g, PEAT_CORRUPT);
+        if (f == PT_FIND_NEED_SECTION)
+            return PT_GET_NEEDS;
+        peat_rc rc = pt_lookup_fill_begin(&g->lookup, &g->fill);
+        if (rc != PEAT_OK)
+            return fail(g, rc);
+    }
+}
+
+void pt_get_wanted_of(const pt_get *g, pt_get_wanted *ret_wanted)
+{
+    const pt_lookup *l = &g->lookup;
+    *ret_wanted = (pt_get_wanted){.table = l->table_ref->table,
+                                  .offset = l->found.extent_offset,
+                                  .size = l->found.extent_size,
+                                  .what = "block"};
+    if (l->need == PT_FIND_NEED_SECTION) {
+        pt_table_section_extent(l->table_ref->table, l->found.section, &ret_wanted->offset,
+                                &ret_wanted->size);
+        ret_wanted->what = "section";
+    }
+}
+
+void pt_get_supply(pt_get *g, peat_rc rc, pt_slice bytes)
+{
+    pt_lookup *l = &g->lookup;
+    if (l->need == PT_FIND_NEED_BLOCK) {
+        rc = pt_lookup_fill_supply(l, &g->fill, rc, bytes);
+    } else if (rc == PEAT_OK) {
+        rc = pt_table_take_section(l->table_ref->table, l->found.section, bytes);
+        if (rc == PEAT_OK)
+            pt_budget_check(g->s, l->table_ref->table);
+    }
+    if (rc != PEAT_OK)
+        (void)fail(g, rc);
+}
+
+void pt_get_end(pt_get *g)
+{
+    if (g->in_epoch)
+        pt_epoch_exit(&g->s->epoch, g->slot);
+    g->in_epoch = false;
+    if (g->fill.state != PT_FILL_READY)
+        pt_lookup_fill_abandon(&g->lookup, &g->fill);
+    done(g);
+}
+
+/* ---- with a view of its own ---- */
+
+peat_rc pt_get_run_with_view(pt_get *g)
 {
     for (;;) {
         g->slot = pt_epoch_enter(&g->s->epoch);
@@ -283,85 +341,8 @@ static peat_rc find_with_view(get *g)
             return pt_kind_has_value(g->entry.kind) ? PEAT_OK : PEAT_NOT_FOUND;
         if (f == PT_FIND_ABSENT)
             return PEAT_NOT_FOUND;
-        peat_rc rc = f == PT_FIND_CORRUPT ? PEAT_CORRUPT : read_needed(g);
+        peat_rc rc = f == PT_FIND_CORRUPT ? PEAT_CORRUPT : pt_get_read(g);
         if (rc != PEAT_OK)
             return rc;
     }
-}
-
-static bool holds_its_block(const get *g)
-{
-    const pt_lookup *l = &g->lookup;
-    return l->held.data != NULL && l->held_table == l->table_ref && l->held_block == l->found.block;
-}
-
-/* The entry may stand in a resident block, which stays only as long as the epoch: its block is
- * fetched, and the entry found again, now inside the held one. */
-static peat_rc find_held(get *g)
-{
-    peat_rc rc = find_with_view(g);
-    while (rc == PEAT_OK && g->mem == NULL && !holds_its_block(g)) {
-        g->lookup.need = PT_FIND_NEED_BLOCK;
-        rc = read_needed(g);
-        if (rc == PEAT_OK)
-            rc = find_with_view(g);
-    }
-    return rc;
-}
-
-peat_rc pt_store_get_pinned(pt_store *s, const pt_get_options *options, pt_slice key,
-                            peat_pinned *ret_value)
-{
-    get g;
-    if (!pt_call_begin(s))
-        return PEAT_CLOSED;
-    begin(&g, s, options, key);
-    g.held_view = pt_store_view(s);
-    g.seq = options->has_seq ? options->seq
-                             : atomic_load_explicit(&s->seq_published, memory_order_acquire);
-    g.lookup.seq_max = g.seq;
-    peat_rc rc = find_held(&g);
-    if (rc == PEAT_OK && g.entry.value.size == 0) {
-        *ret_value = (peat_pinned){.data = "", .size = 0}; /* nothing to keep in place */
-    } else if (rc == PEAT_OK) {
-        if (g.mem != NULL)
-            rc = pin_memory(&g, ret_value);
-        else
-            pin_held(&g, ret_value);
-        if (rc == PEAT_OK)
-            (void)pt_store_ref(s); /* the same pointer; the pin keeps it */
-    }
-    g.slot = PT_EPOCH_SLOTS; /* no slot is held: counted where everybody may count */
-    if (rc >= 0)
-        count(&g, rc == PEAT_OK);
-    else
-        rc = failed(&g, rc);
-    done(&g);
-    pt_call_end(s);
-    return rc;
-}
-
-void pt_store_unpin(peat_pinned *pinned)
-{
-    peat_pinned held = *pinned;
-    char *p = (char *)held.reserved[0];
-    *pinned = (peat_pinned){0};
-    if (p == NULL)
-        return;
-    bool is_copy = ((uintptr_t)p & 1) != 0;
-    pin_copy *copy = is_copy ? (pin_copy *)(void *)(p - 1) : NULL;
-    pt_table_ref *t = is_copy ? NULL : (pt_table_ref *)(void *)p;
-    pt_store *s = is_copy ? copy->store : PT_CONTAINER(t->open_tables, pt_store, open_tables);
-    if (pt_store_forked(s))
-        return; /* the parent's; its memory goes with this process */
-    if (is_copy) {
-        atomic_fetch_sub_explicit(&s->reader_bytes, copy->size, memory_order_relaxed);
-        pt_free(s->env, copy);
-    } else {
-        pt_block_ref ref = {.data = (const uint8_t *)held.data, .pin = held.reserved[1]};
-        t->source->release(t->source, &ref);
-        pt_table_ref_release(t);
-    }
-    pt_work_released(s, UINT64_MAX);
-    pt_store_unref(s);
 }
