@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* copy.c - export and import, to and from a callback or a file descriptor. */
-#include "db/copy.h"
+#include "copy/copy.h"
 
 #include "api/handle.h"
 #include "api/settings.h"

@@ -6,8 +6,8 @@
 #ifndef PT_API_HANDLE_H
 #define PT_API_HANDLE_H
 
-#include "db/scan.h"
-#include "db/store.h"
+#include "read/scan.h"
+#include "state/store.h"
 #include "entry/batch.h"
 
 struct peat_db {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* point.c - put, get, delete of single keys, and the buffers values come out in. */
 #include "api/handle.h"
-#include "db/read.h"
+#include "read/read.h"
 
 /* Operations up to this size are put together on the stack: no allocation for usual records. */
 #define STACK_OP_BYTES 2048u

@@ -3,7 +3,7 @@
 #ifndef PT_API_SETTINGS_H
 #define PT_API_SETTINGS_H
 
-#include "db/store.h"
+#include "state/store.h"
 
 /* PEAT_INVALID with a text, PEAT_UNSUPPORTED for a codec that is not built in. */
 peat_rc pt_settings_resolve(const peat_options *options, pt_settings *ret_settings,

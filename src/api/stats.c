@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "api/handle.h"
-#include "db/approximate.h"
-#include "db/read.h"
+#include "read/approximate.h"
+#include "read/read.h"
 
 peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats)
 {

@@ -3,7 +3,7 @@
 #ifndef PT_DB_CHECK_H
 #define PT_DB_CHECK_H
 
-#include "db/store.h"
+#include "state/store.h"
 
 peat_rc pt_store_check(pt_store *s, const peat_check_options *options,
                        peat_check_report *ret_report) PT_MUST_USE;

@@ -12,7 +12,7 @@
 
 #include "base/file_name.h"
 #include "db/recover.h"
-#include "db/store.h"
+#include "state/store.h"
 
 #define LOCK_NAME "LOCK"
 

@@ -5,7 +5,7 @@
 #ifndef PT_DB_RECOVER_H
 #define PT_DB_RECOVER_H
 
-#include "db/store.h"
+#include "state/store.h"
 
 /* With the version set open: replays the log, sets the view, the sequences, and for a writer makes
  * what was recovered durable (begin of the version set, ends of the old segments) and starts a new

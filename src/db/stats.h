@@ -3,7 +3,7 @@
 #ifndef PT_DB_STATS_H
 #define PT_DB_STATS_H
 
-#include "db/store.h"
+#include "state/store.h"
 
 peat_rc pt_store_stats(pt_store *s, peat_statistics *ret_stats) PT_MUST_USE;
 peat_rc pt_store_shape(pt_store *s, peat_rc (*fn)(void *, const peat_partition_info *),

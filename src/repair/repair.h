@@ -8,7 +8,7 @@
 #ifndef PT_REPAIR_REPAIR_H
 #define PT_REPAIR_REPAIR_H
 
-#include "db/store.h"
+#include "state/store.h"
 #include "repair/table_salvage.h"
 
 /* A table file, and what can be read of it once it was looked at. */

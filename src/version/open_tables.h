@@ -32,7 +32,7 @@ typedef struct pt_open_tables {
     pt_table_files files;        /* descriptors of the tables, lent to the sink as its reclaim;
                                     memory of their sections */
     _Atomic uint64_t bytes_read; /* blocks read for the cache, decoded size */
-    /* one thread at a time lets go of sections (db/budget.c), which then has its place among the
+    /* one thread at a time lets go of sections (state/budget.c), which then has its place among the
      * partitions to itself. Acquire and release. */
     atomic_bool letting_go;
     size_t hand;

@@ -3,7 +3,7 @@
  * fuzz_stream.c - import of a stream: either the store holds exactly what the stream says, or there
  * is no store. Input: flags, then the stream.
  */
-#include "db/copy_frame.h"
+#include "copy/copy_frame.h"
 #include "entry/batch.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/fuzz_open.h"

@@ -3,7 +3,7 @@
  * repair.c - checksums, chains and promises put right in the image of a file; see fuzz.h. Written
  * against the format documents; the corpora test proves that a valid file is left as it is.
  */
-#include "db/copy_frame.h"
+#include "copy/copy_frame.h"
 #include "entry/batch.h"
 #include "fuzz/fuzz.h"
 #include "log/log_format.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_get.c - gets as objects (db/get.h): 64 of them in one thread, each with its own reads, which
+ * test_get.c - gets as objects (read/get.h): 64 of them in one thread, each with its own reads, which
  * are supplied in random order, fail, or are given up, while sections and blocks are let go. The
  * answers are those of the blocking call.
  */
 #include "api/api_kit.h"
 #include "api/handle.h"
-#include "db/get.h"
+#include "read/get.h"
 #include "support/rng.h"
 
 #define JOBS 64u

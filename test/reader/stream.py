@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Export streams: src/db/copy_format.md."""
+"""Export streams: src/copy/copy_format.md."""
 import struct
 
 from cursor import Damage, Unsupported

@@ -116,7 +116,7 @@ class Examples(unittest.TestCase):
                          [(b"\0\0\0\1a", PUT, 0, b"1"), (b"\0\0\0\1b", PUT, 0, b"23")])
 
     def test_stream(self):
-        data = self.place(self.rows("db/copy_format.md", r"^([0-9a-f]{4})  ((?:[0-9a-f]{2} ?)+)$"), 97)
+        data = self.place(self.rows("copy/copy_format.md", r"^([0-9a-f]{4})  ((?:[0-9a-f]{2} ?)+)$"), 97)
         self.assertEqual(read_stream(io.BytesIO(data), "example"), [(b"\0\0\0\1a", b"1")])
 
 

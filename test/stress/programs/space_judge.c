@@ -54,7 +54,7 @@ static uint64_t memtable_bytes(const space *s)
     return max_of(n < 64 * MIB ? n : 64 * MIB, s->entry_bytes_max);
 }
 
-/* As src/db/sizes.c: a 64th of the store, from 8 to 128 MiB. */
+/* As src/work/sizes.c: a 64th of the store, from 8 to 128 MiB. */
 static uint64_t partition_bytes(const space *s)
 {
     uint64_t n = atomic_load(&s->live_bytes) / 64;

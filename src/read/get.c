@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * get.c - see get.h and read.h. A get in steps:
+ *   1  enter an epoch; the view; the published sequence (after the view: see below)
+ *   2  memtables, newest first
+ *   3  the partition's layers, newest first
+ *   4  copy the value out, leave the epoch
+ * When step 3 needs a block or section that is not in memory: reference the view, leave the epoch,
+ * read, enter again and go on where it stood.
+ *
+ * Why the view comes before the sequence: everything published when the view was loaded is in it,
+ * and versions that its tables no longer hold were hidden by published ones. With the order
+ * turned around a merge could have dropped the one version that an older sequence sees.
+ */
+#include "read/get.h"
+
+#include "base/hash.h"
+
+/* ---- the machine ---- */
+
+void pt_get_count(pt_get *g, bool found)
+{
+    pt_read_counters *c = &g->s->read_counters[g->slot];
+    if (PT_LIKELY(g->slot < PT_EPOCH_SLOTS)) {
+        /* the slot is ours alone: plain increments that others may read */
+        atomic_store_explicit(&c->gets, atomic_load_explicit(&c->gets, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+        atomic_store_explicit(&c->found,
+                              atomic_load_explicit(&c->found, memory_order_relaxed) + found,
+                              memory_order_relaxed);
+        atomic_store_explicit(&c->filter_checks,
+                              atomic_load_explicit(&c->filter_checks, memory_order_relaxed) +
+                                  g->lookup.checks,
+                              memory_order_relaxed);
+        atomic_store_explicit(&c->filter_skips,
+                              atomic_load_explicit(&c->filter_skips, memory_order_relaxed) +
+                                  g->lookup.skips,
+                              memory_order_relaxed);
+        return;
+    }
+    atomic_fetch_add_explicit(&c->gets, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->found, found, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->filter_checks, g->lookup.checks, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->filter_skips, g->lookup.skips, memory_order_relaxed);
+}
+
+/* Step 2. */
+static bool find_in_memory(pt_get *g, const pt_view *v)
+{
+    g->mem = v->active;
+    if (pt_memtable_get(v->active->table, g->key, g->seq, &g->entry))
+        return true;
+    for (size_t i = 0; i < v->immutable_count; i++) {
+        g->mem = v->immutables[i];
+        if (pt_memtable_get(g->mem->table, g->key, g->seq, &g->entry))
+            return true;
+    }
+    g->mem = NULL;
+    return false;
+}
+
+/* Steps 1 to 3, inside the epoch. */
+static pt_find step(pt_get *g)
+{
+    pt_view *v = g->held_view;
+    if (v == NULL) {
+        /* acquire: pairs with the release in pt_store_publish_view */
+        v = atomic_load_explicit(&g->s->view, memory_order_acquire);
+        /* acquire: pairs with the committer's publishing store */
+        g->seq = g->options->has_seq
+                     ? g->options->seq
+                     : atomic_load_explicit(&g->s->seq_published, memory_order_acquire);
+        g->lookup.seq_max = g->seq;
+    }
+    if (!g->in_tables) {
+        if (find_in_memory(g, v))
+            return PT_FIND_FOUND;
+        g->in_tables = true;
+        g->lookup.hash = pt_hash(g->key.data, g->key.size);
+    }
+    pt_find f = pt_lookup_step(&g->lookup, v->version);
+    if (f == PT_FIND_FOUND)
+        g->entry = g->lookup.found.entry;
+    if (g->held_view == NULL && f != PT_FIND_FOUND && f != PT_FIND_ABSENT)
+        g->held_view = pt_view_ref(v);
+    return f;
+}
+
+static void begin(pt_get *g, pt_store *s, const pt_get_options *options, pt_slice key)
+{
+    g->s = s;
+    g->key = key;
+    g->options = options;
+    g->held_view = NULL;
+    g->in_tables = g->counted = false;
+    pt_lookup_begin(&g->lookup, key, 0, 0);
+    g->lookup.hint = options->no_cache_fill ? PT_FETCH_ONCE : PT_FETCH_POINT;
+}
+
+/* Inside the epoch: close sees one or the other. */
+static void count_in(pt_get *g)
+{
+    if (!g->counted)
+        atomic_fetch_add(&g->s->calls, 1);
+    g->counted = true;
+}
+
+static void done(pt_get *g)
+{
+    pt_lookup_done(&g->lookup);
+    pt_view_unref(g->held_view);
+    if (g->held_view != NULL)
+        pt_work_released(g->s, UINT64_MAX);
+    if (g->counted)
+        pt_call_end(g->s); /* and nothing of the store is used any more */
+}
+
+peat_rc pt_get_read(pt_get *g)
+{
+    bool section = g->lookup.need == PT_FIND_NEED_SECTION;
+    peat_rc rc = pt_lookup_fetch(&g->lookup);
+    if (rc == PEAT_CORRUPT)
+        atomic_fetch_add(&g->s->damages, 1);
+    /* reads alone can fill the memory while the background sleeps; but what was loaded is needed */
+    if (rc == PEAT_OK && section)
+        pt_budget_check(g->s, g->lookup.table_ref->table);
+    return rc;
+}
+
+/* Runs the machine until it has an answer. On PEAT_OK and PEAT_NOT_FOUND the epoch is still held,
+ * so that the entry can be used; the caller leaves it. */
+static peat_rc find(pt_get *g)
+{
+    peat_rc rc = PEAT_CLOSED;
+    for (;;) {
+        g->slot = pt_epoch_enter(&g->s->epoch);
+        if (PT_UNLIKELY(!g->counted && pt_store_gone(g->s)))
+            break;
+        pt_find f = step(g);
+        if (f == PT_FIND_FOUND || f == PT_FIND_ABSENT) {
+            bool found = f == PT_FIND_FOUND && pt_kind_has_value(g->entry.kind);
+            rc = found ? PEAT_OK : PEAT_NOT_FOUND;
+            break;
+        }
+        count_in(g);
+        pt_epoch_exit(&g->s->epoch, g->slot);
+        rc = f == PT_FIND_CORRUPT ? PEAT_CORRUPT : pt_get_read(g);
+        if (rc != PEAT_OK)
+            return rc;
+    }
+    if (rc == PEAT_CLOSED)
+        pt_epoch_exit(&g->s->epoch, g->slot);
+    return rc;
+}
+
+/* Before done(). */
+peat_rc pt_get_failed(pt_get *g, peat_rc rc)
+{
+    if (rc != PEAT_CLOSED) /* any other is met by calls that are counted: the store is there */
+        pt_sink_call(&g->s->sink, rc, NULL);
+    return rc;
+}
+
+peat_rc pt_buf_reserve(const pt_env *env, peat_buf *io_buf, size_t size)
+{
+    if (PT_LIKELY(io_buf->capacity >= size))
+        return PEAT_OK;
+    const pt_env *owner = io_buf->data != NULL ? io_buf->env : env;
+    size_t capacity = io_buf->capacity * 2 > size ? io_buf->capacity * 2 : size;
+    void *p = pt_resize(owner, io_buf->data, capacity < 64 ? 64 : capacity);
+    if (p == NULL)
+        return PEAT_NOMEM;
+    io_buf->data = p;
+    io_buf->capacity = capacity < 64 ? 64 : capacity;
+    io_buf->env = owner;
+    return PEAT_OK;
+}
+
+peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, peat_buf *ret_value)
+{
+    for (bool counted = false;; counted = true) {
+        pt_get g;
+        begin(&g, s, options, key);
+        g.counted = counted;
+        peat_rc rc = find(&g);
+        if (rc < 0) {
+            rc = pt_get_failed(&g, rc);
+            done(&g);
+            return rc;
+        }
+        size_t size = g.entry.value.size;
+        bool fits = rc != PEAT_OK || size <= ret_value->capacity;
+        if (fits)
+            pt_get_count(&g, rc == PEAT_OK);
+        if (rc == PEAT_OK && fits) {
+            if (size != 0)
+                memcpy(ret_value->data, g.entry.value.data, size);
+            ret_value->size = size;
+        }
+        if (!fits)
+            count_in(&g);
+        pt_epoch_exit(&s->epoch, g.slot);
+        /* grown outside the epoch, then asked again: the value may be another by now */
+        bool again = !fits && (rc = pt_buf_reserve(s->env, ret_value, size)) == PEAT_OK;
+        if (rc < 0)
+            rc = pt_get_failed(&g, rc);
+        g.counted = g.counted && !again; /* the store stays until then */
+        done(&g);
+        if (!again)
+            return rc;
+    }
+}
+
+peat_rc pt_store_exists(pt_store *s, const pt_get_options *options, pt_slice key)
+{
+    pt_get g;
+    begin(&g, s, options, key);
+    peat_rc rc = find(&g);
+    if (rc >= 0)
+        pt_get_count(&g, rc == PEAT_OK);
+    if (rc >= 0)
+        pt_epoch_exit(&s->epoch, g.slot);
+    else
+        rc = pt_get_failed(&g, rc);
+    done(&g);
+    return rc;
+}
+
+/* ---- by steps, for who reads by itself ---- */
+
+void pt_get_begin(pt_get *g, pt_store *s, const pt_get_options *options, pt_slice key)
+{
+    begin(g, s, options, key);
+    g->in_epoch = false;
+    g->rc = PEAT_OK;
+    g->fill = (pt_cache_fill){.state = PT_FILL_READY};
+}
+
+static pt_get_state fail(pt_get *g, peat_rc rc)
+{
+    if (rc == PEAT_CORRUPT)
+        atomic_fetch_add(&g->s->damages, 1);
+    g->rc = pt_get_failed(g, rc);
+    return PT_GET_FAILED;
+}
+
+/* Outside the epoch. What the last step needed is under way, or there already: PT_GET_FOUND stands
+ * for that. */
+static pt_get_state under_way(pt_get *g)
+{
+    peat_rc rc = PEAT_OK;
+    if (g->fill.state == PT_FILL_WAITS)
+        rc = pt_lookup_fill_poll(&g->lookup, &g->fill);
+    if (rc != PEAT_OK)
+        return fail(g, rc);
+    return g->fill.state == PT_FILL_READY   ? PT_GET_FOUND
+           : g->fill.state == PT_FILL_LEADS ? PT_GET_NEEDS
+                                            : PT_GET_WAITS;
+}
+
+pt_get_state pt_get_step(pt_get *g)
+{
+    PT_ASSERT(!g->in_epoch);
+    if (g->rc != PEAT_OK)
+        return PT_GET_FAILED;
+    for (;;) {
+        pt_get_state now = under_way(g);
+        if (now != PT_GET_FOUND)
+            return now;
+        g->slot = pt_epoch_enter(&g->s->epoch);
+        if (!g->counted && pt_store_gone(g->s)) {
+            pt_epoch_exit(&g->s->epoch, g->slot);
+            return fail(g, PEAT_CLOSED);
+        }
+        pt_find f = step(g);
+        if (f == PT_FIND_FOUND || f == PT_FIND_ABSENT) {
+            bool found = f == PT_FIND_FOUND && pt_kind_has_value(g->entry.kind);
+            pt_get_count(g, found);
+            g->in_epoch = true;
+            return found ? PT_GET_FOUND : PT_GET_ABSENT;
+        }
+        count_in(g);
+        pt_epoch_exit(&g->s->epoch, g->slot);
+        if (f == PT_FIND_CORRUPT)
+            return fail(g, PEAT_CORRUPT);
+        if (f == PT_FIND_NEED_SECTION)
+            return PT_GET_NEEDS;
+        peat_rc rc = pt_lookup_fill_begin(&g->lookup, &g->fill);
+        if (rc != PEAT_OK)
+            return fail(g, rc);
+    }
+}
+
+void pt_get_wanted_of(const pt_get *g, pt_get_wanted *ret_wanted)
+{
+    const pt_lookup *l = &g->lookup;
+    *ret_wanted = (pt_get_wanted){.table = l->table_ref->table,
+                                  .offset = l->found.extent_offset,
+                                  .size = l->found.extent_size,
+                                  .what = "block"};
+    if (l->need == PT_FIND_NEED_SECTION) {
+        pt_table_section_extent(l->table_ref->table, l->found.section, &ret_wanted->offset,
+                                &ret_wanted->size);
+        ret_wanted->what = "section";
+    }
+}
+
+void pt_get_supply(pt_get *g, peat_rc rc, pt_slice bytes)
+{
+    pt_lookup *l = &g->lookup;
+    if (l->need == PT_FIND_NEED_BLOCK) {
+        rc = pt_lookup_fill_supply(l, &g->fill, rc, bytes);
+    } else if (rc == PEAT_OK) {
+        rc = pt_table_take_section(l->table_ref->table, l->found.section, bytes);
+        if (rc == PEAT_OK)
+            pt_budget_check(g->s, l->table_ref->table);
+    }
+    if (rc != PEAT_OK)
+        (void)fail(g, rc);
+}
+
+void pt_get_end(pt_get *g)
+{
+    if (g->in_epoch)
+        pt_epoch_exit(&g->s->epoch, g->slot);
+    g->in_epoch = false;
+    if (g->fill.state != PT_FILL_READY)
+        pt_lookup_fill_abandon(&g->lookup, &g->fill);
+    done(g);
+}
+
+/* ---- with a view of its own ---- */
+
+peat_rc pt_get_run_with_view(pt_get *g)
+{
+    for (;;) {
+        g->slot = pt_epoch_enter(&g->s->epoch);
+        pt_find f = step(g);
+        pt_epoch_exit(&g->s->epoch, g->slot);
+        if (f == PT_FIND_FOUND)
+            return pt_kind_has_value(g->entry.kind) ? PEAT_OK : PEAT_NOT_FOUND;
+        if (f == PT_FIND_ABSENT)
+            return PEAT_NOT_FOUND;
+        peat_rc rc = f == PT_FIND_CORRUPT ? PEAT_CORRUPT : pt_get_read(g);
+        if (rc != PEAT_OK)
+            return rc;
+    }
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * get.h - a point read as an object: it says what it needs, whoever runs it brings that, and any
+ * number may be under way in one thread. The blocking calls (read.h) run it with reads of their
+ * own; one thread can run many, and read what they need in any way and order.
+ *
+ *   pt_get_begin(&g, store, &options, key);
+ *   for (;;) {
+ *       state = pt_get_step(&g);
+ *       FOUND, ABSENT    the answer, in g.entry; nothing else until pt_get_end: an epoch is held
+ *       NEEDS            read what pt_get_wanted names, then pt_get_supply the bytes or the error
+ *       WAITS            another one reads the same block: step again later
+ *       FAILED           g.rc
+ *   }
+ *   pt_get_end(&g);      in any state: it gives up what it waits for or was to read
+ *
+ * Between steps it holds a reference on its view, and the block it was given last, but never an
+ * epoch. It answers as of its first step that left the epoch; without a wait, as of its only one.
+ */
+#ifndef PT_READ_GET_H
+#define PT_READ_GET_H
+
+#include "read/read.h"
+#include "version/version_find.h"
+
+typedef enum pt_get_state {
+    PT_GET_FOUND,
+    PT_GET_ABSENT,
+    PT_GET_NEEDS,
+    PT_GET_WAITS,
+    PT_GET_FAILED
+} pt_get_state;
+
+typedef struct pt_get {
+    pt_store *s;
+    pt_slice key; /* internal; the caller's */
+    uint64_t seq;
+    const pt_get_options *options;
+    pt_view *held_view; /* referenced once I/O was needed; NULL before */
+    pt_lookup lookup;
+    bool in_tables; /* the memtables are behind it */
+    bool counted;   /* as a call in flight, from the first I/O on until it is done */
+    bool in_epoch;  /* it has answered, and pt_get_end is to come */
+    /* found */
+    pt_entry entry;
+    pt_mem *mem; /* where, when not in a table */
+    unsigned slot;
+    peat_rc rc;         /* of FAILED */
+    pt_cache_fill fill; /* of the block that it needs or waits for */
+} pt_get;
+
+/* What a get that NEEDS is to be supplied with. */
+typedef struct pt_get_wanted {
+    pt_table *table; /* pt_table_read reads of it */
+    uint64_t offset;
+    size_t size;
+    const char *what; /* for texts of errors */
+} pt_get_wanted;
+
+/* Options and key live until the end. */
+void pt_get_begin(pt_get *g, pt_store *s, const pt_get_options *options, pt_slice key);
+pt_get_state pt_get_step(pt_get *g);
+void pt_get_wanted_of(const pt_get *g, pt_get_wanted *ret_wanted);
+/* rc: PEAT_OK with the bytes, or why there are none; others who wait for the same get that, too. */
+void pt_get_supply(pt_get *g, peat_rc rc, pt_slice bytes);
+void pt_get_end(pt_get *g);
+
+/* ---- for pinned gets, which find a block of their own to hold ---- */
+
+/* A view is held, and the sequence set: until there is an answer, PEAT_OK or PEAT_NOT_FOUND, or an
+ * error. No epoch is held afterwards. */
+peat_rc pt_get_run_with_view(pt_get *g) PT_MUST_USE;
+/* Reads what the last step needed. */
+peat_rc pt_get_read(pt_get *g) PT_MUST_USE;
+/* Counts an answer. */
+void pt_get_count(pt_get *g, bool found);
+/* The call ends with this error, which is kept for peat_call_error. */
+peat_rc pt_get_failed(pt_get *g, peat_rc rc);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scan.h - iterators over the store: entries of one keyspace, each key once, as of one sequence.
+ */
+#ifndef PT_READ_SCAN_H
+#define PT_READ_SCAN_H
+
+#include "state/store.h"
+
+typedef struct pt_scan pt_scan;
+
+typedef struct pt_scan_options {
+    bool has_seq;
+    uint64_t seq;
+    pt_slice lower, upper; /* internal keys, [lower, upper), both given; copied */
+    bool keys_only;
+    bool whole_table; /* read past the cache: exports */
+} pt_scan_options;
+
+/* Holds the store, the view it began with, and its sequence. */
+peat_rc pt_scan_new(pt_store *s, const pt_scan_options *options, pt_scan **ret_scan) PT_MUST_USE;
+void pt_scan_free(pt_scan *c);
+
+/* Another one with the same bounds, at the present sequence. It stands where this one does: on the
+ * entry of that key or, when that is gone, on the next one behind it, before it with `back`
+ * (PEAT_END: there is none); on none, when this one stands on none. ret_scan is set with PEAT_OK
+ * and PEAT_END. */
+peat_rc pt_scan_again(const pt_scan *c, bool back, bool whole_table,
+                      pt_scan **ret_scan) PT_MUST_USE;
+
+typedef enum pt_scan_move { PT_SCAN_FIRST, PT_SCAN_LAST, PT_SCAN_NEXT, PT_SCAN_PREV } pt_scan_move;
+/* PEAT_OK, PEAT_END, PEAT_CLOSED, a read error. */
+peat_rc pt_scan_go(pt_scan *c, pt_scan_move move);
+peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev); /* internal key */
+peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *ret_n);
+
+/* It stands nowhere from now on, for `rc`, which is returned. */
+peat_rc pt_scan_end(pt_scan *c, peat_rc rc);
+
+bool pt_scan_forked(const pt_scan *c); /* this is a child of the process that opened it */
+bool pt_scan_valid(const pt_scan *c);
+pt_slice pt_scan_key(const pt_scan *c); /* internal */
+pt_slice pt_scan_value(const pt_scan *c);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scan_fill.c - many rows per call. Keys are copied; a value stays where it is as long as its
+ * block is not left, and is copied otherwise.
+ */
+#include "read/scan_state.h"
+
+/* Rows of one fill are copied into chunks of this; a fill ends early when it has copied the
+ * maximum. */
+#define ROW_BYTES     ((size_t)64 << 10)
+#define ROW_BYTES_MAX ((size_t)1 << 20)
+
+/* A new piece of memory for rows; those before it stay until the next fill. */
+static peat_rc add_chunk(pt_scan *c, size_t needed)
+{
+    if (!pt_grow(c->store->env, &c->chunks, &c->chunk_capacity, c->chunk_count + 1,
+                 sizeof *c->chunks))
+        return PEAT_NOMEM;
+    pt_bytes *b = &c->chunks[c->chunk_count];
+    pt_bytes_init(b, c->store->env);
+    peat_rc rc = pt_bytes_reserve(b, needed > ROW_BYTES ? needed : ROW_BYTES);
+    c->chunk_count += rc == PEAT_OK;
+    return rc;
+}
+
+/* Empties the rows' memory; one chunk of the usual size is kept. */
+static void clear_rows(pt_scan *c)
+{
+    while (c->chunk_count > 1 || (c->chunk_count == 1 && c->chunks[0].capacity > ROW_BYTES))
+        pt_bytes_done(&c->chunks[--c->chunk_count]);
+    if (c->chunk_count == 1)
+        c->chunks[0].size = 0;
+    c->row_bytes = 0;
+}
+
+/* Copies the entry shown; the value stays where it is when `by_reference`. */
+static peat_rc add_row(pt_scan *c, bool by_reference, peat_row *row)
+{
+    size_t value_size = by_reference ? 0 : c->value.size, n = c->key.size + value_size;
+    pt_bytes *b = c->chunk_count != 0 ? &c->chunks[c->chunk_count - 1] : NULL;
+    if (b == NULL || b->capacity - b->size < n) {
+        peat_rc rc = add_chunk(c, n);
+        if (rc != PEAT_OK)
+            return pt_scan_end(c, rc);
+        b = &c->chunks[c->chunk_count - 1];
+    }
+    uint8_t *p = b->data + b->size;
+    memcpy(p, c->key.data, c->key.size);
+    if (value_size != 0)
+        memcpy(p + c->key.size, c->value.data, value_size);
+    b->size += n;
+    c->row_bytes += n;
+    row->key = peat_bytes(p + PT_KEYSPACE_BYTES, c->key.size - PT_KEYSPACE_BYTES);
+    row->value = peat_bytes(by_reference ? c->value.data : p + c->key.size, c->value.size);
+    return PEAT_OK;
+}
+
+static peat_rc step_fill(pt_scan *c, bool back)
+{
+    if (pt_scan_valid(c) && !c->filled)
+        return c->place == PT_SCAN_AT_KEY ? pt_scan_show_again(c) : PEAT_OK;
+    return pt_scan_step(c, back ? PT_SCAN_PREV : PT_SCAN_NEXT);
+}
+
+/* It went on from the last row and met the end, an error, or the end of its block (rc): back to
+ * that row. Where rows are references nothing moves, because the block must be held. */
+static void stand_on(pt_scan *c, const peat_row *row, bool back, peat_rc rc)
+{
+    const uint8_t *user_key = (const uint8_t *)row->key.data;
+    pt_slice key = pt_slice_of(user_key - PT_KEYSPACE_BYTES, row->key.size + PT_KEYSPACE_BYTES);
+    if (c->stay) {
+        c->place = rc == PEAT_END ? PT_SCAN_AT_BEYOND : PT_SCAN_AT_ENDED;
+        c->ended = rc;
+        c->key = key;
+        c->value = pt_slice_of(row->value.data, row->value.size);
+    } else {
+        (void)pt_scan_seek(c, key, back); /* a failure shows again in the next call */
+    }
+    c->filled = true;
+}
+
+peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *ret_n)
+{
+    size_t count = 0;
+    peat_rc rc = pt_scan_enter(c, false);
+    if (rc == PEAT_OK && n != 0)
+        rc = step_fill(c, back);
+    clear_rows(c);
+    while (rc == PEAT_OK && count < n) {
+        /* until its block is left, and only a way forward sees that coming */
+        bool stays = !back && c->place == PT_SCAN_AT_FORWARD && c->below->group != NULL;
+        bool last_of_block = stays && !pt_iter_value_stays(c->below, false);
+        rc = add_row(c, stays, &rows[count]);
+        if (rc != PEAT_OK)
+            break;
+        c->filled = true;
+        count++;
+        if (last_of_block || count == n || c->row_bytes >= ROW_BYTES_MAX)
+            break;
+        c->stay = c->stay || stays;
+        rc = pt_scan_step(c, back ? PT_SCAN_PREV : PT_SCAN_NEXT);
+        c->filled = false;
+    }
+    if (rc != PEAT_OK && count != 0)
+        stand_on(c, &rows[count - 1], back, rc);
+    c->stay = false;
+    pt_scan_count_memory(c);
+    *ret_n = count;
+    return count != 0 ? PEAT_OK : rc;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* scan_state.h - the inside of a scan, shared by scan.c (moves) and scan_fill.c (many rows per
+ * call). */
+#ifndef PT_READ_SCAN_STATE_H
+#define PT_READ_SCAN_STATE_H
+
+#include "read/scan.h"
+#include "entry/iter.h"
+
+typedef enum pt_scan_place {
+    PT_SCAN_AT_NEW,
+    PT_SCAN_AT_FORWARD,
+    PT_SCAN_AT_BACKWARD,
+    PT_SCAN_AT_BEYOND,
+    PT_SCAN_AT_KEY,
+    PT_SCAN_AT_ENDED
+} pt_scan_place;
+
+struct pt_scan {
+    pt_store *store;
+    pt_view *view;        /* NULL before the first move, and `below` too */
+    uint64_t view_number; /* of the store, when its view was last looked at; 0: not well yet */
+    uint32_t wait;        /* moves until it looks again, 0: at once */
+    pt_snapshot_link link;
+    pt_iter *below;
+    pt_bytes bounds;
+    pt_slice lower, upper;
+    bool keys_only, whole_table;
+    bool at_snapshot; /* others read at its sequence, too */
+    pt_scan_place place;
+    peat_rc ended;       /* why, while PT_SCAN_AT_ENDED */
+    bool below_ended;    /* PT_SCAN_AT_BACKWARD: below has no entry before */
+    bool filled;         /* the entry it stands on was returned by a fill */
+    bool stay;           /* `below` may not leave its block: rows point into it */
+    pt_slice key, value; /* shown */
+    pt_bytes saved_key;
+    pt_bytes saved_value;
+    pt_bytes *chunks; /* memory of the last fill's rows */
+    size_t chunk_count, chunk_capacity;
+    size_t row_bytes;      /* in them */
+    size_t own_bytes;      /* of chunks and saved_value, as the store has it counted */
+    uint64_t hidden_steps; /* not yet added to the store's */
+    pt_bytes empty_from, empty_lower, empty_upper; /* scan_hidden.c */
+};
+
+/* Hidden steps a scan counts for itself before they are the store's. */
+#define PT_HIDDEN_STEPS_COUNTED 64u
+
+/* ---- scan_hidden.c ---- */
+
+/* The steps of one move that have led to no row. */
+typedef struct pt_hidden {
+    uint32_t steps, look_at;
+    uint32_t unknown; /* of these, beyond the place that is kept, and outside of what was known */
+    uint32_t jumps;
+    bool marked; /* empty_from says what the walk has found empty so far */
+} pt_hidden;
+
+/* It stands on a hidden entry of this key, or (back) has still to look at it. True: it lies in a
+ * range [c->empty_lower, c->empty_upper) that is known to be empty. */
+bool pt_hidden_look(pt_scan *c, pt_hidden *h, pt_slice key, bool back);
+/* The move has come to the row it stands on now, or to the bound, before (back: behind) which all
+ * is empty. */
+void pt_hidden_end(pt_scan *c, const pt_hidden *h, pt_slice reached, bool back);
+/* What it has counted is added to the store's. */
+void pt_hidden_count(pt_scan *c);
+
+/* Most moves have none: no more is set before the first. */
+static inline void pt_hidden_begin(pt_hidden *h)
+{
+    h->steps = 0;
+}
+
+static inline void pt_hidden_step(const pt_scan *c, pt_hidden *h)
+{
+    if (h->steps == 0)
+        *h = (pt_hidden){.look_at = c->store->settings.hidden_steps_look};
+    h->steps++;
+    h->unknown += h->marked;
+}
+
+/* ---- scan_seat.c ---- */
+
+/* Takes the present view, if it has none or one that keeps what the store has replaced. After that
+ * it stands AT_KEY, if on a row. Fails only when it has none. `placing`: it is about to leave its
+ * place anyway. */
+peat_rc pt_scan_seat(pt_scan *c, bool placing) PT_MUST_USE;
+/* The key shown goes to saved_key, where `below` may move without changing it. */
+peat_rc pt_scan_keep_key(pt_scan *c) PT_MUST_USE;
+
+/* A move that leaves `filled` alone. */
+peat_rc pt_scan_step(pt_scan *c, pt_scan_move move);
+/* At the beginning of each call that moves it. PEAT_CLOSED when the store is gone, PEAT_NOMEM when
+ * there is no memory to begin; the scan is ended with it. */
+peat_rc pt_scan_enter(pt_scan *c, bool placing) PT_MUST_USE;
+/* The memory of its rows and value has changed. */
+void pt_scan_count_memory(pt_scan *c);
+/* AT_KEY: stands on that row again. */
+peat_rc pt_scan_show_again(pt_scan *c) PT_MUST_USE;
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snapshot.c - which sequences somebody still looks at. A ring sorted by sequence; new ones go to
+ * its end, because the published order only grows. Lock: snapshot_mu, a leaf.
+ */
+#include "state/store.h"
+
+static void insert_before(pt_snapshot_link *at, pt_snapshot_link *link)
+{
+    link->prev = at->prev;
+    link->next = at;
+    at->prev->next = link;
+    at->prev = link;
+}
+
+void pt_snapshot_link_add(pt_store *s, pt_snapshot_link *link)
+{
+    pt_mutex_lock(&s->snapshot_mu);
+    /* acquire: pairs with the publishing store, so that what this sequence covers is seen */
+    link->seq = atomic_load_explicit(&s->seq_published, memory_order_acquire);
+    insert_before(&s->snapshots, link);
+    s->snapshot_count++;
+    pt_mutex_unlock(&s->snapshot_mu);
+}
+
+void pt_snapshot_link_add_at(pt_store *s, pt_snapshot_link *link, uint64_t seq)
+{
+    pt_mutex_lock(&s->snapshot_mu);
+    link->seq = seq;
+    pt_snapshot_link *at = &s->snapshots;
+    while (at->prev != &s->snapshots && at->prev->seq > seq)
+        at = at->prev;
+    insert_before(at, link);
+    s->snapshot_count++;
+    pt_mutex_unlock(&s->snapshot_mu);
+}
+
+void pt_snapshot_link_remove(pt_store *s, pt_snapshot_link *link)
+{
+    pt_mutex_lock(&s->snapshot_mu);
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+    s->snapshot_count--;
+    pt_mutex_unlock(&s->snapshot_mu);
+    pt_work_released(s, link->seq);
+}
+
+peat_rc pt_snapshot_list(pt_store *s, uint64_t **ret_seqs, size_t *ret_count)
+{
+    peat_rc rc = PEAT_OK;
+    size_t n = 0;
+    pt_mutex_lock(&s->snapshot_mu);
+    uint64_t *seqs = (uint64_t *)pt_alloc(s->env, s->snapshot_count * sizeof *seqs);
+    if (seqs == NULL)
+        rc = PEAT_NOMEM;
+    for (pt_snapshot_link *l = s->snapshots.next; rc == PEAT_OK && l != &s->snapshots; l = l->next)
+        if (n == 0 || seqs[n - 1] != l->seq)
+            seqs[n++] = l->seq;
+    pt_mutex_unlock(&s->snapshot_mu);
+    if (rc == PEAT_OK) {
+        *ret_seqs = seqs;
+        *ret_count = n;
+    }
+    return rc;
+}
+
+/* So many iterators at one sequence are passed, no more: the lock is everybody's. */
+#define LINKS_LOOKED_AT 256u
+
+size_t pt_snapshot_oldest(pt_store *s, uint64_t *ret_seqs, size_t max, bool *ret_more)
+{
+    size_t n = 0, looks = 0;
+    pt_mutex_lock(&s->snapshot_mu);
+    const pt_snapshot_link *l = s->snapshots.next;
+    for (; l != &s->snapshots && looks < LINKS_LOOKED_AT; l = l->next, looks++) {
+        if (n != 0 && ret_seqs[n - 1] == l->seq)
+            continue;
+        if (n == max)
+            break;
+        ret_seqs[n++] = l->seq;
+    }
+    *ret_more = l != &s->snapshots;
+    pt_mutex_unlock(&s->snapshot_mu);
+    return n;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* store.c - the life of a store's memory, calls in flight, and the one pointer readers follow. */
+#include "state/store.h"
+
+bool pt_call_begin(pt_store *s)
+{
+    /* seq_cst with close's store of `closed` and its load of `calls`: one of the two sees the other
+     */
+    atomic_fetch_add(&s->calls, 1);
+    if (!pt_store_gone(s))
+        return true;
+    atomic_fetch_sub(&s->calls, 1);
+    return false;
+}
+
+bool pt_store_forked(pt_store *s)
+{
+    return s->fork_mark != NULL ? *s->fork_mark == 0 : s->env->pid(s->env->ctx) != s->pid;
+}
+
+void pt_call_end(pt_store *s)
+{
+    atomic_fetch_sub_explicit(&s->calls, 1, memory_order_release);
+}
+
+pt_view *pt_store_view(pt_store *s)
+{
+    unsigned slot = pt_epoch_enter(&s->epoch);
+    /* acquire: pairs with the release in pt_store_publish_view */
+    pt_view *v = pt_view_ref(atomic_load_explicit(&s->view, memory_order_acquire));
+    pt_epoch_exit(&s->epoch, slot);
+    return v;
+}
+
+static void release_view(pt_retired *r)
+{
+    pt_view_unref(PT_CONTAINER(r, pt_view, retired));
+}
+
+static void leave_memtables(const pt_view *old, const pt_view *next)
+{
+    for (size_t i = 0; i < old->immutable_count; i++)
+        if (!pt_view_has(next, old->immutables[i]))
+            pt_mem_leave(old->immutables[i]);
+}
+
+void pt_store_publish_view(pt_store *s, pt_view *next)
+{
+    pt_view *old = atomic_load_explicit(&s->view, memory_order_relaxed);
+    atomic_store_explicit(&s->view, next, memory_order_release);
+    /* release: pairs with pt_scan_seat, which loads the view afterwards */
+    atomic_fetch_add_explicit(&s->view_number, 1, memory_order_release);
+    if (old != NULL)
+        leave_memtables(old, next);
+    if (old != NULL)
+        pt_epoch_retire(&s->epoch, &old->retired, release_view);
+}
+
+/* The last user is gone: an iterator, a pin, a snapshot, or the handle. Everything that does I/O
+ * was ended by close. */
+void pt_store_unref(pt_store *s)
+{
+    if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    const pt_env *env = s->env;
+    pt_view *v = atomic_load(&s->view);
+    atomic_store(&s->view, NULL);
+    pt_view_unref(v);
+    pt_epoch_collect(&s->epoch);
+    pt_version_set_done(&s->version_set);
+    pt_open_tables_sweep(&s->open_tables);
+    pt_epoch_collect(&s->epoch);
+    pt_open_tables_done(&s->open_tables);
+    pt_epoch_done(&s->epoch); /* the last views and their memtables */
+    pt_memtable_pool_done(&s->memtables);
+    pt_empty_ranges_done(&s->empty_ranges);
+    if (s->cache != NULL)
+        pt_cache_free(s->cache);
+    if (s->dir != NULL)
+        env->dir_close(env->ctx, s->dir);
+    pt_mutex_done(&s->commit_mu);
+    pt_mutex_done(&s->publish_mu);
+    pt_cond_done(&s->publish_cond);
+    pt_mutex_done(&s->view_mu);
+    pt_mutex_done(&s->install_mu);
+    pt_mutex_done(&s->snapshot_mu);
+    pt_mutex_done(&s->flush_mu);
+    pt_mutex_done(&s->worker_mu);
+    pt_mutex_done(&s->work_mu);
+    pt_cond_done(&s->work_cond);
+    pt_cond_done(&s->done_cond);
+    pt_sink_done(&s->sink);
+    if (s->fork_mark != NULL)
+        env->fork_mark_free(env->ctx, s->fork_mark);
+    pt_free(env, s->path);
+    pt_free(env, s);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* view.c - see view.h. */
+#include "state/view.h"
+
+#include "state/store.h"
+#include "entry/batch.h"
+
+peat_rc pt_mem_new(pt_store *store, size_t capacity, uint64_t seq_first, uint64_t log_serial,
+                   pt_mem **ret_mem)
+{
+    pt_mem *m = (pt_mem *)pt_alloc_zero(store->env, sizeof *m);
+    if (m == NULL)
+        return PEAT_NOMEM;
+    peat_rc rc = pt_memtable_new_from(&store->memtables, capacity, &m->table);
+    if (rc != PEAT_OK) {
+        pt_free(store->env, m);
+        return rc;
+    }
+    atomic_store(&m->refs, 1);
+    m->store = store;
+    m->seq_first = seq_first;
+    m->log_serial = log_serial;
+    *ret_mem = m;
+    return PEAT_OK;
+}
+
+void pt_mem_unref(pt_mem *m)
+{
+    if (m == NULL || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    pt_memtable_unref(m->table);
+    /* relaxed: a figure */
+    if (m->left_bytes != 0)
+        atomic_fetch_sub_explicit(&m->store->left_bytes, m->left_bytes, memory_order_relaxed);
+    pt_free(m->store->env, m);
+}
+
+void pt_mem_leave(pt_mem *m)
+{
+    m->left_bytes = pt_memtable_get_stats(m->table).used_bytes;
+    atomic_fetch_add_explicit(&m->store->left_bytes, m->left_bytes, memory_order_relaxed);
+}
+
+void pt_mem_insert(pt_mem *m, pt_slice payload, uint64_t first_seq)
+{
+    pt_cursor ops = pt_cursor_of(payload.data, payload.size);
+    pt_entry e;
+    while (pt_op_next(&ops, &e) == PEAT_OK) {
+        e.seq = first_seq++;
+        pt_memtable_add(m->table, &e);
+    }
+}
+
+pt_view *pt_view_alloc(const pt_env *env)
+{
+    pt_view *v = (pt_view *)pt_alloc_zero(env, sizeof *v);
+    if (v != NULL)
+        v->env = env;
+    return v;
+}
+
+void pt_view_discard(pt_view *unfilled)
+{
+    if (unfilled != NULL)
+        pt_free(unfilled->env, unfilled);
+}
+
+void pt_view_fill(pt_view *v, pt_mem *active, pt_mem *const *immutables, size_t immutable_count,
+                  pt_version *version)
+{
+    PT_ASSERT(immutable_count <= PT_VIEW_IMMUTABLES_MAX);
+    atomic_store(&v->refs, 1);
+    v->active = active != NULL ? pt_mem_ref(active) : NULL;
+    for (size_t i = 0; i < immutable_count; i++)
+        v->immutables[i] = pt_mem_ref(immutables[i]);
+    v->immutable_count = immutable_count;
+    v->version = pt_version_ref(version);
+}
+
+bool pt_view_has(const pt_view *v, const pt_mem *m)
+{
+    bool has = v->active == m;
+    for (size_t i = 0; i < v->immutable_count; i++)
+        has = has || v->immutables[i] == m;
+    return has;
+}
+
+void pt_view_unref(pt_view *v)
+{
+    if (v == NULL || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    pt_mem_unref(v->active);
+    for (size_t i = 0; i < v->immutable_count; i++)
+        pt_mem_unref(v->immutables[i]);
+    pt_version_unref(v->version);
+    pt_free(v->env, v);
+}

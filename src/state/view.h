@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * view.h - what a reader sees: the active memtable, the immutable ones, a version of the tables. A
+ * view is immutable; one pointer of the store names the present one (store.h), replaced by
+ * pt_store_publish_view and by nothing else.
+ *
+ * Point reads use it under an epoch; whatever lasts longer takes a reference.
+ */
+#ifndef PT_STATE_VIEW_H
+#define PT_STATE_VIEW_H
+
+#include "base/epoch.h"
+#include "mem/memtable.h"
+#include "version/version.h"
+
+typedef struct pt_store pt_store;
+
+/* A memtable and its place in the order of writing. */
+typedef struct pt_mem {
+    atomic_uint refs;
+    pt_store *store;
+    pt_memtable *table;
+    uint64_t log_serial; /* its records lie in this segment or later ones */
+    uint64_t seq_first;
+    uint64_t seq_last; /* set when it stops taking writes (guarded by the commit lock till then) */
+    /* committers that are still inserting; a flush waits for 0. Pairs: increment under the commit
+     * lock, decrement (release) after the insert, acquire load by the flush. */
+    _Atomic uint32_t writers;
+    size_t left_bytes; /* its size when no present view had it any more, else 0; under view_mu */
+} pt_mem;
+
+/* Two are immutable in the steady state; recovery and large batches add their own. */
+#define PT_VIEW_IMMUTABLES_MAX 24u
+
+typedef struct pt_view {
+    pt_retired retired;
+    atomic_uint refs;
+    const pt_env *env;
+    pt_mem *active;
+    pt_mem *immutables[PT_VIEW_IMMUTABLES_MAX]; /* newest first */
+    size_t immutable_count;
+    pt_version *version;
+} pt_view;
+
+peat_rc pt_mem_new(pt_store *store, size_t capacity, uint64_t seq_first, uint64_t log_serial,
+                   pt_mem **ret_mem) PT_MUST_USE;
+static inline pt_mem *pt_mem_ref(pt_mem *m)
+{
+    atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    return m;
+}
+void pt_mem_unref(pt_mem *m);
+/* No present view has it any more: what readers still hold of it is counted (store.h). */
+void pt_mem_leave(pt_mem *m);
+/* The operations were made by this library or verified at recovery; there is room for them. */
+void pt_mem_insert(pt_mem *m, pt_slice payload, uint64_t first_seq);
+
+/* Room for a view; filled by pt_view_fill, which cannot fail. */
+pt_view *pt_view_alloc(const pt_env *env);
+void pt_view_discard(pt_view *unfilled);
+/* Takes references of its own. `active` is NULL in a view that a reader keeps for itself. */
+void pt_view_fill(pt_view *v, pt_mem *active, pt_mem *const *immutables, size_t immutable_count,
+                  pt_version *version);
+bool pt_view_has(const pt_view *v, const pt_mem *m);
+static inline pt_view *pt_view_ref(pt_view *v)
+{
+    atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
+    return v;
+}
+void pt_view_unref(pt_view *v);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quiet.h - what a store does when nobody hurries it: it flushes a memtable that is not full, and
+ * merges more than is due. Bounded, so that small writes on a large store do not rewrite it for
+ * ever:
+ *   merges    of a partition may write 8 bytes for each byte of what was written to it or can be
+ *             freed in it (compact/pick.c); what is due is done in any case
+ *   credit    a few MB and a trickle, so that a small store settles at once whatever was written
+ *   patience  when nothing was written for a minute, everything may be settled, once. A write that
+ *             comes then doubles it, up to an hour; much writing makes it a minute again.
+ */
+#ifndef PT_WORK_QUIET_H
+#define PT_WORK_QUIET_H
+
+#include "base/base.h"
+
+typedef struct pt_store pt_store;
+
+/* How fast the store is being written to. */
+typedef enum pt_tempo {
+    PT_TEMPO_BUSY,
+    PT_TEMPO_SLOW,  /* so that merging takes a small part of the time */
+    PT_TEMPO_STILL, /* not at all, for half a second */
+} pt_tempo;
+
+/* Guarded by work_mu. */
+typedef struct pt_quiet {
+    pt_tempo tempo;
+    double credit_bytes;
+    uint64_t looked_ns, looked_user_bytes; /* when the rate of writing was taken last */
+    uint64_t seen_seq, still_since_ns;     /* since when nothing has been published */
+    uint64_t patience_ns;
+    uint64_t patience_user_bytes;   /* written when it was set last */
+    bool indulged;                  /* more than the credit was used, without a write since */
+    uint64_t mem_seq, mem_since_ns; /* the active memtable, and since when it holds anything */
+    double trust;                   /* what flushes found hidden, over what was guessed; 0..1 */
+} pt_quiet;
+
+void pt_quiet_init(pt_store *s);
+
+/* Takes the rate of writing. *ret_change_ns: so long until it may be another, if nobody writes;
+ * UINT64_MAX when it is still. */
+pt_tempo pt_quiet_look(pt_store *s, uint64_t *ret_change_ns);
+
+/* Flushes the active memtable's predecessor-to-be: switches to a new one when it holds enough that
+ * is hidden, or has waited long enough. Returns the time until it is to be asked again, UINT64_MAX:
+ * there is nothing in it. */
+uint64_t pt_quiet_rotate(pt_store *s);
+/* The active memtable hides so much that it is worth a file. */
+bool pt_quiet_hides_much(pt_store *s);
+/* A flush has found that so many bytes are hidden: how far guesses are to be trusted. */
+void pt_quiet_found(pt_store *s, uint64_t mem_entries, uint64_t mem_bytes, uint64_t hidden_bytes);
+
+/* What a merge may write now that nothing else allows; UINT64_MAX when patience is at its end. */
+uint64_t pt_quiet_allowance(pt_store *s);
+/* Such a merge will write so many bytes, about. */
+void pt_quiet_spend(pt_store *s, double bytes);
+/* How long until patience is at its end, 0: it is. */
+uint64_t pt_quiet_patience_left(pt_store *s);
+
+#endif
