@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* batch.c - batches. They belong to no store, so their memory is the default environment's. */
 #include "api/handle.h"
+#include "write/write.h"
 
 #include <stdio.h>
 
@@ -200,8 +201,8 @@ peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *b
                    .batch = true};
     peat_rc rc = PEAT_OK;
     if (c.count != 0)
-        rc = pt_store_commit(db->store, &c);
+        rc = pt_write_commit(db->store, &c);
     else if (c.sync)
-        rc = pt_store_sync(db->store);
+        rc = pt_write_sync(db->store);
     return pt_db_end(db->store, rc);
 }

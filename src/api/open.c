@@ -3,6 +3,7 @@
 #include "api/handle.h"
 #include "api/settings.h"
 #include "db/destroy.h"
+#include "db/db.h"
 
 peat_rc pt_say(peat_error *ret_error, peat_rc rc, const char *why)
 {

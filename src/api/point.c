@@ -2,6 +2,7 @@
 /* point.c - put, get, delete of single keys, and the buffers values come out in. */
 #include "api/handle.h"
 #include "read/read.h"
+#include "write/write.h"
 
 /* Operations up to this size are put together on the stack: no allocation for usual records. */
 #define STACK_OP_BYTES 2048u
@@ -46,7 +47,7 @@ static peat_rc write_one(peat_db *db, const peat_write_options *options, pt_kind
                        .key_bytes = key.size + PT_KEYSPACE_BYTES,
                        .value_bytes = value.size,
                        .sync = options != NULL && options->sync};
-        rc = pt_store_commit(s, &c);
+        rc = pt_write_commit(s, &c);
     }
     if (op != stack)
         pt_free(s->env, op);

@@ -2,6 +2,9 @@
 /* upkeep.c - sync, flush, compact, settle, work, check. */
 #include "api/handle.h"
 #include "db/check.h"
+#include "state/switch.h"
+#include "work/work.h"
+#include "write/write.h"
 
 static peat_rc call_simple(peat_db *db, peat_rc (*fn)(pt_store *))
 {
@@ -13,12 +16,12 @@ static peat_rc call_simple(peat_db *db, peat_rc (*fn)(pt_store *))
 
 peat_rc peat_sync(peat_db *db)
 {
-    return call_simple(db, pt_store_sync);
+    return call_simple(db, pt_write_sync);
 }
 
 peat_rc peat_flush(peat_db *db)
 {
-    return call_simple(db, pt_store_flush);
+    return call_simple(db, pt_switch_flush);
 }
 
 peat_rc peat_compact(peat_db *db, peat_slice lower, peat_slice upper, const peat_progress *progress)
@@ -35,8 +38,8 @@ peat_rc peat_compact(peat_db *db, peat_slice lower, peat_slice upper, const peat
         return rc;
     rc = pt_range_buf_init(&range, db->store->env, db->keyspace, lower, upper);
     if (rc == PEAT_OK) {
-        rc = pt_store_compact(db->store, pt_key_buf_slice(&range.lower),
-                              pt_key_buf_slice(&range.upper), progress);
+        rc = pt_work_compact(db->store, pt_key_buf_slice(&range.lower),
+                             pt_key_buf_slice(&range.upper), progress);
         pt_range_buf_done(&range);
     }
     return pt_db_end(db->store, rc);
@@ -47,7 +50,7 @@ peat_rc peat_settle(peat_db *db, uint64_t timeout_ms)
     peat_rc rc = pt_db_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    return pt_db_end(db->store, pt_store_settle(db->store, timeout_ms));
+    return pt_db_end(db->store, pt_work_settle(db->store, timeout_ms));
 }
 
 peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done)

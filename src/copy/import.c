@@ -3,6 +3,9 @@
 #include "copy/copy.h"
 #include "copy/copy_frame.h"
 #include "entry/batch.h"
+#include "state/durable.h"
+#include "state/switch.h"
+#include "write/write.h"
 
 typedef struct importing {
     pt_store *s;
@@ -128,7 +131,7 @@ static peat_rc take_frame(importing *x, const uint8_t *head, uint64_t offset)
     x->totals.chain = pt_copy_chain(x->totals.chain, check);
     x->totals.entries += count;
     x->totals.bytes += c.key_bytes + c.value_bytes;
-    rc = pt_store_commit(x->s, &c);
+    rc = pt_write_commit(x->s, &c);
 out:
     return rc;
 }
@@ -171,9 +174,9 @@ peat_rc pt_store_import(pt_store *s, peat_read_fn fn, void *ctx)
     pt_bytes_init(&x.last_key, s->env);
     peat_rc rc = receive_all(&x);
     if (rc == PEAT_OK)
-        rc = pt_store_flush(s);
+        rc = pt_switch_flush(s);
     if (rc == PEAT_OK)
-        rc = pt_install_finished(s);
+        rc = pt_durable_finish(s);
     pt_bytes_done(&x.frame);
     pt_bytes_done(&x.last_key);
     return rc;

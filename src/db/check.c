@@ -192,7 +192,7 @@ static peat_rc check_table(checking *c, pt_table_ref *t)
     pt_table_name(t->meta->file_number, name);
     if (rc == PEAT_IO)
         rc = unreadable(c, name);
-    if (t->meta->seq_max > atomic_load(&c->s->seq_published))
+    if (t->meta->seq_max > atomic_load(&c->s->published.seq))
         damage(c, name, 0, "it holds sequences that the store has not given out");
     c->report.files++;
     c->report.bytes += bytes;

@@ -11,33 +11,15 @@
 #include <stdio.h>
 
 #include "base/file_name.h"
+#include "db/db.h"
 #include "db/recover.h"
-#include "state/store.h"
+#include "state/durable.h"
+#include "state/event.h"
+#include "state/switch.h"
+#include "work/work.h"
+#include "write/write.h"
 
 #define LOCK_NAME "LOCK"
-
-static void init_parts(pt_store *s)
-{
-    pt_sink_init(&s->sink);
-    pt_epoch_init(&s->epoch);
-    pt_memtable_pool_init(&s->memtables, s->env, s->settings.memtable_bytes);
-    pt_empty_ranges_init(&s->empty_ranges, s->env);
-    pt_mutex_init(&s->commit_mu);
-    pt_mutex_init(&s->publish_mu);
-    pt_cond_init(&s->publish_cond);
-    pt_mutex_init(&s->view_mu);
-    pt_mutex_init(&s->install_mu);
-    pt_mutex_init(&s->snapshot_mu);
-    pt_mutex_init(&s->flush_mu);
-    pt_mutex_init(&s->worker_mu);
-    pt_mutex_init(&s->work_mu);
-    pt_cond_init(&s->work_cond);
-    pt_cond_init(&s->done_cond);
-    s->snapshots.next = s->snapshots.prev = &s->snapshots;
-    pt_quiet_init(s);
-    s->inline_worker.store = s;
-    atomic_store(&s->refs, 1);
-}
 
 static char *copy_string(const pt_env *env, const char *text)
 {
@@ -263,7 +245,7 @@ static peat_rc open_parts(pt_store *s)
         pt_open_tables_stop_removing(&s->open_tables);
     TRY(open_version_set(s)); /* 3 */
     TRY(pt_recover(s));       /* 4 */
-    TRY(pt_workers_start(s)); /* 5 */
+    TRY(pt_work_start(s));    /* 5 */
 out:
     return rc;
 }
@@ -273,6 +255,21 @@ static void unlock(pt_store *s)
     if (s->lock != NULL)
         s->env->dir_unlock(s->env->ctx, s->lock);
     s->lock = NULL;
+}
+
+static void free_rooms(pt_store *s)
+{
+    pt_work_free(s);
+    pt_free(s->env, s->write);
+    s->write = NULL;
+}
+
+/* Nothing of them does anything yet. */
+static peat_rc make_rooms(pt_store *s)
+{
+    s->rooms_done = free_rooms;
+    s->write = (pt_write *)pt_alloc_zero(s->env, sizeof *s->write);
+    return s->write != NULL ? pt_work_new(s) : PEAT_NOMEM;
 }
 
 peat_rc pt_store_open(const char *dir, const pt_env *env, const pt_settings *settings,
@@ -291,11 +288,14 @@ peat_rc pt_store_open(const char *dir, const pt_env *env, const pt_settings *set
     s->settings = *settings;
     s->pid = env->pid(env->ctx);
     s->fork_mark = env->fork_mark != NULL ? env->fork_mark(env->ctx) : NULL;
-    init_parts(s);
-    peat_rc rc = open_parts(s);
+    pt_store_init(s);
+    peat_rc rc = make_rooms(s);
+    if (rc == PEAT_OK)
+        rc = open_parts(s);
     rc = pt_sink_describe(&s->sink, rc, s->path, ret_error);
     if (rc != PEAT_OK) {
-        pt_workers_stop(s);
+        if (s->work != NULL)
+            pt_work_stop(s);
         pt_log_free(s->log);
         s->log = NULL;
         if (s->cache != NULL)
@@ -334,7 +334,7 @@ static bool worth_flushing(pt_store *s)
     pt_memtable_stats stats = pt_memtable_get_stats(v->active->table);
     bool worth = v->immutable_count != 0 || stats.key_bytes + stats.value_bytes > CLOSE_LOG_BYTES;
     pt_view_unref(v);
-    return worth || pt_quiet_hides_much(s);
+    return worth || pt_work_hides_much(s);
 }
 
 static peat_rc make_durable(pt_store *s)
@@ -345,9 +345,9 @@ static peat_rc make_durable(pt_store *s)
     if (rc != PEAT_OK)
         return rc;
     if (s->log == NULL)
-        return pt_store_flush(s);
+        return pt_switch_flush(s);
     if (worth_flushing(s))
-        rc = pt_store_flush(s);
+        rc = pt_switch_flush(s);
     if (rc == PEAT_OK) /* what was not merged now is merged another time */
         (void)!pt_work_before_close(s);
     if (rc != PEAT_OK && pt_sink_write_failure(&s->sink) != PEAT_OK)
@@ -356,14 +356,14 @@ static peat_rc make_durable(pt_store *s)
     rc = pt_log_seal(s->log);
     pt_mutex_unlock(&s->commit_mu);
     if (rc == PEAT_OK) /* only costs a proof when it fails: all is in the log */
-        (void)!pt_install_durable(s, true);
+        (void)!pt_durable_note(s, true);
     return rc;
 }
 
 peat_rc pt_store_close(pt_store *s)
 {
     wait_for_calls(s);
-    pt_workers_stop(s);
+    pt_work_stop(s);
     peat_rc rc = make_durable(s);
     pt_log_free(s->log);
     s->log = NULL;

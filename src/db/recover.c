@@ -26,6 +26,7 @@
 #include "base/coding.h"
 #include "base/file_name.h"
 #include "entry/batch.h"
+#include "work/work.h"
 
 /* What operations need in memtables; the worst case of all is that of their sums. */
 typedef struct op_sizes {
@@ -316,7 +317,7 @@ peat_rc pt_recover(pt_store *s)
     s->recovered_records = r.records;
     s->recovered_bytes = r.bytes;
     s->seq_next = pt_max_u64(s->version_set.state.seq_flushed, replayed.seq_last) + 1;
-    atomic_store(&s->seq_published, s->seq_next - 1);
+    atomic_store(&s->published.seq, s->seq_next - 1);
     atomic_store(&s->file_next, s->version_set.state.file_next);
     if (!s->settings.read_only)
         TRY(begin_writing(s, &replayed));

@@ -2,6 +2,9 @@
 /* stats.c - see stats.h. Figures are read one by one; nothing is stopped for them. */
 #include "db/stats.h"
 
+#include "work/work.h"
+#include "compact/pick.h"
+
 static void add_reads(pt_store *s, peat_statistics *r)
 {
     for (size_t i = 0; i <= PT_EPOCH_SLOTS; i++) {
@@ -47,8 +50,8 @@ static void add_log(pt_store *s, peat_statistics *r)
 
 static void add_work(pt_store *s, peat_statistics *r)
 {
-    pt_mutex_lock(&s->work_mu);
-    const pt_work_state *w = &s->work;
+    pt_mutex_lock(&s->work->mu);
+    const pt_work_state *w = &s->work->state;
     r->flushes = w->flushes;
     r->mid_merges = w->mid_merges;
     r->bottom_merges = w->bottom_merges;
@@ -57,7 +60,7 @@ static void add_work(pt_store *s, peat_statistics *r)
     r->flush_bytes_written = w->flush_bytes;
     r->merge_bytes_written = w->merge_bytes_written;
     r->merge_bytes_read = w->merge_bytes_read;
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_unlock(&s->work->mu);
     pt_mutex_lock(&s->open_tables.mu);
     r->files_deleted = s->open_tables.files_removed;
     pt_mutex_unlock(&s->open_tables.mu);
@@ -177,10 +180,10 @@ peat_rc pt_store_stats(pt_store *s, peat_statistics *ret_stats)
     r.recovered_records = s->recovered_records;
     r.recovered_bytes = s->recovered_bytes;
     r.open_us = s->open_ns / 1000;
-    pt_mutex_lock(&s->snapshot_mu);
+    pt_mutex_lock(&s->snapshots.mu);
     r.iterators = atomic_load(&s->iterators); /* whose links are among these */
-    r.snapshots = s->snapshot_count - r.iterators;
-    pt_mutex_unlock(&s->snapshot_mu);
+    r.snapshots = s->snapshots.count - r.iterators;
+    pt_mutex_unlock(&s->snapshots.mu);
     *ret_stats = r;
     return PEAT_OK;
 }

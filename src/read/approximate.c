@@ -8,6 +8,7 @@
  * missing on the other, and both sides are in the range.
  */
 #include "read/approximate.h"
+#include "state/budget.h"
 
 typedef struct range {
     pt_slice lower, upper;

@@ -13,6 +13,7 @@
  * turned around a merge could have dropped the one version that an older sequence sees.
  */
 #include "read/get.h"
+#include "state/budget.h"
 
 #include "base/hash.h"
 
@@ -69,7 +70,7 @@ static pt_find step(pt_get *g)
         /* acquire: pairs with the committer's publishing store */
         g->seq = g->options->has_seq
                      ? g->options->seq
-                     : atomic_load_explicit(&g->s->seq_published, memory_order_acquire);
+                     : atomic_load_explicit(&g->s->published.seq, memory_order_acquire);
         g->lookup.seq_max = g->seq;
     }
     if (!g->in_tables) {
@@ -110,7 +111,7 @@ static void done(pt_get *g)
     pt_lookup_done(&g->lookup);
     pt_view_unref(g->held_view);
     if (g->held_view != NULL)
-        pt_work_released(g->s, UINT64_MAX);
+        pt_snapshot_released(g->s, UINT64_MAX);
     if (g->counted)
         pt_call_end(g->s); /* and nothing of the store is used any more */
 }

@@ -63,7 +63,7 @@ peat_rc pt_store_get_pinned(pt_store *s, const pt_get_options *options, pt_slice
     pt_get_begin(&g, s, options, key);
     g.held_view = pt_store_view(s);
     g.seq = options->has_seq ? options->seq
-                             : atomic_load_explicit(&s->seq_published, memory_order_acquire);
+                             : atomic_load_explicit(&s->published.seq, memory_order_acquire);
     g.lookup.seq_max = g.seq;
     peat_rc rc = find_held(&g);
     if (rc == PEAT_OK && g.entry.value.size == 0) {
@@ -107,6 +107,6 @@ void pt_store_unpin(peat_pinned *pinned)
         t->source->release(t->source, &ref);
         pt_table_ref_release(t);
     }
-    pt_work_released(s, UINT64_MAX);
+    pt_snapshot_released(s, UINT64_MAX);
     pt_store_unref(s);
 }

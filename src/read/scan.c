@@ -16,6 +16,7 @@
 #include "read/scan_state.h"
 
 #include "base/coding.h"
+#include "state/budget.h"
 
 static peat_rc copy_bounds(pt_scan *c, const pt_scan_options *o)
 {

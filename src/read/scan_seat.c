@@ -120,7 +120,7 @@ static void change_view(pt_scan *c, pt_view *view, pt_iter *below)
 {
     pt_iter_done(c->below);
     pt_view_unref(c->view);
-    pt_work_released(c->store, UINT64_MAX);
+    pt_snapshot_released(c->store, UINT64_MAX);
     c->below = below;
     c->view = view;
     if (pt_scan_valid(c)) {

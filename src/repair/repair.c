@@ -12,6 +12,10 @@
 #include "db/destroy.h"
 #include "entry/batch.h"
 #include "entry/merge_iter.h"
+#include "db/db.h"
+#include "state/durable.h"
+#include "state/switch.h"
+#include "write/write.h"
 
 #define BATCH_BYTES ((size_t)256 << 10)
 
@@ -40,7 +44,7 @@ static peat_rc write_batch(writing *w)
                    .key_bytes = w->batch.key_bytes,
                    .value_bytes = w->batch.value_bytes,
                    .batch = true};
-    rc = pt_store_commit(w->to, &c);
+    rc = pt_write_commit(w->to, &c);
     pt_batch_clear(&w->batch);
     return rc;
 }
@@ -207,9 +211,9 @@ static peat_rc write_all(pt_repair *r, pt_store *to)
     peat_rc rc = PEAT_OK;
     TRY(r->trusted ? merge_partitions(&w) : merge_everything(&w));
     TRY(write_batch(&w));
-    TRY(pt_store_flush(to));
+    TRY(pt_switch_flush(to));
     TRY(r->cancelled ? PEAT_CANCELLED : PEAT_OK);
-    TRY(pt_install_finished(to));
+    TRY(pt_durable_finish(to));
 out:
     pt_batch_done(&w.batch);
     pt_bytes_done(&w.last);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * budget.c - the memory of tables' sections (index, filter, locator) held to its share. What is
- * loaded is counted by the tables themselves; when it is over the budget, locators are let go and
- * done without, then filters. Indexes are needed by every read, so they are let go last, each
- * partition's in its turn, and come back with the next read.
+ * budget.c - see budget.h. What is loaded of indexes, filters and locators is counted by the tables
+ * themselves; when it is over the budget, locators are let go and done without, then filters.
+ * Indexes are needed by every read, so they are let go last, each partition's in its turn, and come
+ * back with the next read.
  */
-#include "state/store.h"
+#include "state/budget.h"
 
 /* Bytes per entry: a locator's cell at the fill rate of a binary fuse map, see locator.h. */
 #define LOCATOR_BYTES_PER_ENTRY 2.5
 
-bool pt_locators_overflow(pt_store *s, const pt_version *v)
+bool pt_budget_locators_overflow(pt_store *s, const pt_version *v)
 {
     uint64_t entries = 0;
     for (size_t i = 0; i < v->count; i++)

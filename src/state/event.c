@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* event.c - telling the embedding what has just ended. No lock is held. */
-#include "state/store.h"
+/* event.c - see event.h. */
+#include "state/event.h"
 
 void pt_event_send(pt_store *s, peat_event_kind kind, peat_rc rc, uint64_t duration_ns,
                    uint64_t bytes_in, uint64_t bytes_out, const char *message)

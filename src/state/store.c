@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* store.c - the life of a store's memory, calls in flight, and the one pointer readers follow. */
+/* store.c - the life of what rooms share, calls in flight, and the one pointer readers follow. */
 #include "state/store.h"
 
 bool pt_call_begin(pt_store *s)
@@ -56,6 +56,20 @@ void pt_store_publish_view(pt_store *s, pt_view *next)
         pt_epoch_retire(&s->epoch, &old->retired, release_view);
 }
 
+void pt_store_init(pt_store *s)
+{
+    pt_sink_init(&s->sink);
+    pt_epoch_init(&s->epoch);
+    pt_memtable_pool_init(&s->memtables, s->env, s->settings.memtable_bytes);
+    pt_empty_ranges_init(&s->empty_ranges, s->env);
+    pt_mutex_init(&s->commit_mu);
+    pt_published_init(&s->published);
+    pt_mutex_init(&s->view_mu);
+    pt_mutex_init(&s->install_mu);
+    pt_snapshots_init(&s->snapshots);
+    atomic_store(&s->refs, 1);
+}
+
 /* The last user is gone: an iterator, a pin, a snapshot, or the handle. Everything that does I/O
  * was ended by close. */
 void pt_store_unref(pt_store *s)
@@ -79,19 +93,21 @@ void pt_store_unref(pt_store *s)
     if (s->dir != NULL)
         env->dir_close(env->ctx, s->dir);
     pt_mutex_done(&s->commit_mu);
-    pt_mutex_done(&s->publish_mu);
-    pt_cond_done(&s->publish_cond);
+    pt_published_done(&s->published);
     pt_mutex_done(&s->view_mu);
     pt_mutex_done(&s->install_mu);
-    pt_mutex_done(&s->snapshot_mu);
-    pt_mutex_done(&s->flush_mu);
-    pt_mutex_done(&s->worker_mu);
-    pt_mutex_done(&s->work_mu);
-    pt_cond_done(&s->work_cond);
-    pt_cond_done(&s->done_cond);
+    pt_snapshots_done(&s->snapshots);
+    s->rooms_done(s);
     pt_sink_done(&s->sink);
     if (s->fork_mark != NULL)
         env->fork_mark_free(env->ctx, s->fork_mark);
     pt_free(env, s->path);
     pt_free(env, s);
+}
+
+peat_rc pt_store_writable(pt_store *s)
+{
+    if (s->settings.read_only)
+        return PEAT_READ_ONLY;
+    return pt_sink_write_failure(&s->sink);
 }

@@ -2,8 +2,14 @@
 /*
  * flushing.c - the oldest immutable memtable becomes tables; one flush at a time (flush_mu).
  */
-#include "work/work_result.h"
+#include "compact/flush.h"
+#include "mem/memtable.h"
+#include "state/event.h"
+#include "work/install.h"
 #include "work/quiet.h"
+#include "work/sizes.h"
+#include "work/work.h"
+#include "work/work_result.h"
 
 static pt_mem *oldest_immutable(const pt_view *v)
 {
@@ -12,7 +18,7 @@ static pt_mem *oldest_immutable(const pt_view *v)
 
 static void wait_for_writers(pt_store *s, pt_mem *m)
 {
-    pt_store_wait_published(s, m->seq_last);
+    pt_published_wait(&s->published, m->seq_last);
     /* acquire: pairs with the committer's release after its inserts; they take microseconds */
     while (atomic_load_explicit(&m->writers, memory_order_acquire) != 0)
         pt_spin_pause();
@@ -27,7 +33,7 @@ static peat_rc run_flush(pt_store *s, const pt_view *v, pt_mem *m, pt_flush *ret
     pt_memtable_stats stats;
     wait_for_writers(s, m);
     TRY(pt_snapshot_list(s, ret_snapshots, &count));
-    pt_work_context_init(s, v->version, *ret_snapshots, count, ctx);
+    pt_sizes_context(s, v->version, *ret_snapshots, count, ctx);
     TRY(pt_memtable_iter_new(m->table, &entries));
     stats = pt_memtable_get_stats(m->table);
     pt_flush_input input = {.entries = entries,
@@ -46,11 +52,11 @@ static void count_flush(pt_store *s, const pt_flush *f, const pt_mem *m)
 {
     pt_memtable_stats stats = pt_memtable_get_stats(m->table);
     pt_quiet_found(s, stats.entries, stats.key_bytes + stats.value_bytes, f->obsolete_bytes);
-    pt_mutex_lock(&s->work_mu);
-    s->work.flushes++;
-    s->work.appends += f->appended != NULL;
-    s->work.flush_bytes += pt_flush_bytes_written(f);
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
+    s->work->state.flushes++;
+    s->work->state.appends += f->appended != NULL;
+    s->work->state.flush_bytes += pt_flush_bytes_written(f);
+    pt_mutex_unlock(&s->work->mu);
 }
 
 static uint64_t mem_bytes(const pt_mem *m)
@@ -71,7 +77,7 @@ static void send_flush_event(pt_store *s, const flush_end *e, peat_rc rc)
         pt_work_note_rate(s, e->bytes_in, e->took_ns);
     pt_event_send(s, PEAT_EVENT_FLUSH, rc, e->took_ns, e->bytes_in, e->bytes_out, NULL);
     pt_work_note_result(s, rc);
-    pt_throttle_update(s);
+    pt_work_take_debts(s);
 }
 
 /* Takes over flush_mu, and gives it back. */
@@ -99,7 +105,7 @@ out:
     pt_flush_done(&flush);
     pt_view_unref(v);
     pt_free(s->env, snapshots);
-    pt_mutex_unlock(&s->flush_mu);
+    pt_mutex_unlock(&s->work->flush_mu);
     *ret_did = ended.did;
     if (ended.did)
         send_flush_event(s, &ended, rc);
@@ -108,20 +114,20 @@ out:
 
 peat_rc pt_work_flush(pt_store *s, bool *ret_did)
 {
-    pt_mutex_lock(&s->flush_mu);
+    pt_mutex_lock(&s->work->flush_mu);
     return flush_oldest(s, ret_did);
 }
 
 peat_rc pt_work_try_flush(pt_store *s, bool *ret_did)
 {
     *ret_did = false;
-    return pt_mutex_try_lock(&s->flush_mu) ? flush_oldest(s, ret_did) : PEAT_OK;
+    return pt_mutex_try_lock(&s->work->flush_mu) ? flush_oldest(s, ret_did) : PEAT_OK;
 }
 
 /* Whoever waits for room makes it: it waits for the flush under way, if there is one, and does the
  * next itself. So nobody depends on a background thread that may be merging, or calling this one's
  * event receiver. */
-peat_rc pt_work_wait_flush(pt_store *s, size_t immutables_max)
+peat_rc pt_work_make_room(pt_store *s, size_t immutables_max)
 {
     for (;;) {
         peat_rc rc = pt_sink_write_failure(&s->sink);
@@ -137,15 +143,4 @@ peat_rc pt_work_wait_flush(pt_store *s, size_t immutables_max)
         if (rc != PEAT_OK)
             return rc;
     }
-}
-
-peat_rc pt_store_flush(pt_store *s)
-{
-    peat_rc rc = pt_store_writable(s);
-    if (rc == PEAT_OK)
-        rc = pt_store_rotate(s, true);
-    bool did = true;
-    while (rc == PEAT_OK && did)
-        rc = pt_work_flush(s, &did);
-    return rc;
 }

@@ -5,7 +5,9 @@
  * replaced. What can fail is done before the edit is durable.
  */
 #include "compact/split.h"
-#include "state/store.h"
+#include "state/durable.h"
+#include "work/install.h"
+#include "work/work.h"
 
 /* `next` gets the present view without the flushed memtable, and the version set's version. */
 static void swap_view(pt_store *s, pt_view *next, const pt_mem *flushed)
@@ -75,23 +77,23 @@ static uint64_t log_serial_after(pt_store *s, const pt_mem *mem)
 static bool try_claim(pt_store *s, uint64_t partition_id)
 {
     bool claimed = false;
-    pt_mutex_lock(&s->work_mu);
-    for (size_t i = 0; i < s->work.claimed_count; i++)
-        claimed = claimed || s->work.claimed[i] == partition_id;
+    pt_mutex_lock(&s->work->mu);
+    for (size_t i = 0; i < s->work->state.claimed_count; i++)
+        claimed = claimed || s->work->state.claimed[i] == partition_id;
     if (!claimed)
-        s->work.claimed[s->work.claimed_count++] = partition_id;
-    pt_mutex_unlock(&s->work_mu);
+        s->work->state.claimed[s->work->state.claimed_count++] = partition_id;
+    pt_mutex_unlock(&s->work->mu);
     return !claimed;
 }
 
 static void end_claim(pt_store *s, uint64_t partition_id)
 {
-    pt_mutex_lock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
     size_t i = 0;
-    while (s->work.claimed[i] != partition_id)
+    while (s->work->state.claimed[i] != partition_id)
         i++;
-    s->work.claimed[i] = s->work.claimed[--s->work.claimed_count];
-    pt_mutex_unlock(&s->work_mu);
+    s->work->state.claimed[i] = s->work->state.claimed[--s->work->state.claimed_count];
+    pt_mutex_unlock(&s->work->mu);
 }
 
 /* For how many snapshots the tables that have just come may keep something. */
@@ -237,44 +239,6 @@ out:
     return rc;
 }
 
-/* An edit of nothing but the state. Caller holds install_mu. */
-static peat_rc commit_state(pt_store *s, pt_state *state)
-{
-    pt_bytes edit;
-    pt_bytes_init(&edit, s->env);
-    state->file_next = atomic_load(&s->file_next);
-    peat_rc rc = pt_version_set_commit(&s->version_set, &edit, state);
-    pt_bytes_done(&edit);
-    return rc;
-}
-
-peat_rc pt_install_durable(pt_store *s, bool always)
-{
-    peat_rc rc = PEAT_OK;
-    pt_mutex_lock(&s->install_mu);
-    pt_state state = s->version_set.state;
-    uint64_t serial = pt_log_serial(s->log), seq = pt_log_durable(s->log);
-    bool news = seq > state.seq_flushed && seq > state.seq_durable;
-    if (news && (always || serial != atomic_load(&s->durable_serial))) {
-        state.seq_durable = seq;
-        rc = commit_state(s, &state);
-        if (rc == PEAT_OK)
-            atomic_store(&s->durable_serial, serial);
-    }
-    pt_mutex_unlock(&s->install_mu);
-    return rc;
-}
-
-peat_rc pt_install_finished(pt_store *s)
-{
-    pt_mutex_lock(&s->install_mu);
-    pt_state state = s->version_set.state;
-    state.unfinished = false;
-    peat_rc rc = commit_state(s, &state);
-    pt_mutex_unlock(&s->install_mu);
-    return rc;
-}
-
 /* Nothing that is not in tables: the next memtable begins with the next segment, and all before it
  * can go. False when there are unflushed entries. */
 static bool end_segment(pt_store *s, uint64_t *ret_serial)
@@ -309,7 +273,7 @@ peat_rc pt_install_empty_log(pt_store *s)
     pt_state state = s->version_set.state;
     if (serial > state.log_serial_min) {
         state.log_serial_min = serial;
-        rc = commit_state(s, &state);
+        rc = pt_durable_commit_state(s, &state);
     }
     if (rc == PEAT_OK)
         pt_log_release(s->log, serial);

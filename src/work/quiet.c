@@ -2,7 +2,8 @@
 /* quiet.c - see quiet.h. Lock: work_mu, and commit_mu before it for what committers count. */
 #include "work/quiet.h"
 
-#include "state/store.h"
+#include "state/switch.h"
+#include "work/work.h"
 
 #define MS ((uint64_t)1000 * 1000)
 #define S  (1000 * MS)
@@ -39,11 +40,11 @@
 void pt_quiet_init(pt_store *s)
 {
     uint64_t now = s->env->now_ns(s->env->ctx);
-    s->quiet = (pt_quiet){.credit_bytes = CREDIT_BYTES_MAX,
-                          .looked_ns = now,
-                          .still_since_ns = now,
-                          .patience_ns = PATIENCE_NS_MIN,
-                          .trust = 1};
+    s->work->quiet = (pt_quiet){.credit_bytes = CREDIT_BYTES_MAX,
+                                .looked_ns = now,
+                                .still_since_ns = now,
+                                .patience_ns = PATIENCE_NS_MIN,
+                                .trust = 1};
 }
 
 /* ---- sizes ---- */
@@ -93,9 +94,10 @@ static uint64_t user_bytes(pt_store *s)
 /* Caller holds work_mu. */
 static void take_rate(pt_store *s, uint64_t now, uint64_t bytes, double store)
 {
-    pt_quiet *q = &s->quiet;
+    pt_quiet *q = &s->work->quiet;
     double written = (double)(bytes - q->looked_user_bytes), ns = (double)(now - q->looked_ns);
-    double per_byte = s->work.ns_per_byte > 0 ? s->work.ns_per_byte : NS_PER_BYTE_GUESS;
+    double per_byte =
+        s->work->state.ns_per_byte > 0 ? s->work->state.ns_per_byte : NS_PER_BYTE_GUESS;
     q->credit_bytes += CREDIT_BYTES_PER_S * ns / (double)S + CREDIT_PER_BYTE * written;
     if (q->credit_bytes > CREDIT_BYTES_MAX)
         q->credit_bytes = CREDIT_BYTES_MAX;
@@ -113,8 +115,8 @@ static void take_rate(pt_store *s, uint64_t now, uint64_t bytes, double store)
 /* Caller holds work_mu. */
 static void see_writes(pt_store *s, uint64_t now)
 {
-    pt_quiet *q = &s->quiet;
-    uint64_t seq = atomic_load(&s->seq_published);
+    pt_quiet *q = &s->work->quiet;
+    uint64_t seq = atomic_load(&s->published.seq);
     if (seq == q->seen_seq)
         return;
     q->seen_seq = seq;
@@ -128,20 +130,20 @@ static void see_writes(pt_store *s, uint64_t now)
 
 pt_tempo pt_quiet_look(pt_store *s, uint64_t *ret_change_ns)
 {
-    pt_quiet *q = &s->quiet;
+    pt_quiet *q = &s->work->quiet;
     uint64_t now = s->env->now_ns(s->env->ctx);
-    pt_mutex_lock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
     see_writes(s, now);
     bool due = now - q->looked_ns >= LOOK_NS;
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_unlock(&s->work->mu);
     uint64_t bytes = due ? user_bytes(s) : 0;
     double store = due ? store_bytes(s) : 0;
-    pt_mutex_lock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
     if (due && now - q->looked_ns >= LOOK_NS) /* else another thread has */
         take_rate(s, now, bytes, store);
     pt_tempo tempo = q->tempo;
     uint64_t still = now - q->still_since_ns;
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_unlock(&s->work->mu);
     *ret_change_ns = tempo == PT_TEMPO_STILL ? UINT64_MAX
                      : still < STILL_NS      ? STILL_NS - still
                                              : LOOK_NS;
@@ -155,17 +157,17 @@ static bool hides_much(pt_store *s, const pt_memtable_stats *m, const pt_version
 {
     extent e = extent_of(v);
     double own = (double)(m->key_bytes + m->value_bytes);
-    double hidden = s->quiet.trust * hidden_if_all(&e, (double)m->entries, own);
+    double hidden = s->work->quiet.trust * hidden_if_all(&e, (double)m->entries, own);
     return hidden >= HIDES_BYTES && hidden >= e.bytes / HIDES_PART;
 }
 
-bool pt_quiet_hides_much(pt_store *s)
+bool pt_work_hides_much(pt_store *s)
 {
     pt_view *v = pt_store_view(s);
     pt_memtable_stats m = pt_memtable_get_stats(v->active->table);
-    pt_mutex_lock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
     bool much = hides_much(s, &m, v->version);
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_unlock(&s->work->mu);
     pt_view_unref(v);
     return much;
 }
@@ -189,7 +191,7 @@ static uint64_t small_in(pt_quiet *q, uint64_t now, double bytes)
 /* Caller holds work_mu. */
 static uint64_t flush_in(pt_store *s, const pt_view *v, const pt_memtable_stats *m, uint64_t now)
 {
-    pt_quiet *q = &s->quiet;
+    pt_quiet *q = &s->work->quiet;
     double bytes = (double)(m->key_bytes + m->value_bytes);
     if (q->mem_seq != v->active->seq_first || q->mem_since_ns == 0) {
         q->mem_seq = v->active->seq_first;
@@ -209,15 +211,15 @@ uint64_t pt_quiet_rotate(pt_store *s)
     pt_view *v = pt_store_view(s);
     pt_memtable_stats m = pt_memtable_get_stats(v->active->table);
     if (m.entries != 0 && !s->settings.read_only && pt_sink_write_failure(&s->sink) == PEAT_OK) {
-        pt_mutex_lock(&s->work_mu);
+        pt_mutex_lock(&s->work->mu);
         wait = flush_in(s, v, &m, now);
-        pt_mutex_unlock(&s->work_mu);
+        pt_mutex_unlock(&s->work->mu);
     }
     pt_view_unref(v);
     if (wait != 0)
         return wait;
     /* no memory, or others wait: then it stays where it is */
-    return pt_store_rotate(s, false) == PEAT_OK ? 0 : LOOK_NS;
+    return pt_switch_rotate(s, false) == PEAT_OK ? 0 : LOOK_NS;
 }
 
 void pt_quiet_found(pt_store *s, uint64_t mem_entries, uint64_t mem_bytes, uint64_t hidden_bytes)
@@ -226,14 +228,14 @@ void pt_quiet_found(pt_store *s, uint64_t mem_entries, uint64_t mem_bytes, uint6
     extent e = extent_of(v->version);
     pt_view_unref(v);
     double guess = hidden_if_all(&e, (double)mem_entries, (double)mem_bytes);
-    pt_mutex_lock(&s->work_mu);
-    pt_quiet *q = &s->quiet;
+    pt_mutex_lock(&s->work->mu);
+    pt_quiet *q = &s->work->quiet;
     if (guess > HIDES_BYTES) {
         double found = (double)hidden_bytes / guess;
         q->trust = (q->trust + (found > 1 ? 1 : found)) / 2;
         q->trust = q->trust < TRUST_MIN ? TRUST_MIN : q->trust;
     }
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_unlock(&s->work->mu);
 }
 
 /* ---- merges ---- */
@@ -241,33 +243,33 @@ void pt_quiet_found(pt_store *s, uint64_t mem_entries, uint64_t mem_bytes, uint6
 /* Caller holds work_mu. */
 static uint64_t patience_left(pt_store *s)
 {
-    pt_quiet *q = &s->quiet;
+    pt_quiet *q = &s->work->quiet;
     uint64_t still = s->env->now_ns(s->env->ctx) - q->still_since_ns;
     return still >= q->patience_ns ? 0 : q->patience_ns - still;
 }
 
 uint64_t pt_quiet_patience_left(pt_store *s)
 {
-    pt_mutex_lock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
     uint64_t left = patience_left(s);
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_unlock(&s->work->mu);
     return left;
 }
 
 uint64_t pt_quiet_allowance(pt_store *s)
 {
-    pt_mutex_lock(&s->work_mu);
-    double credit = s->quiet.credit_bytes;
+    pt_mutex_lock(&s->work->mu);
+    double credit = s->work->quiet.credit_bytes;
     bool all = patience_left(s) == 0;
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_unlock(&s->work->mu);
     return all ? UINT64_MAX : credit > 0 ? (uint64_t)credit : 0;
 }
 
 void pt_quiet_spend(pt_store *s, double bytes)
 {
-    pt_mutex_lock(&s->work_mu);
-    pt_quiet *q = &s->quiet;
+    pt_mutex_lock(&s->work->mu);
+    pt_quiet *q = &s->work->quiet;
     q->indulged = q->indulged || bytes > q->credit_bytes;
     q->credit_bytes = bytes < q->credit_bytes ? q->credit_bytes - bytes : 0;
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_unlock(&s->work->mu);
 }

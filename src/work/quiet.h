@@ -47,7 +47,7 @@ pt_tempo pt_quiet_look(pt_store *s, uint64_t *ret_change_ns);
  * there is nothing in it. */
 uint64_t pt_quiet_rotate(pt_store *s);
 /* The active memtable hides so much that it is worth a file. */
-bool pt_quiet_hides_much(pt_store *s);
+bool pt_work_hides_much(pt_store *s);
 /* A flush has found that so many bytes are hidden: how far guesses are to be trusted. */
 void pt_quiet_found(pt_store *s, uint64_t mem_entries, uint64_t mem_bytes, uint64_t hidden_bytes);
 

@@ -14,8 +14,7 @@
  * files are not used, and the second closes them. What stays open is the directory, the lock and
  * the segment of the log that the next write goes to.
  */
-#include "state/store.h"
-#include "work/worker.h"
+#include "work/work.h"
 
 #define REST_NS ((uint64_t)1000 * 1000 * 1000)
 #define RESTS   2u
@@ -34,7 +33,7 @@ static void trim_writing(pt_store *s)
     pt_memtable_pool_trim(&s->memtables);
 }
 
-void pt_store_rest(pt_store *s)
+void pt_work_rest(pt_store *s)
 {
     pt_epoch_collect(&s->epoch);
     trim_writing(s);
@@ -52,6 +51,6 @@ uint64_t pt_worker_rest(pt_worker *w)
     w->rested_seq = w->seen_seq;
     if (w->rests == RESTS)
         return UINT64_MAX;
-    pt_store_rest(w->store);
+    pt_work_rest(w->store);
     return ++w->rests == RESTS ? UINT64_MAX : REST_NS;
 }

@@ -2,19 +2,19 @@
 /*
  * settle.c - background work in a caller's thread: single units, settling, compacting a range.
  */
-#include "work/quiet.h"
-#include "state/store.h"
-#include "work/worker.h"
+#include "state/switch.h"
+#include "work/install.h"
+#include "work/work.h"
 
 static peat_rc unit_inline(pt_store *s, const pt_work_request *request, bool *ret_did)
 {
     pt_worker_outcome outcome;
     peat_rc rc;
-    pt_mutex_lock(&s->worker_mu);
+    pt_mutex_lock(&s->work->inline_mu);
     do
-        rc = pt_worker_step_for(&s->inline_worker, request, UINT64_MAX / 2, &outcome);
+        rc = pt_worker_step_for(&s->work->inline_worker, request, UINT64_MAX / 2, &outcome);
     while (rc == PEAT_OK && outcome == PT_WORKER_STEP);
-    pt_mutex_unlock(&s->worker_mu);
+    pt_mutex_unlock(&s->work->inline_mu);
     *ret_did = outcome != PT_WORKER_NOTHING;
     return rc;
 }
@@ -41,12 +41,12 @@ peat_rc pt_work_before_close(pt_store *s)
 {
     pt_work_request due = {0};
     peat_rc rc = PEAT_OK;
-    uint64_t before = s->work.merge_bytes_written, written = 0; /* no other thread is left */
+    uint64_t before = s->work->state.merge_bytes_written, written = 0; /* no other thread is left */
     bool did = true;
     while (rc == PEAT_OK && did && written < CLOSE_WRITE_BYTES_MAX &&
            pt_work_due_below(s, CLOSE_WRITE_BYTES_MAX - written)) {
         rc = unit_inline(s, &due, &did);
-        written = s->work.merge_bytes_written - before;
+        written = s->work->state.merge_bytes_written - before;
     }
     return rc;
 }
@@ -54,13 +54,13 @@ peat_rc pt_work_before_close(pt_store *s)
 /* A write of more than this does a step for each so many bytes. */
 #define BYTES_PER_STEP ((uint64_t)16 << 10)
 
-void pt_work_step_inline(pt_store *s, uint64_t bytes)
+void pt_work_step(pt_store *s, uint64_t bytes)
 {
     pt_work_request w = {0};
     pt_worker_outcome outcome = PT_WORKER_STEP;
     peat_rc rc = PEAT_OK;
     /* taken: another committer is at it, or this write comes from an event's receiver */
-    if (!pt_mutex_try_lock(&s->worker_mu))
+    if (!pt_mutex_try_lock(&s->work->inline_mu))
         return;
     /* what ends a unit may be a flush, and flushes alone would take up the steps of a writer of
      * batches: merges would never go on. A failure is kept for the next wait on a flush, and was
@@ -68,7 +68,7 @@ void pt_work_step_inline(pt_store *s, uint64_t bytes)
     uint64_t steps = 1 + bytes / BYTES_PER_STEP;
     uint64_t units = PT_VIEW_IMMUTABLES_MAX + steps;
     while (rc == PEAT_OK && outcome != PT_WORKER_NOTHING && steps != 0) {
-        rc = pt_worker_step_for(&s->inline_worker, &w, PT_WORK_STEP_BYTES, &outcome);
+        rc = pt_worker_step_for(&s->work->inline_worker, &w, PT_WORK_STEP_BYTES, &outcome);
         if (outcome == PT_WORKER_UNIT && units != 0)
             units--;
         else
@@ -76,7 +76,7 @@ void pt_work_step_inline(pt_store *s, uint64_t bytes)
     }
     if (outcome == PT_WORKER_NOTHING)
         atomic_store_explicit(&s->inline_due, false, memory_order_relaxed);
-    pt_mutex_unlock(&s->worker_mu);
+    pt_mutex_unlock(&s->work->inline_mu);
 }
 
 /* False when the deadline has passed. */
@@ -85,12 +85,12 @@ static bool wait_for_others(pt_store *s, uint64_t deadline_ns)
     uint64_t now = s->env->now_ns(s->env->ctx);
     if (now >= deadline_ns)
         return false;
-    pt_mutex_lock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
     /* short, because a unit may have ended since that was asked */
-    if (s->work.claimed_count != 0)
-        (void)pt_cond_wait_for(&s->done_cond, &s->work_mu,
+    if (s->work->state.claimed_count != 0)
+        (void)pt_cond_wait_for(&s->work->done_cond, &s->work->mu,
                                pt_min_u64(deadline_ns - now, 50 * 1000 * 1000));
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_unlock(&s->work->mu);
     return true;
 }
 
@@ -125,7 +125,7 @@ static peat_rc settle_range(pt_store *s, const pt_work_request *w, uint64_t dead
     }
 }
 
-peat_rc pt_store_settle(pt_store *s, uint64_t timeout_ms)
+peat_rc pt_work_settle(pt_store *s, uint64_t timeout_ms)
 {
     pt_work_request w = {.idle = true, .idle_bytes_max = UINT64_MAX};
     uint64_t now = s->env->now_ns(s->env->ctx);
@@ -136,22 +136,22 @@ peat_rc pt_store_settle(pt_store *s, uint64_t timeout_ms)
     peat_rc rc = PEAT_OK;
     do {
         if (!is_settled(s))
-            rc = timeout_ms == 0 ? PEAT_TIMEOUT : pt_store_flush(s);
+            rc = timeout_ms == 0 ? PEAT_TIMEOUT : pt_switch_flush(s);
         if (rc == PEAT_OK)
             rc = settle_range(s, &w, deadline, NULL);
     } while (rc == PEAT_OK && !is_settled(s));
     if (rc == PEAT_OK)
         rc = pt_install_empty_log(s);
     if (rc == PEAT_OK)
-        pt_store_rest(s);
+        pt_work_rest(s);
     return rc;
 }
 
-peat_rc pt_store_compact(pt_store *s, pt_slice lower, pt_slice upper, const peat_progress *progress)
+peat_rc pt_work_compact(pt_store *s, pt_slice lower, pt_slice upper, const peat_progress *progress)
 {
     pt_work_request w = {
         .idle = true, .idle_bytes_max = UINT64_MAX, .lower = lower, .upper = upper};
-    peat_rc rc = pt_store_flush(s);
+    peat_rc rc = pt_switch_flush(s);
     if (rc == PEAT_OK)
         rc = settle_range(s, &w, UINT64_MAX, progress);
     return rc == PEAT_OK ? pt_install_empty_log(s) : rc;

@@ -3,13 +3,15 @@
  * sizes.c - what is derived from the size of the store: partitions, tables, and the context of a
  * unit of work.
  */
-#include "state/store.h"
+#include "work/sizes.h"
 
-void pt_work_context_init(pt_store *s, const pt_version *v, const uint64_t *snapshots,
-                          size_t snapshot_count, pt_work_context *ret_ctx)
+#include "state/budget.h"
+
+void pt_sizes_context(pt_store *s, const pt_version *v, const uint64_t *snapshots,
+                      size_t snapshot_count, pt_work_context *ret_ctx)
 {
     pt_pick_options o;
-    pt_pick_options_init(s, v, &o);
+    pt_sizes_options(s, v, &o);
     pt_mutex_lock(&s->install_mu);
     uint64_t edit_number = s->version_set.state.edit_number + 1;
     pt_mutex_unlock(&s->install_mu);
@@ -24,7 +26,7 @@ void pt_work_context_init(pt_store *s, const pt_version *v, const uint64_t *snap
                                  .partition_bytes = o.partition_bytes,
                                  .codec = s->settings.codec,
                                  .block_bytes = s->settings.block_bytes,
-                                 .bottom_filter = pt_locators_overflow(s, v),
+                                 .bottom_filter = pt_budget_locators_overflow(s, v),
                                  .stream_bytes_max = s->settings.memory_bytes / 16,
                                  .snapshots = snapshots,
                                  .snapshot_count = snapshot_count};
@@ -43,7 +45,7 @@ static uint64_t store_bytes(const pt_version *v)
 #define ENTRIES_MAX_MIN ((uint64_t)8192)
 
 /* Partitions: a 64th of the store, 8 to 128 MiB, larger only when there would be more than 512. */
-void pt_pick_options_init(pt_store *s, const pt_version *v, pt_pick_options *ret_options)
+void pt_sizes_options(pt_store *s, const pt_version *v, pt_pick_options *ret_options)
 {
     uint64_t bytes = store_bytes(v);
     uint64_t target = pt_min_u64(pt_max_u64(bytes / 64, (uint64_t)8 << 20), (uint64_t)128 << 20);

@@ -4,9 +4,12 @@
  * idleness. A store that has nothing to do, and has settled and synced, waits without a timeout: it
  * uses no CPU at all.
  */
-#include "work/quiet.h"
-#include "state/store.h"
-#include "work/worker.h"
+#include "state/budget.h"
+#include "state/durable.h"
+#include "state/event.h"
+#include "work/install.h"
+#include "work/sizes.h"
+#include "work/work.h"
 
 /* While something waits for patience or credit, or for a reader without locks to leave. */
 #define REST_NS_MIN  ((uint64_t)1000 * 1000 * 1000)
@@ -36,7 +39,7 @@ static uint64_t sync_due(pt_store *s)
     if (now < since + s->settings.sync_interval_ns)
         return since + s->settings.sync_interval_ns - now;
     atomic_store(&s->unsynced_since_ns, 0);
-    (void)!pt_store_sync_log(s, false); /* tells of its failure itself */
+    (void)!pt_durable_sync(s, pt_log_position(s->log), false); /* tells of its failure itself */
     return UINT64_MAX;
 }
 
@@ -49,7 +52,7 @@ static void mark_durable_when_quiet(pt_store *s)
     peat_rc rc = pt_log_idle(s->log);
     pt_mutex_unlock(&s->commit_mu);
     if (rc == PEAT_OK)
-        rc = pt_install_durable(s, true);
+        rc = pt_durable_note(s, true);
     send_error_event(s, rc);
 }
 
@@ -65,10 +68,10 @@ static bool prepare_log(pt_store *s)
 /* False: the worker is to end. */
 static bool goes_on(pt_store *s, uint64_t *ret_signals)
 {
-    pt_mutex_lock(&s->work_mu);
-    bool on = !s->work.stopping;
-    *ret_signals = s->work.signals;
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
+    bool on = !s->work->state.stopping;
+    *ret_signals = s->work->state.signals;
+    pt_mutex_unlock(&s->work->mu);
     return on;
 }
 
@@ -76,9 +79,9 @@ static bool goes_on(pt_store *s, uint64_t *ret_signals)
 static uint64_t back_off(pt_store *s)
 {
     uint64_t now = now_ns(s);
-    pt_mutex_lock(&s->work_mu);
-    uint64_t until = s->work.failures != 0 ? s->work.retry_ns : 0;
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
+    uint64_t until = s->work->state.failures != 0 ? s->work->state.retry_ns : 0;
+    pt_mutex_unlock(&s->work->mu);
     return until > now ? until - now : 0;
 }
 
@@ -88,22 +91,22 @@ static void wait_for_write(pt_worker *w)
 {
     pt_store *s = w->store;
     atomic_fetch_add(&s->sleepers, 1);
-    if (atomic_load(&s->seq_published) == w->seen_seq)
-        pt_cond_wait(&s->work_cond, &s->work_mu);
+    if (atomic_load(&s->published.seq) == w->seen_seq)
+        pt_cond_wait(&s->work->due_cond, &s->work->mu);
     atomic_fetch_sub(&s->sleepers, 1);
 }
 
 static void wait_for_work(pt_worker *w, uint64_t signals, uint64_t timeout_ns)
 {
     pt_store *s = w->store;
-    pt_mutex_lock(&s->work_mu);
-    if (!s->work.stopping && s->work.signals == signals) {
+    pt_mutex_lock(&s->work->mu);
+    if (!s->work->state.stopping && s->work->state.signals == signals) {
         if (timeout_ns == UINT64_MAX)
             wait_for_write(w);
         else
-            (void)pt_cond_wait_for(&s->work_cond, &s->work_mu, timeout_ns);
+            (void)pt_cond_wait_for(&s->work->due_cond, &s->work->mu, timeout_ns);
     }
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_unlock(&s->work->mu);
 }
 
 void pt_work_sweep(pt_store *s)
@@ -113,30 +116,19 @@ void pt_work_sweep(pt_store *s)
         pt_open_tables_sweep(&s->open_tables);
 }
 
-void pt_work_released(pt_store *s, uint64_t seq)
-{
-    /* seq_cst: see note_held_back */
-    if (PT_LIKELY(!atomic_load(&s->held_back)) || atomic_load(&s->closed))
-        return;
-    if (seq >= atomic_load(&s->held_before) && !pt_open_tables_has_trash(&s->open_tables))
-        return;
-    if (atomic_exchange(&s->held_back, false))
-        pt_work_wake(s);
-}
-
 /* Before it looks, so that a reader who leaves meanwhile wakes us: `held_back` is set, then the
  * list is read; the reader leaves the list, then reads `held_back`. */
 static void note_held_back(pt_store *s, const pt_version *v)
 {
     pt_pick_options o;
     uint64_t before;
-    atomic_store(&s->held_before, UINT64_MAX);
-    atomic_store(&s->held_back, true);
-    pt_pick_options_init(s, v, &o);
+    atomic_store(&s->snapshots.held_before, UINT64_MAX);
+    atomic_store(&s->snapshots.held_back, true);
+    pt_sizes_options(s, v, &o);
     bool kept = pt_pick_held_back(v, &o, &before);
-    atomic_store(&s->held_before, before);
+    atomic_store(&s->snapshots.held_before, before);
     if (!kept && atomic_load_explicit(&s->open_tables.dead_bytes, memory_order_relaxed) == 0)
-        atomic_store(&s->held_back, false);
+        atomic_store(&s->snapshots.held_back, false);
 }
 
 /* Nothing may be done now. How long until something may, though nobody writes. */
@@ -167,7 +159,7 @@ static uint64_t first_of_all(pt_store *s, pt_tempo tempo, bool synced)
 static uint64_t round_of_work(pt_worker *w)
 {
     pt_store *s = w->store;
-    w->seen_seq = atomic_load(&s->seq_published);
+    w->seen_seq = atomic_load(&s->published.seq);
     uint64_t sync_in = w->first ? sync_due(s) : UINT64_MAX, change, wait = back_off(s);
     if (wait != 0)
         return pt_min_u64(wait, sync_in);
@@ -209,22 +201,62 @@ static void worker_main(void *arg)
 
 void pt_work_wake(pt_store *s)
 {
-    pt_mutex_lock(&s->work_mu);
-    s->work.signals++;
-    pt_cond_broadcast(&s->work_cond);
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
+    s->work->state.signals++;
+    pt_cond_broadcast(&s->work->due_cond);
+    pt_mutex_unlock(&s->work->mu);
 }
 
-peat_rc pt_workers_start(pt_store *s)
+static void switched(pt_store *s)
+{
+    pt_work_wake(s);
+    pt_work_take_debts(s);
+}
+
+peat_rc pt_work_new(pt_store *s)
+{
+    pt_work *w = (pt_work *)pt_alloc_zero(s->env, sizeof *w);
+    if (w == NULL)
+        return PEAT_NOMEM;
+    pt_mutex_init(&w->flush_mu);
+    pt_mutex_init(&w->inline_mu);
+    pt_mutex_init(&w->mu);
+    pt_cond_init(&w->due_cond);
+    pt_cond_init(&w->done_cond);
+    w->inline_worker.store = s;
+    s->work = w;
+    s->background = (pt_background){.wake = pt_work_wake,
+                                    .switched = switched,
+                                    .make_room = pt_work_make_room,
+                                    .step = pt_work_step};
+    pt_quiet_init(s);
+    return PEAT_OK;
+}
+
+void pt_work_free(pt_store *s)
+{
+    pt_work *w = s->work;
+    if (w == NULL)
+        return;
+    pt_mutex_done(&w->flush_mu);
+    pt_mutex_done(&w->inline_mu);
+    pt_mutex_done(&w->mu);
+    pt_cond_done(&w->due_cond);
+    pt_cond_done(&w->done_cond);
+    pt_free(s->env, w);
+    s->work = NULL;
+}
+
+peat_rc pt_work_start(pt_store *s)
 {
     size_t n = s->settings.threads > 0 && !s->settings.read_only ? (size_t)s->settings.threads : 0;
     if (n == 0)
         return PEAT_OK;
-    s->workers = (pt_worker *)pt_alloc_zero(s->env, n * sizeof *s->workers);
-    if (s->workers == NULL)
+    s->work->workers = (pt_worker *)pt_alloc_zero(s->env, n * sizeof *s->work->workers);
+    if (s->work->workers == NULL)
         return PEAT_NOMEM;
     for (size_t i = 0; i < n; i++) {
-        pt_worker *w = &s->workers[i];
+        pt_worker *w = &s->work->workers[i];
         w->store = s;
         w->first = i == 0;
         int e = s->env->thread_start(s->env->ctx, worker_main, w, &w->thread);
@@ -235,17 +267,17 @@ peat_rc pt_workers_start(pt_store *s)
     return PEAT_OK;
 }
 
-void pt_workers_stop(pt_store *s)
+void pt_work_stop(pt_store *s)
 {
-    pt_mutex_lock(&s->work_mu);
-    s->work.stopping = true;
-    pt_cond_broadcast(&s->work_cond);
-    pt_cond_broadcast(&s->done_cond);
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
+    s->work->state.stopping = true;
+    pt_cond_broadcast(&s->work->due_cond);
+    pt_cond_broadcast(&s->work->done_cond);
+    pt_mutex_unlock(&s->work->mu);
     for (size_t i = 0; i < s->worker_count; i++)
-        s->env->thread_join(s->env->ctx, s->workers[i].thread);
+        s->env->thread_join(s->env->ctx, s->work->workers[i].thread);
     s->worker_count = 0;
-    pt_free(s->env, s->workers);
-    s->workers = NULL;
-    pt_worker_abandon(&s->inline_worker);
+    pt_free(s->env, s->work->workers);
+    s->work->workers = NULL;
+    pt_worker_abandon(&s->work->inline_worker);
 }

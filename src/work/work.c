@@ -7,17 +7,20 @@
  * until it is installed or given up. A choice is made in the view that is current while work_mu is
  * held: what was unclaimed by then has shown its outcome, so nobody works on what is gone already.
  */
+#include "work/work.h"
+
+#include "state/event.h"
+#include "work/install.h"
+#include "work/sizes.h"
 #include "work/work_result.h"
-#include "work/quiet.h"
-#include "work/worker.h"
 
 static void options_with_claims(pt_store *s, pt_pick_options *o, uint64_t *io_claims)
 {
     size_t n = 0;
-    for (size_t i = 0; i < s->work.claimed_count; i++)
-        io_claims[n++] = s->work.claimed[i];
-    for (size_t i = 0; i < s->work.avoid_count; i++)
-        io_claims[n++] = s->work.avoid[i];
+    for (size_t i = 0; i < s->work->state.claimed_count; i++)
+        io_claims[n++] = s->work->state.claimed[i];
+    for (size_t i = 0; i < s->work->state.avoid_count; i++)
+        io_claims[n++] = s->work->state.avoid[i];
     o->claimed = io_claims;
     o->claimed_count = n;
 }
@@ -26,7 +29,7 @@ static void options_with_claims(pt_store *s, pt_pick_options *o, uint64_t *io_cl
 
 static void claim(pt_worker *w, const pt_version *v, const pt_merge_pick *pick)
 {
-    pt_work_state *state = &w->store->work;
+    pt_work_state *state = &w->store->work->state;
     w->claimed_count = 0;
     for (size_t i = 0; i < pick->count; i++) {
         uint64_t id = v->partitions[pick->first + i]->id;
@@ -38,7 +41,7 @@ static void claim(pt_worker *w, const pt_version *v, const pt_merge_pick *pick)
 /* Caller holds work_mu. */
 static void unclaim(pt_worker *w)
 {
-    pt_work_state *state = &w->store->work;
+    pt_work_state *state = &w->store->work->state;
     size_t n = 0;
     for (size_t i = 0; i < state->claimed_count; i++) {
         bool mine = false;
@@ -54,7 +57,7 @@ static void unclaim(pt_worker *w)
 static void request_options(pt_store *s, const pt_version *v, const pt_work_request *request,
                             pt_pick_options *ret_options)
 {
-    pt_pick_options_init(s, v, ret_options);
+    pt_sizes_options(s, v, ret_options);
     ret_options->idle = request->idle;
     ret_options->idle_bytes_max = request->idle_bytes_max;
     ret_options->lower = request->lower;
@@ -71,16 +74,16 @@ static pt_unit choose(pt_worker *w, const pt_work_request *request, pt_view **re
         pt_view_unref(v);
         v = now;
         request_options(s, v->version, request, ret_options);
-        pt_mutex_lock(&s->work_mu);
+        pt_mutex_lock(&s->work->mu);
         now = pt_store_view(s);
         if (now->version != v->version)
-            pt_mutex_unlock(&s->work_mu);
+            pt_mutex_unlock(&s->work->mu);
     } while (now->version != v->version);
     options_with_claims(s, ret_options, io_claims);
     pt_unit unit = pt_pick(v->version, ret_options, ret_pick);
     if (unit != PT_UNIT_NONE)
         claim(w, v->version, ret_pick);
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_unlock(&s->work->mu);
     pt_view_unref(now);
     *ret_view = v;
     return unit;
@@ -91,10 +94,10 @@ static peat_rc change_shape(pt_worker *w, const pt_pick_options *options, bool *
 {
     pt_store *s = w->store;
     peat_rc rc = pt_install_shape(s, options, w->claimed, w->claimed_count, ret_did);
-    pt_mutex_lock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
     unclaim(w);
-    s->work.partition_changes += *ret_did;
-    pt_mutex_unlock(&s->work_mu);
+    s->work->state.partition_changes += *ret_did;
+    pt_mutex_unlock(&s->work->mu);
     pt_event_send(s, PEAT_EVENT_PARTITION, rc, 0, 0, 0, NULL);
     if (rc != PEAT_OK || *ret_did)
         pt_work_note_result(s, rc);
@@ -109,7 +112,7 @@ static peat_rc begin_merge(pt_worker *w, pt_version *v, const pt_merge_pick *pic
     peat_rc rc = pt_snapshot_list(s, &w->snapshots, &count);
     if (rc != PEAT_OK)
         return rc;
-    pt_work_context_init(s, v, w->snapshots, count, &w->ctx);
+    pt_sizes_context(s, v, w->snapshots, count, &w->ctx);
     if (pick->on_credit)
         pt_quiet_spend(s, (double)pick->write_bytes);
     rc = pt_merge_new(&w->ctx, v, pick, &w->merge);
@@ -122,7 +125,7 @@ static peat_rc begin_merge(pt_worker *w, pt_version *v, const pt_merge_pick *pic
 
 static void count_merge(pt_worker *w)
 {
-    pt_work_state *state = &w->store->work;
+    pt_work_state *state = &w->store->work->state;
     if (pt_merge_get_kind(w->merge) == PT_MERGE_INTERMEDIATE)
         state->mid_merges++;
     else
@@ -135,7 +138,7 @@ static void count_merge(pt_worker *w)
  */
 static void avoid_claimed(pt_worker *w)
 {
-    pt_work_state *state = &w->store->work;
+    pt_work_state *state = &w->store->work->state;
     for (size_t i = 0; i < w->claimed_count && state->avoid_count < 64; i++)
         state->avoid[state->avoid_count++] = w->claimed[i];
 }
@@ -144,7 +147,7 @@ static void avoid_claimed(pt_worker *w)
 static bool is_beyond_reading(const pt_worker *w, peat_rc rc)
 {
     return rc == PEAT_IO && w->merge != NULL && pt_merge_is_unreadable(w->merge) &&
-           w->store->work.failures + 1 >= PT_IO_FAILURES_MAX;
+           w->store->work->state.failures + 1 >= PT_IO_FAILURES_MAX;
 }
 
 /* The merge is over, installed or given up. */
@@ -154,14 +157,14 @@ static void end_merge(pt_worker *w, peat_rc rc)
     uint64_t took = s->env->now_ns(s->env->ctx) - w->started_ns;
     uint64_t in = w->merge != NULL ? pt_merge_bytes_read(w->merge) : 0;
     uint64_t out = w->merge != NULL ? pt_merge_bytes_written(w->merge) : 0;
-    pt_mutex_lock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
     if (rc == PEAT_OK && w->merge != NULL)
         count_merge(w);
     bool damaged = rc == PEAT_CORRUPT || is_beyond_reading(w, rc);
     if (damaged)
         avoid_claimed(w);
     unclaim(w);
-    pt_mutex_unlock(&s->work_mu);
+    pt_mutex_unlock(&s->work->mu);
     pt_merge_free(w->merge);
     pt_free(s->env, w->snapshots);
     w->merge = NULL;
@@ -173,7 +176,7 @@ static void end_merge(pt_worker *w, peat_rc rc)
         atomic_fetch_add(&s->damages, 1);
     /* damage does not go away by trying again */
     pt_work_note_result(s, damaged || rc == PEAT_CANCELLED ? PEAT_OK : rc);
-    pt_throttle_update(s);
+    pt_work_take_debts(s);
 }
 
 /* Run, one step; install when it was the last. */
@@ -234,11 +237,11 @@ static pt_unit ask(pt_store *s, const pt_work_request *request, pt_merge_pick *r
     uint64_t claims[CLAIMS_MAX];
     pt_view *v = pt_store_view(s);
     request_options(s, v->version, request, &options);
-    pt_mutex_lock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
     options_with_claims(s, &options, claims);
     pt_unit unit = pt_pick(v->version, &options, ret_pick);
-    *ret_claims = s->work.claimed_count != 0;
-    pt_mutex_unlock(&s->work_mu);
+    *ret_claims = s->work->state.claimed_count != 0;
+    pt_mutex_unlock(&s->work->mu);
     pt_view_unref(v);
     return unit;
 }

@@ -2,6 +2,7 @@
 /* test_upkeep.c - flush, compact, settle, work, check, and how they are stopped. */
 #include "api/api_kit.h"
 #include "api/handle.h"
+#include "work/work.h"
 
 static int new_tiny_open(void **state)
 {
@@ -179,13 +180,13 @@ static bool claim_for_one_call(void *ctx, const char *phase, uint64_t done, uint
     pt_store *s = ((kit *)ctx)->db->store;
     (void)phase;
     (void)total;
-    pt_mutex_lock(&s->work_mu);
+    pt_mutex_lock(&s->work->mu);
     if (done == 0)
-        s->work.claimed[s->work.claimed_count++] =
+        s->work->state.claimed[s->work->state.claimed_count++] =
             s->version_set.version->partitions[s->version_set.version->count - 1]->id;
     else if (done == 1)
-        s->work.claimed_count--;
-    pt_mutex_unlock(&s->work_mu);
+        s->work->state.claimed_count--;
+    pt_mutex_unlock(&s->work->mu);
     return true;
 }
 

@@ -2,6 +2,7 @@
 /* damage_world.c - see damage.h. */
 #include "damage.h"
 #include "api/handle.h"
+#include "state/durable.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,7 +198,7 @@ static void fall_idle(peat_db *db)
     pt_mutex_lock(&s->commit_mu);
     MUST(pt_log_idle(s->log));
     pt_mutex_unlock(&s->commit_mu);
-    MUST(pt_install_durable(s, true));
+    MUST(pt_durable_note(s, true));
 }
 
 /* In the middle of the first table that the merge writes. */

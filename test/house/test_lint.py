@@ -64,11 +64,15 @@ class Planted(unittest.TestCase):
         self.expect(code.check_floors,
                     {"src/db/a.c": '#include "log/log.h"\n', "src/base/b.c": '#include "env/env.h"\n',
                      "src/log/c.c": '/*\n#include "db/db.h"\n*/\n#include "peat.h"\n'},
-                    {"src/log/d.c": '\n#include "db/db.h"\n'}, "src/log/d.c:2:", "floor 5")
+                    {"src/log/d.c": '\n#include "db/db.h"\n'}, "src/log/d.c:2:", "floor 5.5")
 
     def test_floor_two_folders_are_strangers(self):
         self.expect(code.check_floors, {"src/log/a.c": '#include "log/log.h"\n'},
                     {"src/log/b.c": '#include "table/table.h"\n'}, "src/log/b.c:1:")
+
+    def test_rooms_are_strangers(self):
+        self.expect(code.check_floors, {"src/read/a.c": '#include "state/store.h"\n'},
+                    {"src/read/b.c": '#include "write/write.h"\n'}, "src/read/b.c:1:")
 
     def test_include_without_floor_is_found(self):
         self.expect(code.check_floors, {"src/log/a.h": ""}, {"src/log/b.c": '#include "a.h"\n'},

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_get.c - gets as objects (read/get.h): 64 of them in one thread, each with its own reads, which
- * are supplied in random order, fail, or are given up, while sections and blocks are let go. The
- * answers are those of the blocking call.
+ * test_get.c - gets as objects (read/get.h): 64 of them in one thread, each with its own reads,
+ * which are supplied in random order, fail, or are given up, while sections and blocks are let go.
+ * The answers are those of the blocking call.
  */
 #include "api/api_kit.h"
 #include "api/handle.h"

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* settings.h - what a store is opened with: options with every default resolved, sizes derived. */
+#ifndef PT_STATE_SETTINGS_H
+#define PT_STATE_SETTINGS_H
+
+#include "base/base.h"
+#include "peat_env.h"
+#include "table/table.h"
+
+/* peat_options with every default resolved, and what is derived from them. */
+typedef struct pt_settings {
+    size_t memory_bytes;
+    double space_target;
+    uint64_t sync_interval_ns;
+    uint64_t lock_wait_ns; /* 0: who finds the store open elsewhere is told at once */
+    int threads;
+    pt_codec codec;
+    bool may_create, read_only, error_if_exists, no_log;
+    bool unfinished; /* a store that is made is not to be opened before pt_durable_finish */
+    peat_host host;  /* event callback, app id */
+    size_t memtable_bytes;
+    size_t cache_bytes, metadata_bytes, ahead_bytes; /* budgets */
+    uint32_t block_bytes;                            /* 0: by codec */
+    uint64_t partition_bytes;                        /* 0: by the size of the store */
+    uint64_t table_bytes;                            /* 0: by the partition target */
+    uint64_t segment_bytes_min, segment_bytes_max;
+    uint64_t manifest_bytes_min; /* a shorter one is not rewritten */
+    size_t runs_max;
+    /* Steps of a scan that lead to no row before it asks whether it was here before, and again; and
+     * those it takes before it keeps what it has found out. */
+    uint32_t hidden_steps_look, hidden_steps_note;
+} pt_settings;
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* sizes.h - what is derived from the size of the store, for choosing and for a unit of work. */
+#ifndef PT_WORK_SIZES_H
+#define PT_WORK_SIZES_H
+
+#include "compact/pick.h"
+#include "state/store.h"
+
+void pt_sizes_context(pt_store *s, const pt_version *v, const uint64_t *snapshots,
+                      size_t snapshot_count, pt_work_context *ret_ctx);
+void pt_sizes_options(pt_store *s, const pt_version *v, pt_pick_options *ret_options);
+
+#endif

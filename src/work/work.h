@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * work.h - the background: what is due is chosen, run, and installed, in threads of the store's own
+ * or in a caller's. work.c has the way a unit goes.
+ */
+#ifndef PT_WORK_WORK_H
+#define PT_WORK_WORK_H
+
+#include "compact/merge.h"
+#include "state/store.h"
+#include "work/quiet.h"
+#include "work/worker.h"
+
+/* Of each thread's unit, of the callers' together, and of the flush under way. */
+#define PT_CLAIMS_MAX (PT_MERGE_PARTS_MAX * (PEAT_THREADS_MAX + 1) + 1)
+
+typedef struct pt_work_state {
+    bool stopping;
+    uint64_t signals; /* counts wake-ups, so that none is missed */
+    uint64_t claimed[PT_CLAIMS_MAX];
+    size_t claimed_count;
+    uint64_t avoid[64]; /* partitions whose merge met damage: left alone until reopen */
+    size_t avoid_count;
+    peat_rc error;     /* of the last unit that failed, PEAT_OK once one succeeded */
+    uint64_t retry_ns; /* not before: back-off after a failure */
+    unsigned failures; /* in a row */
+    uint64_t flushes, mid_merges, bottom_merges, appends, partition_changes;
+    uint64_t flush_bytes, merge_bytes_written, merge_bytes_read;
+    /* time per byte of user data taken in, smoothed: of flushes, and with the merges that went on
+     * meanwhile; 0: unknown */
+    double flush_ns_per_byte, ns_per_byte;
+    uint64_t merge_ns; /* spent in steps of merges since the last flush that was counted */
+} pt_work_state;
+
+/* The room's own part of the store. */
+typedef struct pt_work {
+    pt_mutex flush_mu; /* one flush at a time */
+    pt_mutex inline_mu;
+    pt_worker inline_worker; /* of the callers' threads together; guarded by inline_mu */
+
+    pt_mutex mu;       /* a leaf; guards what follows */
+    pt_cond due_cond;  /* something to do */
+    pt_cond done_cond; /* something was done */
+    pt_work_state state;
+    pt_quiet quiet;
+
+    pt_worker *workers; /* store.h has their count */
+} pt_work;
+
+/* Makes it, and sets what others need of it (state/background.h). PEAT_NOMEM. */
+peat_rc pt_work_new(pt_store *s) PT_MUST_USE;
+void pt_work_free(pt_store *s);
+peat_rc pt_work_start(pt_store *s) PT_MUST_USE;
+void pt_work_stop(pt_store *s);
+
+void pt_work_wake(pt_store *s);
+/* Closes tables, and removes files, that the last reader has let go of. */
+void pt_work_sweep(pt_store *s);
+/* One unit in the calling thread; *ret_did false: nothing to do. */
+peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did) PT_MUST_USE;
+/* What is due and costs next to nothing: a store that is opened only for moments, as by a command,
+ * has no other time for it. */
+peat_rc pt_work_before_close(pt_store *s) PT_MUST_USE;
+/* Flushes the oldest immutable memtable; one at a time. */
+peat_rc pt_work_flush(pt_store *s, bool *ret_did) PT_MUST_USE;
+peat_rc pt_work_settle(pt_store *s, uint64_t timeout_ms) PT_MUST_USE;
+peat_rc pt_work_compact(pt_store *s, pt_slice lower, pt_slice upper,
+                        const peat_progress *progress) PT_MUST_USE;
+/* What is in memory would make much of the store obsolete. */
+bool pt_work_hides_much(pt_store *s);
+
+/* ---- inside the room ---- */
+
+/* Does nothing while another one is under way. */
+peat_rc pt_work_try_flush(pt_store *s, bool *ret_did) PT_MUST_USE;
+/* Waits for the flush of the oldest immutable memtable, or does it. */
+peat_rc pt_work_make_room(pt_store *s, size_t immutables_max) PT_MUST_USE;
+void pt_work_step(pt_store *s, uint64_t bytes);
+/* The debts anew, and the rate at which writers pay for them. */
+void pt_work_take_debts(pt_store *s);
+/* Memory that holds nothing and files that are not in use go back to the system. */
+void pt_work_rest(pt_store *s);
+
+#endif

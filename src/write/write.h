@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * write.h - how a put, a delete or a batch becomes part of the store: commit.c has the way it goes,
+ * throttle.c what a writer owes to those who work in the background.
+ */
+#ifndef PT_WRITE_WRITE_H
+#define PT_WRITE_WRITE_H
+
+#include "state/store.h"
+
+/* The room's own part of the store. */
+typedef struct pt_write {
+    double delay_owed_ns; /* guarded by commit_mu */
+} pt_write;
+
+typedef struct pt_commit {
+    pt_slice payload; /* operations (batch_format.md) */
+    uint32_t count;
+    uint32_t deletes;
+    uint64_t key_bytes, value_bytes;
+    bool sync;
+    bool batch; /* came as one: for the statistics */
+} pt_commit;
+peat_rc pt_write_commit(pt_store *s, const pt_commit *c) PT_MUST_USE;
+/* Everything written so far is durable. */
+peat_rc pt_write_sync(pt_store *s) PT_MUST_USE;
+
+#endif
