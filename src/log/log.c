@@ -142,21 +142,6 @@ out:
     return rc;
 }
 
-uint64_t pt_log_position(pt_log *log)
-{
-    return atomic_load_explicit(&log->tail, memory_order_acquire);
-}
-
-uint64_t pt_log_synced_position(pt_log *log)
-{
-    return atomic_load_explicit(&log->synced, memory_order_acquire);
-}
-
-uint64_t pt_log_durable(pt_log *log)
-{
-    return atomic_load_explicit(&log->synced_seq, memory_order_acquire);
-}
-
 void pt_log_get_stats(pt_log *log, pt_log_stats *ret_stats)
 {
     pt_log_stats s = {

@@ -6,7 +6,8 @@
  *   log_large.c    append of what is too large to be copied
  *   log_write.c    the write and the sync role: buffer -> file -> disk
  *   log_segment.c  making and beginning segment files
- *   log_release.c  letting go of them: spares, release, trim
+ *   log_release.c  letting go of them: release, trim
+ *   log_spare.c    what becomes of their files: kept for new ones, or removed
  *   log_header.c   a header, and its copy, in a file
  *   log_replay.c   recovery: which segments are live, in which order, where the log ends
  *   log_scan.c     recovery: records of one segment
@@ -202,9 +203,9 @@ peat_rc pt_log_seg_begin(pt_log *log, pt_log_seg *seg, uint64_t tail) PT_MUST_US
 void pt_log_ready_rest(pt_log *log);
 /* A made segment that is not used: closed and removed. */
 void pt_log_seg_drop(pt_log *log, pt_log_seg *seg);
-void pt_log_remove_slot(pt_log *log, uint64_t slot, uint64_t file_bytes);
 
-/* log_release.c */
+/* log_spare.c */
+void pt_log_remove_slot(pt_log *log, uint64_t slot, uint64_t file_bytes);
 /* The smallest spare of at least `bytes`. */
 bool pt_log_spare_take(pt_log *log, uint64_t bytes, pt_log_spare *ret_spare);
 /* Takes over a file that may be overwritten: kept as a spare or removed. */

@@ -1,41 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * log_release.c - segments that are no longer needed: kept as spares, or removed. A file whose slot
- * cannot be removed is found dead by the next recovery.
- */
+/* log_release.c - segments that are no longer needed: let go of, their files kept as spares. */
 #include "log/log_internal.h"
-
-bool pt_log_spare_take(pt_log *log, uint64_t bytes, pt_log_spare *ret_spare)
-{
-    pt_mutex_lock(&log->mu);
-    size_t best = log->spare_count;
-    for (size_t i = 0; i < log->spare_count; i++)
-        if (log->spares[i].file_bytes >= bytes &&
-            (best == log->spare_count || log->spares[i].file_bytes < log->spares[best].file_bytes))
-            best = i;
-    bool found = best < log->spare_count;
-    if (found) {
-        *ret_spare = log->spares[best];
-        log->spares[best] = log->spares[--log->spare_count];
-    }
-    pt_mutex_unlock(&log->mu);
-    return found;
-}
-
-void pt_log_spare_add(pt_log *log, pt_log_spare spare)
-{
-    pt_mutex_lock(&log->mu);
-    bool keep = log->spare_count < PT_LOG_SPARES_MAX &&
-                spare.file_bytes >= log->segment_bytes_min &&
-                spare.file_bytes <= PT_LOG_FILE_BYTES_MAX && spare.file_bytes % PT_LOG_ALIGN == 0;
-    keep = keep && pt_grow(log->env, &log->spares, &log->spare_capacity, log->spare_count + 1,
-                           sizeof *log->spares);
-    if (keep)
-        log->spares[log->spare_count++] = spare;
-    pt_mutex_unlock(&log->mu);
-    if (!keep)
-        pt_log_remove_slot(log, spare.slot, spare.file_bytes);
-}
 
 /* A file smaller than what the next segment will be would never be chosen. */
 static void recycle(pt_log *log, pt_log_spare spare)

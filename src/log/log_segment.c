@@ -25,15 +25,6 @@ static int open_file(pt_log *log, const char *name, unsigned flags, pt_file **re
     return e;
 }
 
-void pt_log_remove_slot(pt_log *log, uint64_t slot, uint64_t file_bytes)
-{
-    char name[PT_FILE_NAME_SIZE];
-    pt_file_name('w', slot, name);
-    /* what cannot be removed is found dead by the next recovery and used again */
-    (void)log->env->dir_remove(log->env->ctx, log->dir, name);
-    atomic_fetch_sub_explicit(&log->disk_bytes, file_bytes, memory_order_relaxed);
-}
-
 /* make_mu held. Space for the whole file; zeros are written where it cannot be reserved. */
 static peat_rc fill_file(pt_log *log, pt_log_seg *seg)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log_write.c - the way of the bytes: ring -> file (write role) -> disk (sync role).
+ * log_write.c - the way of the bytes: ring -> file (write role) -> disk (sync role), and how far
+ * they have come.
  * See log_internal.h for positions, roles and their order.
  */
 #include "log/log_internal.h"
@@ -263,4 +264,19 @@ peat_rc pt_log_sync(pt_log *log, uint64_t position)
     peat_rc rc = sync_group(log);
     pt_log_role_leave(&log->sync_role);
     return rc;
+}
+
+uint64_t pt_log_position(pt_log *log)
+{
+    return atomic_load_explicit(&log->tail, memory_order_acquire);
+}
+
+uint64_t pt_log_synced_position(pt_log *log)
+{
+    return atomic_load_explicit(&log->synced, memory_order_acquire);
+}
+
+uint64_t pt_log_durable(pt_log *log)
+{
+    return atomic_load_explicit(&log->synced_seq, memory_order_acquire);
 }
