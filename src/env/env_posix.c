@@ -3,7 +3,7 @@
  * env_posix.c - the real operating system: the heap, threads, time, chance, and the table of it
  * all. Linux first (3.15 or later); no state of its own.
  */
-#include "env/env_posix.h"
+#include "env/env_posix_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>

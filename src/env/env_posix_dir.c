@@ -7,7 +7,7 @@
  * forked child shares the description and so keeps the lock alive until it has closed it too; a
  * child that releases its copy does not take the parent's lock away.
  */
-#include "env/env_posix.h"
+#include "env/env_posix_parts.h"
 
 #include <dirent.h>
 #include <errno.h>

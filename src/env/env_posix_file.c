@@ -6,7 +6,7 @@
  * a regular file. EINTR and short counts end here. A failed sync is never repeated: the kernel may
  * have dropped the dirty pages, and a second sync would answer 0 for data that is gone.
  */
-#include "env/env_posix.h"
+#include "env/env_posix_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -10,7 +10,7 @@
  * which counts with all groups above it: version 2, version 1, or both side by side. What cannot be
  * read limits nothing.
  */
-#include "env/env_posix.h"
+#include "env/env_posix_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>

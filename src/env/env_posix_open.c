@@ -13,7 +13,7 @@
  * Between threads of ours that do this at once, and with a program that closes its own descriptors
  * meanwhile, 2 may still get a low number: then it is moved, and was low for that moment.
  */
-#include "env/env_posix.h"
+#include "env/env_posix_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -15,7 +15,7 @@
  *
  * One thread at a time stores; `syncs_begun` and `syncs_ended` are what other threads touch.
  */
-#include "env/env_posix.h"
+#include "env/env_posix_parts.h"
 
 #include <errno.h>
 #include <sys/mman.h>

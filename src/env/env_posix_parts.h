@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * env_posix.h - the parts of the real operating system, gathered into one table by env_posix.c.
+ * env_posix_parts.h - the parts of the real operating system, gathered into one table by
+ * env_posix.c.
  * Included by env_posix*.c only. See peat_env.h for what each member promises.
  */
-#ifndef PT_ENV_ENV_POSIX_H
-#define PT_ENV_ENV_POSIX_H
+#ifndef PT_ENV_ENV_POSIX_PARTS_H
+#define PT_ENV_ENV_POSIX_PARTS_H
 
 #include "env/env.h"
 
