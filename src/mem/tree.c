@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tree.c - searching the memtable's tree and inserting where there is room; see tree.h. */
+/* tree.c - searching the memtable's tree; see tree.h. */
 #include "mem/tree.h"
 
 /* About 5 us: a locked node is free again within one while its owner runs. */
@@ -149,76 +149,6 @@ void pt_tree_find(const pt_memtable *m, pt_slice key, pt_place *ret_place)
         pt_leaf_search(m, leaf, key, ret_place);
         ret_place->version = version;
     } while (ret_place->record == 0 && !pt_node_unchanged(&leaf->node, version));
-}
-
-int pt_tree_side(const pt_memtable *m, pt_slice key, bool *ret_empty)
-{
-    uint32_t record = pt_load32(&m->prefix_record);
-    *ret_empty = record == 0;
-    if (record == 0)
-        return 0;
-    size_t size = pt_load32(&m->prefix_size);
-    int c = memcmp(key.data, pt_key_at(m, record).data, key.size < size ? key.size : size);
-    return c != 0 ? c : -(key.size < size);
-}
-
-void pt_leaf_insert(const pt_place *place, uint32_t record)
-{
-    pt_leaf *leaf = place->leaf;
-    for (uint32_t i = place->count; i > place->at; i--) {
-        pt_store64(&leaf->heads[i], pt_load64(&leaf->heads[i - 1]));
-        pt_store32(&leaf->records[i], pt_load32(&leaf->records[i - 1]));
-    }
-    pt_store64(&leaf->heads[place->at], place->head);
-    pt_store32(&leaf->records[place->at], record);
-    pt_store32(&leaf->node.count, place->count + 1);
-}
-
-/* Where the key belongs if that is behind every key there is: no descent for ascending keys. */
-static bool find_at_right_edge(const pt_memtable *m, pt_slice key, pt_place *ret_place)
-{
-    pt_leaf *leaf = pt_ref_at(m, pt_load32(&m->right_leaf));
-    uint64_t version = pt_load64(&leaf->node.version);
-    uint32_t count = pt_load32(&leaf->node.count);
-    if (count == 0 || (version & 1))
-        return false;
-    uint64_t head = pt_head_behind(key, pt_load32(&leaf->node.skip));
-    uint64_t last = pt_load64(&leaf->heads[count - 1]);
-    if (last > head ||
-        (last == head &&
-         pt_slice_compare(pt_key_at(m, pt_load32(&leaf->records[count - 1])), key) >= 0))
-        return false;
-    *ret_place =
-        (pt_place){.leaf = leaf, .version = version, .head = head, .at = count, .count = count};
-    /* hi is read behind the version: with the version unchanged it is still the right edge */
-    return pt_load32(&leaf->node.hi) == 0;
-}
-
-void pt_tree_add(pt_memtable *m, pt_slice key, uint32_t record)
-{
-    for (;;) {
-        bool empty;
-        pt_place place;
-        if (PT_UNLIKELY(pt_tree_side(m, key, &empty) != 0 || empty)) {
-            pt_tree_cover(m, key, record);
-            continue;
-        }
-        if (!find_at_right_edge(m, key, &place))
-            pt_tree_find(m, key, &place);
-        if (place.record != 0) {
-            pt_versions_add(&m->arena, pt_record_at(&m->arena, place.record), record);
-            return;
-        }
-        if (place.count == PT_LEAF_SLOTS) {
-            pt_tree_add_splitting(m, key, record);
-            return;
-        }
-        if (PT_UNLIKELY(!pt_node_try_lock(&place.leaf->node, place.version)))
-            continue;
-        pt_leaf_insert(&place, record);
-        pt_node_unlock(&place.leaf->node, place.version + 2);
-        return;
-    }
 }
 
 static void clear_heads(_Atomic uint64_t *heads, size_t slots)

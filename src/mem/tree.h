@@ -100,20 +100,12 @@ typedef struct pt_place {
 } pt_place;
 
 void pt_tree_init(pt_memtable *m);
-/* The record is complete; `key` is its key. */
+/* tree_add.c. The record is complete; `key` is its key. */
 void pt_tree_add(pt_memtable *m, pt_slice key, uint32_t record);
-/* <0, 0, >0: the key is before, within, behind the keys that share the tree's prefix. *ret_empty:
- * there are no keys at all. */
-int pt_tree_side(const pt_memtable *m, pt_slice key, bool *ret_empty);
-/* The rest is only for keys within the prefix. The leaf where the key belongs, and its version at a
- * time when it did. */
+/* These two only for keys within the prefix (pt_tree_side). The leaf where the key belongs, and its
+ * version at a time when it did. */
 void pt_tree_descend(const pt_memtable *m, pt_slice key, pt_leaf **ret_leaf, uint64_t *ret_version);
 void pt_tree_find(const pt_memtable *m, pt_slice key, pt_place *ret_place);
-
-/* tree_shape.c: makes room in the leaf where the key belongs and adds it there, if it is full. */
-void pt_tree_add_splitting(pt_memtable *m, pt_slice key, uint32_t record);
-/* Shortens the prefix until it covers the key; the first key becomes the prefix. */
-void pt_tree_cover(pt_memtable *m, pt_slice key, uint32_t record);
 
 /* Shared by the files of the tree. */
 void pt_node_wait(const pt_memtable *m, unsigned *io_tries);
@@ -121,7 +113,6 @@ void pt_leaf_search(const pt_memtable *m, pt_leaf *leaf, pt_slice key, pt_place 
 pt_inner *pt_inner_search(const pt_memtable *m, uint32_t ref, pt_slice key, uint32_t *ret_at);
 uint32_t pt_leaf_new(pt_memtable *m); /* references; under shape */
 uint32_t pt_inner_new(pt_memtable *m);
-void pt_leaf_insert(const pt_place *place, uint32_t record);
 
 static inline uint32_t pt_load32(const _Atomic uint32_t *p)
 {
@@ -156,6 +147,19 @@ static inline void *pt_ref_at(const pt_memtable *m, uint32_t ref)
 static inline pt_slice pt_key_at(const pt_memtable *m, uint32_t record)
 {
     return pt_record_key(pt_record_at(&m->arena, record));
+}
+
+/* <0, 0, >0: the key is before, within, behind the keys that share the tree's prefix. *ret_empty:
+ * there are no keys at all. */
+static inline int pt_tree_side(const pt_memtable *m, pt_slice key, bool *ret_empty)
+{
+    uint32_t record = pt_load32(&m->prefix_record);
+    *ret_empty = record == 0;
+    if (record == 0)
+        return 0;
+    size_t size = pt_load32(&m->prefix_size);
+    int c = memcmp(key.data, pt_key_at(m, record).data, key.size < size ? key.size : size);
+    return c != 0 ? c : -(key.size < size);
 }
 
 /* Zero for a key shorter than `skip`, which a reader of a changing node may meet. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tree_shape.c - what changes the shape of the memtable's tree: splits and the common prefix.
- * See tree.h. Everything here holds `shape`, so that inner nodes are ours alone to change; they are
- * locked only to make optimistic readers look again.
+ * tree_add.c - adding to the memtable's tree; see tree.h. Where there is room, one leaf is locked.
+ * What changes the shape, splits and the common prefix, holds `shape`, so that inner nodes are its
+ * alone to change; they are locked only to make optimistic readers look again.
  *
  * A leaf split, while readers and writers go on elsewhere:
  *   1. on the way down split every full inner node (parent and child locked), so that the parent of
@@ -20,6 +20,18 @@
 #define EDGE_KEEP(slots) ((slots) - (slots) / 16)
 /* More ties than one in this many: heads should start further behind. */
 #define TIES_PER_SLOTS 8u
+
+static void leaf_insert(const pt_place *place, uint32_t record)
+{
+    pt_leaf *leaf = place->leaf;
+    for (uint32_t i = place->count; i > place->at; i--) {
+        pt_store64(&leaf->heads[i], pt_load64(&leaf->heads[i - 1]));
+        pt_store32(&leaf->records[i], pt_load32(&leaf->records[i - 1]));
+    }
+    pt_store64(&leaf->heads[place->at], place->head);
+    pt_store32(&leaf->records[place->at], record);
+    pt_store32(&leaf->node.count, place->count + 1);
+}
 
 static size_t common_bytes(pt_slice a, pt_slice b)
 {
@@ -205,7 +217,7 @@ static void split_leaf(pt_memtable *m, const way *w, pt_place place, pt_slice ke
     place.at -= to_right ? keep : 0;
     place.count = pt_load32(&place.leaf->node.count);
     place.head = pt_head_behind(key, pt_load32(&place.leaf->node.skip));
-    pt_leaf_insert(&place, record);
+    leaf_insert(&place, record);
 
     link_right(m, w->parent, w->at, w->leaf, pt_load32(&right->node.lo), right_ref);
 }
@@ -217,7 +229,8 @@ static void stock_up(pt_memtable *m)
         m->stock_leaf = pt_leaf_new(m);
 }
 
-void pt_tree_add_splitting(pt_memtable *m, pt_slice key, uint32_t record)
+/* Makes room in the leaf where the key belongs and adds it there, if it is full. */
+static void add_splitting(pt_memtable *m, pt_slice key, uint32_t record)
 {
     pt_mutex_lock(&m->shape);
     stock_up(m);
@@ -229,7 +242,7 @@ void pt_tree_add_splitting(pt_memtable *m, pt_slice key, uint32_t record)
     if (place.record != 0)
         pt_versions_add(&m->arena, pt_record_at(&m->arena, place.record), record);
     else if (place.count < PT_LEAF_SLOTS)
-        pt_leaf_insert(&place, record);
+        leaf_insert(&place, record);
     else
         split_leaf(m, &w, place, key, record);
     pt_node_unlock(&leaf->node, version);
@@ -260,7 +273,8 @@ static void loosen_edge(pt_memtable *m, bool right, uint32_t skip)
     }
 }
 
-void pt_tree_cover(pt_memtable *m, pt_slice key, uint32_t record)
+/* Shortens the prefix until it covers the key; the first key becomes the prefix. */
+static void cover(pt_memtable *m, pt_slice key, uint32_t record)
 {
     pt_mutex_lock(&m->shape);
     uint32_t first = pt_load32(&m->prefix_record);
@@ -277,4 +291,51 @@ void pt_tree_cover(pt_memtable *m, pt_slice key, uint32_t record)
             pt_store32(&m->prefix_record, record);
     }
     pt_mutex_unlock(&m->shape);
+}
+
+/* Where the key belongs if that is behind every key there is: no descent for ascending keys. */
+static bool find_at_right_edge(const pt_memtable *m, pt_slice key, pt_place *ret_place)
+{
+    pt_leaf *leaf = pt_ref_at(m, pt_load32(&m->right_leaf));
+    uint64_t version = pt_load64(&leaf->node.version);
+    uint32_t count = pt_load32(&leaf->node.count);
+    if (count == 0 || (version & 1))
+        return false;
+    uint64_t head = pt_head_behind(key, pt_load32(&leaf->node.skip));
+    uint64_t last = pt_load64(&leaf->heads[count - 1]);
+    if (last > head ||
+        (last == head &&
+         pt_slice_compare(pt_key_at(m, pt_load32(&leaf->records[count - 1])), key) >= 0))
+        return false;
+    *ret_place =
+        (pt_place){.leaf = leaf, .version = version, .head = head, .at = count, .count = count};
+    /* hi is read behind the version: with the version unchanged it is still the right edge */
+    return pt_load32(&leaf->node.hi) == 0;
+}
+
+void pt_tree_add(pt_memtable *m, pt_slice key, uint32_t record)
+{
+    for (;;) {
+        bool empty;
+        pt_place place;
+        if (PT_UNLIKELY(pt_tree_side(m, key, &empty) != 0 || empty)) {
+            cover(m, key, record);
+            continue;
+        }
+        if (!find_at_right_edge(m, key, &place))
+            pt_tree_find(m, key, &place);
+        if (place.record != 0) {
+            pt_versions_add(&m->arena, pt_record_at(&m->arena, place.record), record);
+            return;
+        }
+        if (place.count == PT_LEAF_SLOTS) {
+            add_splitting(m, key, record);
+            return;
+        }
+        if (PT_UNLIKELY(!pt_node_try_lock(&place.leaf->node, place.version)))
+            continue;
+        leaf_insert(&place, record);
+        pt_node_unlock(&place.leaf->node, place.version + 2);
+        return;
+    }
 }
