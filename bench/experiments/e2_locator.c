@@ -21,7 +21,7 @@
  */
 #include "e2_parts.h"
 #include "table/layout_hint.h"
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 #define KEY_BYTES    (PT_KEYSPACE_BYTES + 16)
 #define VALUE_BYTES  100

@@ -4,7 +4,7 @@
 #ifndef E2_PARTS_H
 #define E2_PARTS_H
 
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #ifndef PT_REPAIR_TABLE_SALVAGE_H
 #define PT_REPAIR_TABLE_SALVAGE_H
 
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 typedef struct pt_salvage pt_salvage;
 

@@ -11,7 +11,7 @@
 #ifndef PT_TABLE_READ_AHEAD_H
 #define PT_TABLE_READ_AHEAD_H
 
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 typedef struct pt_read_ahead {
     pt_table *table;

@@ -5,7 +5,7 @@
  * It works on a table object of its own (own file descriptor, own error sink, sections read anew),
  * so that it sees the disk and nothing that is in memory, and disturbs nobody.
  */
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* table_file.c - opening a table and reading its blocks; see table_file.h. */
-#include "table/table_file.h"
+/* table_file.c - opening a table and reading its blocks; see table_internal.h. */
+#include "table/table_internal.h"
 
 peat_rc pt_table_new(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
                      const pt_table_meta *meta, pt_table **ret_table)
@@ -54,24 +54,6 @@ void pt_table_free(pt_table *t)
 const pt_table_meta *pt_table_get_meta(const pt_table *t)
 {
     return &t->meta;
-}
-
-peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n, const char *what)
-{
-    pt_file *file;
-    size_t got = 0;
-    peat_rc rc = pt_table_pin(t, &file);
-    if (rc != PEAT_OK)
-        return rc;
-    int e = t->env->file_read(t->env->ctx, file, offset, buf, n, &got);
-    pt_table_unpin(t);
-    if (e != 0)
-        return pt_fail_os(t->sink, e, "cannot read table %s %s @%" PRIu64, t->name, what, offset);
-    if (got != n)
-        return pt_fail(t->sink, PEAT_CORRUPT,
-                       "table %s %s @%" PRIu64 ": the file ends after %zu of %zu bytes", t->name,
-                       what, offset, got, n);
-    return PEAT_OK;
 }
 
 /* ---- blocks ---- */

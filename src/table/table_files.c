@@ -17,7 +17,7 @@
  * reads, which take no lock but mu.
  */
 #include "env/fd_reclaim.h"
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 #include <errno.h>
 
@@ -289,6 +289,24 @@ void pt_table_unpin(pt_table *t)
 {
     if (PT_UNLIKELY(atomic_fetch_sub(&t->file_state, 1) == 1))
         close_dismissed(t->files, t);
+}
+
+peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n, const char *what)
+{
+    pt_file *file;
+    size_t got = 0;
+    peat_rc rc = pt_table_pin(t, &file);
+    if (rc != PEAT_OK)
+        return rc;
+    int e = t->env->file_read(t->env->ctx, file, offset, buf, n, &got);
+    pt_table_unpin(t);
+    if (e != 0)
+        return pt_fail_os(t->sink, e, "cannot read table %s %s @%" PRIu64, t->name, what, offset);
+    if (got != n)
+        return pt_fail(t->sink, PEAT_CORRUPT,
+                       "table %s %s @%" PRIu64 ": the file ends after %zu of %zu bytes", t->name,
+                       what, offset, got, n);
+    return PEAT_OK;
 }
 
 void pt_table_advise(pt_table *t, uint64_t offset, uint64_t size, int advice)

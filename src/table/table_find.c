@@ -12,7 +12,7 @@
  * Runs inside an epoch: no locks, no I/O, no memory.
  */
 #include "table/layout_hint.h"
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 typedef struct lookup {
     pt_table *t;

@@ -3,7 +3,7 @@
  * table_rank.c - where a key stands in a table. The index knows what lies before each block; where
  * the key falls inside one is read from the block itself, or guessed between its separators.
  */
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 /* Of a block: what lies before the key in it, and how much of its bytes that is, in 1/65536. */
 typedef struct part {

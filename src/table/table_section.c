@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* table_section.c - loading, holding and letting go of a table's sections; see table_file.h. */
-#include "table/table_file.h"
+/* table_section.c - loading, holding and letting go of a table's sections; see table_internal.h. */
+#include "table/table_internal.h"
 
 /* Sections come and go in all sizes: from here on as mappings, which leave no holes in the heap and
  * waste a sixteenth at the most. */

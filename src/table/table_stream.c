@@ -7,7 +7,7 @@
  * block that was fetched is good until the next fetch. Behind a merge the pages leave the page
  * cache; ahead of a scan they are asked for, so that the device works while the window is used.
  */
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 /* The most a merge reads at once: with a disk's latency of 0.1 ms still 90 % of 1 GB/s. */
 #define MERGE_BYTES ((size_t)1 << 20)

@@ -5,7 +5,7 @@
  */
 #include "entry/batch.h"
 #include "fuzz/fuzz.h"
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 #include <stdlib.h>
 

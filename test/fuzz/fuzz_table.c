@@ -5,7 +5,7 @@
  */
 #include "fuzz/fuzz.h"
 #include "table/memory_env.h"
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 /* No decoder may ask for more than a few times the file: the largest table here has 64 KiB. */
 #define PEAK_BYTES_MAX ((size_t)64 << 20)

@@ -7,7 +7,7 @@
 #include "entry/batch.h"
 #include "fuzz/fuzz.h"
 #include "log/log_format.h"
-#include "table/table_file.h"
+#include "table/table_internal.h"
 #include "version/edit.h"
 #include "version/manifest_file.h"
 

@@ -10,7 +10,7 @@
 #include "log/log.h"
 #include "log/log_format.h"
 #include "model/model.h"
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * bytes with repaired checksums never crash.
  * ctest: timeout=300
  */
-#include "table/table_file.h"
+#include "table/table_internal.h"
 #include "damage_tables.h"
 
 /* ---- answers of a damaged table ---- */

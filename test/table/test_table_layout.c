@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_table_layout.c - the bytes of the format document, the writer's decisions, the limits. */
 #include "number_tables.h"
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 /* ---- the format ---- */
 

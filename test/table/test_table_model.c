@@ -4,7 +4,7 @@
  * iterators both ways with bounds, streams.
  */
 #include "shape_tables.h"
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 static void expect_entry(const pt_entry *have, const pt_entry *want)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_table_sections.c - filter, locator and rank on their own; sections that come and go. */
 #include "number_tables.h"
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 #include <pthread.h>
 

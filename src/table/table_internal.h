@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * table_file.h - the opened table inside: its file, its sections, its blocks as they lie on disk.
+ * table_internal.h - the opened table inside: its file (table_files.c), its sections
+ * (table_section.c), its blocks as they lie on disk (table_file.c).
  *
  * Sections are immutable once published in `section[]`. A reader inside an epoch loads the pointer;
  * a reader that does I/O in between holds a counted reference. Letting go unlinks the pointer and
  * retires the table's own reference through the epoch.
  */
-#ifndef PT_TABLE_TABLE_FILE_H
-#define PT_TABLE_TABLE_FILE_H
+#ifndef PT_TABLE_TABLE_INTERNAL_H
+#define PT_TABLE_TABLE_INTERNAL_H
 
 #include "base/hash.h"
 #include "table/block.h"
