@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * table_files.c - opening, using and closing the files of tables; see table_files.h.
+ * table_files.c - opening, using and closing the files of tables; see table.h.
  *
  * A table's `file_state` is the flag FILE_OPEN and a count of the reads that use the file.
  *   1  a read counts itself in only while the flag is there
