@@ -48,12 +48,6 @@ static peat_rc out_write(pt_table_writer *w)
     return PEAT_OK;
 }
 
-peat_rc pt_writer_checksum(pt_table_writer *w, size_t start)
-{
-    return pt_bytes_append_u64(&w->out, pt_checksum(w->out.data + start, w->out.size - start,
-                                                    w->file_id, w->out_offset + start));
-}
-
 static peat_rc out_pad(pt_table_writer *w, size_t size)
 {
     peat_rc rc = pt_bytes_reserve(&w->out, size);
@@ -195,7 +189,7 @@ static void count_entry(pt_table_writer *w, const pt_entry *entry)
         m->value_bytes += entry->value.size;
 }
 
-peat_rc pt_writer_add_entry(pt_table_writer *w, const pt_entry *entry, uint64_t key_hash)
+static peat_rc add_entry(pt_table_writer *w, const pt_entry *entry, uint64_t key_hash)
 {
     peat_rc rc = PEAT_OK;
     bool first = w->meta.entries == 0, same = false;
@@ -217,6 +211,21 @@ peat_rc pt_writer_add_entry(pt_table_writer *w, const pt_entry *entry, uint64_t 
     w->last_seq = entry->seq;
     count_entry(w, entry);
 out:
+    return rc;
+}
+
+/* Decides the layout; then the entries of the sample go the way of all later ones. */
+static peat_rc end_sample(pt_table_writer *w)
+{
+    peat_rc rc = PEAT_OK;
+    pt_cursor c = pt_cursor_of(w->sample.data, w->sample.size);
+    pt_entry e;
+    uint64_t hash;
+    TRY(pt_writer_decide_layout(w));
+    while (pt_writer_sample_next(&c, &e, &hash))
+        TRY(add_entry(w, &e, hash));
+out:
+    pt_bytes_done(&w->sample);
     return rc;
 }
 
@@ -305,11 +314,11 @@ peat_rc pt_table_writer_add(pt_table_writer *w, const pt_entry *entry, uint64_t 
 {
     PT_ASSERT(w->failed == PEAT_OK);
     if (PT_LIKELY(!w->sampling))
-        return fail(w, pt_writer_add_entry(w, entry, key_hash));
+        return fail(w, add_entry(w, entry, key_hash));
     if (w->sample.size + entry->key.size + entry->value.size <= SAMPLE_BYTES)
         return fail(w, pt_writer_sample_add(w, entry, key_hash));
-    peat_rc rc = pt_writer_decide_layout(w);
-    return fail(w, rc == PEAT_OK ? pt_writer_add_entry(w, entry, key_hash) : rc);
+    peat_rc rc = end_sample(w);
+    return fail(w, rc == PEAT_OK ? add_entry(w, entry, key_hash) : rc);
 }
 
 peat_rc pt_table_writer_cut(pt_table_writer *w, uint32_t *ret_block)
@@ -319,7 +328,7 @@ peat_rc pt_table_writer_cut(pt_table_writer *w, uint32_t *ret_block)
     if (w->sampling && w->sample_entries != 0) {
         /* pieces smaller than the sample would take a page each */
         w->options.packed = true;
-        TRY(pt_writer_decide_layout(w));
+        TRY(end_sample(w));
     }
     w->cut = block_open(w);
     *ret_block = w->index.count + (w->cut ? 1 : 0);
@@ -343,7 +352,7 @@ static peat_rc finish(pt_table_writer *w)
     pt_table_meta *m = &w->meta;
 
     if (w->sampling)
-        TRY(pt_writer_decide_layout(w));
+        TRY(end_sample(w));
     if (block_open(w))
         TRY(close_block(w, NULL));
     w->aligned = w->aligned && w->index.count != 0;

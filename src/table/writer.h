@@ -7,6 +7,7 @@
 #ifndef PT_TABLE_WRITER_H
 #define PT_TABLE_WRITER_H
 
+#include "base/coding.h"
 #include "base/hash.h"
 #include "table/block_build.h"
 #include "table/codec.h"
@@ -71,10 +72,11 @@ static inline size_t pt_writer_block_max(const pt_table_writer *w)
 }
 
 /* Appends the checksum of what lies in `out` from `start`, for where it will be. */
-peat_rc pt_writer_checksum(pt_table_writer *w, size_t start) PT_MUST_USE;
-/* One entry into its block, once the layout is decided. */
-peat_rc pt_writer_add_entry(pt_table_writer *w, const pt_entry *entry,
-                            uint64_t key_hash) PT_MUST_USE;
+static inline PT_MUST_USE peat_rc pt_writer_checksum(pt_table_writer *w, size_t start)
+{
+    return pt_bytes_append_u64(&w->out, pt_checksum(w->out.data + start, w->out.size - start,
+                                                    w->file_id, w->out_offset + start));
+}
 
 /* writer_keys.c: one call for each distinct key; more keys than are allowed drop them all. */
 peat_rc pt_writer_note_key(pt_table_writer *w, uint64_t key_hash) PT_MUST_USE;
@@ -83,7 +85,9 @@ void pt_writer_drop_keys(pt_table_writer *w);
 /* writer_layout.c */
 peat_rc pt_writer_sample_add(pt_table_writer *w, const pt_entry *entry,
                              uint64_t key_hash) PT_MUST_USE;
-/* Ends the sample: decides, then adds its entries. */
+/* The entry at the cursor, which begins at the sample's start; false at its end. */
+bool pt_writer_sample_next(pt_cursor *c, pt_entry *ret_entry, uint64_t *ret_hash);
+/* From what the sample holds; its entries are to be added then. */
 peat_rc pt_writer_decide_layout(pt_table_writer *w) PT_MUST_USE;
 
 /* writer_sections.c: index, filter, locator, footer, behind the last block. */

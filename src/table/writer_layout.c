@@ -21,8 +21,7 @@ out:
     return rc;
 }
 
-/* False at the end. */
-static bool sample_next(pt_cursor *c, pt_entry *ret_entry, uint64_t *ret_hash)
+bool pt_writer_sample_next(pt_cursor *c, pt_entry *ret_entry, uint64_t *ret_hash)
 {
     if (pt_cursor_left(c) == 0)
         return false;
@@ -60,7 +59,7 @@ static peat_rc alignment_pays(pt_table_writer *w, bool *ret_pays)
 
     *ret_pays = false;
     pt_block_builder_clear(&w->builder, pt_writer_block_max(w));
-    while (sample_next(&c, &e, &hash)) {
+    while (pt_writer_sample_next(&c, &e, &hash)) {
         TRY(pt_block_builder_add(&w->builder, &e, 0, &added));
         if (!added) {
             slack += pt_writer_block_max(w) - w->builder.size;
@@ -96,13 +95,6 @@ peat_rc pt_writer_decide_layout(pt_table_writer *w)
     if (w->codec == PT_CODEC_NONE && w->block_bytes == PT_BLOCK_PAGE && !w->options.packed)
         TRY(alignment_pays(w, &w->aligned));
     pt_block_builder_clear(&w->builder, pt_writer_block_max(w));
-
-    pt_cursor c = pt_cursor_of(w->sample.data, w->sample.size);
-    pt_entry e;
-    uint64_t hash;
-    while (sample_next(&c, &e, &hash))
-        TRY(pt_writer_add_entry(w, &e, hash));
 out:
-    pt_bytes_done(&w->sample);
     return rc;
 }
