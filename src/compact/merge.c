@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "compact/split.h"
 #include "entry/merge_iter.h"
-#include "version/version_iter.h"
+#include "version/run_iter.h"
 
 struct pt_merge {
     const pt_work_context *ctx;

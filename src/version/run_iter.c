@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* run_iter.c - tables with disjoint ranges in key order, a chain of them. */
+/* run_iter.c - see run_iter.h. A chain of tables. */
+#include "version/run_iter.h"
+
 #include "entry/concat_iter.h"
-#include "version/version_iter.h"
 
 typedef struct run_iter {
     pt_concat_iter chain;

@@ -4,6 +4,7 @@
 
 #include "entry/concat_iter.h"
 #include "entry/merge_iter.h"
+#include "version/run_iter.h"
 
 typedef struct version_iter {
     pt_concat_iter chain; /* open: the merge of the partition's layers */

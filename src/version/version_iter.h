@@ -18,10 +18,4 @@ typedef struct pt_version_iter_options {
 peat_rc pt_version_iter_new(const pt_env *env, pt_version *v,
                             const pt_version_iter_options *options, pt_iter **ret_iter) PT_MUST_USE;
 
-/* The tables of a run, in key order, as one iterator. The layers outlive it. `stream`: read ahead
- * in large pieces past the cache, for merges. */
-peat_rc pt_run_iter_new(const pt_env *env, const pt_layer *layers, size_t count,
-                        const pt_table_iter_options *options, bool stream,
-                        pt_iter **ret_iter) PT_MUST_USE;
-
 #endif
