@@ -9,7 +9,6 @@
 #include "version/version_set.h"
 
 #include "base/file_name.h"
-#include "version/version_builder.h"
 
 static size_t table_rank(const pt_version_set *c, uint64_t file_number)
 {
@@ -31,7 +30,267 @@ pt_table_ref *pt_version_set_table(const pt_version_set *c, uint64_t file_number
                                                                                 : NULL;
 }
 
-static void take_tables(pt_version_builder *d, pt_version_set *c)
+/* --- the builder --- */
+
+/* The next version while it is built: edits applied to a copy of the state, which is looked at by
+ * nobody until the set takes it over. What breaks a rule of edit_format.md is PEAT_CORRUPT, with
+ * the edit and the item. */
+
+typedef struct builder {
+    pt_partition **partitions; /* references; unsorted until finished */
+    size_t count, capacity;
+    pt_table_ref **added; /* tables of this edit; references */
+    size_t added_count, added_capacity;
+    pt_state state;
+    pt_log_end *log_ends;
+    size_t log_end_count;
+    bool has_log_ends;
+} builder;
+
+static peat_rc bad_edit(pt_version_set *c, const char *what, uint64_t number)
+{
+    return pt_fail(c->sink, PEAT_CORRUPT, "manifest: an edit after number %" PRIu64 " %s %" PRIu64,
+                   c->state.edit_number, what, number);
+}
+
+/* A copy of the version set's state; an empty one while it has no version. */
+static peat_rc builder_init(builder *d, pt_version_set *c)
+{
+    *d = (builder){.state = c->state};
+    if (c->version == NULL)
+        return PEAT_OK;
+    if (!pt_grow(c->env, &d->partitions, &d->capacity, c->version->count, sizeof(pt_partition *)))
+        return PEAT_NOMEM;
+    for (size_t i = 0; i < c->version->count; i++)
+        d->partitions[i] = pt_partition_ref(c->version->partitions[i]);
+    d->count = c->version->count;
+    return PEAT_OK;
+}
+
+static void builder_done(builder *d, pt_version_set *c)
+{
+    for (size_t i = 0; i < d->count; i++)
+        pt_partition_unref(d->partitions[i]);
+    for (size_t i = 0; i < d->added_count; i++)
+        pt_table_ref_release(d->added[i]);
+    pt_free(c->env, d->partitions);
+    pt_free(c->env, d->added);
+    pt_free(c->env, d->log_ends);
+}
+
+static pt_table_ref *builder_table(const builder *d, const pt_version_set *c, uint64_t file_number)
+{
+    for (size_t i = 0; i < d->added_count; i++)
+        if (d->added[i]->meta->file_number == file_number)
+            return d->added[i];
+    return pt_version_set_table(c, file_number);
+}
+
+static peat_rc builder_add_table(builder *d, pt_version_set *c, pt_slice footer)
+{
+    pt_table_meta meta;
+    peat_rc rc = pt_table_meta_decode(footer, &meta);
+    if (rc != PEAT_OK)
+        return rc == PEAT_CORRUPT
+                   ? bad_edit(c, "has a damaged table footer, item size", footer.size)
+                   : pt_fail(c->sink, rc, "manifest: a table this version cannot read");
+    if (builder_table(d, c, meta.file_number) != NULL)
+        return bad_edit(c, "adds again table", meta.file_number);
+    if (!pt_grow(c->env, &d->added, &d->added_capacity, d->added_count + 1, sizeof(pt_table_ref *)))
+        return PEAT_NOMEM;
+    rc = pt_table_ref_new(c->open_tables, &meta, &d->added[d->added_count]);
+    d->added_count += rc == PEAT_OK;
+    return rc;
+}
+
+static size_t builder_find(const builder *d, uint64_t partition_id)
+{
+    size_t i = 0;
+    while (i < d->count && d->partitions[i]->id != partition_id)
+        i++;
+    return i;
+}
+
+static peat_rc resolve(const builder *d, pt_version_set *c, const pt_layer_record *r, pt_layer *ret)
+{
+    pt_table_ref *t = builder_table(d, c, r->file_number);
+    if (t == NULL)
+        return bad_edit(c, "has a layer in the unknown table", r->file_number);
+    *ret = (pt_layer){.table_ref = t,
+                      .bytes = r->bytes,
+                      .entries = r->entries,
+                      .tombstones = r->tombstones,
+                      .obsolete_bytes = r->obsolete_bytes};
+    return PEAT_OK;
+}
+
+/* Searching the run looks at one table for a key: what overlaps would be overlooked. */
+static peat_rc check_run(pt_version_set *c, const pt_layer *bottom, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        const pt_table_meta *left = bottom[i - 1].table_ref->meta,
+                            *right = bottom[i].table_ref->meta;
+        if (pt_slice_compare(left->key_max, right->key_min) >= 0)
+            return bad_edit(c, "has overlapping bottom tables, the second is", right->file_number);
+    }
+    return PEAT_OK;
+}
+
+static peat_rc builder_partition(builder *d, pt_version_set *c, pt_edit_item *item)
+{
+    peat_rc rc = PEAT_OK;
+    pt_partition *p = NULL;
+    size_t count = (size_t)(item->run_count + item->bottom_count);
+    pt_layer *layers = (pt_layer *)pt_alloc(c->env, count * sizeof *layers);
+    if (layers == NULL)
+        return PEAT_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        pt_layer_record r = pt_layer_decode(&item->layers);
+        TRY(resolve(d, c, &r, &layers[i]));
+    }
+    TRY(check_run(c, layers + item->run_count, (size_t)item->bottom_count));
+    bool room = pt_grow(c->env, &d->partitions, &d->capacity, d->count + 1, sizeof(pt_partition *));
+    TRY(room ? PEAT_OK : PEAT_NOMEM);
+    TRY(pt_partition_new(c->env, item->partition_id, item->lower, layers, item->run_count,
+                         layers + item->run_count, item->bottom_count, &p));
+    size_t at = builder_find(d, item->partition_id);
+    if (at < d->count)
+        pt_partition_unref(d->partitions[at]);
+    else
+        d->count++;
+    d->partitions[at] = p;
+out:
+    pt_free(c->env, layers);
+    return rc;
+}
+
+static peat_rc builder_push(builder *d, pt_version_set *c, const pt_edit_item *item)
+{
+    peat_rc rc = PEAT_OK;
+    size_t at = builder_find(d, item->partition_id);
+    if (at == d->count)
+        return bad_edit(c, "pushes on the unknown partition", item->partition_id);
+    pt_partition *old = d->partitions[at], *p = NULL;
+    pt_layer *layers = (pt_layer *)pt_alloc(c->env, (old->run_count + 1) * sizeof *layers);
+    if (layers == NULL)
+        return PEAT_NOMEM;
+    TRY(resolve(d, c, &item->layer, &layers[0]));
+    if (old->run_count != 0)
+        memcpy(layers + 1, old->runs, old->run_count * sizeof *layers);
+    TRY(pt_partition_new(c->env, old->id, old->lower, layers, old->run_count + 1, old->bottom,
+                         old->bottom_count, &p));
+    pt_partition_unref(old);
+    d->partitions[at] = p;
+out:
+    pt_free(c->env, layers);
+    return rc;
+}
+
+static peat_rc builder_log_ends(builder *d, pt_version_set *c, pt_edit_item *item)
+{
+    pt_log_end *ends = (pt_log_end *)pt_alloc(c->env, item->end_count * sizeof *ends);
+    if (ends == NULL)
+        return PEAT_NOMEM;
+    for (uint64_t i = 0; i < item->end_count; i++)
+        ends[i] = pt_log_end_decode(&item->ends);
+    pt_free(c->env, d->log_ends);
+    d->log_ends = ends;
+    d->log_end_count = item->end_count;
+    d->has_log_ends = true;
+    return PEAT_OK;
+}
+
+static peat_rc builder_item(builder *d, pt_version_set *c, pt_edit_item *item)
+{
+    switch (item->tag) {
+    case PT_EDIT_TABLE:
+        return builder_add_table(d, c, item->table_meta);
+    case PT_EDIT_PARTITION:
+        return builder_partition(d, c, item);
+    case PT_EDIT_DROP_PARTITION: {
+        size_t at = builder_find(d, item->partition_id);
+        if (at == d->count)
+            return bad_edit(c, "drops the unknown partition", item->partition_id);
+        pt_partition_unref(d->partitions[at]);
+        d->partitions[at] = d->partitions[--d->count];
+        return PEAT_OK;
+    }
+    case PT_EDIT_PUSH:
+        return builder_push(d, c, item);
+    case PT_EDIT_STATE:
+        d->state = item->state;
+        return PEAT_OK;
+    case PT_EDIT_LOG_ENDS:
+        return builder_log_ends(d, c, item);
+    case PT_EDIT_DURABLE:
+        d->state.seq_durable = item->seq_durable;
+        return PEAT_OK;
+    case PT_EDIT_UNFINISHED:
+        d->state.unfinished = true;
+        return PEAT_OK;
+    }
+    return bad_edit(c, "has an unknown item", (uint64_t)item->tag);
+}
+
+static peat_rc builder_apply(builder *d, pt_version_set *c, pt_slice payload)
+{
+    pt_cursor cursor = pt_cursor_of(payload.data, payload.size);
+    pt_edit_item item;
+    peat_rc rc;
+    while ((rc = pt_edit_next(&cursor, &item)) == PEAT_OK) {
+        rc = builder_item(d, c, &item);
+        if (rc != PEAT_OK)
+            return rc;
+    }
+    if (rc == PEAT_END)
+        return PEAT_OK;
+    return bad_edit(c, "cannot be decoded at byte", (uint64_t)(cursor.at - payload.data));
+}
+
+/* Insertion sort: all but a few are in place already. */
+static void sort_partitions(pt_partition **p, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = i; j > 0 && pt_slice_compare(p[j - 1]->lower, p[j]->lower) > 0; j--) {
+            pt_partition *t = p[j];
+            p[j] = p[j - 1];
+            p[j - 1] = t;
+        }
+}
+
+/* What comes next gets numbers that nothing has. */
+static peat_rc check_numbers(const builder *d, pt_version_set *c)
+{
+    for (size_t i = 0; i < d->added_count; i++)
+        if (d->added[i]->meta->file_number >= d->state.file_next)
+            return bad_edit(c, "adds before its turn table", d->added[i]->meta->file_number);
+    for (size_t i = 0; i < d->count; i++)
+        if (d->partitions[i]->id >= d->state.partition_next)
+            return bad_edit(c, "adds before its turn partition", d->partitions[i]->id);
+    return PEAT_OK;
+}
+
+/* The partitions, checked and in order, as a version; it takes their references over. */
+static peat_rc builder_version(builder *d, pt_version_set *c, pt_version **ret_version)
+{
+    peat_rc rc = check_numbers(d, c);
+    if (rc != PEAT_OK)
+        return rc;
+    sort_partitions(d->partitions, d->count);
+    if (d->count == 0 || d->partitions[0]->lower.size != 0)
+        return bad_edit(c, "leaves no partition without a lower bound; partitions:", d->count);
+    for (size_t i = 1; i < d->count; i++)
+        if (pt_slice_equal(d->partitions[i - 1]->lower, d->partitions[i]->lower))
+            return bad_edit(c, "leaves two equal bounds; partition", d->partitions[i]->id);
+    rc = pt_version_new(c->env, d->partitions, d->count, ret_version);
+    if (rc == PEAT_OK)
+        d->count = 0; /* the version has the references now */
+    return rc;
+}
+
+/* --- the set --- */
+
+static void take_tables(builder *d, pt_version_set *c)
 {
     for (size_t i = 0; i < d->added_count; i++) {
         size_t at = table_rank(c, d->added[i]->meta->file_number);
@@ -42,7 +301,7 @@ static void take_tables(pt_version_builder *d, pt_version_set *c)
     d->added_count = 0;
 }
 
-static void swap_log_ends(pt_version_builder *d, pt_version_set *c)
+static void swap_log_ends(builder *d, pt_version_set *c)
 {
     if (!d->has_log_ends)
         return;
@@ -98,8 +357,7 @@ static void mark_dead(pt_version_set *c, bool replayed)
 }
 
 /* Step 3 and 4. */
-static void builder_install(pt_version_builder *d, pt_version_set *c, pt_version *version,
-                            bool replayed)
+static void builder_install(builder *d, pt_version_set *c, pt_version *version, bool replayed)
 {
     pt_version *old = c->version;
     c->version = version;
@@ -113,15 +371,15 @@ static void builder_install(pt_version_builder *d, pt_version_set *c, pt_version
 peat_rc pt_version_set_commit(pt_version_set *c, pt_bytes *io_edit, const pt_state *state)
 {
     peat_rc rc = PEAT_OK;
-    pt_version_builder d = {0};
+    builder d = {0};
     pt_version *version = NULL;
     pt_state next = *state;
     next.edit_number = c->state.edit_number + 1;
     TRY(pt_edit_state(io_edit, &next));
     pt_slice payload = pt_slice_of(io_edit->data, io_edit->size);
-    TRY(pt_version_builder_init(&d, c));
-    TRY(pt_version_builder_apply(&d, c, payload));
-    TRY(pt_version_builder_version(&d, c, &version)); /* 1 */
+    TRY(builder_init(&d, c));
+    TRY(builder_apply(&d, c, payload));
+    TRY(builder_version(&d, c, &version)); /* 1 */
     bool room = pt_grow(c->env, &c->tables, &c->table_capacity, c->table_count + d.added_count,
                         sizeof(pt_table_ref *));
     TRY(room ? PEAT_OK : PEAT_NOMEM);
@@ -130,7 +388,7 @@ peat_rc pt_version_set_commit(pt_version_set *c, pt_bytes *io_edit, const pt_sta
     version = NULL;
 out:
     pt_version_unref(version);
-    pt_version_builder_done(&d, c);
+    builder_done(&d, c);
     return rc;
 }
 
@@ -174,13 +432,13 @@ static void version_set_init(pt_version_set *c, pt_open_tables *open_tables)
 
 typedef struct opening {
     pt_version_set *c;
-    pt_version_builder d;
+    builder d;
 } opening;
 
 static peat_rc visit_edit(void *ctx, pt_slice payload)
 {
     opening *o = (opening *)ctx;
-    peat_rc rc = pt_version_builder_apply(&o->d, o->c, payload);
+    peat_rc rc = builder_apply(&o->d, o->c, payload);
     o->c->state = o->d.state; /* for the texts of later failures */
     return rc;
 }
@@ -189,7 +447,7 @@ static peat_rc adopt(opening *o)
 {
     pt_version_set *c = o->c;
     pt_version *version = NULL;
-    peat_rc rc = pt_version_builder_version(&o->d, c, &version);
+    peat_rc rc = builder_version(&o->d, c, &version);
     if (rc != PEAT_OK)
         return rc;
     if (!pt_grow(c->env, &c->tables, &c->table_capacity, o->d.added_count,
@@ -222,7 +480,7 @@ peat_rc pt_version_set_create(pt_version_set *c, pt_open_tables *open_tables, ui
     TRY(adopt(&o));
     TRY(pt_manifest_create(c->env, c->dir, c->sink, store_id, app_id, payload, &c->manifest));
 out:
-    pt_version_builder_done(&o.d, c);
+    builder_done(&o.d, c);
     pt_bytes_done(&first);
     return rc;
 }
@@ -291,7 +549,7 @@ peat_rc pt_version_set_open(pt_version_set *c, pt_open_tables *open_tables)
     TRY(adopt(&o));
     TRY(compare_files(c));
 out:
-    pt_version_builder_done(&o.d, c);
+    builder_done(&o.d, c);
     return rc;
 }
 
@@ -307,7 +565,7 @@ peat_rc pt_version_set_read(pt_version_set *c, pt_open_tables *open_tables, pt_f
                          &tail));
     TRY(adopt(&o));
 out:
-    pt_version_builder_done(&o.d, c);
+    builder_done(&o.d, c);
     return rc;
 }
 
