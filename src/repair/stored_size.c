@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* stored_size.c - where compressed bytes end that come without their length; see table_salvage.h.
- */
-#include "repair/table_salvage.h"
+/* stored_size.c - see stored_size.h. */
+#include "repair/stored_size.h"
+
+#include "base/coding.h"
+#include "table/block.h"
 
 #ifdef PT_HAVE_ZSTD
 #include <zstd.h>

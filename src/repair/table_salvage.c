@@ -9,6 +9,8 @@
  */
 #include "repair/table_salvage.h"
 
+#include "repair/stored_size.h"
+
 #define WINDOW_BYTES ((size_t)256 << 10) /* read at once: sixteen blocks of the larger kind */
 #define SECTOR_BYTES 512u                /* what a disk loses at the least */
 #define DECODED_MAX  ((size_t)PT_BLOCK_HEAD_LARGE + PT_KEY_BYTES_MAX + PEAT_VALUE_SIZE_MAX)

@@ -60,11 +60,6 @@ void pt_salvage_buffer_done(pt_salvage_buffer *b);
 /* PEAT_CORRUPT or PEAT_IO: the block is lost. */
 peat_rc pt_salvage_read(pt_salvage *s, size_t block, const pt_extent *x,
                         pt_salvage_buffer *b) PT_MUST_USE;
-/* The size of head and payload, after what they say themselves, of a block that may go on behind
- * `stored`, which has at least PT_BLOCK_HEAD_LARGE bytes. What verifies there is one. */
-size_t pt_salvage_stored_size(pt_codec codec, pt_slice stored);
-/* False: no large block does. The first three bytes of one are never part of a match. */
-bool pt_salvage_begins_large(pt_codec codec, pt_slice stored);
 /* The key of an entry, whole. */
 peat_rc pt_salvage_put_key(pt_bytes *key, const pt_block *v, uint32_t slot) PT_MUST_USE;
 
