@@ -175,7 +175,7 @@ peat_rc peat_batch_error(const peat_batch *batch, peat_error *ret_error)
 {
     if (batch == NULL || ret_error == NULL)
         return PEAT_INVALID;
-    (void)pt_say(ret_error, batch->failed, batch->failed_why);
+    (void)pt_api_say(ret_error, batch->failed, batch->failed_why);
     if (batch->failed != PEAT_OK)
         (void)snprintf(ret_error->message, sizeof ret_error->message, "%s: %s", batch->failed_call,
                        batch->failed_why != NULL ? batch->failed_why : peat_rc_text(batch->failed));
@@ -187,9 +187,9 @@ peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *b
     if (db == NULL)
         return PEAT_INVALID;
     if (batch == NULL)
-        return pt_refuse(db->store, PEAT_INVALID, "peat_write", "batch is NULL");
-    if (!pt_options_valid(options, sizeof *options, sizeof *options))
-        return pt_refuse(db->store, PEAT_INVALID, "peat_write", PT_WHY_OPTIONS);
+        return pt_api_refuse(db->store, PEAT_INVALID, "peat_write", "batch is NULL");
+    if (!pt_api_options_valid(options, sizeof *options, sizeof *options))
+        return pt_api_refuse(db->store, PEAT_INVALID, "peat_write", PT_API_WHY_OPTIONS);
     if (!pt_call_begin(db->store))
         return PEAT_CLOSED;
     pt_commit c = {.payload = pt_bytes_slice(&batch->ops.bytes),
@@ -204,5 +204,5 @@ peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *b
         rc = pt_write_commit(db->store, &c);
     else if (c.sync)
         rc = pt_write_sync(db->store);
-    return pt_db_end(db->store, rc);
+    return pt_api_end(db->store, rc);
 }

@@ -10,16 +10,16 @@
 /* Without bounds all keyspaces are exported, whatever the handle's. */
 static peat_rc export_range(peat_db *db, const peat_export_options *o, peat_write_fn fn, void *ctx)
 {
-    pt_range_buf range;
+    pt_api_range range;
     pt_slice none = pt_slice_of(NULL, 0);
     if (o->lower.data == NULL && o->upper.data == NULL)
         return pt_store_export(db->store, none, none, o->progress, fn, ctx);
-    peat_rc rc = pt_range_buf_init(&range, db->store->env, db->keyspace, o->lower, o->upper);
+    peat_rc rc = pt_api_range_init(&range, db->store->env, db->keyspace, o->lower, o->upper);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_store_export(db->store, pt_key_buf_slice(&range.lower), pt_key_buf_slice(&range.upper),
+    rc = pt_store_export(db->store, pt_api_key_slice(&range.lower), pt_api_key_slice(&range.upper),
                          o->progress, fn, ctx);
-    pt_range_buf_done(&range);
+    pt_api_range_done(&range);
     return rc;
 }
 
@@ -30,14 +30,14 @@ static peat_rc export_to(peat_db *db, const peat_export_options *options, peat_w
     if (db == NULL)
         return PEAT_INVALID;
     if (fn == NULL)
-        return pt_refuse(db->store, PEAT_INVALID, "peat_export", "fn is NULL");
-    if (!pt_options_valid(options, sizeof o, offsetof(peat_export_options, lower)))
-        return pt_refuse(db->store, PEAT_INVALID, "peat_export", PT_WHY_OPTIONS);
-    pt_options_copy(options, &o, sizeof o);
-    peat_rc rc = pt_check_range(db->store, "peat_export", o.lower, o.upper);
+        return pt_api_refuse(db->store, PEAT_INVALID, "peat_export", "fn is NULL");
+    if (!pt_api_options_valid(options, sizeof o, offsetof(peat_export_options, lower)))
+        return pt_api_refuse(db->store, PEAT_INVALID, "peat_export", PT_API_WHY_OPTIONS);
+    pt_api_options_copy(options, &o, sizeof o);
+    peat_rc rc = pt_api_check_range(db->store, "peat_export", o.lower, o.upper);
     if (rc == PEAT_OK)
-        rc = pt_db_begin(db);
-    return rc == PEAT_OK ? pt_db_end(db->store, export_range(db, &o, fn, ctx)) : rc;
+        rc = pt_api_begin(db);
+    return rc == PEAT_OK ? pt_api_end(db->store, export_range(db, &o, fn, ctx)) : rc;
 }
 
 peat_rc peat_export(peat_db *db, const peat_export_options *options, peat_write_fn fn, void *ctx)
@@ -71,7 +71,7 @@ peat_rc peat_export_fd(peat_db *db, const peat_export_options *options, int fd)
 {
     fd_stream f = {.fd = fd, .sink = db != NULL ? &db->store->sink : NULL};
     if (db != NULL && fd < 0)
-        return pt_refuse(db->store, PEAT_INVALID, "peat_export_fd", "fd is below 0");
+        return pt_api_refuse(db->store, PEAT_INVALID, "peat_export_fd", "fd is below 0");
     return export_to(db, options, write_fd, &f);
 }
 
@@ -81,13 +81,13 @@ static peat_rc import_from(const char *dir, const peat_options *options, peat_re
 {
     peat_options o;
     peat_db *db = NULL;
-    pt_options_copy(options, &o, sizeof o);
+    pt_api_options_copy(options, &o, sizeof o);
     o.size = sizeof o;
     o.create = PEAT_CREATE_IF_MISSING;
     o.error_if_exists = true;
     o.read_only = false;
     o.no_log = true; /* one flush at the end makes all of it durable */
-    peat_rc rc = pt_db_open(dir, &o, true, &db, ret_error);
+    peat_rc rc = pt_api_open(dir, &o, true, &db, ret_error);
     if (rc != PEAT_OK)
         return rc;
     const pt_env *env = db->store->env;
@@ -97,7 +97,7 @@ static peat_rc import_from(const char *dir, const peat_options *options, peat_re
     rc = pt_sink_describe(&db->store->sink, rc, dir, ret_error);
     peat_rc closed = peat_close(db);
     if (rc == PEAT_OK && closed != PEAT_OK)
-        rc = pt_say(ret_error, closed, NULL);
+        rc = pt_api_say(ret_error, closed, NULL);
     if (rc != PEAT_OK)
         (void)pt_store_destroy(dir, env, NULL); /* what stays is no store that opens as complete */
     return rc;
@@ -106,21 +106,22 @@ static peat_rc import_from(const char *dir, const peat_options *options, peat_re
 peat_rc peat_import(const char *dir, const peat_options *options, peat_read_fn fn, void *ctx,
                     peat_error *ret_error)
 {
-    if (dir == NULL || fn == NULL || !pt_options_valid(options, sizeof *options, sizeof *options))
-        return pt_say(ret_error, PEAT_INVALID,
-                      "peat_import: dir or fn is NULL, or options make no sense");
+    if (dir == NULL || fn == NULL ||
+        !pt_api_options_valid(options, sizeof *options, sizeof *options))
+        return pt_api_say(ret_error, PEAT_INVALID,
+                          "peat_import: dir or fn is NULL, or options make no sense");
     peat_error error;
     peat_rc rc = import_from(dir, options, fn, ctx, NULL, &error);
-    return pt_answer(rc, &error, ret_error);
+    return pt_api_answer(rc, &error, ret_error);
 }
 
 peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd, peat_error *ret_error)
 {
     fd_stream f = {.fd = fd};
-    if (dir == NULL || fd < 0 || !pt_options_valid(options, sizeof *options, sizeof *options))
-        return pt_say(ret_error, PEAT_INVALID,
-                      "peat_import_fd: dir is NULL, fd below 0, or options make no sense");
+    if (dir == NULL || fd < 0 || !pt_api_options_valid(options, sizeof *options, sizeof *options))
+        return pt_api_say(ret_error, PEAT_INVALID,
+                          "peat_import_fd: dir is NULL, fd below 0, or options make no sense");
     peat_error error;
     peat_rc rc = import_from(dir, options, read_fd, &f, &f.os_errno, &error);
-    return pt_answer(rc, &error, ret_error);
+    return pt_api_answer(rc, &error, ret_error);
 }

@@ -6,12 +6,12 @@
 
 #include "base/coding.h"
 
-peat_rc pt_db_begin(peat_db *db)
+peat_rc pt_api_begin(peat_db *db)
 {
     return db == NULL ? PEAT_INVALID : pt_call_begin(db->store) ? PEAT_OK : PEAT_CLOSED;
 }
 
-peat_rc pt_db_end(pt_store *s, peat_rc rc)
+peat_rc pt_api_end(pt_store *s, peat_rc rc)
 {
     if (PT_UNLIKELY(rc < 0))
         pt_sink_call(&s->sink, rc, NULL);
@@ -19,7 +19,7 @@ peat_rc pt_db_end(pt_store *s, peat_rc rc)
     return rc;
 }
 
-peat_rc pt_refuse(pt_store *s, peat_rc rc, const char *call, const char *why)
+peat_rc pt_api_refuse(pt_store *s, peat_rc rc, const char *call, const char *why)
 {
     char text[sizeof((peat_error *)NULL)->message];
     (void)snprintf(text, sizeof text, "%s: %s", call, why);
@@ -30,26 +30,26 @@ peat_rc pt_refuse(pt_store *s, peat_rc rc, const char *call, const char *why)
     return rc;
 }
 
-peat_rc pt_refuse_bytes(pt_store *s, const char *call, const char *name, peat_slice bytes,
-                        size_t size_max)
+peat_rc pt_api_refuse_bytes(pt_store *s, const char *call, const char *name, peat_slice bytes,
+                            size_t size_max)
 {
     char why[160];
     if (bytes.data == NULL) {
         (void)snprintf(why, sizeof why, "%s: data is NULL, but size is not 0", name);
-        return pt_refuse(s, PEAT_INVALID, call, why);
+        return pt_api_refuse(s, PEAT_INVALID, call, why);
     }
     (void)snprintf(why, sizeof why, "%s: %zu bytes are more than %zu", name, bytes.size, size_max);
-    return pt_refuse(s, PEAT_TOO_BIG, call, why);
+    return pt_api_refuse(s, PEAT_TOO_BIG, call, why);
 }
 
-peat_rc pt_refuse_snapshot(pt_store *s, const char *call, const peat_snapshot *snapshot)
+peat_rc pt_api_refuse_snapshot(pt_store *s, const char *call, const peat_snapshot *snapshot)
 {
     bool outlived = atomic_load(&snapshot->store->closed);
-    return outlived ? pt_refuse(s, PEAT_CLOSED, call, "options.snapshot: its store is closed")
-                    : pt_refuse(s, PEAT_INVALID, call, "options.snapshot: of another store");
+    return outlived ? pt_api_refuse(s, PEAT_CLOSED, call, "options.snapshot: its store is closed")
+                    : pt_api_refuse(s, PEAT_INVALID, call, "options.snapshot: of another store");
 }
 
-peat_rc pt_key_buf_init(pt_key_buf *b, const pt_env *env, uint32_t keyspace, peat_slice key)
+peat_rc pt_api_key_init(pt_api_key *b, const pt_env *env, uint32_t keyspace, peat_slice key)
 {
     b->env = env;
     b->size = key.size + PT_KEYSPACE_BYTES;
@@ -63,14 +63,14 @@ peat_rc pt_key_buf_init(pt_key_buf *b, const pt_env *env, uint32_t keyspace, pea
     return PEAT_OK;
 }
 
-void pt_key_buf_done(pt_key_buf *b)
+void pt_api_key_done(pt_api_key *b)
 {
     if (b->data != NULL && b->data != b->inline_bytes)
         pt_free(b->env, b->data);
     b->data = NULL;
 }
 
-bool pt_options_valid(const void *options, size_t known_size, size_t first_size)
+bool pt_api_options_valid(const void *options, size_t known_size, size_t first_size)
 {
     size_t size;
     if (options == NULL)
@@ -79,7 +79,7 @@ bool pt_options_valid(const void *options, size_t known_size, size_t first_size)
     return size >= first_size && size <= known_size;
 }
 
-void pt_options_copy(const void *options, void *ret_copy, size_t known_size)
+void pt_api_options_copy(const void *options, void *ret_copy, size_t known_size)
 {
     size_t size = 0;
     memset(ret_copy, 0, known_size);
@@ -89,7 +89,7 @@ void pt_options_copy(const void *options, void *ret_copy, size_t known_size)
     memcpy(ret_copy, options, size < known_size ? size : known_size);
 }
 
-void pt_report_copy(const void *report, size_t known_size, void *ret_report)
+void pt_api_report_copy(const void *report, size_t known_size, void *ret_report)
 {
     size_t size;
     if (ret_report == NULL)
@@ -99,35 +99,35 @@ void pt_report_copy(const void *report, size_t known_size, void *ret_report)
     memcpy(ret_report, &size, sizeof size);
 }
 
-peat_rc pt_check_range(pt_store *s, const char *call, peat_slice lower, peat_slice upper)
+peat_rc pt_api_check_range(pt_store *s, const char *call, peat_slice lower, peat_slice upper)
 {
     peat_rc rc = PEAT_OK;
-    if (!pt_slice_absent(lower))
-        rc = pt_check_bytes(s, call, "lower", lower, PEAT_BOUND_SIZE_MAX);
-    if (rc == PEAT_OK && !pt_slice_absent(upper))
-        rc = pt_check_bytes(s, call, "upper", upper, PEAT_BOUND_SIZE_MAX);
+    if (!pt_api_slice_absent(lower))
+        rc = pt_api_check_bytes(s, call, "lower", lower, PEAT_BOUND_SIZE_MAX);
+    if (rc == PEAT_OK && !pt_api_slice_absent(upper))
+        rc = pt_api_check_bytes(s, call, "upper", upper, PEAT_BOUND_SIZE_MAX);
     return rc;
 }
 
-peat_rc pt_range_buf_init(pt_range_buf *r, const pt_env *env, uint32_t keyspace, peat_slice lower,
+peat_rc pt_api_range_init(pt_api_range *r, const pt_env *env, uint32_t keyspace, peat_slice lower,
                           peat_slice upper)
 {
     peat_rc rc = PEAT_OK;
-    bool ends = !pt_slice_absent(upper); /* else the first key of the next keyspace does */
+    bool ends = !pt_api_slice_absent(upper); /* else the first key of the next keyspace does */
     r->lower.data = r->upper.data = NULL;
-    if (pt_slice_absent(lower))
+    if (pt_api_slice_absent(lower))
         lower = peat_unbounded();
-    TRY(pt_key_buf_init(&r->lower, env, keyspace, lower));
-    TRY(ends ? pt_key_buf_init(&r->upper, env, keyspace, upper)
-             : pt_key_buf_init(&r->upper, env, keyspace + 1, peat_unbounded()));
+    TRY(pt_api_key_init(&r->lower, env, keyspace, lower));
+    TRY(ends ? pt_api_key_init(&r->upper, env, keyspace, upper)
+             : pt_api_key_init(&r->upper, env, keyspace + 1, peat_unbounded()));
     return PEAT_OK;
 out:
-    pt_range_buf_done(r);
+    pt_api_range_done(r);
     return rc;
 }
 
-void pt_range_buf_done(pt_range_buf *r)
+void pt_api_range_done(pt_api_range *r)
 {
-    pt_key_buf_done(&r->lower);
-    pt_key_buf_done(&r->upper);
+    pt_api_key_done(&r->lower);
+    pt_api_key_done(&r->upper);
 }

@@ -7,8 +7,8 @@
 peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot)
 {
     if (db != NULL && ret_snapshot == NULL)
-        return pt_refuse(db->store, PEAT_INVALID, "peat_snapshot_open", "ret_snapshot is NULL");
-    peat_rc rc = pt_db_begin(db);
+        return pt_api_refuse(db->store, PEAT_INVALID, "peat_snapshot_open", "ret_snapshot is NULL");
+    peat_rc rc = pt_api_begin(db);
     if (rc != PEAT_OK)
         return rc;
     peat_snapshot *snap = (peat_snapshot *)pt_alloc_zero(db->store->env, sizeof *snap);
@@ -17,7 +17,7 @@ peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot)
         pt_snapshot_link_add(db->store, &snap->link);
         *ret_snapshot = snap;
     }
-    return pt_db_end(db->store, snap != NULL ? PEAT_OK : PEAT_NOMEM);
+    return pt_api_end(db->store, snap != NULL ? PEAT_OK : PEAT_NOMEM);
 }
 
 void peat_snapshot_close(peat_snapshot *snapshot)
@@ -31,7 +31,7 @@ void peat_snapshot_close(peat_snapshot *snapshot)
 }
 
 /* The smallest key above every key with this prefix: the prefix plus one, as a number. */
-static void increment(pt_key_buf *b)
+static void increment(pt_api_key *b)
 {
     while (b->size > 0 && b->data[b->size - 1] == 0xff)
         b->size--;
@@ -43,21 +43,21 @@ static void increment(pt_key_buf *b)
 static peat_rc open_scan(peat_db *db, const peat_iter_options *o, pt_scan **ret_scan)
 {
     const pt_env *env = db->store->env;
-    pt_range_buf range, prefix;
+    pt_api_range range, prefix;
     prefix.lower.data = prefix.upper.data = NULL;
-    peat_rc rc = pt_range_buf_init(&range, env, db->keyspace, o->lower, o->upper);
+    peat_rc rc = pt_api_range_init(&range, env, db->keyspace, o->lower, o->upper);
     if (rc != PEAT_OK)
         return rc;
-    pt_scan_options so = {.lower = pt_key_buf_slice(&range.lower),
-                          .upper = pt_key_buf_slice(&range.upper),
+    pt_scan_options so = {.lower = pt_api_key_slice(&range.lower),
+                          .upper = pt_api_key_slice(&range.upper),
                           .keys_only = o->keys_only,
                           .whole_table = o->no_cache_fill};
-    if (!pt_slice_absent(o->prefix)) {
-        TRY(pt_key_buf_init(&prefix.lower, env, db->keyspace, o->prefix));
-        TRY(pt_key_buf_init(&prefix.upper, env, db->keyspace, o->prefix));
+    if (!pt_api_slice_absent(o->prefix)) {
+        TRY(pt_api_key_init(&prefix.lower, env, db->keyspace, o->prefix));
+        TRY(pt_api_key_init(&prefix.upper, env, db->keyspace, o->prefix));
         increment(&prefix.upper);
-        so.lower = pt_lower_tighter(so.lower, pt_key_buf_slice(&prefix.lower));
-        so.upper = pt_upper_tighter(so.upper, pt_key_buf_slice(&prefix.upper));
+        so.lower = pt_lower_tighter(so.lower, pt_api_key_slice(&prefix.lower));
+        so.upper = pt_upper_tighter(so.upper, pt_api_key_slice(&prefix.upper));
     }
     if (pt_slice_compare(so.upper, so.lower) < 0)
         so.upper = so.lower; /* an empty range */
@@ -67,8 +67,8 @@ static peat_rc open_scan(peat_db *db, const peat_iter_options *o, pt_scan **ret_
     }
     rc = pt_scan_new(db->store, &so, ret_scan);
 out:
-    pt_range_buf_done(&range);
-    pt_range_buf_done(&prefix);
+    pt_api_range_done(&range);
+    pt_api_range_done(&prefix);
     return rc;
 }
 
@@ -78,18 +78,18 @@ static peat_rc check_open(const peat_db *db, const peat_iter_options *options, p
     if (db == NULL)
         return PEAT_INVALID;
     if (ret_iter == NULL)
-        return pt_refuse(db->store, PEAT_INVALID, call, "ret_iter is NULL");
-    if (!pt_options_valid(options, sizeof *options, sizeof *options))
-        return pt_refuse(db->store, PEAT_INVALID, call, PT_WHY_OPTIONS);
+        return pt_api_refuse(db->store, PEAT_INVALID, call, "ret_iter is NULL");
+    if (!pt_api_options_valid(options, sizeof *options, sizeof *options))
+        return pt_api_refuse(db->store, PEAT_INVALID, call, PT_API_WHY_OPTIONS);
     if (options == NULL)
         return PEAT_OK;
     if (options->snapshot != NULL && options->snapshot->store != db->store)
-        return pt_refuse_snapshot(db->store, call, options->snapshot);
+        return pt_api_refuse_snapshot(db->store, call, options->snapshot);
     peat_rc rc =
-        pt_check_range(db->store, "peat_iter_open: options", options->lower, options->upper);
-    if (rc == PEAT_OK && !pt_slice_absent(options->prefix))
-        rc = pt_check_bytes(db->store, "peat_iter_open: options", "prefix", options->prefix,
-                            PEAT_BOUND_SIZE_MAX);
+        pt_api_check_range(db->store, "peat_iter_open: options", options->lower, options->upper);
+    if (rc == PEAT_OK && !pt_api_slice_absent(options->prefix))
+        rc = pt_api_check_bytes(db->store, "peat_iter_open: options", "prefix", options->prefix,
+                                PEAT_BOUND_SIZE_MAX);
     return rc;
 }
 
@@ -99,7 +99,7 @@ peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options, peat_iter 
     peat_rc rc = check_open(db, options, ret_iter);
     if (rc != PEAT_OK)
         return rc;
-    pt_options_copy(options, &o, sizeof o);
+    pt_api_options_copy(options, &o, sizeof o);
     if (!pt_call_begin(db->store))
         return PEAT_CLOSED;
     const pt_env *env = db->store->env;
@@ -115,7 +115,7 @@ peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options, peat_iter 
     } else {
         pt_free(env, it);
     }
-    return pt_db_end(db->store, rc);
+    return pt_api_end(db->store, rc);
 }
 
 void peat_iter_close(peat_iter *iter)
@@ -158,18 +158,18 @@ peat_rc peat_iter_prev(peat_iter *iter)
 
 static peat_rc seek(peat_iter *iter, const char *call, peat_slice key, bool for_prev)
 {
-    pt_key_buf k;
+    pt_api_key k;
     if (iter == NULL)
         return PEAT_INVALID;
-    peat_rc rc = pt_check_bytes(iter->store, call, "key", key, PEAT_BOUND_SIZE_MAX);
+    peat_rc rc = pt_api_check_bytes(iter->store, call, "key", key, PEAT_BOUND_SIZE_MAX);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_key_buf_init(&k, iter->env, iter->keyspace, key);
+    rc = pt_api_key_init(&k, iter->env, iter->keyspace, key);
     if (rc == PEAT_OK)
-        rc = pt_scan_seek(iter->scan, pt_key_buf_slice(&k), for_prev);
+        rc = pt_scan_seek(iter->scan, pt_api_key_slice(&k), for_prev);
     else
         rc = pt_scan_end(iter->scan, rc);
-    pt_key_buf_done(&k);
+    pt_api_key_done(&k);
     return moved(iter, for_prev, rc);
 }
 
@@ -189,8 +189,8 @@ peat_rc peat_iter_refresh(peat_iter *iter)
     if (iter == NULL)
         return PEAT_INVALID;
     if (iter->of_snapshot)
-        return pt_refuse(iter->store, PEAT_INVALID, "peat_iter_refresh",
-                         "the iterator was opened at a snapshot, which does not move");
+        return pt_api_refuse(iter->store, PEAT_INVALID, "peat_iter_refresh",
+                             "the iterator was opened at a snapshot, which does not move");
     if (!pt_call_begin(iter->store))
         return PEAT_CLOSED;
     peat_rc rc = pt_scan_again(iter->scan, iter->back, iter->no_cache_fill, &scan);
@@ -198,7 +198,7 @@ peat_rc peat_iter_refresh(peat_iter *iter)
         pt_scan_free(iter->scan);
         iter->scan = scan;
     }
-    return pt_db_end(iter->store, rc);
+    return pt_api_end(iter->store, rc);
 }
 
 bool peat_iter_valid(const peat_iter *iter)
@@ -229,8 +229,9 @@ static peat_rc fill(peat_iter *iter, bool back, peat_row *rows, size_t n, size_t
     if (iter == NULL)
         return PEAT_INVALID;
     if (rows == NULL || n == 0 || ret_n == NULL)
-        return pt_refuse(iter->store, PEAT_INVALID, back ? "peat_iter_fill_back" : "peat_iter_fill",
-                         "rows is NULL, n is 0, or ret_n is NULL");
+        return pt_api_refuse(iter->store, PEAT_INVALID,
+                             back ? "peat_iter_fill_back" : "peat_iter_fill",
+                             "rows is NULL, n is 0, or ret_n is NULL");
     return moved(iter, back, pt_scan_fill(iter->scan, back, rows, n, ret_n));
 }
 

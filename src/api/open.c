@@ -5,7 +5,7 @@
 #include "db/destroy.h"
 #include "db/db.h"
 
-peat_rc pt_say(peat_error *ret_error, peat_rc rc, const char *why)
+peat_rc pt_api_say(peat_error *ret_error, peat_rc rc, const char *why)
 {
     if (ret_error == NULL)
         return rc;
@@ -18,27 +18,28 @@ peat_rc pt_say(peat_error *ret_error, peat_rc rc, const char *why)
     return rc;
 }
 
-peat_rc pt_db_open(const char *dir, const peat_options *options, bool unfinished, peat_db **ret_db,
-                   peat_error *ret_error)
+peat_rc pt_api_open(const char *dir, const peat_options *options, bool unfinished, peat_db **ret_db,
+                    peat_error *ret_error)
 {
     pt_settings settings;
     const pt_env *env;
     const char *why = NULL;
     pt_store *store = NULL;
-    (void)pt_say(ret_error, PEAT_OK, NULL);
+    (void)pt_api_say(ret_error, PEAT_OK, NULL);
     if (dir == NULL || dir[0] == '\0' || ret_db == NULL)
-        return pt_say(ret_error, PEAT_INVALID, "peat_open: dir or ret_db is NULL, or dir is empty");
+        return pt_api_say(ret_error, PEAT_INVALID,
+                          "peat_open: dir or ret_db is NULL, or dir is empty");
     peat_rc rc = pt_settings_resolve(options, &settings, &env, &why);
     if (rc != PEAT_OK)
-        return pt_say(ret_error, rc, why);
+        return pt_api_say(ret_error, rc, why);
     settings.unfinished = unfinished;
     peat_db *db = (peat_db *)pt_alloc(env, sizeof *db);
     if (db == NULL)
-        return pt_say(ret_error, PEAT_NOMEM, NULL);
+        return pt_api_say(ret_error, PEAT_NOMEM, NULL);
     rc = pt_store_open(dir, env, &settings, &store, ret_error);
     if (rc != PEAT_OK) {
         if (ret_error != NULL && ret_error->rc == PEAT_OK)
-            (void)pt_say(ret_error, rc, NULL);
+            (void)pt_api_say(ret_error, rc, NULL);
         pt_free(env, db);
         return rc;
     }
@@ -48,7 +49,7 @@ peat_rc pt_db_open(const char *dir, const peat_options *options, bool unfinished
     return PEAT_OK;
 }
 
-peat_rc pt_answer(peat_rc rc, const peat_error *error, peat_error *ret_error)
+peat_rc pt_api_answer(peat_rc rc, const peat_error *error, peat_error *ret_error)
 {
     if (ret_error != NULL)
         *ret_error = *error;
@@ -59,8 +60,8 @@ peat_rc peat_open(const char *dir, const peat_options *options, peat_db **ret_db
                   peat_error *ret_error)
 {
     peat_error error;
-    peat_rc rc = pt_db_open(dir, options, false, ret_db, &error);
-    return pt_answer(rc, &error, ret_error);
+    peat_rc rc = pt_api_open(dir, options, false, ret_db, &error);
+    return pt_api_answer(rc, &error, ret_error);
 }
 
 peat_rc peat_close(peat_db *db)
@@ -79,20 +80,20 @@ peat_rc peat_destroy(const char *dir, peat_error *ret_error)
 {
     peat_error error = {0};
     if (dir == NULL || dir[0] == '\0')
-        return pt_say(ret_error, PEAT_INVALID, "peat_destroy: dir is NULL or empty");
+        return pt_api_say(ret_error, PEAT_INVALID, "peat_destroy: dir is NULL or empty");
     peat_rc rc = pt_store_destroy(dir, peat_env_default(), &error);
-    return pt_answer(rc, &error, ret_error);
+    return pt_api_answer(rc, &error, ret_error);
 }
 
 peat_rc peat_call_error(peat_db *db, peat_error *ret_error)
 {
     if (ret_error == NULL)
         return PEAT_INVALID;
-    (void)pt_say(ret_error, PEAT_INVALID, "the handle is NULL");
+    (void)pt_api_say(ret_error, PEAT_INVALID, "the handle is NULL");
     if (db == NULL)
         return PEAT_INVALID;
     if (!pt_call_begin(db->store))
-        return pt_say(ret_error, PEAT_CLOSED, NULL);
+        return pt_api_say(ret_error, PEAT_CLOSED, NULL);
     pt_sink_thread_error(&db->store->sink, ret_error);
     pt_call_end(db->store);
     return ret_error->rc;

@@ -12,10 +12,10 @@ static peat_rc check_write(const peat_db *db, const char *call, const peat_write
 {
     if (db == NULL)
         return PEAT_INVALID;
-    if (!pt_options_valid(options, sizeof *options, sizeof *options))
-        return pt_refuse(db->store, PEAT_INVALID, call, PT_WHY_OPTIONS);
-    peat_rc rc = pt_check_bytes(db->store, call, "key", key, PEAT_KEY_SIZE_MAX);
-    return rc == PEAT_OK ? pt_check_bytes(db->store, call, "value", value, PEAT_VALUE_SIZE_MAX)
+    if (!pt_api_options_valid(options, sizeof *options, sizeof *options))
+        return pt_api_refuse(db->store, PEAT_INVALID, call, PT_API_WHY_OPTIONS);
+    peat_rc rc = pt_api_check_bytes(db->store, call, "key", key, PEAT_KEY_SIZE_MAX);
+    return rc == PEAT_OK ? pt_api_check_bytes(db->store, call, "value", value, PEAT_VALUE_SIZE_MAX)
                          : rc;
 }
 
@@ -51,7 +51,7 @@ static peat_rc write_one(peat_db *db, const peat_write_options *options, pt_kind
     }
     if (op != stack)
         pt_free(s->env, op);
-    return pt_db_end(s, rc);
+    return pt_api_end(s, rc);
 }
 
 peat_rc peat_put(peat_db *db, const peat_write_options *options, peat_slice key, peat_slice value)
@@ -72,12 +72,12 @@ static peat_rc read_options(const peat_db *db, const char *call, const peat_read
     *ret = (pt_get_options){0};
     if (options == NULL)
         return PEAT_OK;
-    if (!pt_options_valid(options, sizeof *options, sizeof *options))
-        return pt_refuse(db->store, PEAT_INVALID, call, PT_WHY_OPTIONS);
+    if (!pt_api_options_valid(options, sizeof *options, sizeof *options))
+        return pt_api_refuse(db->store, PEAT_INVALID, call, PT_API_WHY_OPTIONS);
     ret->no_cache_fill = options->no_cache_fill;
     if (options->snapshot != NULL) {
         if (options->snapshot->store != db->store)
-            return pt_refuse_snapshot(db->store, call, options->snapshot);
+            return pt_api_refuse_snapshot(db->store, call, options->snapshot);
         ret->has_seq = true;
         ret->seq = options->snapshot->link.seq;
     }
@@ -87,27 +87,28 @@ static peat_rc read_options(const peat_db *db, const char *call, const peat_read
 /* Of every read of one key; after PEAT_OK ret_key is to be done. */
 static peat_rc begin_read(peat_db *db, const char *call, const peat_read_options *options,
                           peat_slice key, const void *output, pt_get_options *ret_options,
-                          pt_key_buf *ret_key)
+                          pt_api_key *ret_key)
 {
     if (db == NULL)
         return PEAT_INVALID;
     if (output == NULL)
-        return pt_refuse(db->store, PEAT_INVALID, call, "there is nowhere to put the answer: NULL");
+        return pt_api_refuse(db->store, PEAT_INVALID, call,
+                             "there is nowhere to put the answer: NULL");
     peat_rc rc = read_options(db, call, options, ret_options);
     if (rc == PEAT_OK)
-        rc = pt_check_bytes(db->store, call, "key", key, PEAT_KEY_SIZE_MAX);
-    return rc == PEAT_OK ? pt_key_buf_init(ret_key, db->store->env, db->keyspace, key) : rc;
+        rc = pt_api_check_bytes(db->store, call, "key", key, PEAT_KEY_SIZE_MAX);
+    return rc == PEAT_OK ? pt_api_key_init(ret_key, db->store->env, db->keyspace, key) : rc;
 }
 
 peat_rc peat_get(peat_db *db, const peat_read_options *options, peat_slice key, peat_buf *ret_value)
 {
     pt_get_options o;
-    pt_key_buf k;
+    pt_api_key k;
     peat_rc rc = begin_read(db, "peat_get", options, key, ret_value, &o, &k);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_store_get(db->store, &o, pt_key_buf_slice(&k), ret_value);
-    pt_key_buf_done(&k);
+    rc = pt_store_get(db->store, &o, pt_api_key_slice(&k), ret_value);
+    pt_api_key_done(&k);
     return rc;
 }
 
@@ -115,12 +116,12 @@ static peat_rc exists(peat_db *db, const char *call, const peat_read_options *op
                       peat_slice key, const void *output)
 {
     pt_get_options o;
-    pt_key_buf k;
+    pt_api_key k;
     peat_rc rc = begin_read(db, call, options, key, output, &o, &k);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_store_exists(db->store, &o, pt_key_buf_slice(&k));
-    pt_key_buf_done(&k);
+    rc = pt_store_exists(db->store, &o, pt_api_key_slice(&k));
+    pt_api_key_done(&k);
     return rc;
 }
 
@@ -142,16 +143,16 @@ peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options, peat_slic
                         peat_pinned *ret_value)
 {
     pt_get_options o;
-    pt_key_buf k;
+    pt_api_key k;
     peat_rc rc = begin_read(db, "peat_get_pinned", options, key, ret_value, &o, &k);
     if (rc != PEAT_OK)
         return rc;
     /* what it holds would be lost with it, and never given back */
     if (ret_value->data != NULL || ret_value->reserved[0] != NULL)
-        rc = pt_refuse(db->store, PEAT_INVALID, "peat_get_pinned", "ret_value: it is in use");
+        rc = pt_api_refuse(db->store, PEAT_INVALID, "peat_get_pinned", "ret_value: it is in use");
     else
-        rc = pt_store_get_pinned(db->store, &o, pt_key_buf_slice(&k), ret_value);
-    pt_key_buf_done(&k);
+        rc = pt_store_get_pinned(db->store, &o, pt_api_key_slice(&k), ret_value);
+    pt_api_key_done(&k);
     return rc;
 }
 

@@ -9,7 +9,7 @@ static bool valid(const char *dir, const char *to_dir, const peat_repair_options
                   const peat_repair_report *report)
 {
     return dir != NULL && *dir != '\0' && to_dir != NULL && *to_dir != '\0' &&
-           pt_options_valid(o, sizeof *o, sizeof *o) &&
+           pt_api_options_valid(o, sizeof *o, sizeof *o) &&
            (report == NULL || report->size >= sizeof(size_t));
 }
 
@@ -37,17 +37,17 @@ peat_rc peat_repair(const char *dir, const char *to_dir, const peat_repair_optio
     } else if (lies_in(to_dir, dir)) {
         why = "peat_repair: the new store is not made in the directory of the damaged one";
     } else {
-        pt_options_copy(options, &o, sizeof o);
+        pt_api_options_copy(options, &o, sizeof o);
         rc = pt_settings_resolve(o.open, &settings, &env, &why);
     }
     if (rc != PEAT_OK)
-        return pt_say(ret_error, rc, why);
+        return pt_api_say(ret_error, rc, why);
     settings.may_create = settings.error_if_exists = settings.unfinished = true;
     settings.no_log = true; /* one flush at the end makes all of it durable */
     settings.read_only = false;
     rc = pt_store_repair(dir, to_dir, env, &settings, &o, &report, &error);
     if (rc != PEAT_OK && error.rc == PEAT_OK)
-        (void)pt_say(&error, rc, NULL);
-    pt_report_copy(&report, sizeof report, ret_report);
-    return pt_answer(rc, &error, ret_error);
+        (void)pt_api_say(&error, rc, NULL);
+    pt_api_report_copy(&report, sizeof report, ret_report);
+    return pt_api_answer(rc, &error, ret_error);
 }

@@ -113,9 +113,9 @@ static const char *check_numbers(const peat_options *o)
 
 static const char *check_structs(const peat_options *o)
 {
-    if (!pt_options_valid(o->host, sizeof(peat_host), sizeof(peat_host)))
+    if (!pt_api_options_valid(o->host, sizeof(peat_host), sizeof(peat_host)))
         return "options: host.size is not sizeof(peat_host)";
-    if (!pt_options_valid(o->test, sizeof(peat_test_options), sizeof(peat_test_options)))
+    if (!pt_api_options_valid(o->test, sizeof(peat_test_options), sizeof(peat_test_options)))
         return "options: test.size is not sizeof(peat_test_options)";
     return NULL;
 }
@@ -127,17 +127,17 @@ peat_rc pt_settings_resolve(const peat_options *options, pt_settings *ret, const
     memset(ret, 0, sizeof *ret);
     *ret_env = peat_env_default();
     *ret_why = NULL;
-    if (!pt_options_valid(options, sizeof o, offsetof(peat_options, test) + sizeof o.test)) {
+    if (!pt_api_options_valid(options, sizeof o, offsetof(peat_options, test) + sizeof o.test)) {
         *ret_why = "options: size is not sizeof(peat_options)";
         return PEAT_INVALID;
     }
-    pt_options_copy(options, &o, sizeof o);
+    pt_api_options_copy(options, &o, sizeof o);
     *ret_why = check_numbers(&o);
     if (*ret_why == NULL)
         *ret_why = check_structs(&o);
     if (*ret_why != NULL)
         return PEAT_INVALID;
-    pt_options_copy(o.host, &ret->host, sizeof ret->host);
+    pt_api_options_copy(o.host, &ret->host, sizeof ret->host);
     if (ret->host.env != NULL)
         *ret_env = ret->host.env;
     ret->memory_bytes = o.memory_bytes != 0 ? o.memory_bytes : default_memory(*ret_env);
@@ -156,7 +156,7 @@ peat_rc pt_settings_resolve(const peat_options *options, pt_settings *ret, const
     divide_memory(ret);
     if (o.test != NULL) {
         peat_test_options t;
-        pt_options_copy(o.test, &t, sizeof t);
+        pt_api_options_copy(o.test, &t, sizeof t);
         apply_test_options(&t, ret);
     }
     peat_rc rc = resolve_codec(o.compression, &ret->codec);

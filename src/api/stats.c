@@ -14,14 +14,14 @@ peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats)
     if (db == NULL)
         return PEAT_INVALID;
     if (ret_stats == NULL || ret_stats->size < sizeof(size_t))
-        return pt_refuse(db->store, PEAT_INVALID, "peat_stats",
-                         "ret_stats is NULL, or its size is not set");
-    peat_rc rc = pt_db_begin(db);
+        return pt_api_refuse(db->store, PEAT_INVALID, "peat_stats",
+                             "ret_stats is NULL, or its size is not set");
+    peat_rc rc = pt_api_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_db_end(db->store, pt_store_stats(db->store, &all));
+    rc = pt_api_end(db->store, pt_store_stats(db->store, &all));
     if (rc == PEAT_OK)
-        pt_report_copy(&all, sizeof all, ret_stats);
+        pt_api_report_copy(&all, sizeof all, ret_stats);
     return rc;
 }
 
@@ -49,8 +49,8 @@ peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json)
     if (db == NULL)
         return PEAT_INVALID;
     if (ret_json == NULL)
-        return pt_refuse(db->store, PEAT_INVALID, "peat_stats_json", "ret_json is NULL");
-    peat_rc rc = pt_db_begin(db);
+        return pt_api_refuse(db->store, PEAT_INVALID, "peat_stats_json", "ret_json is NULL");
+    peat_rc rc = pt_api_begin(db);
     if (rc != PEAT_OK)
         return rc;
     TRY(pt_store_stats(db->store, &all));
@@ -64,38 +64,39 @@ peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json)
     memcpy(ret_json->data, text, size);
     ret_json->size = size;
 out:
-    return pt_db_end(db->store, rc);
+    return pt_api_end(db->store, rc);
 }
 
 peat_rc peat_shape(peat_db *db, peat_rc (*fn)(void *ctx, const peat_partition_info *partition),
                    void *ctx)
 {
     if (db != NULL && fn == NULL)
-        return pt_refuse(db->store, PEAT_INVALID, "peat_shape", "fn is NULL");
-    peat_rc rc = pt_db_begin(db);
+        return pt_api_refuse(db->store, PEAT_INVALID, "peat_shape", "fn is NULL");
+    peat_rc rc = pt_api_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    return pt_db_end(db->store, pt_store_shape(db->store, fn, ctx));
+    return pt_api_end(db->store, pt_store_shape(db->store, fn, ctx));
 }
 
 static peat_rc approximate(peat_db *db, const char *call, peat_slice lower, peat_slice upper,
                            uint64_t *ret_entries, uint64_t *ret_bytes)
 {
-    pt_range_buf range;
+    pt_api_range range;
     if (db != NULL && ret_entries == NULL && ret_bytes == NULL)
-        return pt_refuse(db->store, PEAT_INVALID, call, "there is nowhere to put the answer: NULL");
-    peat_rc rc = db != NULL ? pt_check_range(db->store, call, lower, upper) : PEAT_INVALID;
+        return pt_api_refuse(db->store, PEAT_INVALID, call,
+                             "there is nowhere to put the answer: NULL");
+    peat_rc rc = db != NULL ? pt_api_check_range(db->store, call, lower, upper) : PEAT_INVALID;
     if (rc == PEAT_OK)
-        rc = pt_db_begin(db);
+        rc = pt_api_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_range_buf_init(&range, db->store->env, db->keyspace, lower, upper);
+    rc = pt_api_range_init(&range, db->store->env, db->keyspace, lower, upper);
     if (rc == PEAT_OK) {
-        rc = pt_store_approximate(db->store, pt_key_buf_slice(&range.lower),
-                                  pt_key_buf_slice(&range.upper), ret_entries, ret_bytes);
-        pt_range_buf_done(&range);
+        rc = pt_store_approximate(db->store, pt_api_key_slice(&range.lower),
+                                  pt_api_key_slice(&range.upper), ret_entries, ret_bytes);
+        pt_api_range_done(&range);
     }
-    return pt_db_end(db->store, rc);
+    return pt_api_end(db->store, rc);
 }
 
 peat_rc peat_approximate_size(peat_db *db, peat_slice lower, peat_slice upper, uint64_t *ret_bytes)
