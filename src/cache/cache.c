@@ -37,7 +37,7 @@ struct pt_cache {
 struct source {
     pt_block_source base;
     pt_cache *cache;
-    pt_block_loader loader;
+    pt_cache_loader loader;
     size_t frame_bytes;
     const pt_env *env; /* outlives the cache, which may be gone when the source is released */
     pt_retired retired;
@@ -48,7 +48,7 @@ struct source {
 
 static bool in_slab(const pt_cache *c, const uint8_t *data)
 {
-    size_t bytes = (size_t)c->frames.slab.group_max * PT_GROUP_BYTES;
+    size_t bytes = (size_t)c->frames.slab.group_max * PT_SLAB_GROUP_BYTES;
     return (uintptr_t)data - (uintptr_t)c->frames.slab.data < bytes;
 }
 
@@ -339,9 +339,9 @@ static const uint8_t *source_prefetch(pt_block_source *base, uint32_t block)
 /* ---- tables come and go ---- */
 
 peat_rc pt_cache_attach(pt_cache *c, uint32_t block_count, size_t frame_bytes,
-                        pt_block_loader loader, pt_block_source **ret_source)
+                        pt_cache_loader loader, pt_block_source **ret_source)
 {
-    PT_ASSERT(frame_bytes == PT_FRAME_UNIT || frame_bytes == PT_GROUP_BYTES);
+    PT_ASSERT(frame_bytes == PT_FRAME_UNIT || frame_bytes == PT_SLAB_GROUP_BYTES);
     source *s = pt_alloc_zero(c->env, sizeof *s + block_count * sizeof s->frame[0]);
     if (s == NULL)
         return PEAT_NOMEM;

@@ -31,13 +31,13 @@ typedef struct pt_cache_stats {
 
 /* How a table reads and decodes one block; given by whoever joins table and cache. Called without
  * locks, from any thread. */
-typedef struct pt_block_loader {
+typedef struct pt_cache_loader {
     void *ctx;
     /* Decoded size of a block, known without I/O (or an upper bound). */
     size_t (*size)(void *ctx, uint32_t block);
     /* Reads, verifies, decodes into dst; ret_size <= size(block). */
     peat_rc (*load)(void *ctx, uint32_t block, uint8_t *dst, size_t dst_size, size_t *ret_size);
-} pt_block_loader;
+} pt_cache_loader;
 
 /* `bytes` is the budget, what describes the frames included. */
 peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes,
@@ -52,7 +52,7 @@ void pt_cache_get_stats(pt_cache *c, pt_cache_stats *ret_stats);
 /* The source is the cache's own memory until detached; frame_bytes is 4096 or 16384 (the table's
  * block size), larger blocks go to the heap. */
 peat_rc pt_cache_attach(pt_cache *c, uint32_t block_count, size_t frame_bytes,
-                        pt_block_loader loader, pt_block_source **ret_source) PT_MUST_USE;
+                        pt_cache_loader loader, pt_block_source **ret_source) PT_MUST_USE;
 /* No fetch is running and no ref is held on it; readers in an epoch may still peek (the array is
  * retired). Its frames are free at once. */
 void pt_cache_detach(pt_cache *c, pt_block_source *source);

@@ -19,10 +19,12 @@
 /* Held frames looked at per collection. */
 #define HELD_LOOKS 8u
 
-_Static_assert((PT_SCAN_RING & (PT_SCAN_RING - 1)) == 0, "rings are indexed by masking");
+_Static_assert((PT_FRAME_RING_SLOTS & (PT_FRAME_RING_SLOTS - 1)) == 0,
+               "rings are indexed by masking");
 
 /* What a group costs with everything that describes it. */
-#define GROUP_COST (PT_GROUP_BYTES + PT_GROUP_UNITS * (sizeof(pt_frame) + 1) + sizeof(pt_group))
+#define GROUP_COST                                                                                 \
+    (PT_SLAB_GROUP_BYTES + PT_SLAB_GROUP_UNITS * (sizeof(pt_frame) + 1) + sizeof(pt_slab_group))
 
 _Static_assert(sizeof(pt_frame) == 32, "two frames' words to a line");
 
@@ -112,9 +114,9 @@ static void collect(pt_frames *fs)
 
 static bool scan_ring_evict(pt_frames *fs, bool large)
 {
-    pt_scan_ring *ring = &fs->ring[large];
+    pt_frame_ring *ring = &fs->ring[large];
     while (ring->count != 0) {
-        uint32_t f = ring->frame[(ring->head - ring->count) & (PT_SCAN_RING - 1)];
+        uint32_t f = ring->frame[(ring->head - ring->count) & (PT_FRAME_RING_SLOTS - 1)];
         ring->count--;
         pt_frame *frame = &fs->frame[f];
         bool gone = frame->state != PT_FRAME_LINKED || !frame->scanned ||
@@ -130,9 +132,9 @@ static bool scan_ring_evict(pt_frames *fs, bool large)
 
 static void scan_ring_add(pt_frames *fs, uint32_t f)
 {
-    pt_scan_ring *ring = &fs->ring[pt_slab_is_large(&fs->slab, f)];
-    ring->frame[ring->head++ & (PT_SCAN_RING - 1)] = f;
-    if (ring->count < PT_SCAN_RING)
+    pt_frame_ring *ring = &fs->ring[pt_slab_is_large(&fs->slab, f)];
+    ring->frame[ring->head++ & (PT_FRAME_RING_SLOTS - 1)] = f;
+    if (ring->count < PT_FRAME_RING_SLOTS)
         ring->count++;
     fs->frame[f].scanned = true;
 }
@@ -153,7 +155,7 @@ static bool evictable(pt_frames *fs, uint32_t f, bool force)
 static bool evict_group(pt_frames *fs, uint32_t first, bool force)
 {
     bool all = true, any = false;
-    for (uint32_t f = first; f < first + PT_GROUP_UNITS; f++) {
+    for (uint32_t f = first; f < first + PT_SLAB_GROUP_UNITS; f++) {
         unsigned state = fs->frame[f].state;
         bool linked = state == PT_FRAME_LINKED;
         all = (linked ? evictable(fs, f, force)
@@ -161,7 +163,7 @@ static bool evict_group(pt_frames *fs, uint32_t first, bool force)
               all;
         any = any || linked;
     }
-    for (uint32_t f = first; all && any && f < first + PT_GROUP_UNITS; f++)
+    for (uint32_t f = first; all && any && f < first + PT_SLAB_GROUP_UNITS; f++)
         if (fs->frame[f].state == PT_FRAME_LINKED)
             unlink_frame(fs, f);
     return all && any;
@@ -169,14 +171,14 @@ static bool evict_group(pt_frames *fs, uint32_t first, bool force)
 
 static bool sweep(pt_frames *fs, uint32_t g, bool large, bool force)
 {
-    uint32_t first = g * PT_GROUP_UNITS;
-    pt_group_mode mode = pt_slab_mode(&fs->slab, first);
-    if (mode == PT_GROUP_FREE)
+    uint32_t first = g * PT_SLAB_GROUP_UNITS;
+    pt_slab_group_mode mode = pt_slab_mode(&fs->slab, first);
+    if (mode == PT_SLAB_FREE)
         return false;
-    if (mode == PT_GROUP_SMALL && large)
+    if (mode == PT_SLAB_SMALL && large)
         return evict_group(fs, first, force);
     bool any = false;
-    uint32_t units = mode == PT_GROUP_LARGE ? 1 : PT_GROUP_UNITS;
+    uint32_t units = mode == PT_SLAB_LARGE ? 1 : PT_SLAB_GROUP_UNITS;
     for (uint32_t f = first; f < first + units; f++)
         if (fs->frame[f].state == PT_FRAME_LINKED && evictable(fs, f, force)) {
             unlink_frame(fs, f);
@@ -294,7 +296,7 @@ void pt_frames_unlink_all(pt_frames *fs, _Atomic uint32_t *links, size_t count)
 
 static uint32_t groups_of_budget(size_t bytes)
 {
-    return 1 + (uint32_t)pt_min_u64(bytes / GROUP_COST, UINT32_MAX / PT_GROUP_UNITS - 1);
+    return 1 + (uint32_t)pt_min_u64(bytes / GROUP_COST, UINT32_MAX / PT_SLAB_GROUP_UNITS - 1);
 }
 
 void pt_frames_limit(pt_frames *fs, size_t bytes)
@@ -321,10 +323,10 @@ void pt_frames_count(pt_frames *fs, uint64_t *ret_evictions, uint64_t *ret_bytes
     pt_mutex_lock(&fs->mu);
     *ret_evictions = fs->evictions;
     *ret_bytes = fs->slab.units_in_use * PT_FRAME_UNIT;
-    uint32_t end = fs->slab.top * PT_GROUP_UNITS;
+    uint32_t end = fs->slab.top * PT_SLAB_GROUP_UNITS;
     pt_mutex_unlock(&fs->mu);
     uint64_t pinned = 0;
-    for (uint32_t f = PT_GROUP_UNITS; f < end; f++)
+    for (uint32_t f = PT_SLAB_GROUP_UNITS; f < end; f++)
         pinned += pinned_hint(&fs->frame[f]);
     *ret_pinned = pinned;
 }
@@ -334,7 +336,7 @@ peat_rc pt_frames_init(pt_frames *fs, const pt_env *env, pt_epoch *epoch, size_t
     *fs = (pt_frames){.epoch = epoch, .hand = 1};
     pt_mutex_init(&fs->mu);
     uint32_t group_max = groups_of_budget(bytes);
-    size_t units = (size_t)group_max * PT_GROUP_UNITS;
+    size_t units = (size_t)group_max * PT_SLAB_GROUP_UNITS;
     peat_rc rc = pt_slab_init(&fs->slab, env, group_max);
     if (rc == PEAT_OK) {
         fs->frame = env->map(env->ctx, units * sizeof(pt_frame));
@@ -350,7 +352,7 @@ peat_rc pt_frames_init(pt_frames *fs, const pt_env *env, pt_epoch *epoch, size_t
 void pt_frames_done(pt_frames *fs)
 {
     const pt_env *env = fs->slab.env;
-    size_t units = (size_t)fs->slab.group_max * PT_GROUP_UNITS;
+    size_t units = (size_t)fs->slab.group_max * PT_SLAB_GROUP_UNITS;
     if (fs->frame != NULL)
         env->unmap(env->ctx, fs->frame, units * sizeof(pt_frame));
     if (fs->used != NULL)

@@ -24,7 +24,7 @@
 #include "cache/slab.h"
 
 /* Blocks inserted by scans that are remembered as first to go, per frame size. A power of two. */
-#define PT_SCAN_RING 1024u
+#define PT_FRAME_RING_SLOTS 1024u
 
 typedef enum pt_frame_state {
     PT_FRAME_FREE,
@@ -49,10 +49,10 @@ typedef struct pt_frame_list {
     uint64_t count;
 } pt_frame_list;
 
-typedef struct pt_scan_ring {
-    uint32_t frame[PT_SCAN_RING];
+typedef struct pt_frame_ring {
+    uint32_t frame[PT_FRAME_RING_SLOTS];
     uint32_t head, count;
-} pt_scan_ring;
+} pt_frame_ring;
 
 typedef struct pt_frames {
     /* fixed */
@@ -65,7 +65,7 @@ typedef struct pt_frames {
     uint32_t hand;                    /* the clock's next group */
     uint32_t turn;                    /* evictions asked for, scans against clock */
     pt_frame_list limbo, held, batch; /* batch: unlinked but not yet stamped with an epoch */
-    pt_scan_ring ring[2];             /* small, large */
+    pt_frame_ring ring[2];            /* small, large */
     uint64_t evictions;
 } pt_frames;
 

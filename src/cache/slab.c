@@ -3,7 +3,7 @@
  * on are free, untouched and in none. */
 #include "cache/slab.h"
 
-static void group_push(pt_slab *s, pt_group_list *list, uint32_t g)
+static void group_push(pt_slab *s, pt_slab_group_list *list, uint32_t g)
 {
     s->group[g].prev = 0;
     s->group[g].next = list->first;
@@ -13,9 +13,9 @@ static void group_push(pt_slab *s, pt_group_list *list, uint32_t g)
     list->count++;
 }
 
-static void group_remove(pt_slab *s, pt_group_list *list, uint32_t g)
+static void group_remove(pt_slab *s, pt_slab_group_list *list, uint32_t g)
 {
-    const pt_group *group = &s->group[g];
+    const pt_slab_group *group = &s->group[g];
     if (group->prev != 0)
         s->group[group->prev].next = group->next;
     else
@@ -25,7 +25,7 @@ static void group_remove(pt_slab *s, pt_group_list *list, uint32_t g)
     list->count--;
 }
 
-static unsigned unit_count(const pt_group *group)
+static unsigned unit_count(const pt_slab_group *group)
 {
     return (unsigned)__builtin_popcount(group->free_units);
 }
@@ -33,10 +33,10 @@ static unsigned unit_count(const pt_group *group)
 /* Puts a group into the list its state asks for. */
 static void group_enlist(pt_slab *s, uint32_t g)
 {
-    const pt_group *group = &s->group[g];
-    if (group->mode == PT_GROUP_FREE) {
+    const pt_slab_group *group = &s->group[g];
+    if (group->mode == PT_SLAB_FREE) {
         group_push(s, &s->free, g);
-    } else if (group->mode == PT_GROUP_SMALL && group->free_units != 0) {
+    } else if (group->mode == PT_SLAB_SMALL && group->free_units != 0) {
         group_push(s, &s->partial, g);
         s->partial_units += unit_count(group);
     }
@@ -44,10 +44,10 @@ static void group_enlist(pt_slab *s, uint32_t g)
 
 static void group_delist(pt_slab *s, uint32_t g)
 {
-    const pt_group *group = &s->group[g];
-    if (group->mode == PT_GROUP_FREE) {
+    const pt_slab_group *group = &s->group[g];
+    if (group->mode == PT_SLAB_FREE) {
         group_remove(s, &s->free, g);
-    } else if (group->mode == PT_GROUP_SMALL && group->free_units != 0) {
+    } else if (group->mode == PT_SLAB_SMALL && group->free_units != 0) {
         group_remove(s, &s->partial, g);
         s->partial_units -= unit_count(group);
     }
@@ -66,7 +66,7 @@ static uint32_t group_pop(pt_slab *s)
 uint32_t pt_slab_available(const pt_slab *s, bool large)
 {
     uint32_t groups = s->free.count + (s->limit - s->top);
-    return large ? groups : groups * PT_GROUP_UNITS + s->partial_units;
+    return large ? groups : groups * PT_SLAB_GROUP_UNITS + s->partial_units;
 }
 
 uint32_t pt_slab_pop(pt_slab *s, bool large)
@@ -76,31 +76,31 @@ uint32_t pt_slab_pop(pt_slab *s, bool large)
         g = group_pop(s);
         if (g == 0)
             return 0;
-        s->group[g].mode = large ? PT_GROUP_LARGE : PT_GROUP_SMALL;
-        s->group[g].free_units = large ? 0 : (1u << PT_GROUP_UNITS) - 1;
+        s->group[g].mode = large ? PT_SLAB_LARGE : PT_SLAB_SMALL;
+        s->group[g].free_units = large ? 0 : (1u << PT_SLAB_GROUP_UNITS) - 1;
         group_enlist(s, g);
     }
-    pt_group *group = &s->group[g];
-    s->units_in_use += large ? PT_GROUP_UNITS : 1;
+    pt_slab_group *group = &s->group[g];
+    s->units_in_use += large ? PT_SLAB_GROUP_UNITS : 1;
     if (large)
-        return g * PT_GROUP_UNITS;
+        return g * PT_SLAB_GROUP_UNITS;
     group_delist(s, g);
     unsigned unit = (unsigned)__builtin_ctz(group->free_units);
     group->free_units = (uint8_t)(group->free_units & (group->free_units - 1));
     group_enlist(s, g);
-    return g * PT_GROUP_UNITS + unit;
+    return g * PT_SLAB_GROUP_UNITS + unit;
 }
 
 void pt_slab_push(pt_slab *s, uint32_t f)
 {
-    uint32_t g = f / PT_GROUP_UNITS;
-    pt_group *group = &s->group[g];
-    s->units_in_use -= pt_slab_is_large(s, f) ? PT_GROUP_UNITS : 1;
+    uint32_t g = f / PT_SLAB_GROUP_UNITS;
+    pt_slab_group *group = &s->group[g];
+    s->units_in_use -= pt_slab_is_large(s, f) ? PT_SLAB_GROUP_UNITS : 1;
     group_delist(s, g);
-    if (group->mode == PT_GROUP_SMALL)
-        group->free_units = (uint8_t)(group->free_units | 1u << f % PT_GROUP_UNITS);
-    if (group->mode == PT_GROUP_LARGE || unit_count(group) == PT_GROUP_UNITS)
-        group->mode = PT_GROUP_FREE;
+    if (group->mode == PT_SLAB_SMALL)
+        group->free_units = (uint8_t)(group->free_units | 1u << f % PT_SLAB_GROUP_UNITS);
+    if (group->mode == PT_SLAB_LARGE || unit_count(group) == PT_SLAB_GROUP_UNITS)
+        group->mode = PT_SLAB_FREE;
     group_enlist(s, g);
 }
 
@@ -108,19 +108,20 @@ void pt_slab_push(pt_slab *s, uint32_t f)
 void pt_slab_trim(pt_slab *s)
 {
     for (uint32_t g = 1, end; g <= s->top; g = end + 1) {
-        for (end = g; end < s->top && s->group[end].mode == PT_GROUP_FREE;)
+        for (end = g; end < s->top && s->group[end].mode == PT_SLAB_FREE;)
             end++;
         if (end == s->top)
             end = s->group_max;
-        pt_unneeded(s->env, s->data + (size_t)g * PT_GROUP_BYTES, (end - g) * PT_GROUP_BYTES);
+        pt_unneeded(s->env, s->data + (size_t)g * PT_SLAB_GROUP_BYTES,
+                    (end - g) * PT_SLAB_GROUP_BYTES);
     }
 }
 
 peat_rc pt_slab_init(pt_slab *s, const pt_env *env, uint32_t group_max)
 {
     *s = (pt_slab){.env = env, .group_max = group_max, .limit = group_max, .top = 1};
-    s->data = env->map(env->ctx, (size_t)group_max * PT_GROUP_BYTES);
-    s->group = env->map(env->ctx, group_max * sizeof(pt_group));
+    s->data = env->map(env->ctx, (size_t)group_max * PT_SLAB_GROUP_BYTES);
+    s->group = env->map(env->ctx, group_max * sizeof(pt_slab_group));
     if (s->data != NULL && s->group != NULL)
         return PEAT_OK;
     pt_slab_done(s);
@@ -130,9 +131,9 @@ peat_rc pt_slab_init(pt_slab *s, const pt_env *env, uint32_t group_max)
 void pt_slab_done(pt_slab *s)
 {
     if (s->data != NULL)
-        s->env->unmap(s->env->ctx, s->data, (size_t)s->group_max * PT_GROUP_BYTES);
+        s->env->unmap(s->env->ctx, s->data, (size_t)s->group_max * PT_SLAB_GROUP_BYTES);
     if (s->group != NULL)
-        s->env->unmap(s->env->ctx, s->group, s->group_max * sizeof(pt_group));
+        s->env->unmap(s->env->ctx, s->group, s->group_max * sizeof(pt_slab_group));
     s->data = NULL;
     s->group = NULL;
 }

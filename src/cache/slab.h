@@ -14,32 +14,32 @@
 #include "entry/block_source.h"
 #include "env/env.h"
 
-#define PT_GROUP_UNITS 4u
-#define PT_GROUP_BYTES (PT_GROUP_UNITS * PT_FRAME_UNIT)
+#define PT_SLAB_GROUP_UNITS 4u
+#define PT_SLAB_GROUP_BYTES (PT_SLAB_GROUP_UNITS * PT_FRAME_UNIT)
 
-typedef enum pt_group_mode { PT_GROUP_FREE, PT_GROUP_SMALL, PT_GROUP_LARGE } pt_group_mode;
+typedef enum pt_slab_group_mode { PT_SLAB_FREE, PT_SLAB_SMALL, PT_SLAB_LARGE } pt_slab_group_mode;
 
 /* Below `top`: in the free list when free, in the partial list when small with free units. */
-typedef struct pt_group {
+typedef struct pt_slab_group {
     uint32_t prev, next;
-    uint8_t mode;       /* pt_group_mode */
+    uint8_t mode;       /* pt_slab_group_mode */
     uint8_t free_units; /* bits; small groups only */
-} pt_group;
+} pt_slab_group;
 
-typedef struct pt_group_list {
+typedef struct pt_slab_group_list {
     uint32_t first, count;
-} pt_group_list;
+} pt_slab_group_list;
 
 typedef struct pt_slab {
     const pt_env *env;
     uint8_t *data;
-    pt_group *group;
+    pt_slab_group *group;
     uint32_t group_max; /* groups mapped, group 0 included; fixed */
     uint32_t limit;     /* groups that may be used: top does not go beyond */
     uint32_t top;       /* groups below may have touched memory; free ones above are in no list */
     uint32_t partial_units; /* free units in the groups of the partial list */
     uint64_t units_in_use;
-    pt_group_list free, partial;
+    pt_slab_group_list free, partial;
 } pt_slab;
 
 /* Group 0 is one of group_max. */
@@ -54,14 +54,14 @@ void pt_slab_push(pt_slab *s, uint32_t f);
 /* The memory of free groups goes back to the system. */
 void pt_slab_trim(pt_slab *s);
 
-static inline pt_group_mode pt_slab_mode(const pt_slab *s, uint32_t f)
+static inline pt_slab_group_mode pt_slab_mode(const pt_slab *s, uint32_t f)
 {
-    return (pt_group_mode)s->group[f / PT_GROUP_UNITS].mode;
+    return (pt_slab_group_mode)s->group[f / PT_SLAB_GROUP_UNITS].mode;
 }
 
 static inline bool pt_slab_is_large(const pt_slab *s, uint32_t f)
 {
-    return pt_slab_mode(s, f) == PT_GROUP_LARGE;
+    return pt_slab_mode(s, f) == PT_SLAB_LARGE;
 }
 
 static inline uint8_t *pt_slab_data(const pt_slab *s, uint32_t f)

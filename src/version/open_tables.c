@@ -115,7 +115,7 @@ peat_rc pt_table_ref_new(pt_open_tables *open_tables, const pt_table_meta *meta,
     if (t == NULL)
         return PEAT_NOMEM;
     peat_rc rc = PEAT_OK;
-    pt_block_loader loader = {.ctx = t, .size = load_size, .load = load_block};
+    pt_cache_loader loader = {.ctx = t, .size = load_size, .load = load_block};
     TRY(pt_table_new(open_tables->env, open_tables->dir, open_tables->sink, open_tables->epoch,
                      meta, &t->table));
     pt_table_join(t->table, &open_tables->files);

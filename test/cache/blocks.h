@@ -78,7 +78,7 @@ static inline bool fake_ref_is(fake_table *t, uint32_t block, const pt_block_ref
 
 static inline peat_rc fake_attach(pt_cache *c, fake_table *t)
 {
-    pt_block_loader loader = {.ctx = t, .size = fake_size, .load = fake_load};
+    pt_cache_loader loader = {.ctx = t, .size = fake_size, .load = fake_load};
     return pt_cache_attach(c, t->block_count, t->frame_bytes, loader, &t->source);
 }
 

@@ -31,7 +31,7 @@ static peat_rc load_block(void *ctx, uint32_t block, uint8_t *dst, size_t dst_si
 static void attach(scene *s, uint64_t ahead_max)
 {
     kit *k = &s->k;
-    pt_block_loader loader = {.ctx = s, .size = size_of_block, .load = load_block};
+    pt_cache_loader loader = {.ctx = s, .size = size_of_block, .load = load_block};
     pt_table_files_init(&s->files);
     s->files.ahead_max = ahead_max;
     pt_table_join(k->table, &s->files);
