@@ -13,7 +13,7 @@ static bool valid(const char *dir, const char *to_dir, const peat_repair_options
            (report == NULL || report->size >= sizeof(size_t));
 }
 
-/* By their names alone; what links lead to is found by what lies in it (pt_store_repair). */
+/* By their names alone; what links lead to is found by what lies in it (pt_repair_store). */
 static bool lies_in(const char *to_dir, const char *dir)
 {
     size_t n = strlen(dir);
@@ -45,7 +45,7 @@ peat_rc peat_repair(const char *dir, const char *to_dir, const peat_repair_optio
     settings.may_create = settings.error_if_exists = settings.unfinished = true;
     settings.no_log = true; /* one flush at the end makes all of it durable */
     settings.read_only = false;
-    rc = pt_store_repair(dir, to_dir, env, &settings, &o, &report, &error);
+    rc = pt_repair_store(dir, to_dir, env, &settings, &o, &report, &error);
     if (rc != PEAT_OK && error.rc == PEAT_OK)
         (void)pt_api_say(&error, rc, NULL);
     pt_api_report_copy(&report, sizeof report, ret_report);

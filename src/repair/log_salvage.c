@@ -30,7 +30,7 @@ typedef struct salvage {
     pt_dir *dir;
     pt_sink *sink;
     pt_log_salvage *io;
-    pt_log_damage_fn report;
+    pt_log_salvage_damage_fn report;
     void *ctx;
     pt_log_scan scan;
     found *files;
@@ -313,7 +313,7 @@ static void judge_end(salvage *s)
 }
 
 peat_rc pt_log_salvage_run(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_log_salvage *io,
-                           pt_log_damage_fn report, void *ctx)
+                           pt_log_salvage_damage_fn report, void *ctx)
 {
     peat_rc rc = PEAT_OK;
     const found *before = NULL;

@@ -19,11 +19,12 @@ typedef struct pt_log_salvage {
     uint64_t lost; /* sequences above seq_min that are known to have been there */
 } pt_log_salvage;
 
-typedef void (*pt_log_damage_fn)(void *ctx, const char *file, uint64_t offset, const char *text);
+typedef void (*pt_log_salvage_damage_fn)(void *ctx, const char *file, uint64_t offset,
+                                         const char *text);
 
 /* Shows every record that verifies, in order, also behind damage, which is reported. Writes
  * nothing. */
 peat_rc pt_log_salvage_run(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_log_salvage *io,
-                           pt_log_damage_fn report, void *ctx) PT_MUST_USE;
+                           pt_log_salvage_damage_fn report, void *ctx) PT_MUST_USE;
 
 #endif

@@ -110,8 +110,8 @@ static peat_rc read_manifest(pt_version_set *c, pt_open_tables *open_tables,
     return rc;
 }
 
-peat_rc pt_manifest_salvage(pt_version_set *c, pt_open_tables *open_tables,
-                            pt_superblock *ret_superblock, bool *ret_guessed)
+peat_rc pt_manifest_guess(pt_version_set *c, pt_open_tables *open_tables,
+                          pt_superblock *ret_superblock, bool *ret_guessed)
 {
     *ret_superblock = (pt_superblock){0};
     peat_rc rc =

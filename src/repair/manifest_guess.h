@@ -8,7 +8,7 @@
 /* Without a superblock (*ret_guessed) the manifest with the highest number is taken when it is
  * whole. PEAT_CORRUPT: the state cannot be told, with the place in the sink; ret_superblock is set
  * as far as it is known, its open count is 0 when it is not. */
-peat_rc pt_manifest_salvage(pt_version_set *c, pt_open_tables *open_tables,
-                            pt_superblock *ret_superblock, bool *ret_guessed) PT_MUST_USE;
+peat_rc pt_manifest_guess(pt_version_set *c, pt_open_tables *open_tables,
+                          pt_superblock *ret_superblock, bool *ret_guessed) PT_MUST_USE;
 
 #endif

@@ -263,7 +263,7 @@ static peat_rc repair_to(pt_repair *r, const char *to_dir, const pt_env *env,
     return rc;
 }
 
-peat_rc pt_store_repair(const char *dir, const char *to_dir, const pt_env *env,
+peat_rc pt_repair_store(const char *dir, const char *to_dir, const pt_env *env,
                         const pt_settings *settings, const peat_repair_options *options,
                         peat_repair_report *ret_report, peat_error *ret_error)
 {

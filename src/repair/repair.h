@@ -56,7 +56,7 @@ void pt_repair_let_go(pt_repair_table *t);
 bool pt_repair_go_on(pt_repair *r, const char *phase);
 
 /* repair.c: everything. */
-peat_rc pt_store_repair(const char *dir, const char *to_dir, const pt_env *env,
+peat_rc pt_repair_store(const char *dir, const char *to_dir, const pt_env *env,
                         const pt_settings *settings, const peat_repair_options *options,
                         peat_repair_report *ret_report, peat_error *ret_error) PT_MUST_USE;
 

@@ -111,7 +111,7 @@ static peat_rc read_footer(pt_repair *r, const char *name, pt_bytes *bytes, pt_t
     int e = pt_file_open(r->env, r->dir, &r->sink, name, 0, &file);
     if (e != 0)
         return PEAT_IO;
-    peat_rc rc = pt_table_footer_read(r->env, file, bytes, ret);
+    peat_rc rc = pt_salvage_footer_read(r->env, file, bytes, ret);
     r->env->file_close(r->env->ctx, file);
     return rc;
 }
@@ -175,7 +175,7 @@ static peat_rc read_version_set(pt_repair *r)
 {
     bool guessed = false;
     listing l = {.r = r, .guessed = true};
-    peat_rc rc = pt_manifest_salvage(&r->version_set, &r->open_tables, &r->superblock, &guessed);
+    peat_rc rc = pt_manifest_guess(&r->version_set, &r->open_tables, &r->superblock, &guessed);
     if (guessed)
         report_damage(r, PT_SUPERBLOCK_NAME, 0, "the superblock is missing or does not verify");
     if (rc == PEAT_CORRUPT || rc == PEAT_IO)

@@ -29,7 +29,8 @@ void pt_salvage_buffer_done(pt_salvage_buffer *b)
 }
 
 /* PEAT_CORRUPT or PEAT_IO: the block is lost. */
-peat_rc pt_salvage_read(pt_salvage *s, size_t block, const pt_extent *x, pt_salvage_buffer *b)
+peat_rc pt_salvage_read(pt_salvage *s, size_t block, const pt_salvage_extent *x,
+                        pt_salvage_buffer *b)
 {
     peat_rc rc = PEAT_OK;
     pt_slice decoded;
@@ -65,7 +66,7 @@ static peat_rc add_extent(pt_salvage *s, uint64_t offset, size_t size, bool lost
 {
     if (!pt_grow(s->env, &s->extents, &s->capacity, s->count + 1, sizeof *s->extents))
         return PEAT_NOMEM;
-    s->extents[s->count++] = (pt_extent){.offset = offset, .size = size, .lost = lost};
+    s->extents[s->count++] = (pt_salvage_extent){.offset = offset, .size = size, .lost = lost};
     return PEAT_OK;
 }
 
@@ -217,7 +218,7 @@ peat_rc pt_salvage_put_key(pt_bytes *key, const pt_block *v, uint32_t slot)
 static peat_rc add_gap(pt_salvage *s, pt_slice after, pt_slice until)
 {
     peat_rc rc = PEAT_OK;
-    pt_gap g = {.at = s->bounds.size, .after_size = after.size, .until_size = until.size};
+    pt_salvage_gap g = {.at = s->bounds.size, .after_size = after.size, .until_size = until.size};
     if (!pt_grow(s->env, &s->gaps, &s->gap_capacity, s->gap_count + 1, sizeof *s->gaps))
         return PEAT_NOMEM;
     TRY(pt_bytes_append(&s->bounds, after.data, after.size));
@@ -238,7 +239,7 @@ static peat_rc find_losses(pt_salvage *s)
     pt_bytes_init(&last, s->env);
     pt_bytes_init(&next, s->env);
     for (size_t i = 0; i < s->count; i++) {
-        pt_extent *x = &s->extents[i];
+        pt_salvage_extent *x = &s->extents[i];
         rc = x->lost ? PEAT_CORRUPT : pt_salvage_read(s, i, x, &b);
         x->lost = is_lost(rc);
         open = open || x->lost;
@@ -261,7 +262,7 @@ out:
     return rc;
 }
 
-static bool in_gap(const pt_salvage *s, const pt_gap *g, pt_slice key)
+static bool in_gap(const pt_salvage *s, const pt_salvage_gap *g, pt_slice key)
 {
     const uint8_t *after = s->bounds.data + g->at, *until = after + g->after_size;
     return pt_slice_compare(key, pt_slice_of(after, g->after_size)) > 0 &&

@@ -95,8 +95,8 @@ peat_rc pt_salvage_iter_new(pt_salvage *s, pt_iter **ret_iter)
 
 /* ---- a table that the manifest says nothing about ---- */
 
-peat_rc pt_table_footer_read(const pt_env *env, pt_file *file, pt_bytes *io_bytes,
-                             pt_table_meta *ret_meta)
+peat_rc pt_salvage_footer_read(const pt_env *env, pt_file *file, pt_bytes *io_bytes,
+                               pt_table_meta *ret_meta)
 {
     uint8_t tail[PT_TABLE_TRAILER_BYTES];
     uint64_t size = 0;

@@ -131,7 +131,7 @@ static void map_world(blocks_world *w)
             pt_salvage *s = NULL;
             pt_bytes_init(&bytes, env);
             assert_int_equal(env->file_open(env->ctx, dir, t->name, 0, &file), 0);
-            MUST(pt_table_footer_read(env, file, &bytes, &t->meta));
+            MUST(pt_salvage_footer_read(env, file, &bytes, &t->meta));
             env->file_close(env->ctx, file);
             t->top = t->meta.run_kind != PT_RUN_BOTTOMMOST;
             if (t->top == (top != 0)) {
