@@ -12,13 +12,13 @@
 
 #include "table/block.h"
 
-#define PT_LINE_BYTES 64u
+#define PT_LAYOUT_LINE_BYTES 64u
 
-#define PT_AHEAD_BYTES ((size_t)12 * PT_LINE_BYTES) /* what memory serves at once */
+#define PT_LAYOUT_AHEAD_BYTES ((size_t)12 * PT_LAYOUT_LINE_BYTES) /* what memory serves at once */
 
-static inline void pt_prefetch_lines(const uint8_t *from, size_t bytes)
+static inline void pt_layout_prefetch_lines(const uint8_t *from, size_t bytes)
 {
-    for (size_t at = 0; at < bytes; at += PT_LINE_BYTES)
+    for (size_t at = 0; at < bytes; at += PT_LAYOUT_LINE_BYTES)
         PT_PREFETCH(from + at);
 }
 
@@ -43,7 +43,7 @@ static inline void pt_layout_prefetch_entry(const _Atomic uint64_t *hint, const 
     PT_PREFETCH(data + (layout & 0xffff)); /* the prefix's end */
     PT_PREFETCH(data + (layout & 0xffff) + (size_t)slot * (layout >> 16 & 0xffff));
     PT_PREFETCH(value);
-    PT_PREFETCH(value + PT_LINE_BYTES);
+    PT_PREFETCH(value + PT_LAYOUT_LINE_BYTES);
 }
 
 /* What a search for a key goes through: head and suffixes. */
@@ -52,14 +52,14 @@ static inline void pt_layout_prefetch_keys(const _Atomic uint64_t *hint, const u
     uint64_t layout = atomic_load_explicit(hint, memory_order_relaxed);
     size_t at = layout & 0xffff, end = layout >> 32 & 0xffff;
     PT_PREFETCH(data);
-    pt_prefetch_lines(data + at, pt_min_u64(end - at, PT_AHEAD_BYTES));
+    pt_layout_prefetch_lines(data + at, pt_min_u64(end - at, PT_LAYOUT_AHEAD_BYTES));
 }
 
 /* The first values. */
 static inline void pt_layout_prefetch_values(const _Atomic uint64_t *hint, const uint8_t *data)
 {
     uint64_t layout = atomic_load_explicit(hint, memory_order_relaxed);
-    pt_prefetch_lines(data + (layout >> 32 & 0xffff), PT_AHEAD_BYTES);
+    pt_layout_prefetch_lines(data + (layout >> 32 & 0xffff), PT_LAYOUT_AHEAD_BYTES);
 }
 
 #endif

@@ -106,7 +106,8 @@ static peat_rc walk_on(table_iter *t, uint32_t slot)
 {
     uint32_t to = slot + (uint32_t)pt_min_u64(t->group_max, t->slot_hi - slot);
     if (to + PT_ITER_GROUP < t->slot_hi)
-        pt_prefetch_lines(pt_block_value(&t->view, to + PT_ITER_GROUP).data, PT_AHEAD_BYTES);
+        pt_layout_prefetch_lines(pt_block_value(&t->view, to + PT_ITER_GROUP).data,
+                                 PT_LAYOUT_AHEAD_BYTES);
     else if (t->next != NULL)
         pt_layout_prefetch_values(&t->table->layout, t->next);
     make_group(t, slot, to);
@@ -174,7 +175,8 @@ static peat_rc forward(table_iter *t, uint32_t block, uint32_t slot)
         if (slot < t->slot_lo)
             slot = t->slot_lo;
         if (slot < t->slot_hi) {
-            pt_prefetch_lines(pt_block_value(&t->view, slot).data, 2 * PT_AHEAD_BYTES);
+            pt_layout_prefetch_lines(pt_block_value(&t->view, slot).data,
+                                     2 * PT_LAYOUT_AHEAD_BYTES);
             prefetch_block(t, block + 1);
             return walk_on(t, slot);
         }

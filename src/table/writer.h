@@ -15,13 +15,13 @@
 #include "table/table_meta.h"
 
 /* One per distinct key, for filter and locator. */
-typedef struct pt_key_hashes {
+typedef struct pt_writer_keys {
     uint64_t *hashes;  /* scratch memory of both */
     uint32_t *entries; /* ordinal of the key's newest version */
     size_t capacity;
     size_t count;
     bool wanted;
-} pt_key_hashes;
+} pt_writer_keys;
 
 struct pt_table_writer {
     const pt_env *env;
@@ -53,7 +53,7 @@ struct pt_table_writer {
     uint64_t last_seq;
     pt_index_builder index;
     uint32_t block_entries_max;
-    pt_key_hashes keys;
+    pt_writer_keys keys;
     pt_bytes out;
     uint64_t out_offset;
     pt_table_meta meta;

@@ -12,12 +12,12 @@ static size_t hashes_bytes(size_t capacity)
 void pt_writer_drop_keys(pt_table_writer *w)
 {
     pt_scratch_free(w->env, w->keys.hashes, hashes_bytes(w->keys.capacity));
-    w->keys = (pt_key_hashes){0};
+    w->keys = (pt_writer_keys){0};
 }
 
 static peat_rc grow_hashes(pt_table_writer *w)
 {
-    pt_key_hashes *k = &w->keys;
+    pt_writer_keys *k = &w->keys;
     size_t capacity = k->capacity != 0 ? 2 * k->capacity : HASHES_FIRST;
     uint64_t *hashes = pt_scratch_alloc(w->env, hashes_bytes(capacity));
     if (hashes == NULL)
@@ -36,7 +36,7 @@ static peat_rc grow_hashes(pt_table_writer *w)
 
 peat_rc pt_writer_note_key(pt_table_writer *w, uint64_t key_hash)
 {
-    pt_key_hashes *k = &w->keys;
+    pt_writer_keys *k = &w->keys;
     if (!k->wanted)
         return PEAT_OK;
     if (w->options.keys_max != 0 && k->count >= w->options.keys_max) {

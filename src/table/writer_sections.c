@@ -58,7 +58,7 @@ static peat_rc put_fuses(pt_table_writer *w)
 {
     peat_rc rc = PEAT_OK;
     pt_fuse_order order = {0};
-    pt_key_hashes *k = &w->keys;
+    pt_writer_keys *k = &w->keys;
     bool found = false;
     bool locator =
         w->options.want_locator && pt_locator_bits(w->block_entries_max) <= PT_LOCATOR_SLOT_BITS;
