@@ -115,7 +115,7 @@ out:
     return rc;
 }
 
-peat_rc pt_flush_run(pt_flush *f, const pt_work_context *ctx, const pt_version *version,
+peat_rc pt_flush_run(pt_flush *f, const pt_compact_context *ctx, const pt_version *version,
                      const pt_flush_input *input)
 {
     *f = (pt_flush){.ctx = ctx, .version = version};
@@ -203,12 +203,12 @@ static peat_rc append_edit(const pt_flush *f, const pt_version *current, const p
     runs[0] = held->layer;
     if (p->run_count != 0)
         memcpy(runs + push, p->runs, p->run_count * sizeof *layers);
-    pt_partition_plan plan = {.id = p->id,
-                              .lower = p->lower,
-                              .runs = runs,
-                              .run_count = p->run_count + push,
-                              .bottom = layers,
-                              .bottom_count = bottoms};
+    pt_split_plan plan = {.id = p->id,
+                          .lower = p->lower,
+                          .runs = runs,
+                          .run_count = p->run_count + push,
+                          .bottom = layers,
+                          .bottom_count = bottoms};
     peat_rc rc = pt_split_edit(env, &plan, may_split ? f->ctx->partition_bytes : UINT64_MAX / 4,
                                io_partition_next, io_edit);
     pt_free(env, layers);

@@ -12,7 +12,7 @@
 #include "version/version.h"
 
 typedef struct pt_flush {
-    const pt_work_context *ctx;
+    const pt_compact_context *ctx;
     const pt_version *version; /* when it ran; borrowed */
     pt_output *runs;           /* NULL: none */
     pt_output *appended;       /* NULL: none */
@@ -29,7 +29,7 @@ typedef struct pt_flush_input {
 } pt_flush_input;
 
 /* I/O on immutable inputs, no locks. On failure nothing is left behind. */
-peat_rc pt_flush_run(pt_flush *f, const pt_work_context *ctx, const pt_version *version,
+peat_rc pt_flush_run(pt_flush *f, const pt_compact_context *ctx, const pt_version *version,
                      const pt_flush_input *input) PT_MUST_USE;
 /* The changes that install it on `current`, which may be newer than the version it ran on.
  * may_split: no merge is at work on the last partition. */

@@ -8,7 +8,7 @@
 #include "version/run_iter.h"
 
 struct pt_merge {
-    const pt_work_context *ctx;
+    const pt_compact_context *ctx;
     pt_version *version;
     pt_merge_pick pick;
     size_t at;       /* part under way; pick.count: all done */
@@ -20,7 +20,7 @@ struct pt_merge {
     bool finished;
 };
 
-const pt_work_context *pt_merge_context(const pt_merge *m)
+const pt_compact_context *pt_merge_context(const pt_merge *m)
 {
     return m->ctx;
 }
@@ -53,7 +53,7 @@ static peat_rc new_output(pt_merge *m)
     return pt_output_new(m->ctx, kind, seq_min == UINT64_MAX ? 0 : seq_min, seq_max, &m->output);
 }
 
-peat_rc pt_merge_new(const pt_work_context *ctx, pt_version *version, const pt_merge_pick *pick,
+peat_rc pt_merge_new(const pt_compact_context *ctx, pt_version *version, const pt_merge_pick *pick,
                      pt_merge **ret_merge)
 {
     PT_ASSERT(pick->count >= 1 && pick->count <= PT_MERGE_PARTS_MAX);
@@ -342,7 +342,7 @@ static peat_rc bottom_edit(pt_merge *m, const pt_version *current, uint64_t *io_
     if (layers == NULL)
         return PEAT_NOMEM;
     const pt_partition *p = part_partition(m, 0);
-    pt_partition_plan plan = {.id = p->id, .lower = p->lower};
+    pt_split_plan plan = {.id = p->id, .lower = p->lower};
     plan.bottom = layers;
     plan.bottom_count = new_bottom(m, current, layers);
     plan.runs = layers + most;

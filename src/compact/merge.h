@@ -37,9 +37,9 @@ typedef struct pt_merge_pick {
 typedef struct pt_merge pt_merge;
 
 /* What it was made with. */
-const pt_work_context *pt_merge_context(const pt_merge *m);
+const pt_compact_context *pt_merge_context(const pt_merge *m);
 /* References the version; ctx and its snapshots outlive the merge. */
-peat_rc pt_merge_new(const pt_work_context *ctx, pt_version *version, const pt_merge_pick *pick,
+peat_rc pt_merge_new(const pt_compact_context *ctx, pt_version *version, const pt_merge_pick *pick,
                      pt_merge **ret_merge) PT_MUST_USE;
 /* PEAT_OK: more to do; PEAT_END: the files are complete and durable, install them. */
 peat_rc pt_merge_step(pt_merge *m, uint64_t bytes) PT_MUST_USE;

@@ -11,7 +11,7 @@ typedef struct out_table {
 } out_table;
 
 struct pt_output {
-    const pt_work_context *ctx;
+    const pt_compact_context *ctx;
     pt_run_kind kind;
     out_table *tables;
     size_t table_count, table_capacity;
@@ -24,7 +24,7 @@ struct pt_output {
     bool failed;
 };
 
-peat_rc pt_output_new(const pt_work_context *ctx, pt_run_kind kind, uint64_t seq_min,
+peat_rc pt_output_new(const pt_compact_context *ctx, pt_run_kind kind, uint64_t seq_min,
                       uint64_t seq_max, pt_output **ret_output)
 {
     pt_output *o = (pt_output *)pt_alloc_zero(ctx->env, sizeof *o);
@@ -73,7 +73,7 @@ static peat_rc note_result(pt_output *o, peat_rc rc)
 
 static peat_rc open_table(pt_output *o)
 {
-    const pt_work_context *ctx = o->ctx;
+    const pt_compact_context *ctx = o->ctx;
     bool bottom = o->kind == PT_RUN_BOTTOMMOST;
     if (!pt_grow(ctx->env, &o->tables, &o->table_capacity, o->table_count + 1, sizeof *o->tables))
         return PEAT_NOMEM;

@@ -14,7 +14,7 @@
 #include "version/edit.h"
 
 /* What every unit needs; fixed while the unit runs. */
-typedef struct pt_work_context {
+typedef struct pt_compact_context {
     const pt_env *env;
     pt_dir *dir;
     pt_sink *sink;
@@ -31,7 +31,7 @@ typedef struct pt_work_context {
         stream_bytes_max; /* read-ahead buffers of one merge; above it blocks are read one by one */
     const uint64_t *snapshots; /* ascending */
     size_t snapshot_count;
-} pt_work_context;
+} pt_compact_context;
 
 /* What of an upper run file falls into one partition. */
 typedef struct pt_piece {
@@ -44,7 +44,7 @@ typedef struct pt_piece {
 typedef struct pt_output pt_output;
 
 /* seq_min and seq_max: of the inputs, before any zeroing; they go to the footers. */
-peat_rc pt_output_new(const pt_work_context *ctx, pt_run_kind kind, uint64_t seq_min,
+peat_rc pt_output_new(const pt_compact_context *ctx, pt_run_kind kind, uint64_t seq_min,
                       uint64_t seq_max, pt_output **ret_output) PT_MUST_USE;
 void pt_output_free(pt_output *o);
 /* The files belong to the store now. */

@@ -11,8 +11,7 @@ static uint64_t bottom_bytes(const pt_layer *bottom, size_t count)
 }
 
 /* The part's share of each upper run, in proportion to its share of the bottom. */
-static void share_runs(const pt_partition_plan *plan, uint64_t part, uint64_t whole,
-                       pt_layer *ret_runs)
+static void share_runs(const pt_split_plan *plan, uint64_t part, uint64_t whole, pt_layer *ret_runs)
 {
     double f = whole != 0 ? (double)part / (double)whole : 1.0;
     for (size_t i = 0; i < plan->run_count; i++) {
@@ -26,7 +25,7 @@ static void share_runs(const pt_partition_plan *plan, uint64_t part, uint64_t wh
 }
 
 /* How many tables from `from` on make a part of about the target. */
-static size_t part_tables(const pt_partition_plan *plan, size_t from, uint64_t target,
+static size_t part_tables(const pt_split_plan *plan, size_t from, uint64_t target,
                           uint64_t *ret_bytes)
 {
     uint64_t bytes = 0;
@@ -38,7 +37,7 @@ static size_t part_tables(const pt_partition_plan *plan, size_t from, uint64_t t
     return n;
 }
 
-peat_rc pt_split_edit(const pt_env *env, const pt_partition_plan *plan, uint64_t partition_bytes,
+peat_rc pt_split_edit(const pt_env *env, const pt_split_plan *plan, uint64_t partition_bytes,
                       uint64_t *io_partition_next, pt_bytes *io_edit)
 {
     uint64_t whole = bottom_bytes(plan->bottom, plan->bottom_count);

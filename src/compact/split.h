@@ -8,17 +8,17 @@
 
 #include "version/edit.h"
 
-typedef struct pt_partition_plan {
+typedef struct pt_split_plan {
     uint64_t id; /* of the first part, the partition that is replaced */
     pt_slice lower;
     const pt_layer *runs;
     size_t run_count;
     const pt_layer *bottom;
     size_t bottom_count;
-} pt_partition_plan;
+} pt_split_plan;
 
 /* Appends the partition, or the several it becomes, to the edit. */
-peat_rc pt_split_edit(const pt_env *env, const pt_partition_plan *plan, uint64_t partition_bytes,
+peat_rc pt_split_edit(const pt_env *env, const pt_split_plan *plan, uint64_t partition_bytes,
                       uint64_t *io_partition_next, pt_bytes *io_edit) PT_MUST_USE;
 
 #endif

@@ -25,7 +25,7 @@ static void wait_for_writers(pt_store *s, pt_mem *m)
 }
 
 static peat_rc run_flush(pt_store *s, const pt_view *v, pt_mem *m, pt_flush *ret_flush,
-                         pt_work_context *ctx, uint64_t **ret_snapshots)
+                         pt_compact_context *ctx, uint64_t **ret_snapshots)
 {
     peat_rc rc = PEAT_OK;
     pt_iter *entries = NULL;
@@ -85,7 +85,7 @@ static peat_rc flush_oldest(pt_store *s, bool *ret_did)
 {
     peat_rc rc = PEAT_OK;
     pt_flush flush = {0};
-    pt_work_context ctx;
+    pt_compact_context ctx;
     uint64_t *snapshots = NULL;
     flush_end ended;
     uint64_t begin = s->env->now_ns(s->env->ctx);

@@ -97,7 +97,7 @@ static void end_claim(pt_store *s, uint64_t partition_id)
 }
 
 /* For how many snapshots the tables that have just come may keep something. */
-static void note_kept_for(pt_store *s, const pt_work_context *ctx)
+static void note_kept_for(pt_store *s, const pt_compact_context *ctx)
 {
     for (size_t i = 0; i < s->version_set.table_count; i++) {
         pt_table_ref *t = s->version_set.tables[i];
@@ -164,12 +164,12 @@ out:
 static peat_rc split_edit(pt_store *s, const pt_partition *p, uint64_t partition_bytes,
                           pt_state *state, pt_bytes *edit)
 {
-    pt_partition_plan plan = {.id = p->id,
-                              .lower = p->lower,
-                              .runs = p->runs,
-                              .run_count = p->run_count,
-                              .bottom = p->bottom,
-                              .bottom_count = p->bottom_count};
+    pt_split_plan plan = {.id = p->id,
+                          .lower = p->lower,
+                          .runs = p->runs,
+                          .run_count = p->run_count,
+                          .bottom = p->bottom,
+                          .bottom_count = p->bottom_count};
     return pt_split_edit(s->env, &plan, partition_bytes, &state->partition_next, edit);
 }
 

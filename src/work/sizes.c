@@ -8,28 +8,28 @@
 #include "state/budget.h"
 
 void pt_sizes_context(pt_store *s, const pt_version *v, const uint64_t *snapshots,
-                      size_t snapshot_count, pt_work_context *ret_ctx)
+                      size_t snapshot_count, pt_compact_context *ret_ctx)
 {
     pt_pick_options o;
     pt_sizes_options(s, v, &o);
     pt_mutex_lock(&s->install_mu);
     uint64_t edit_number = s->version_set.state.edit_number + 1;
     pt_mutex_unlock(&s->install_mu);
-    *ret_ctx = (pt_work_context){.env = s->env,
-                                 .dir = s->dir,
-                                 .sink = &s->sink,
-                                 .store_id = s->store_id,
-                                 .edit_number = edit_number,
-                                 .file_next = &s->file_next,
-                                 .table_bytes = o.table_bytes,
-                                 .entries_max = o.entries_max,
-                                 .partition_bytes = o.partition_bytes,
-                                 .codec = s->settings.codec,
-                                 .block_bytes = s->settings.block_bytes,
-                                 .bottom_filter = pt_budget_locators_overflow(s, v),
-                                 .stream_bytes_max = s->settings.memory_bytes / 16,
-                                 .snapshots = snapshots,
-                                 .snapshot_count = snapshot_count};
+    *ret_ctx = (pt_compact_context){.env = s->env,
+                                    .dir = s->dir,
+                                    .sink = &s->sink,
+                                    .store_id = s->store_id,
+                                    .edit_number = edit_number,
+                                    .file_next = &s->file_next,
+                                    .table_bytes = o.table_bytes,
+                                    .entries_max = o.entries_max,
+                                    .partition_bytes = o.partition_bytes,
+                                    .codec = s->settings.codec,
+                                    .block_bytes = s->settings.block_bytes,
+                                    .bottom_filter = pt_budget_locators_overflow(s, v),
+                                    .stream_bytes_max = s->settings.memory_bytes / 16,
+                                    .snapshots = snapshots,
+                                    .snapshot_count = snapshot_count};
 }
 
 static uint64_t store_bytes(const pt_version *v)

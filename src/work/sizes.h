@@ -7,7 +7,7 @@
 #include "state/store.h"
 
 void pt_sizes_context(pt_store *s, const pt_version *v, const uint64_t *snapshots,
-                      size_t snapshot_count, pt_work_context *ret_ctx);
+                      size_t snapshot_count, pt_compact_context *ret_ctx);
 void pt_sizes_options(pt_store *s, const pt_version *v, pt_pick_options *ret_options);
 
 #endif

@@ -12,9 +12,9 @@ typedef struct pt_worker pt_worker;
 
 struct pt_worker {
     pt_store *store;
-    pt_merge *merge;     /* NULL: none under way */
-    pt_work_context ctx; /* of that merge */
-    uint64_t *snapshots; /* of that merge; own memory */
+    pt_merge *merge;        /* NULL: none under way */
+    pt_compact_context ctx; /* of that merge */
+    uint64_t *snapshots;    /* of that merge; own memory */
     uint64_t started_ns;
     uint64_t claimed[PT_MERGE_PARTS_MAX];
     size_t claimed_count;

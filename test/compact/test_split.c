@@ -83,7 +83,7 @@ typedef struct site {
     pt_table_ref table_refs[UPPER_RUNS_MAX + TABLES_MAX];
     pt_table_meta metas[UPPER_RUNS_MAX + TABLES_MAX];
     uint8_t keys[TABLES_MAX];
-    pt_partition_plan plan;
+    pt_split_plan plan;
 } site;
 
 /* Table i begins with the letter 'a' + i. Files are numbered from 1 on, upper runs first. */
@@ -102,8 +102,8 @@ static void make_site(site *s, const split_case *c)
 {
     memset(s, 0, sizeof *s);
     heap_env_init(&s->heap);
-    pt_partition_plan *p = &s->plan;
-    *p = (pt_partition_plan){
+    pt_split_plan *p = &s->plan;
+    *p = (pt_split_plan){
         .id = PARTITION_ID, .lower = pt_slice_of("A", 1), .runs = s->runs, .bottom = s->bottom};
     for (size_t i = 0; i < UPPER_RUNS_MAX && c->runs[i].bytes != 0; i++, p->run_count++)
         s->runs[i] = make_layer(s, i, &c->runs[i]);
