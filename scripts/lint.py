@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from lintlib import build, code, docs  # noqa: E402
+from lintlib import build, code, docs, shape  # noqa: E402
 from lintlib.tree import Tree  # noqa: E402
 
 
@@ -29,7 +29,7 @@ def print_sizes(tree):
 def main():
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     tree = Tree(root, os.path.join(root, os.environ.get("BUILD") or "build"))
-    checks = code.CHECKS + docs.CHECKS + build.CHECKS
+    checks = code.CHECKS + shape.CHECKS + docs.CHECKS + build.CHECKS
     wanted = sys.argv[1:]
     passed = failed = 0
     for check in checks:
@@ -41,6 +41,8 @@ def main():
         rule = " ".join(check.__doc__.split())
         print(f"{'ok  ' if not problems else 'FAIL'} {name:14} {time.monotonic() - started:5.1f} s  "
               f"{rule}")
+        for folder in getattr(check, "unmended", ()):
+            print(f"  left out until it is mended: src/{folder}")
         for problem in problems:
             print(f"  {problem}")
         passed, failed = passed + (not problems), failed + bool(problems)

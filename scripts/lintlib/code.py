@@ -81,7 +81,7 @@ def check_width(tree):
             for number, line in enumerate(tree.text(path).split("\n"), 1) if len(line) > WIDTH]
 
 
-def _includes(tree, path):
+def includes(tree, path):
     """(line, name) of each quoted include; commented-out ones do not count."""
     code = tree.code(path)
     for m in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*"([^"]*)"', tree.text(path), re.M):
@@ -99,7 +99,7 @@ def check_floors(tree):
             problems.append(Problem(path, 1, f"'{own}' is not a floor",
                                     "move it to one of " + " ".join(FLOOR)))
             continue
-        for line, name in _includes(tree, path):
+        for line, name in includes(tree, path):
             other = name.split("/")[0]
             if name in PUBLIC_HEADERS or other == own or (own, other) in FRIENDS:
                 continue
@@ -113,14 +113,14 @@ def check_floors(tree):
     for path in tree.c_files(*OUTSIDE):
         if path.startswith(INSIDE):
             continue
-        for line, name in _includes(tree, path):
+        for line, name in includes(tree, path):
             here = os.path.join(os.path.dirname(path), name)
             inside = os.path.normpath(here).split("/")[0] == path.split("/")[0]
             if name not in PUBLIC_HEADERS and not (inside and os.path.isfile(tree.full(here))):
                 problems.append(Problem(path, line, f'"{name}" is not public',
                                         "use " + ", ".join(PUBLIC_HEADERS) + " only"))
     for path in tree.c_files("include"):
-        for line, name in _includes(tree, path):
+        for line, name in includes(tree, path):
             if name not in PUBLIC_HEADERS:
                 problems.append(Problem(path, line, f'a public header includes "{name}"',
                                         "public headers stand alone"))

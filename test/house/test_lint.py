@@ -13,7 +13,7 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
-from lintlib import build, code, docs  # noqa: E402
+from lintlib import build, code, docs, shape  # noqa: E402
 from lintlib.tree import Tree, functions  # noqa: E402
 
 HEAD = "/* SPDX-License-Identifier: MIT */\n"
@@ -150,6 +150,58 @@ class Planted(unittest.TestCase):
     def test_sizes_count_code_apart_from_comments(self):
         self.findings(code.check_file_size, {"src/log/a.c": "x\n/* y */\n\n{\n}\n", "src/db/b.c": "x\n" * 3})
         self.assertEqual(code.sizes(Tree(self.folder.name)), [("db", 3, 3), ("log", 1, 5)])
+
+    def function(self, head, call="0"):
+        return f"int {head}\n{{\n    return {call};\n}}\n"
+
+    def test_circle_of_includes_is_found(self):
+        self.expect(shape.check_circles,
+                    {"src/mem/a.h": '#include "mem/b.h"\n', "src/mem/b.h": '#include "base/c.h"\n',
+                     "src/base/c.h": "", "src/mem/a.c": '#include "mem/a.h"\n'},
+                    {"src/mem/b.c": '\n#include "mem/a.h"\n'}, "circle",
+                    "src/mem/a.h includes mem/b.h", "src/mem/b.c includes mem/a.h")
+
+    def test_circle_of_calls_is_found(self):
+        good = {"src/log/a.c": self.function("pt_a(void)", "pt_b()"),
+                "src/log/b.c": self.function("pt_b(void)") + "/* pt_a() */\n"
+                + self.function("at(x *x)", "x->pt_a() + x->pt_b").replace("int", "static int"),
+                "src/log/b.h": "int pt_a(void);\n"}
+        self.expect(shape.check_circles, good,
+                    {"src/log/b.c": self.function("pt_b(void)", "pt_c()"),
+                     "src/log/c.c": self.function("pt_c(void)", "pt_a()")}, "src/log/a.c:3:",
+                    "src/log/a.c calls pt_b (src/log/b.c), src/log/b.c calls pt_c (src/log/c.c), "
+                    "src/log/c.c calls pt_a (src/log/a.c)")
+        self.expect(shape.check_circles, good, {
+            "src/log/b.h": "int pt_a(void);\n" + self.function("b(void)", "pt_a()").replace(
+                "int", "static inline int")}, "src/log/b.h calls pt_a (src/log/a.c)")
+
+    def test_rooms_header_is_no_half_of_a_file(self):
+        files = {"src/log/log.h": "", "src/log/log.c": self.function("pt_log(void)", "pt_b()"),
+                 "src/log/b.c": '#include "log/log.h"\n' + self.function("pt_b(void)")}
+        self.expect(shape.check_circles, files, {
+            "src/log/a.h": "", "src/log/a.c": self.function("pt_a(void)", "pt_d()"),
+            "src/log/d.c": '#include "log/a.h"\n' + self.function("pt_d(void)")}, "src/log/a.c:3:")
+
+    def test_circle_of_folders_is_found(self):
+        """Of files that know only one another's functions, which no include gives away."""
+        self.expect(shape.check_circles,
+                    {"src/log/a.c": self.function("pt_log_a(void)", "pt_base_a()"),
+                     "src/base/a.c": self.function("pt_base_a(void)"),
+                     "src/log/b.c": self.function("pt_log_b(void)"),
+                     "src/base/e.c": self.function("pt_base_e(void)", "pt_env_a()"),
+                     "src/env/a.c": self.function("pt_env_a(void)", "pt_base_a()")},
+                    {"src/base/b.c": self.function("pt_base_b(void)", "pt_log_b()")},
+                    "src/base/b.c calls pt_log_b (src/log/b.c)")
+
+    def test_circle_in_a_folder_that_is_left_out_is_not_told(self):
+        circle = {"a.c": self.function("pt_a(void)", "pt_b()"),
+                  "b.c": self.function("pt_b(void)", "pt_a()")}
+        folder = shape.UNMENDED[0] if shape.UNMENDED else None
+        if folder is not None:
+            self.assertEqual(self.findings(shape.check_circles, {
+                f"src/{folder}/{name}": text for name, text in circle.items()}), [])
+        self.assertEqual(len(self.findings(shape.check_circles, {
+            f"src/log/{name}": text for name, text in circle.items()})), 1)
 
     def test_missing_licence_is_found(self):
         self.expect(code.check_licence,
