@@ -203,6 +203,28 @@ class Planted(unittest.TestCase):
         self.assertEqual(len(self.findings(shape.check_circles, {
             f"src/log/{name}": text for name, text in circle.items()})), 1)
 
+    def test_foreign_name_is_found(self):
+        good = {"src/mem/pools.h": "typedef struct pt_pool { int other; } pt_pool;\n"
+                                   "int pt_mem_a(int (*pt_x)(void)) PT_MUST_USE;\n"
+                                   "static inline int pt_pools_c(void)\n{\n    return pt_z(1);\n}\n"
+                                   "typedef struct pt_away pt_away;\n#define PT_POOL_MAX (7 + f(1))\n"
+                                   "struct peat_db { int x; };\n",
+                "src/log/away.h": "typedef struct pt_away pt_away;\n"}
+        for text in ("int pt_other(int n);", "typedef struct pt_other pt_other;", "int mem_a(void);",
+                     "typedef int (*pt_other)(int n, int m);", "typedef enum x { PT_A } pt_mem_x;",
+                     "#define PT_OTHER 1", "struct pt_other { int pt_mem; };", "void pt_memory(void);",
+                     "static inline void pt_other(int *p)\n{\n    *p = 1;\n}",
+                     "peat_rc pt_other(\n    int n) PT_MUST_USE;"):
+            with self.subTest(text):
+                self.expect(shape.check_prefixes, good, {"src/mem/tub.h": "\n" + text + "\n"},
+                            "src/mem/tub.h:2:", "its folder's name")
+
+    def test_words_of_the_lowest_floors_are_known(self):
+        self.expect(shape.check_prefixes,
+                    {"src/base/base.h": "typedef struct pt_slice { int n; } pt_slice;\n"
+                                        "#define TRY(x) x\n#define PT_ASSERT(x) x\n"},
+                    {"src/base/hash.h": "int pt_slice_of(void);\n"}, "src/base/hash.h:1:")
+
     def test_missing_licence_is_found(self):
         self.expect(code.check_licence,
                     {"src/log/a.c": GOOD, "include/peat.h": HEAD.replace(" */", "") + " */\n"},
