@@ -43,13 +43,12 @@ static peat_rc next_segment(pt_log *log)
 }
 
 /* A record of the current segment, through the ring; the caller has seen to room in the segment. */
-static peat_rc append_ring(pt_log *log, pt_log_record_header r, pt_slice head, pt_slice tail_part,
+static peat_rc append_ring(pt_log *log, pt_log_record_header r, pt_slice payload,
                            uint64_t payload_hash, uint64_t *ret_position)
 {
     static const uint8_t zeros[PT_LOG_ALIGN];
     uint8_t header[PT_LOG_RECORD_HEADER];
-    uint64_t payload = head.size + tail_part.size;
-    uint64_t n = pt_log_record_bytes(payload);
+    uint64_t n = pt_log_record_bytes(payload.size);
     uint64_t at = atomic_load_explicit(&log->tail, memory_order_relaxed);
     if (PT_UNLIKELY(at + n - log->written_seen > PT_LOG_RING_BYTES)) {
         peat_rc rc = make_room(log, at, n);
@@ -61,9 +60,9 @@ static peat_rc append_ring(pt_log *log, pt_log_record_header r, pt_slice head, p
     r.payload_check = pt_log_payload_check(payload_hash, r.first_seq, seg->salt, offset);
     pt_log_record_encode(&r, seg->salt, offset, header);
     ring_put(log, at, header, sizeof header);
-    ring_put(log, at + sizeof header, head.data, head.size);
-    ring_put(log, at + sizeof header + head.size, tail_part.data, tail_part.size);
-    ring_put(log, at + sizeof header + payload, zeros, (size_t)(n - sizeof header - payload));
+    ring_put(log, at + sizeof header, payload.data, payload.size);
+    ring_put(log, at + sizeof header + payload.size, zeros,
+             (size_t)(n - sizeof header - payload.size));
     pt_log_publish(log, at + n, r.first_seq + r.count - 1);
     *ret_position = at + n;
     pt_log_count_owned(&log->record_bytes, n);
@@ -72,15 +71,15 @@ static peat_rc append_ring(pt_log *log, pt_log_record_header r, pt_slice head, p
 
 /* --- the calls --- */
 
-peat_rc pt_log_append2(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice head,
-                       pt_slice tail, uint64_t payload_hash, uint64_t *ret_position)
+peat_rc pt_log_append(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice payload,
+                      uint64_t payload_hash, uint64_t *ret_position)
 {
     peat_rc rc = pt_sink_write_failure(log->sink);
     if (PT_UNLIKELY(rc != PEAT_OK))
         return rc;
-    uint64_t n = pt_log_record_bytes(head.size + tail.size);
+    uint64_t n = pt_log_record_bytes(payload.size);
     if (PT_UNLIKELY(n >= log->direct_min))
-        return pt_log_append_large(log, first_seq, count, head, tail, payload_hash, ret_position);
+        return pt_log_append_large(log, first_seq, count, payload, payload_hash, ret_position);
     if (PT_UNLIKELY(pt_log_room_at(log, atomic_load_explicit(&log->tail, memory_order_relaxed)) <
                     n)) {
         rc = next_segment(log);
@@ -88,15 +87,8 @@ peat_rc pt_log_append2(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice
             return rc;
     }
     pt_log_record_header r = pt_log_record_header_of(log, PT_LOG_FULL, first_seq, count);
-    r.length = (uint32_t)(head.size + tail.size);
-    return append_ring(log, r, head, tail, payload_hash, ret_position);
-}
-
-peat_rc pt_log_append(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice payload,
-                      uint64_t payload_hash, uint64_t *ret_position)
-{
-    return pt_log_append2(log, first_seq, count, (pt_slice){0}, payload, payload_hash,
-                          ret_position);
+    r.length = (uint32_t)payload.size;
+    return append_ring(log, r, payload, payload_hash, ret_position);
 }
 
 /* An empty record behind everything synced, so that its durable sequence covers all; then synced
@@ -108,7 +100,7 @@ static peat_rc append_mark(pt_log *log, pt_log_kind kind)
     PT_ASSERT(atomic_load_explicit(&log->tail, memory_order_relaxed) + PT_LOG_RECORD_HEADER <=
               log->limit + PT_LOG_RESERVE);
     pt_log_record_header r = pt_log_record_header_of(log, kind, log->seq_last + 1, 0);
-    TRY(append_ring(log, r, (pt_slice){0}, (pt_slice){0}, pt_hash(NULL, 0), &position));
+    TRY(append_ring(log, r, (pt_slice){0}, pt_hash(NULL, 0), &position));
     log->mark_end = position;
     TRY(pt_log_sync(log, position));
 out:

@@ -99,9 +99,6 @@ void pt_log_free(pt_log *log); /* does not sync or seal */
  * as it was). Returns the position to wait for. Caller holds the commit lock. */
 peat_rc pt_log_append(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice payload,
                       uint64_t payload_hash, uint64_t *ret_position) PT_MUST_USE;
-/* The same for a payload in two parts (head+key, value), hashed as one string. */
-peat_rc pt_log_append2(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice head,
-                       pt_slice tail, uint64_t payload_hash, uint64_t *ret_position) PT_MUST_USE;
 /* Everything up to `position` is in the operating system's hands (survives a killed process). One
  * caller writes for all that wait. */
 peat_rc pt_log_write(pt_log *log, uint64_t position) PT_MUST_USE;

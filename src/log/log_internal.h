@@ -173,10 +173,9 @@ static inline uint64_t pt_log_room_at(const pt_log *log, uint64_t tail)
     return log->cur != NULL && log->limit > tail ? log->limit - tail : 0;
 }
 
-/* log_large.c; as pt_log_append2 */
-peat_rc pt_log_append_large(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice head,
-                            pt_slice rest, uint64_t payload_hash,
-                            uint64_t *ret_position) PT_MUST_USE;
+/* log_large.c; as pt_log_append */
+peat_rc pt_log_append_large(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice payload,
+                            uint64_t payload_hash, uint64_t *ret_position) PT_MUST_USE;
 
 /* log_write.c */
 void pt_log_role_init(pt_log_role *role);

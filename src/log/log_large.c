@@ -8,7 +8,7 @@
 
 typedef struct large_record {
     pt_log_record_header r;
-    pt_slice head, rest; /* what is not written yet */
+    pt_slice rest; /* of the payload: what is not written yet */
     uint64_t payload_hash;
 } large_record;
 
@@ -50,48 +50,28 @@ static peat_rc large_segments(pt_log *log, uint64_t payload, uint64_t tail, pt_l
     return rc;
 }
 
-/* Takes up to `n` bytes from the front of what is left and writes them at `offset`. */
-static peat_rc write_part(pt_log *log, pt_slice *io_part, uint64_t n, uint64_t *io_offset)
-{
-    size_t take = (size_t)pt_min_u64(io_part->size, n);
-    if (take == 0)
-        return PEAT_OK;
-    peat_rc rc = pt_log_write_at(log, log->cur, *io_offset, io_part->data, take);
-    *io_part = pt_slice_of(io_part->data + take, io_part->size - take);
-    *io_offset += take;
-    return rc;
-}
-
 /* Write role held. One fragment of at most `room` payload bytes at the position `at`. The bytes up
  * to the next record's start are left as they are: nothing reads them. */
 static peat_rc write_fragment(pt_log *log, large_record *io_large, bool first, uint64_t room,
                               uint64_t at, uint64_t *ret_bytes)
 {
-    uint8_t bytes[PT_LOG_RECORD_HEADER + 480]; /* the header and a usual head in one write */
+    uint8_t header[PT_LOG_RECORD_HEADER];
     pt_log_record_header r = io_large->r;
-    uint64_t left = io_large->head.size + io_large->rest.size;
-    uint64_t length = pt_min_u64(left, room);
+    pt_slice rest = io_large->rest;
+    size_t length = (size_t)pt_min_u64(rest.size, room);
     uint64_t offset = at - log->cur->base;
-    bool last = length == left;
+    bool last = length == rest.size;
     r.kind = first ? (last ? PT_LOG_FULL : PT_LOG_FIRST) : (last ? PT_LOG_LAST : PT_LOG_NEXT);
     r.length = (uint32_t)length;
     if (last)
         r.payload_check =
             pt_log_payload_check(io_large->payload_hash, r.first_seq, log->cur->salt, offset);
-    pt_log_record_encode(&r, log->cur->salt, offset, bytes);
+    pt_log_record_encode(&r, log->cur->salt, offset, header);
 
-    size_t n = (size_t)pt_min_u64(pt_min_u64(io_large->head.size, length), 480);
-    if (n != 0) { /* a head that is not there has no address to move either */
-        memcpy(bytes + PT_LOG_RECORD_HEADER, io_large->head.data, n);
-        io_large->head = pt_slice_of(io_large->head.data + n, io_large->head.size - n);
-    }
-    peat_rc rc = pt_log_write_at(log, log->cur, offset, bytes, PT_LOG_RECORD_HEADER + n);
-    uint64_t end = offset + PT_LOG_RECORD_HEADER + length;
-    offset += PT_LOG_RECORD_HEADER + n;
+    peat_rc rc = pt_log_write_at(log, log->cur, offset, header, sizeof header);
     if (rc == PEAT_OK)
-        rc = write_part(log, &io_large->head, end - offset, &offset);
-    if (rc == PEAT_OK)
-        rc = write_part(log, &io_large->rest, end - offset, &offset);
+        rc = pt_log_write_at(log, log->cur, offset + sizeof header, rest.data, length);
+    io_large->rest = pt_slice_of(rest.data + length, rest.size - length);
     *ret_bytes = pt_log_record_bytes(length);
     return rc;
 }
@@ -101,7 +81,7 @@ static peat_rc write_large(pt_log *log, large_record *io_large, pt_log_seg **io_
                            uint64_t *io_at)
 {
     uint64_t at = *io_at;
-    for (bool first = true; first || io_large->head.size + io_large->rest.size != 0;) {
+    for (bool first = true; first || io_large->rest.size != 0;) {
         uint64_t room = fragment_room(log, at);
         peat_rc rc;
         if (room == 0) {
@@ -125,16 +105,15 @@ static peat_rc write_large(pt_log *log, large_record *io_large, pt_log_seg **io_
     return PEAT_OK;
 }
 
-peat_rc pt_log_append_large(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice head,
-                            pt_slice rest, uint64_t payload_hash, uint64_t *ret_position)
+peat_rc pt_log_append_large(pt_log *log, uint64_t first_seq, uint32_t count, pt_slice payload,
+                            uint64_t payload_hash, uint64_t *ret_position)
 {
     uint64_t at = atomic_load_explicit(&log->tail, memory_order_relaxed);
     pt_log_seg *list = NULL;
     large_record large = {.r = pt_log_record_header_of(log, PT_LOG_FULL, first_seq, count),
-                          .head = head,
-                          .rest = rest,
+                          .rest = payload,
                           .payload_hash = payload_hash};
-    peat_rc rc = large_segments(log, head.size + rest.size, at, &list);
+    peat_rc rc = large_segments(log, payload.size, at, &list);
     if (rc != PEAT_OK)
         return rc;
     (void)pt_log_role_enter(&log->write_role, NULL, PT_LOG_NEVER, 0);
