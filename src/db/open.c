@@ -245,7 +245,8 @@ static peat_rc open_parts(pt_store *s)
         pt_open_tables_stop_removing(&s->open_tables);
     TRY(open_version_set(s)); /* 3 */
     TRY(pt_recover(s));       /* 4 */
-    TRY(pt_work_start(s));    /* 5 */
+    pt_taps_begin(s);
+    TRY(pt_work_start(s)); /* 5 */
 out:
     return rc;
 }
@@ -355,9 +356,11 @@ static peat_rc make_durable(pt_store *s)
     pt_mutex_lock(&s->commit_mu);
     rc = pt_log_seal(s->log);
     pt_mutex_unlock(&s->commit_mu);
-    if (rc == PEAT_OK) /* only costs a proof when it fails: all is in the log */
-        (void)!pt_durable_note(s, true);
-    return rc;
+    if (rc != PEAT_OK)
+        return rc;
+    pt_taps_durable(s, pt_log_durable(s->log));
+    (void)!pt_durable_note(s, true); /* only costs a proof when it fails: all is in the log */
+    return PEAT_OK;
 }
 
 peat_rc pt_store_close(pt_store *s)

@@ -65,6 +65,12 @@ pt_arena_sums pt_arena_sum(const pt_arena *a)
     return sums;
 }
 
+/* What the static rule counts for entries that are promised. */
+static uint64_t worst_bytes(uint64_t count, uint64_t key_bytes, uint64_t value_bytes)
+{
+    return count * ENTRY_WORST + key_bytes + value_bytes;
+}
+
 static uint64_t promised_count(uint64_t promised)
 {
     return promised >> COUNT_SHIFT;
@@ -112,7 +118,7 @@ bool pt_arena_reserve(pt_arena *a, uint64_t count, uint64_t key_bytes, uint64_t 
 {
     if (count > a->capacity || key_bytes > a->capacity || value_bytes > a->capacity)
         return false;
-    uint64_t bytes = count * ENTRY_WORST + key_bytes + value_bytes;
+    uint64_t bytes = worst_bytes(count, key_bytes, value_bytes);
     for (bool exact = false;;) {
         pt_arena_sums done = {0};
         if (exact)
@@ -130,6 +136,14 @@ bool pt_arena_reserve(pt_arena *a, uint64_t count, uint64_t key_bytes, uint64_t 
             exact = true;
         }
     }
+}
+
+void pt_arena_unreserve(pt_arena *a, uint64_t count, uint64_t key_bytes, uint64_t value_bytes)
+{
+    uint64_t bytes = worst_bytes(count, key_bytes, value_bytes);
+    uint64_t was = atomic_fetch_sub_explicit(&a->promised, bytes + (count << COUNT_SHIFT),
+                                             memory_order_relaxed);
+    PT_ASSERT((was & BYTES_MASK) >= bytes && promised_count(was) >= count);
 }
 
 /* Stacks are far apart, so a place on the stack tells threads apart. */

@@ -10,7 +10,8 @@
  *            added, plus one full path of splits for each of them, fits.
  * The static rule needs one compare-and-swap; the exact one sums the counters below and serves the
  * last part of the arena, which the static rule's pessimism would leave empty. Either rule, once
- * satisfied for all that is promised, stays satisfied while those entries are added.
+ * satisfied for all that is promised, stays satisfied while those entries are added, and when the
+ * promise of others is taken back.
  */
 #ifndef PT_MEM_ARENA_H
 #define PT_MEM_ARENA_H
@@ -61,7 +62,7 @@ typedef struct pt_arena {
     uint64_t unused1[2];
     /* One cache line, since every put needs both words, one soon after the other. */
     _Atomic uint64_t tail;       /* units of records handed out */
-    _Atomic uint64_t promised;   /* bytes, and entries from bit 35; never shrinks */
+    _Atomic uint64_t promised;   /* bytes, and entries from bit 35; what was added stays in */
     _Atomic uint64_t node_bytes; /* written under the tree's mutex */
     uint64_t unused2[5];
     pt_arena_shard shards[PT_ARENA_SHARDS];
@@ -72,6 +73,8 @@ void pt_arena_init(pt_arena *a, const pt_env *env, void *base, size_t capacity, 
 size_t pt_arena_capacity_for(uint64_t count, uint64_t key_bytes, uint64_t value_bytes,
                              size_t head_bytes);
 bool pt_arena_reserve(pt_arena *a, uint64_t count, uint64_t key_bytes, uint64_t value_bytes);
+/* The same entries, as they were reserved, and none of them was added. */
+void pt_arena_unreserve(pt_arena *a, uint64_t count, uint64_t key_bytes, uint64_t value_bytes);
 /* The entry is in the tree with all the nodes that took. */
 void pt_arena_added(pt_arena *a, const pt_entry *entry);
 /* An offset; the bytes are zero. Under the tree's mutex. */

@@ -78,6 +78,11 @@ bool pt_memtable_reserve(pt_memtable *m, uint64_t count, uint64_t key_bytes, uin
     return pt_arena_reserve(&m->arena, count, key_bytes, value_bytes);
 }
 
+void pt_memtable_unreserve(pt_memtable *m, uint64_t count, uint64_t key_bytes, uint64_t value_bytes)
+{
+    pt_arena_unreserve(&m->arena, count, key_bytes, value_bytes);
+}
+
 void pt_memtable_trim(pt_memtable *m)
 {
     pt_arena_trim(&m->arena);

@@ -30,9 +30,12 @@ void pt_memtable_unref(pt_memtable *m); /* NULL is fine */
  * by one; for private ones. SIZE_MAX: no memtable holds that much. */
 size_t pt_memtable_capacity_for(uint64_t count, uint64_t key_bytes, uint64_t value_bytes);
 /* Sets the worst case of these entries aside. False: does not fit, nothing changed. Thread-safe.
- * What is reserved must be added: there is no way to give it back. Full at 116-byte records means
- * 75 % of the capacity in their bytes, 73 % when they come in batches of 100. */
+ * What is reserved must be added, or given back whole. Full at 116-byte records means 75 % of the
+ * capacity in their bytes, 73 % when they come in batches of 100. */
 bool pt_memtable_reserve(pt_memtable *m, uint64_t count, uint64_t key_bytes, uint64_t value_bytes);
+/* Gives back one reservation, of which nothing was added. Thread-safe. */
+void pt_memtable_unreserve(pt_memtable *m, uint64_t count, uint64_t key_bytes,
+                           uint64_t value_bytes);
 /* Adds a reserved entry (key and value are copied). Thread-safe. Sequences are unique: every
  * operation of a batch has its own. Keys begin with their keyspace. */
 void pt_memtable_add(pt_memtable *m, const pt_entry *entry);

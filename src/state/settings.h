@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "peat_env.h"
+#include "state/taps.h"
 #include "table/table.h"
 
 /* peat_options with every default resolved, and what is derived from them. */
@@ -29,6 +30,7 @@ typedef struct pt_settings {
     /* Steps of a scan that lead to no row before it asks whether it was here before, and again; and
      * those it takes before it keeps what it has found out. */
     uint32_t hidden_steps_look, hidden_steps_note;
+    pt_taps taps;
 } pt_settings;
 
 #endif

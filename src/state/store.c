@@ -62,6 +62,7 @@ void pt_store_init(pt_store *s)
     pt_epoch_init(&s->epoch);
     pt_memtable_pool_init(&s->memtables, s->env, s->settings.memtable_bytes);
     pt_empty_ranges_init(&s->empty_ranges, s->env);
+    pt_taps_init(s);
     pt_mutex_init(&s->commit_mu);
     pt_published_init(&s->published);
     pt_mutex_init(&s->view_mu);
@@ -88,6 +89,7 @@ void pt_store_unref(pt_store *s)
     pt_epoch_done(&s->epoch); /* the last views and their memtables */
     pt_memtable_pool_done(&s->memtables);
     pt_empty_ranges_done(&s->empty_ranges);
+    pt_taps_done(s);
     if (s->cache != NULL)
         pt_cache_free(s->cache);
     if (s->dir != NULL)

@@ -8,6 +8,7 @@
  *   commit_mu   the order of writing: sequences, log appends, switching memtables
  *   install_mu  the version set
  *   view_mu     replacing the view
+ *   tap.published_mu, tap.durable_mu: below flush_mu and inline_mu; the tap is called under them
  *   work.mu, snapshots.mu, published.mu, empty_ranges.mu: leaves
  * Held across I/O: flush_mu and inline_mu, install_mu (the manifest), and commit_mu where the log
  * needs a new segment, is closed, or rests.
@@ -24,6 +25,7 @@
 #include "state/publish.h"
 #include "state/settings.h"
 #include "state/snapshot.h"
+#include "state/taps.h"
 #include "state/view.h"
 #include "version/version_set.h"
 
@@ -78,6 +80,7 @@ struct pt_store {
     pt_commit_counters commits;
 
     pt_published published;
+    pt_tap_state tap; /* has its own locks */
     pt_memtable_pool memtables;
     /* What readers hold beside the cache: memtables that were flushed, and memory of their own. */
     _Atomic uint64_t left_bytes, reader_bytes;

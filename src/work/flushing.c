@@ -96,6 +96,8 @@ static peat_rc flush_oldest(pt_store *s, bool *ret_did)
     TRY(pt_sink_write_failure(&s->sink));
     TRY(run_flush(s, v, m, &flush, &ctx, &snapshots));
     TRY(pt_install_flush(s, &flush, m));
+    if (s->log == NULL) /* under flush_mu, so that who waited for this flush was told as well */
+        pt_taps_durable(s, m->seq_last);
     count_flush(s, &flush, m);
 out:
     ended = (flush_end){.did = m != NULL,

@@ -51,8 +51,10 @@ static void mark_durable_when_quiet(pt_store *s)
     pt_mutex_lock(&s->commit_mu);
     peat_rc rc = pt_log_idle(s->log);
     pt_mutex_unlock(&s->commit_mu);
-    if (rc == PEAT_OK)
+    if (rc == PEAT_OK) {
+        pt_taps_durable(s, pt_log_durable(s->log));
         rc = pt_durable_note(s, true);
+    }
     send_error_event(s, rc);
 }
 

@@ -1,23 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * commit.c - the write path. One commit goes in seven steps:
- *   1  under commit_mu: room in the memtable is reserved, a new one is begun when there is none
- *   2  under commit_mu: the record goes to the log's buffer, sequences are taken
- *   3  the operations are inserted into the memtable, beside other committers
- *   4  the log is written to the operating system: one committer writes for all that wait
- *   5  the sequences are published in order: readers see them from now on
- *   6  with sync: the log is synced, one committer for all that wait
- *   7  the delay owed to the background is slept, outside all locks
- * The order of the log, of sequences and of publishing is one and the same.
+ * commit.c - the write path. Every commit, of one operation or of a million, goes through five
+ * stages, each a function of that name:
+ *
+ *   reserved     commit_reserve        under commit_mu, which may be given up before the end of it
+ *                room for the operations in a memtable: the active one, or, for a batch that would
+ *                crowd it out, one of its own
+ *                failed: nothing has happened, but that another memtable may be the active one
+ *                Then whoever made the commit is asked (pt_commit.validate_fn). Nobody else writes
+ *                any more: what it finds stays true until this commit has its sequences.
+ *                refused: the room is given back, nothing has happened
+ *   logged       commit_log            under commit_mu, held since the room was found
+ *                the record is in the log's buffer and the sequences are taken, so that both have
+ *                one order
+ *                failed: nothing has happened, or nobody knows what the file has: then the log has
+ *                stopped all writes
+ *   inserted     commit_insert         without a lock, beside other committers
+ *                the operations are in the memtable, and cannot fail to be
+ *                Then the record is given to the system, one committer for all that wait, so that a
+ *                killed process loses nothing that readers have seen.
+ *                failed: no more writes. The commit goes on to be published, for later ones wait
+ *                for it, and returns the failure
+ *   published    commit_publish        without a lock, in turn
+ *                readers see it, and all before it, and the tap is told (taps.h); cannot fail
+ *   durable      commit_make_durable   without a lock
+ *                with sync: the log is synced, one committer for all that wait, and the tap is
+ *                told. Else the interval is left to do it
+ *                failed: no more writes. Readers see the commit, and the next open may not
+ *
+ * Last, what the commit owes the background is paid. The order of the log, of sequences and of
+ * publishing is one and the same.
  */
 #include "base/coding.h"
 #include "base/hash.h"
+#include "entry/batch.h"
 #include "state/durable.h"
-#include "state/event.h"
 #include "state/switch.h"
 #include "write/throttle.h"
 #include "write/write.h"
-#include "entry/batch.h"
+
+/* On its way through the stages. */
+typedef struct commit {
+    const pt_commit *request;
+    uint64_t hash; /* of the payload */
+    /* reserved */
+    pt_mem *mem;
+    bool apart;         /* mem is its own, and comes into the view */
+    pt_switch rotation; /* by this; of nothing else */
+    /* logged */
+    uint64_t first_seq, last_seq;
+    uint64_t position; /* of the end of its record */
+    uint64_t delay_ns; /* owed to the background */
+} commit;
 
 /* A memtable pins the log behind it; one that pins twice its size in log is switched as well. */
 static bool pins_too_much_log(pt_store *s, const pt_mem *m)
@@ -27,17 +61,18 @@ static bool pins_too_much_log(pt_store *s, const pt_mem *m)
     return pt_memtable_get_stats(m->table).entries != 0;
 }
 
-/* Step 1. Caller holds commit_mu, which may be given up and taken again. */
-static peat_rc reserve(pt_store *s, const pt_commit *c, pt_mem **ret_mem)
+/* Caller holds commit_mu, which may be given up and taken again. */
+static peat_rc reserve_in_active(pt_store *s, commit *c)
 {
+    const pt_commit *r = c->request;
     for (;;) {
         peat_rc rc = pt_store_writable(s);
         if (rc != PEAT_OK)
             return rc;
         pt_mem *m = s->active;
         if (PT_LIKELY(!pins_too_much_log(s, m)) &&
-            PT_LIKELY(pt_memtable_reserve(m->table, c->count, c->key_bytes, c->value_bytes))) {
-            *ret_mem = m;
+            PT_LIKELY(pt_memtable_reserve(m->table, r->count, r->key_bytes, r->value_bytes))) {
+            c->mem = m;
             return PEAT_OK;
         }
         rc = pt_switch_immutable_count(s) < 2 ? pt_switch_memtable(s) : pt_switch_wait(s, 1);
@@ -46,21 +81,108 @@ static peat_rc reserve(pt_store *s, const pt_commit *c, pt_mem **ret_mem)
     }
 }
 
-static void count_commit(pt_store *s, const pt_commit *c)
+/* Caller holds commit_mu, which may be given up and taken again. */
+static peat_rc reserve_apart(pt_store *s, commit *c, size_t capacity)
 {
-    s->commits.puts += c->count - c->deletes;
-    s->commits.deletes += c->deletes;
-    s->commits.batches += c->batch;
-    s->commits.user_bytes += c->key_bytes + c->value_bytes - (uint64_t)c->count * PT_KEYSPACE_BYTES;
+    const pt_commit *r = c->request;
+    pt_mem *m = NULL;
+    peat_rc rc = PEAT_OK;
+    /* one that is larger than a memtable does not wait for its flush beside others */
+    size_t others_max = capacity > s->settings.memtable_bytes ? 0 : 1;
+    TRY(pt_store_writable(s));
+    while (pt_switch_immutable_count(s) > others_max)
+        TRY(pt_switch_wait(s, others_max));
+    TRY(pt_store_writable(s));
+    TRY(pt_mem_new(s, capacity, 0, s->log != NULL ? pt_log_serial(s->log) : 0, &m));
+    TRY(pt_switch_init(s, &c->rotation));
+    bool fits = pt_memtable_reserve(m->table, r->count, r->key_bytes, r->value_bytes);
+    PT_ASSERT(fits); /* pt_memtable_capacity_for said so */
+    c->mem = m;
+    c->apart = true;
+    return PEAT_OK;
+out:
+    pt_mem_unref(m);
+    return rc;
 }
 
-/* Step 2. Caller holds commit_mu. */
-static peat_rc append(pt_store *s, const pt_commit *c, uint64_t hash, uint64_t *ret_position)
+static peat_rc commit_reserve(pt_store *s, commit *c)
 {
-    *ret_position = 0;
-    if (s->log == NULL)
-        return PEAT_OK;
-    return pt_log_append(s->log, s->seq_next, c->count, c->payload, hash, ret_position);
+    const pt_commit *r = c->request;
+    if (PT_UNLIKELY(r->payload.size > s->settings.memtable_bytes / 16)) {
+        size_t capacity = pt_memtable_capacity_for(r->count, r->key_bytes, r->value_bytes);
+        if (capacity > s->settings.memtable_bytes / 4)
+            return reserve_apart(s, c, capacity);
+    }
+    return reserve_in_active(s, c);
+}
+
+/* The commit is not to be. Caller holds commit_mu, since the room was found. */
+static void unreserve(commit *c)
+{
+    const pt_commit *r = c->request;
+    pt_memtable_unreserve(c->mem->table, r->count, r->key_bytes, r->value_bytes);
+    if (c->apart) {
+        pt_switch_drop(&c->rotation);
+        pt_mem_unref(c->mem);
+    }
+}
+
+static void count_commit(pt_store *s, const pt_commit *r)
+{
+    s->commits.puts += r->count - r->deletes;
+    s->commits.deletes += r->deletes;
+    s->commits.batches += r->batch;
+    s->commits.user_bytes += r->key_bytes + r->value_bytes - (uint64_t)r->count * PT_KEYSPACE_BYTES;
+}
+
+/* The commit's own memtable is immutable from the start; its entries are invisible until they are
+ * published. */
+static void show_apart(pt_store *s, commit *c)
+{
+    c->mem->seq_first = c->first_seq;
+    c->mem->seq_last = c->last_seq;
+    pt_switch_run(s, &c->rotation, c->mem);
+    pt_mem_unref(c->mem); /* the view has it, and no flush ends while it has a writer */
+}
+
+static peat_rc commit_log(pt_store *s, commit *c)
+{
+    const pt_commit *r = c->request;
+    c->first_seq = s->seq_next;
+    c->last_seq = c->first_seq + r->count - 1;
+    peat_rc rc = PEAT_OK;
+    if (PT_UNLIKELY(r->validate_fn != NULL))
+        rc = r->validate_fn(r->validate_ctx, c->first_seq - 1, c->first_seq);
+    if (rc == PEAT_OK && s->log != NULL)
+        rc = pt_log_append(s->log, c->first_seq, r->count, r->payload, c->hash, &c->position);
+    if (PT_UNLIKELY(rc != PEAT_OK)) {
+        unreserve(c);
+        return rc;
+    }
+    /* before a flush sees it, and before anything that may flush */
+    atomic_fetch_add_explicit(&c->mem->writers, 1, memory_order_relaxed);
+    if (PT_UNLIKELY(c->apart))
+        show_apart(s, c);
+    if (PT_UNLIKELY(pt_empty_ranges_watch(&s->empty_ranges)))
+        pt_empty_ranges_note(&s->empty_ranges, r->payload);
+    s->seq_next = c->last_seq + 1;
+    count_commit(s, r);
+    c->delay_ns = pt_throttle_owe(s, r->payload.size);
+    return PEAT_OK;
+}
+
+static void commit_insert(const commit *c)
+{
+    pt_mem_insert(c->mem, c->request->payload, c->first_seq);
+}
+
+static void commit_publish(pt_store *s, const commit *c)
+{
+    pt_published_raise(&s->published, c->first_seq, c->last_seq);
+    /* release: the inserts come before the flush that sees no writers */
+    atomic_fetch_sub_explicit(&c->mem->writers, 1, memory_order_release);
+    if (PT_UNLIKELY(s->tap.set))
+        pt_taps_published(s, c->first_seq, c->last_seq, c->request->payload);
 }
 
 /* Without threads the interval is looked at by each call that writes. */
@@ -75,7 +197,7 @@ static peat_rc sync_when_due(pt_store *s, uint64_t position)
 
 /* Something was written: the clock of the interval sync starts, and a thread that waits without a
  * timeout is woken. */
-static peat_rc note_written(pt_store *s, uint64_t position)
+static peat_rc durable_later(pt_store *s, uint64_t position)
 {
     bool wake = PT_UNLIKELY(atomic_load(&s->sleepers) != 0); /* seq_cst with the thread's store and
                                                            its load of the published sequence */
@@ -90,94 +212,41 @@ static peat_rc note_written(pt_store *s, uint64_t position)
     return PEAT_OK;
 }
 
-/* Steps 3 to 7. Caller holds commit_mu, which is released, and has counted itself among the writers
- * of `m`, which ends before anything that may flush. */
-static peat_rc finish(pt_store *s, const pt_commit *c, pt_mem *m, uint64_t position)
+static peat_rc commit_make_durable(pt_store *s, const commit *c)
 {
-    peat_rc rc = PEAT_OK;
-    uint64_t first = s->seq_next, last = first + c->count - 1;
-    if (PT_UNLIKELY(pt_empty_ranges_watch(&s->empty_ranges)))
-        pt_empty_ranges_note(&s->empty_ranges, c->payload);
-    s->seq_next = last + 1;
-    count_commit(s, c);
-    uint64_t delay_ns = pt_throttle_owe(s, c->payload.size);
-    pt_mutex_unlock(&s->commit_mu);
+    if (!c->request->sync)
+        return durable_later(s, c->position);
+    return s->log != NULL ? pt_durable_sync(s, c->position, true) : pt_switch_flush(s);
+}
 
-    pt_mem_insert(m, c->payload, first); /* 3 */
-    if (s->log != NULL)
-        rc = pt_log_write(s->log, position);        /* 4 */
-    pt_published_raise(&s->published, first, last); /* 5 */
-    /* release: the inserts come before the flush that sees no writers */
-    atomic_fetch_sub_explicit(&m->writers, 1, memory_order_release);
-    if (rc == PEAT_OK && c->sync)
-        rc = s->log != NULL ? pt_durable_sync(s, position, true) : pt_switch_flush(s); /* 6 */
-    else if (rc == PEAT_OK)
-        rc = note_written(s, position);
+/* Without threads by a step of work, else by sleeping. */
+static void pay_background(pt_store *s, const commit *c)
+{
     if (s->worker_count == 0 && atomic_load_explicit(&s->inline_due, memory_order_relaxed))
-        s->background.step(s, c->payload.size);
-    if (PT_UNLIKELY(delay_ns != 0))
-        pt_throttle_pay(s, delay_ns); /* 7 */
-    return rc;
+        s->background.step(s, c->request->payload.size);
+    if (PT_UNLIKELY(c->delay_ns != 0))
+        pt_throttle_pay(s, c->delay_ns);
 }
 
-/* A batch that would crowd out a memtable gets one of its own, which is immutable from the start;
- * its entries are invisible until they are published. */
-static peat_rc commit_large(pt_store *s, const pt_commit *c, uint64_t hash, size_t capacity)
+peat_rc pt_write_commit(pt_store *s, const pt_commit *request)
 {
-    pt_switch w;
-    pt_mem *side = NULL;
-    uint64_t position;
-    peat_rc rc = PEAT_OK;
-    /* one that is larger than a memtable does not wait for its flush beside others */
-    size_t others_max = capacity > s->settings.memtable_bytes ? 0 : 1;
+    commit c = {.request = request, .hash = pt_hash(request->payload.data, request->payload.size)};
     pt_mutex_lock(&s->commit_mu);
-    TRY(pt_store_writable(s));
-    while (pt_switch_immutable_count(s) > others_max)
-        TRY(pt_switch_wait(s, others_max));
-    TRY(pt_store_writable(s));
-    TRY(pt_mem_new(s, capacity, 0, 0, &side));
-    TRY(pt_switch_init(s, &w));
-    bool fits = pt_memtable_reserve(side->table, c->count, c->key_bytes, c->value_bytes);
-    PT_ASSERT(fits); /* pt_memtable_capacity_for said so */
-    side->log_serial = pt_switch_log_serial(s);
-    rc = append(s, c, hash, &position);
-    if (rc != PEAT_OK) {
-        pt_switch_drop(&w);
-        goto out;
-    }
-    side->seq_first = s->seq_next;
-    side->seq_last = s->seq_next + c->count - 1;
-    atomic_fetch_add_explicit(&side->writers, 1, memory_order_relaxed); /* before a flush sees it */
-    pt_switch_run(s, &w, side);
-    rc = finish(s, c, side, position);
-    pt_mem_unref(side);
-    return rc;
-out:
+    peat_rc rc = commit_reserve(s, &c);
+    if (PT_LIKELY(rc == PEAT_OK))
+        rc = commit_log(s, &c);
     pt_mutex_unlock(&s->commit_mu);
-    pt_mem_unref(side);
-    return rc;
-}
-
-peat_rc pt_write_commit(pt_store *s, const pt_commit *c)
-{
-    pt_mem *m;
-    uint64_t position;
-    uint64_t hash = pt_hash(c->payload.data, c->payload.size);
-    if (PT_UNLIKELY(c->payload.size > s->settings.memtable_bytes / 16)) {
-        size_t capacity = pt_memtable_capacity_for(c->count, c->key_bytes, c->value_bytes);
-        if (capacity > s->settings.memtable_bytes / 4)
-            return commit_large(s, c, hash, capacity);
-    }
-    pt_mutex_lock(&s->commit_mu);
-    peat_rc rc = reserve(s, c, &m); /* 1 */
-    if (rc == PEAT_OK)
-        rc = append(s, c, hash, &position); /* 2 */
-    if (rc != PEAT_OK) {
-        pt_mutex_unlock(&s->commit_mu);
+    if (PT_UNLIKELY(rc != PEAT_OK))
         return rc;
-    }
-    atomic_fetch_add_explicit(&m->writers, 1, memory_order_relaxed);
-    return finish(s, c, m, position);
+
+    commit_insert(&c);
+    if (s->log != NULL)
+        rc = pt_log_write(s->log, c.position);
+    commit_publish(s, &c);
+    if (PT_LIKELY(rc == PEAT_OK))
+        rc = commit_make_durable(s, &c);
+    pay_background(s, &c);
+    return rc;
 }
 
 peat_rc pt_write_sync(pt_store *s)

@@ -20,8 +20,14 @@ typedef struct pt_commit {
     uint64_t key_bytes, value_bytes;
     bool sync;
     bool batch; /* came as one: for the statistics */
+    /* Asked once, when only the log can still fail: the last sequence that any commit has taken,
+     * published or not, and the first that this one would take. Whatever it returns but PEAT_OK
+     * ends the commit with that, and without a trace. It holds up all writers and may not write
+     * here; it may read, and wait for others to publish. NULL: nobody is asked. */
+    peat_rc (*validate_fn)(void *ctx, uint64_t taken_seq, uint64_t first_seq);
+    void *validate_ctx;
 } pt_commit;
-peat_rc pt_write_commit(pt_store *s, const pt_commit *c) PT_MUST_USE;
+peat_rc pt_write_commit(pt_store *s, const pt_commit *request) PT_MUST_USE;
 /* Everything written so far is durable. */
 peat_rc pt_write_sync(pt_store *s) PT_MUST_USE;
 

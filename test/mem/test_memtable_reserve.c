@@ -172,6 +172,35 @@ static void a_refused_reservation_changes_nothing(void **state)
     pt_memtable_unref(m);
 }
 
+/* Beside what is added, up to the last byte, and as often as one likes. */
+static void what_is_given_back_can_be_reserved_again(void **state)
+{
+    (void)state;
+    pt_memtable *m = memtable_of((size_t)1 << 20);
+    uint64_t n = 0;
+    for (;;) {
+        size_t used = pt_memtable_get_stats(m).used_bytes;
+        uint64_t held = 0;
+        while (pt_memtable_reserve(m, 3, 3 * 20, 300))
+            held++;
+        if (held == 0)
+            break;
+        assert_true(pt_memtable_get_stats(m).used_bytes > used);
+        for (uint64_t i = 0; i < held; i++)
+            pt_memtable_unreserve(m, 3, 3 * 20, 300);
+        assert_int_equal(pt_memtable_get_stats(m).used_bytes, used);
+        for (uint64_t i = 0; i <= held / 2; i++) {
+            assert_true(pt_memtable_reserve(m, 3, 3 * 20, 300));
+            for (int j = 0; j < 3; j++)
+                add_one(m, ORDER_RANDOM, n++, 20, 100);
+        }
+    }
+    pt_memtable *other = memtable_of((size_t)1 << 20); /* nothing was ever given back in it */
+    assert_int_equal(fill(other, ORDER_RANDOM, 3, 20, 100), n);
+    pt_memtable_unref(other);
+    pt_memtable_unref(m);
+}
+
 typedef struct filler {
     pt_memtable *m;
     key_order order;
@@ -188,6 +217,10 @@ static void *fill_beside_others(void *arg)
         uint64_t batch = 1 + rng_below(&r, 4);
         if (!pt_memtable_reserve(f->m, batch, 12 * batch, value * batch))
             return NULL;
+        if (rng_below(&r, 4) == 0) {
+            pt_memtable_unreserve(f->m, batch, 12 * batch, value * batch);
+            continue;
+        }
         for (uint64_t i = 0; i < batch; i++)
             add_one(f->m, f->order, f->added++ * 4 + f->number, 12, value);
     }
@@ -225,6 +258,7 @@ int main(void)
         cmocka_unit_test(the_largest_value_that_fits_fits),
         cmocka_unit_test(capacities_outside_the_limits_are_refused),
         cmocka_unit_test(a_refused_reservation_changes_nothing),
+        cmocka_unit_test(what_is_given_back_can_be_reserved_again),
         cmocka_unit_test(writers_side_by_side_fill_up_without_a_trap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
