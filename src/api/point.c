@@ -120,7 +120,7 @@ static peat_rc exists(peat_db *db, const char *call, const peat_read_options *op
     peat_rc rc = begin_read(db, call, options, key, output, &o, &k);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_store_exists(db->store, &o, pt_api_key_slice(&k));
+    rc = pt_store_get(db->store, &o, pt_api_key_slice(&k), NULL);
     pt_api_key_done(&k);
     return rc;
 }

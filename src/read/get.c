@@ -60,33 +60,6 @@ static bool find_in_memory(pt_get *g, const pt_view *v)
     return false;
 }
 
-/* Steps 1 to 3, inside the epoch. */
-static pt_find step(pt_get *g)
-{
-    pt_view *v = g->held_view;
-    if (v == NULL) {
-        /* acquire: pairs with the release in pt_store_publish_view */
-        v = atomic_load_explicit(&g->s->view, memory_order_acquire);
-        /* acquire: pairs with the committer's publishing store */
-        g->seq = g->options->has_seq
-                     ? g->options->seq
-                     : atomic_load_explicit(&g->s->published.seq, memory_order_acquire);
-        g->lookup.seq_max = g->seq;
-    }
-    if (!g->in_tables) {
-        if (find_in_memory(g, v))
-            return PT_FIND_FOUND;
-        g->in_tables = true;
-        g->lookup.hash = pt_hash(g->key.data, g->key.size);
-    }
-    pt_find f = pt_lookup_step(&g->lookup, v->version);
-    if (f == PT_FIND_FOUND)
-        g->entry = g->lookup.found.entry;
-    if (g->held_view == NULL && f != PT_FIND_FOUND && f != PT_FIND_ABSENT)
-        g->held_view = pt_view_ref(v);
-    return f;
-}
-
 static void begin(pt_get *g, pt_store *s, const pt_get_options *options, pt_slice key)
 {
     g->s = s;
@@ -128,30 +101,50 @@ peat_rc pt_get_read(pt_get *g)
     return rc;
 }
 
-/* Runs the machine until it has an answer. On PEAT_OK and PEAT_NOT_FOUND the epoch is still held,
- * so that the entry can be used; the caller leaves it. */
-static peat_rc find(pt_get *g)
+/* Step 1: what this read sees. Without a view of its own, the present state. */
+static inline pt_view *view_of(pt_get *g)
 {
-    peat_rc rc = PEAT_CLOSED;
-    for (;;) {
-        g->slot = pt_epoch_enter(&g->s->epoch);
-        if (PT_UNLIKELY(!g->counted && pt_store_gone(g->s)))
-            break;
-        pt_find f = step(g);
-        if (f == PT_FIND_FOUND || f == PT_FIND_ABSENT) {
-            bool found = f == PT_FIND_FOUND && pt_kind_has_value(g->entry.kind);
-            rc = found ? PEAT_OK : PEAT_NOT_FOUND;
-            break;
-        }
-        count_in(g);
+    if (g->held_view != NULL)
+        return g->held_view;
+    /* acquire: pairs with the release in pt_store_publish_view */
+    pt_view *v = atomic_load_explicit(&g->s->view, memory_order_acquire);
+    /* acquire: pairs with the committer's publishing store */
+    g->seq = g->options->has_seq ? g->options->seq
+                                 : atomic_load_explicit(&g->s->published.seq, memory_order_acquire);
+    g->lookup.seq_max = g->seq;
+    return v;
+}
+
+/* Steps 1 to 3, from where it stands. After an answer the epoch is held, so that the entry can be
+ * used; the caller leaves it. Never WAITS. */
+static pt_get_state attempt(pt_get *g)
+{
+    g->slot = pt_epoch_enter(&g->s->epoch);
+    if (PT_UNLIKELY(!g->counted && pt_store_gone(g->s))) {
         pt_epoch_exit(&g->s->epoch, g->slot);
-        rc = f == PT_FIND_CORRUPT ? PEAT_CORRUPT : pt_get_read(g);
-        if (rc != PEAT_OK)
-            return rc;
+        g->rc = PEAT_CLOSED;
+        return PT_GET_FAILED;
     }
-    if (rc == PEAT_CLOSED)
-        pt_epoch_exit(&g->s->epoch, g->slot);
-    return rc;
+    pt_view *v = view_of(g);
+    if (!g->in_tables) {
+        if (find_in_memory(g, v))
+            return pt_kind_has_value(g->entry.kind) ? PT_GET_FOUND : PT_GET_ABSENT;
+        g->in_tables = true;
+        g->lookup.hash = pt_hash(g->key.data, g->key.size);
+    }
+    pt_find f = pt_lookup_step(&g->lookup, v->version);
+    if (f == PT_FIND_FOUND) {
+        g->entry = g->lookup.found.entry;
+        return pt_kind_has_value(g->entry.kind) ? PT_GET_FOUND : PT_GET_ABSENT;
+    }
+    if (f == PT_FIND_ABSENT)
+        return PT_GET_ABSENT;
+    if (g->held_view == NULL)
+        g->held_view = pt_view_ref(v);
+    count_in(g);
+    pt_epoch_exit(&g->s->epoch, g->slot);
+    g->rc = PEAT_CORRUPT;
+    return f == PT_FIND_CORRUPT ? PT_GET_FAILED : PT_GET_NEEDS;
 }
 
 /* Before done(). */
@@ -177,52 +170,58 @@ peat_rc pt_buf_reserve(const pt_env *env, peat_buf *io_buf, size_t size)
     return PEAT_OK;
 }
 
-peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, peat_buf *ret_value)
+/* Inside the epoch: the value, if there is room for it. */
+static bool copy_value(const pt_get *g, peat_buf *ret_value)
 {
-    for (bool counted = false;; counted = true) {
-        pt_get g;
-        begin(&g, s, options, key);
-        g.counted = counted;
-        peat_rc rc = find(&g);
-        if (rc < 0) {
-            rc = pt_get_failed(&g, rc);
-            done(&g);
-            return rc;
-        }
-        size_t size = g.entry.value.size;
-        bool fits = rc != PEAT_OK || size <= ret_value->capacity;
-        if (fits)
-            pt_get_count(&g, rc == PEAT_OK);
-        if (rc == PEAT_OK && fits) {
-            if (size != 0)
-                memcpy(ret_value->data, g.entry.value.data, size);
-            ret_value->size = size;
-        }
-        if (!fits)
-            count_in(&g);
-        pt_epoch_exit(&s->epoch, g.slot);
-        /* grown outside the epoch, then asked again: the value may be another by now */
-        bool again = !fits && (rc = pt_buf_reserve(s->env, ret_value, size)) == PEAT_OK;
-        if (rc < 0)
-            rc = pt_get_failed(&g, rc);
-        g.counted = g.counted && !again; /* the store stays until then */
-        done(&g);
-        if (!again)
-            return rc;
-    }
+    size_t size = g->entry.value.size;
+    if (size > ret_value->capacity)
+        return false;
+    if (size != 0)
+        memcpy(ret_value->data, g->entry.value.data, size);
+    ret_value->size = size;
+    return true;
 }
 
-peat_rc pt_store_exists(pt_store *s, const pt_get_options *options, pt_slice key)
+/* There was no room. Outside the epoch the buffer grows, and it is asked again: the value may be
+ * another by then. */
+static peat_rc start_again(pt_get *g, peat_buf *ret_value)
+{
+    pt_store *s = g->s;
+    size_t size = g->entry.value.size;
+    count_in(g); /* the store stays until then */
+    pt_epoch_exit(&s->epoch, g->slot);
+    peat_rc rc = pt_buf_reserve(s->env, ret_value, size);
+    if (rc != PEAT_OK)
+        return rc;
+    g->counted = false;
+    done(g);
+    begin(g, s, g->options, g->key);
+    g->counted = true;
+    return PEAT_OK;
+}
+
+peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, peat_buf *ret_value)
 {
     pt_get g;
+    peat_rc rc = PEAT_OK;
     begin(&g, s, options, key);
-    peat_rc rc = find(&g);
-    if (rc >= 0)
-        pt_get_count(&g, rc == PEAT_OK);
-    if (rc >= 0)
-        pt_epoch_exit(&s->epoch, g.slot);
-    else
-        rc = pt_get_failed(&g, rc);
+    while (rc == PEAT_OK) {
+        pt_get_state state = attempt(&g);
+        bool found = state == PT_GET_FOUND;
+        if (state == PT_GET_NEEDS) {
+            rc = pt_get_read(&g);
+        } else if (state == PT_GET_FAILED) {
+            rc = g.rc;
+        } else if (found && ret_value != NULL && !copy_value(&g, ret_value)) {
+            rc = start_again(&g, ret_value);
+        } else {
+            pt_get_count(&g, found);
+            pt_epoch_exit(&s->epoch, g.slot);
+            done(&g);
+            return found ? PEAT_OK : PEAT_NOT_FOUND;
+        }
+    }
+    rc = pt_get_failed(&g, rc);
     done(&g);
     return rc;
 }
@@ -268,23 +267,16 @@ pt_get_state pt_get_step(pt_get *g)
         pt_get_state now = under_way(g);
         if (now != PT_GET_FOUND)
             return now;
-        g->slot = pt_epoch_enter(&g->s->epoch);
-        if (!g->counted && pt_store_gone(g->s)) {
-            pt_epoch_exit(&g->s->epoch, g->slot);
-            return fail(g, PEAT_CLOSED);
-        }
-        pt_find f = step(g);
-        if (f == PT_FIND_FOUND || f == PT_FIND_ABSENT) {
-            bool found = f == PT_FIND_FOUND && pt_kind_has_value(g->entry.kind);
-            pt_get_count(g, found);
+        now = attempt(g);
+        if (now == PT_GET_FAILED)
+            return fail(g, g->rc);
+        if (now != PT_GET_NEEDS) {
+            pt_get_count(g, now == PT_GET_FOUND);
             g->in_epoch = true;
-            return found ? PT_GET_FOUND : PT_GET_ABSENT;
+            return now;
         }
-        count_in(g);
-        pt_epoch_exit(&g->s->epoch, g->slot);
-        if (f == PT_FIND_CORRUPT)
-            return fail(g, PEAT_CORRUPT);
-        if (f == PT_FIND_NEED_SECTION)
+        g->rc = PEAT_OK;
+        if (g->lookup.need == PT_FIND_NEED_SECTION)
             return PT_GET_NEEDS;
         peat_rc rc = pt_lookup_fill_begin(&g->lookup, &g->fill);
         if (rc != PEAT_OK)
@@ -335,14 +327,12 @@ void pt_get_end(pt_get *g)
 peat_rc pt_get_run_with_view(pt_get *g)
 {
     for (;;) {
-        g->slot = pt_epoch_enter(&g->s->epoch);
-        pt_find f = step(g);
-        pt_epoch_exit(&g->s->epoch, g->slot);
-        if (f == PT_FIND_FOUND)
-            return pt_kind_has_value(g->entry.kind) ? PEAT_OK : PEAT_NOT_FOUND;
-        if (f == PT_FIND_ABSENT)
-            return PEAT_NOT_FOUND;
-        peat_rc rc = f == PT_FIND_CORRUPT ? PEAT_CORRUPT : pt_get_read(g);
+        pt_get_state state = attempt(g);
+        if (state == PT_GET_FOUND || state == PT_GET_ABSENT) {
+            pt_epoch_exit(&g->s->epoch, g->slot);
+            return state == PT_GET_FOUND ? PEAT_OK : PEAT_NOT_FOUND;
+        }
+        peat_rc rc = state == PT_GET_NEEDS ? pt_get_read(g) : g->rc;
         if (rc != PEAT_OK)
             return rc;
     }

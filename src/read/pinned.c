@@ -61,6 +61,7 @@ peat_rc pt_store_get_pinned(pt_store *s, const pt_get_options *options, pt_slice
     if (!pt_call_begin(s))
         return PEAT_CLOSED;
     pt_get_begin(&g, s, options, key);
+    g.counted = true; /* by pt_call_begin; its end counts it out */
     g.held_view = pt_store_view(s);
     g.seq = options->has_seq ? options->seq
                              : atomic_load_explicit(&s->published.seq, memory_order_acquire);
@@ -82,7 +83,6 @@ peat_rc pt_store_get_pinned(pt_store *s, const pt_get_options *options, pt_slice
     else
         rc = pt_get_failed(&g, rc);
     pt_get_end(&g);
-    pt_call_end(s);
     return rc;
 }
 

@@ -13,10 +13,10 @@ typedef struct pt_get_options {
     bool no_cache_fill;
 } pt_get_options;
 
-/* PEAT_OK, PEAT_NOT_FOUND, PEAT_CLOSED, a read error. `key` is an internal key. */
+/* PEAT_OK, PEAT_NOT_FOUND, PEAT_CLOSED, a read error. `key` is an internal key. Without ret_value:
+ * only whether it is there. */
 peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key,
                      peat_buf *ret_value) PT_MUST_USE;
-peat_rc pt_store_exists(pt_store *s, const pt_get_options *options, pt_slice key) PT_MUST_USE;
 peat_rc pt_store_get_pinned(pt_store *s, const pt_get_options *options, pt_slice key,
                             peat_pinned *ret_value) PT_MUST_USE;
 void pt_store_unpin(peat_pinned *pinned);

@@ -81,13 +81,6 @@ bool pt_table_large_at(const pt_table *t, pt_slice key, uint64_t key_hash)
 
 /* ---- the machine ---- */
 
-static const uint8_t *block_bytes(const lookup *l, uint32_t block)
-{
-    if (l->held != NULL && l->held_block == block)
-        return l->held->data;
-    return pt_block_peek(l->source, block);
-}
-
 static pt_find need_section(const lookup *l, pt_section s)
 {
     l->result->section = s;
@@ -145,7 +138,8 @@ static pt_find find_in(const lookup *l, uint32_t block, uint32_t slot)
     pt_block view;
     if (PT_UNLIKELY(continued(l, block, &view)))
         return pick_version(l, l->held_block, &view, 0);
-    const uint8_t *data = block_bytes(l, block);
+    const uint8_t *data =
+        l->held != NULL && l->held_block == block ? l->held->data : pt_block_peek(l->source, block);
     if (data == NULL)
         return need_block(l, block);
     if (slot != NO_SLOT)

@@ -2,14 +2,6 @@
 /* version_find.c - see version_find.h. */
 #include "version/version_find.h"
 
-static pt_find step_table(pt_lookup *l, pt_table_ref *t)
-{
-    bool held = l->held_table == t && l->held.data != NULL;
-    l->table_ref = t;
-    return pt_table_find(t->table, t->source, l->key, l->hash, l->seq_max, l->held_block,
-                         held ? &l->held : NULL, &l->found);
-}
-
 /* All filters are asked for at once, so that their cache misses overlap. */
 static void prefetch_filters(pt_lookup *l, const pt_partition *p)
 {
@@ -18,35 +10,42 @@ static void prefetch_filters(pt_lookup *l, const pt_partition *p)
     l->prefetched = true;
 }
 
-static pt_find step_bottom(pt_lookup *l, const pt_partition *p)
+static pt_table_ref *bottom_table(const pt_lookup *l, const pt_partition *p)
 {
     size_t n = pt_key_index_upper(&p->bottom_index, l->key);
     if (n == 0)
-        return PT_FIND_ABSENT;
+        return NULL;
     pt_table_ref *t = p->bottom[n - 1].table_ref;
-    if (pt_slice_compare(l->key, t->meta->key_max) > 0)
-        return PT_FIND_ABSENT;
-    return step_table(l, t);
+    return pt_slice_compare(l->key, t->meta->key_max) <= 0 ? t : NULL;
+}
+
+/* The table to be asked where the lookup stands; NULL: there is none any more. */
+static pt_table_ref *table_at(pt_lookup *l, const pt_partition *p)
+{
+    for (; l->layer < p->run_count; l->layer++) {
+        pt_table_ref *t = p->runs[l->layer].table_ref;
+        l->checks++;
+        if (pt_table_may_contain(t->table, l->hash))
+            return t;
+        l->skips++;
+    }
+    return l->layer == p->run_count ? bottom_table(l, p) : NULL;
 }
 
 pt_find pt_lookup_step(pt_lookup *l, const pt_version *v)
 {
     const pt_partition *p = v->partitions[pt_version_partition_of(v, l->key)];
-    pt_find f;
     if (!l->prefetched && p->run_count > 1)
         prefetch_filters(l, p);
-    for (; l->layer < p->run_count; l->layer++) {
-        pt_table_ref *t = p->runs[l->layer].table_ref;
-        l->checks++;
-        if (!pt_table_may_contain(t->table, l->hash)) {
-            l->skips++;
-            continue;
-        }
-        f = step_table(l, t);
+    for (; (l->table_ref = table_at(l, p)) != NULL; l->layer++) {
+        pt_table_ref *t = l->table_ref;
+        bool held = l->held_table == t && l->held.data != NULL;
+        pt_find f = pt_table_find(t->table, t->source, l->key, l->hash, l->seq_max, l->held_block,
+                                  held ? &l->held : NULL, &l->found);
         if (f != PT_FIND_ABSENT)
             return l->need = f;
     }
-    return l->need = step_bottom(l, p);
+    return l->need = PT_FIND_ABSENT;
 }
 
 static void release_held(pt_lookup *l)
