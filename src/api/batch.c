@@ -190,15 +190,15 @@ peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *b
         return pt_api_refuse(db->store, PEAT_INVALID, "peat_write", "batch is NULL");
     if (!pt_api_options_valid(options, sizeof *options, sizeof *options))
         return pt_api_refuse(db->store, PEAT_INVALID, "peat_write", PT_API_WHY_OPTIONS);
-    if (!pt_call_begin(db->store))
+    if (!pt_store_call_begin(db->store))
         return PEAT_CLOSED;
-    pt_commit c = {.payload = pt_bytes_slice(&batch->ops.bytes),
-                   .count = batch->ops.count,
-                   .deletes = batch->ops.deletes,
-                   .key_bytes = batch->ops.key_bytes,
-                   .value_bytes = batch->ops.value_bytes,
-                   .sync = options != NULL && options->sync,
-                   .batch = true};
+    pt_write_request c = {.payload = pt_bytes_slice(&batch->ops.bytes),
+                          .count = batch->ops.count,
+                          .deletes = batch->ops.deletes,
+                          .key_bytes = batch->ops.key_bytes,
+                          .value_bytes = batch->ops.value_bytes,
+                          .sync = options != NULL && options->sync,
+                          .batch = true};
     peat_rc rc = PEAT_OK;
     if (c.count != 0)
         rc = pt_write_commit(db->store, &c);

@@ -13,12 +13,12 @@ static peat_rc export_range(peat_db *db, const peat_export_options *o, peat_writ
     pt_api_range range;
     pt_slice none = pt_slice_of(NULL, 0);
     if (o->lower.data == NULL && o->upper.data == NULL)
-        return pt_store_export(db->store, none, none, o->progress, fn, ctx);
+        return pt_copy_export(db->store, none, none, o->progress, fn, ctx);
     peat_rc rc = pt_api_range_init(&range, db->store->env, db->keyspace, o->lower, o->upper);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_store_export(db->store, pt_api_key_slice(&range.lower), pt_api_key_slice(&range.upper),
-                         o->progress, fn, ctx);
+    rc = pt_copy_export(db->store, pt_api_key_slice(&range.lower), pt_api_key_slice(&range.upper),
+                        o->progress, fn, ctx);
     pt_api_range_done(&range);
     return rc;
 }
@@ -91,7 +91,7 @@ static peat_rc import_from(const char *dir, const peat_options *options, peat_re
     if (rc != PEAT_OK)
         return rc;
     const pt_env *env = db->store->env;
-    rc = pt_store_import(db->store, fn, ctx);
+    rc = pt_copy_import(db->store, fn, ctx);
     if (os_errno != NULL && *os_errno != 0)
         rc = pt_fail_os(&db->store->sink, *os_errno, "import: reading the stream");
     rc = pt_sink_describe(&db->store->sink, rc, dir, ret_error);
@@ -99,7 +99,7 @@ static peat_rc import_from(const char *dir, const peat_options *options, peat_re
     if (rc == PEAT_OK && closed != PEAT_OK)
         rc = pt_api_say(ret_error, closed, NULL);
     if (rc != PEAT_OK)
-        (void)pt_store_destroy(dir, env, NULL); /* what stays is no store that opens as complete */
+        (void)pt_destroy_store(dir, env, NULL); /* what stays is no store that opens as complete */
     return rc;
 }
 

@@ -8,14 +8,14 @@
 
 peat_rc pt_api_begin(peat_db *db)
 {
-    return db == NULL ? PEAT_INVALID : pt_call_begin(db->store) ? PEAT_OK : PEAT_CLOSED;
+    return db == NULL ? PEAT_INVALID : pt_store_call_begin(db->store) ? PEAT_OK : PEAT_CLOSED;
 }
 
 peat_rc pt_api_end(pt_store *s, peat_rc rc)
 {
     if (PT_UNLIKELY(rc < 0))
         pt_sink_call(&s->sink, rc, NULL);
-    pt_call_end(s);
+    pt_store_call_end(s);
     return rc;
 }
 
@@ -23,9 +23,9 @@ peat_rc pt_api_refuse(pt_store *s, peat_rc rc, const char *call, const char *why
 {
     char text[sizeof((peat_error *)NULL)->message];
     (void)snprintf(text, sizeof text, "%s: %s", call, why);
-    if (pt_call_begin(s)) {
+    if (pt_store_call_begin(s)) {
         pt_sink_call(&s->sink, rc, text);
-        pt_call_end(s);
+        pt_store_call_end(s);
     }
     return rc;
 }

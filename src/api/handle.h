@@ -41,7 +41,7 @@ struct peat_iter {
 peat_rc pt_api_open(const char *dir, const peat_options *options, bool unfinished, peat_db **ret_db,
                     peat_error *ret_error) PT_MUST_USE;
 
-/* pt_call_begin on its store; PEAT_OK, or PEAT_INVALID for NULL, or PEAT_CLOSED. */
+/* pt_store_call_begin on its store; PEAT_OK, or PEAT_INVALID for NULL, or PEAT_CLOSED. */
 peat_rc pt_api_begin(peat_db *db) PT_MUST_USE;
 
 /* Ends the call; an error is kept for peat_call_error. Returns rc. */

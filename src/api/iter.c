@@ -3,6 +3,7 @@
 #include "api/handle.h"
 
 #include "base/coding.h"
+#include "state/snapshot.h"
 
 peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot)
 {
@@ -100,7 +101,7 @@ peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options, peat_iter 
     if (rc != PEAT_OK)
         return rc;
     pt_api_options_copy(options, &o, sizeof o);
-    if (!pt_call_begin(db->store))
+    if (!pt_store_call_begin(db->store))
         return PEAT_CLOSED;
     const pt_env *env = db->store->env;
     peat_iter *it = (peat_iter *)pt_alloc_zero(env, sizeof *it);
@@ -191,7 +192,7 @@ peat_rc peat_iter_refresh(peat_iter *iter)
     if (iter->of_snapshot)
         return pt_api_refuse(iter->store, PEAT_INVALID, "peat_iter_refresh",
                              "the iterator was opened at a snapshot, which does not move");
-    if (!pt_call_begin(iter->store))
+    if (!pt_store_call_begin(iter->store))
         return PEAT_CLOSED;
     peat_rc rc = pt_scan_again(iter->scan, iter->back, iter->no_cache_fill, &scan);
     if (scan != NULL) {

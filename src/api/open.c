@@ -36,7 +36,7 @@ peat_rc pt_api_open(const char *dir, const peat_options *options, bool unfinishe
     peat_db *db = (peat_db *)pt_alloc(env, sizeof *db);
     if (db == NULL)
         return pt_api_say(ret_error, PEAT_NOMEM, NULL);
-    rc = pt_store_open(dir, env, &settings, &store, ret_error);
+    rc = pt_db_open(dir, env, &settings, &store, ret_error);
     if (rc != PEAT_OK) {
         if (ret_error != NULL && ret_error->rc == PEAT_OK)
             (void)pt_api_say(ret_error, rc, NULL);
@@ -71,7 +71,7 @@ peat_rc peat_close(peat_db *db)
     const pt_env *env = db->store->env;
     if (pt_store_forked(db->store))
         return PEAT_CLOSED; /* the parent's; its memory goes with this process */
-    peat_rc rc = pt_store_close(db->store);
+    peat_rc rc = pt_db_close(db->store);
     pt_free(env, db);
     return rc;
 }
@@ -81,7 +81,7 @@ peat_rc peat_destroy(const char *dir, peat_error *ret_error)
     peat_error error = {0};
     if (dir == NULL || dir[0] == '\0')
         return pt_api_say(ret_error, PEAT_INVALID, "peat_destroy: dir is NULL or empty");
-    peat_rc rc = pt_store_destroy(dir, peat_env_default(), &error);
+    peat_rc rc = pt_destroy_store(dir, peat_env_default(), &error);
     return pt_api_answer(rc, &error, ret_error);
 }
 
@@ -92,10 +92,10 @@ peat_rc peat_call_error(peat_db *db, peat_error *ret_error)
     (void)pt_api_say(ret_error, PEAT_INVALID, "the handle is NULL");
     if (db == NULL)
         return PEAT_INVALID;
-    if (!pt_call_begin(db->store))
+    if (!pt_store_call_begin(db->store))
         return pt_api_say(ret_error, PEAT_CLOSED, NULL);
     pt_sink_thread_error(&db->store->sink, ret_error);
-    pt_call_end(db->store);
+    pt_store_call_end(db->store);
     return ret_error->rc;
 }
 

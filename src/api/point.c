@@ -33,7 +33,7 @@ static peat_rc write_one(peat_db *db, const peat_write_options *options, pt_kind
     uint8_t *op = stack;
     pt_store *s = db->store;
     size_t most = PT_OP_HEAD_BYTES_MAX + key.size + value.size;
-    if (!pt_call_begin(s))
+    if (!pt_store_call_begin(s))
         return PEAT_CLOSED;
     if (most > sizeof stack)
         op = (uint8_t *)pt_alloc(s->env, most);
@@ -41,12 +41,12 @@ static peat_rc write_one(peat_db *db, const peat_write_options *options, pt_kind
     if (op != NULL) {
         uint8_t *end = pt_op_head(op, kind, db->keyspace, key.size, value.size);
         end = put_bytes(put_bytes(end, key), value);
-        pt_commit c = {.payload = pt_slice_of(op, (size_t)(end - op)),
-                       .count = 1,
-                       .deletes = kind == PT_KIND_DELETE,
-                       .key_bytes = key.size + PT_KEYSPACE_BYTES,
-                       .value_bytes = value.size,
-                       .sync = options != NULL && options->sync};
+        pt_write_request c = {.payload = pt_slice_of(op, (size_t)(end - op)),
+                              .count = 1,
+                              .deletes = kind == PT_KIND_DELETE,
+                              .key_bytes = key.size + PT_KEYSPACE_BYTES,
+                              .value_bytes = value.size,
+                              .sync = options != NULL && options->sync};
         rc = pt_write_commit(s, &c);
     }
     if (op != stack)
@@ -67,9 +67,9 @@ peat_rc peat_delete(peat_db *db, const peat_write_options *options, peat_slice k
 }
 
 static peat_rc read_options(const peat_db *db, const char *call, const peat_read_options *options,
-                            pt_get_options *ret)
+                            pt_read_options *ret)
 {
-    *ret = (pt_get_options){0};
+    *ret = (pt_read_options){0};
     if (options == NULL)
         return PEAT_OK;
     if (!pt_api_options_valid(options, sizeof *options, sizeof *options))
@@ -86,7 +86,7 @@ static peat_rc read_options(const peat_db *db, const char *call, const peat_read
 
 /* Of every read of one key; after PEAT_OK ret_key is to be done. */
 static peat_rc begin_read(peat_db *db, const char *call, const peat_read_options *options,
-                          peat_slice key, const void *output, pt_get_options *ret_options,
+                          peat_slice key, const void *output, pt_read_options *ret_options,
                           pt_api_key *ret_key)
 {
     if (db == NULL)
@@ -102,12 +102,12 @@ static peat_rc begin_read(peat_db *db, const char *call, const peat_read_options
 
 peat_rc peat_get(peat_db *db, const peat_read_options *options, peat_slice key, peat_buf *ret_value)
 {
-    pt_get_options o;
+    pt_read_options o;
     pt_api_key k;
     peat_rc rc = begin_read(db, "peat_get", options, key, ret_value, &o, &k);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_store_get(db->store, &o, pt_api_key_slice(&k), ret_value);
+    rc = pt_read_get(db->store, &o, pt_api_key_slice(&k), ret_value);
     pt_api_key_done(&k);
     return rc;
 }
@@ -115,12 +115,12 @@ peat_rc peat_get(peat_db *db, const peat_read_options *options, peat_slice key, 
 static peat_rc exists(peat_db *db, const char *call, const peat_read_options *options,
                       peat_slice key, const void *output)
 {
-    pt_get_options o;
+    pt_read_options o;
     pt_api_key k;
     peat_rc rc = begin_read(db, call, options, key, output, &o, &k);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_store_get(db->store, &o, pt_api_key_slice(&k), NULL);
+    rc = pt_read_get(db->store, &o, pt_api_key_slice(&k), NULL);
     pt_api_key_done(&k);
     return rc;
 }
@@ -142,7 +142,7 @@ peat_rc peat_has(peat_db *db, const peat_read_options *options, peat_slice key, 
 peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options, peat_slice key,
                         peat_pinned *ret_value)
 {
-    pt_get_options o;
+    pt_read_options o;
     pt_api_key k;
     peat_rc rc = begin_read(db, "peat_get_pinned", options, key, ret_value, &o, &k);
     if (rc != PEAT_OK)
@@ -151,7 +151,7 @@ peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options, peat_slic
     if (ret_value->data != NULL || ret_value->reserved[0] != NULL)
         rc = pt_api_refuse(db->store, PEAT_INVALID, "peat_get_pinned", "ret_value: it is in use");
     else
-        rc = pt_store_get_pinned(db->store, &o, pt_api_key_slice(&k), ret_value);
+        rc = pt_read_pinned(db->store, &o, pt_api_key_slice(&k), ret_value);
     pt_api_key_done(&k);
     return rc;
 }
@@ -159,7 +159,7 @@ peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options, peat_slic
 void peat_unpin(peat_pinned *pinned)
 {
     if (pinned != NULL)
-        pt_store_unpin(pinned);
+        pt_read_unpin(pinned);
 }
 
 void peat_buf_free(peat_buf *buf)

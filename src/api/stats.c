@@ -19,7 +19,7 @@ peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats)
     peat_rc rc = pt_api_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    rc = pt_api_end(db->store, pt_store_stats(db->store, &all));
+    rc = pt_api_end(db->store, pt_stats_take(db->store, &all));
     if (rc == PEAT_OK)
         pt_api_report_copy(&all, sizeof all, ret_stats);
     return rc;
@@ -53,14 +53,14 @@ peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json)
     peat_rc rc = pt_api_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    TRY(pt_store_stats(db->store, &all));
+    TRY(pt_stats_take(db->store, &all));
     json j = {.at = text, .left = sizeof text, .first = true};
 #define MEMBER(name) put_member(&j, #name, all.name);
     PEAT_STATISTICS_LIST(MEMBER)
 #undef MEMBER
     *j.at++ = '}';
     size_t size = (size_t)(j.at - text);
-    TRY(pt_buf_reserve(db->store->env, ret_json, size));
+    TRY(pt_read_buf_reserve(db->store->env, ret_json, size));
     memcpy(ret_json->data, text, size);
     ret_json->size = size;
 out:
@@ -75,7 +75,7 @@ peat_rc peat_shape(peat_db *db, peat_rc (*fn)(void *ctx, const peat_partition_in
     peat_rc rc = pt_api_begin(db);
     if (rc != PEAT_OK)
         return rc;
-    return pt_api_end(db->store, pt_store_shape(db->store, fn, ctx));
+    return pt_api_end(db->store, pt_stats_shape(db->store, fn, ctx));
 }
 
 static peat_rc approximate(peat_db *db, const char *call, peat_slice lower, peat_slice upper,
@@ -92,8 +92,8 @@ static peat_rc approximate(peat_db *db, const char *call, peat_slice lower, peat
         return rc;
     rc = pt_api_range_init(&range, db->store->env, db->keyspace, lower, upper);
     if (rc == PEAT_OK) {
-        rc = pt_store_approximate(db->store, pt_api_key_slice(&range.lower),
-                                  pt_api_key_slice(&range.upper), ret_entries, ret_bytes);
+        rc = pt_approximate(db->store, pt_api_key_slice(&range.lower),
+                            pt_api_key_slice(&range.upper), ret_entries, ret_bytes);
         pt_api_range_done(&range);
     }
     return pt_api_end(db->store, rc);

@@ -39,7 +39,7 @@ peat_rc peat_compact(peat_db *db, peat_slice lower, peat_slice upper, const peat
     rc = pt_api_range_init(&range, db->store->env, db->keyspace, lower, upper);
     if (rc == PEAT_OK) {
         rc = pt_work_compact(db->store, pt_api_key_slice(&range.lower),
-                              pt_api_key_slice(&range.upper), progress);
+                             pt_api_key_slice(&range.upper), progress);
         pt_api_range_done(&range);
     }
     return pt_api_end(db->store, rc);
@@ -81,11 +81,11 @@ peat_rc peat_check(peat_db *db, const peat_check_options *options, peat_check_re
         return pt_api_refuse(db->store, PEAT_INVALID, "peat_check", PT_API_WHY_OPTIONS);
     if (ret_report != NULL && ret_report->size < sizeof(size_t))
         return pt_api_refuse(db->store, PEAT_INVALID, "peat_check", "ret_report: size is not set");
-    if (!pt_call_begin(db->store))
+    if (!pt_store_call_begin(db->store))
         return PEAT_CLOSED;
     pt_api_options_copy(options, &o, sizeof o);
     memset(&report, 0, sizeof report);
-    peat_rc rc = pt_store_check(db->store, &o, &report);
+    peat_rc rc = pt_check_store(db->store, &o, &report);
     pt_api_report_copy(&report, sizeof report, ret_report);
     return pt_api_end(db->store, rc);
 }

@@ -106,7 +106,7 @@ static uint64_t expect_bytes(pt_store *s, pt_slice lower, pt_slice upper)
 {
     uint64_t bytes = 0, entries = 0, here = 0, on_disk = 0;
     count_raw(s, &bytes, &entries);
-    if (entries == 0 || pt_store_approximate(s, lower, upper, &here, &on_disk) != PEAT_OK)
+    if (entries == 0 || pt_approximate(s, lower, upper, &here, &on_disk) != PEAT_OK)
         return 0; /* what cannot be read is told by the scan */
     return (uint64_t)((double)bytes / (double)entries * (double)here);
 }
@@ -138,8 +138,8 @@ static peat_rc send_entries(exporting *x, pt_scan *c)
     return rc == PEAT_END ? send_frame(x) : rc;
 }
 
-peat_rc pt_store_export(pt_store *s, pt_slice lower, pt_slice upper, const peat_progress *progress,
-                        peat_write_fn fn, void *ctx)
+peat_rc pt_copy_export(pt_store *s, pt_slice lower, pt_slice upper, const peat_progress *progress,
+                       peat_write_fn fn, void *ctx)
 {
     exporting x = {.s = s, .progress = progress, .fn = fn, .ctx = ctx};
     pt_batch_init(&x.frame, s->env);

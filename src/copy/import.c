@@ -93,7 +93,7 @@ out:
 }
 
 /* What the frame says is what a store may hold, in order. */
-static peat_rc verify_ops(importing *x, uint32_t count, pt_commit *ret_commit)
+static peat_rc verify_ops(importing *x, uint32_t count, pt_write_request *ret_commit)
 {
     pt_cursor ops = pt_cursor_of(x->frame.data, x->frame.size);
     pt_entry e;
@@ -126,7 +126,7 @@ static peat_rc take_frame(importing *x, const uint8_t *head, uint64_t offset)
     pt_slice ops = pt_bytes_slice(&x->frame);
     if (pt_copy_check(head, ops, x->stream_id, offset) != check)
         return bad(x, "the frame before this is damaged");
-    pt_commit c = {.payload = ops, .count = count};
+    pt_write_request c = {.payload = ops, .count = count};
     TRY(verify_ops(x, count, &c));
     x->totals.chain = pt_copy_chain(x->totals.chain, check);
     x->totals.entries += count;
@@ -167,7 +167,7 @@ static peat_rc receive_all(importing *x)
     return rc;
 }
 
-peat_rc pt_store_import(pt_store *s, peat_read_fn fn, void *ctx)
+peat_rc pt_copy_import(pt_store *s, peat_read_fn fn, void *ctx)
 {
     importing x = {.s = s, .fn = fn, .ctx = ctx};
     pt_bytes_init(&x.frame, s->env);

@@ -102,7 +102,7 @@ static peat_rc check_manifest(checking *c)
 static peat_rc read_log(checking *c, pt_sink *sink, pt_log_replay *ret_replay)
 {
     pt_mutex_lock(&c->s->install_mu);
-    peat_rc rc = pt_replay(c->s, sink, true, ignore_record, c, ret_replay);
+    peat_rc rc = pt_recover_replay(c->s, sink, true, ignore_record, c, ret_replay);
     pt_mutex_unlock(&c->s->install_mu);
     return rc;
 }
@@ -223,11 +223,11 @@ static peat_rc check_tables(checking *c)
     return rc;
 }
 
-peat_rc pt_store_check(pt_store *s, const peat_check_options *options,
+peat_rc pt_check_store(pt_store *s, const peat_check_options *options,
                        peat_check_report *ret_report)
 {
     checking c = {.s = s, .options = options};
-    if (!pt_call_begin(s))
+    if (!pt_store_call_begin(s))
         return PEAT_CLOSED;
     peat_rc rc = check_manifest(&c);
     if (rc == PEAT_OK && !c.cancelled)
@@ -236,7 +236,7 @@ peat_rc pt_store_check(pt_store *s, const peat_check_options *options,
         rc = check_tables(&c);
     pt_open_tables_sweep(&s->open_tables);
     atomic_fetch_add(&s->damages, c.report.damages);
-    pt_call_end(s);
+    pt_store_call_end(s);
     *ret_report = c.report;
     if (rc == PEAT_OK && c.cancelled)
         return PEAT_CANCELLED;

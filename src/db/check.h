@@ -5,7 +5,7 @@
 
 #include "state/store.h"
 
-peat_rc pt_store_check(pt_store *s, const peat_check_options *options,
+peat_rc pt_check_store(pt_store *s, const peat_check_options *options,
                        peat_check_report *ret_report) PT_MUST_USE;
 
 #endif

@@ -8,8 +8,8 @@
 
 #include "state/store.h"
 
-peat_rc pt_store_open(const char *dir, const pt_env *env, const pt_settings *settings,
-                      pt_store **ret_store, peat_error *ret_error);
-peat_rc pt_store_close(pt_store *s);
+peat_rc pt_db_open(const char *dir, const pt_env *env, const pt_settings *settings,
+                   pt_store **ret_store, peat_error *ret_error);
+peat_rc pt_db_close(pt_store *s);
 
 #endif

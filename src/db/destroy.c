@@ -84,7 +84,7 @@ out:
     return rc;
 }
 
-peat_rc pt_store_destroy(const char *dir, const pt_env *env, peat_error *ret_error)
+peat_rc pt_destroy_store(const char *dir, const pt_env *env, peat_error *ret_error)
 {
     pt_sink sink;
     names n = {.env = env};

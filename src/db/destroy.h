@@ -5,6 +5,6 @@
 
 #include "env/env.h"
 
-peat_rc pt_store_destroy(const char *dir, const pt_env *env, peat_error *ret_error);
+peat_rc pt_destroy_store(const char *dir, const pt_env *env, peat_error *ret_error);
 
 #endif

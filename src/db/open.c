@@ -245,7 +245,7 @@ static peat_rc open_parts(pt_store *s)
         pt_open_tables_stop_removing(&s->open_tables);
     TRY(open_version_set(s)); /* 3 */
     TRY(pt_recover(s));       /* 4 */
-    pt_taps_begin(s);
+    pt_taps_begin(&s->tap, &s->settings.taps);
     TRY(pt_work_start(s)); /* 5 */
 out:
     return rc;
@@ -273,8 +273,8 @@ static peat_rc make_rooms(pt_store *s)
     return s->write != NULL ? pt_work_new(s) : PEAT_NOMEM;
 }
 
-peat_rc pt_store_open(const char *dir, const pt_env *env, const pt_settings *settings,
-                      pt_store **ret_store, peat_error *ret_error)
+peat_rc pt_db_open(const char *dir, const pt_env *env, const pt_settings *settings,
+                   pt_store **ret_store, peat_error *ret_error)
 {
     uint64_t begin = env->now_ns(env->ctx);
     pt_store *s = (pt_store *)pt_alloc_zero(env, sizeof *s);
@@ -358,12 +358,12 @@ static peat_rc make_durable(pt_store *s)
     pt_mutex_unlock(&s->commit_mu);
     if (rc != PEAT_OK)
         return rc;
-    pt_taps_durable(s, pt_log_durable(s->log));
+    pt_taps_durable(&s->tap, pt_log_durable(s->log));
     (void)!pt_durable_note(s, true); /* only costs a proof when it fails: all is in the log */
     return PEAT_OK;
 }
 
-peat_rc pt_store_close(pt_store *s)
+peat_rc pt_db_close(pt_store *s)
 {
     wait_for_calls(s);
     pt_work_stop(s);

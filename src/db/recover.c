@@ -75,7 +75,7 @@ static size_t next_capacity(const recovery *r)
 static peat_rc add_mem(recovery *r, size_t capacity, uint64_t seq, uint64_t serial)
 {
     PT_ASSERT(r->count < PT_VIEW_IMMUTABLES_MAX); /* two neighbours hold more than one's capacity */
-    peat_rc rc = pt_mem_new(r->s, capacity, seq, serial, &r->mems[r->count]);
+    peat_rc rc = pt_mem_new(&r->s->mems, capacity, seq, serial, &r->mems[r->count]);
     r->count += rc == PEAT_OK;
     return rc;
 }
@@ -196,8 +196,8 @@ static peat_rc visit_rest(void *ctx, const pt_log_record *record)
     return rc == PEAT_OK && n.count != 0 ? insert(r, record, &n) : rc;
 }
 
-peat_rc pt_replay(pt_store *s, pt_sink *sink, bool read_only, pt_log_visit_fn visit, void *ctx,
-                  pt_log_replay *ret_replay)
+peat_rc pt_recover_replay(pt_store *s, pt_sink *sink, bool read_only, pt_log_visit_fn visit,
+                          void *ctx, pt_log_replay *ret_replay)
 {
     *ret_replay = (pt_log_replay){.store_id = s->store_id,
                                   .serial_min = s->version_set.state.log_serial_min,
@@ -311,7 +311,7 @@ peat_rc pt_recover(pt_store *s)
     peat_rc rc = PEAT_OK;
     recovery r = {.s = s, .taken_max = taken_max(&s->settings)};
     pt_log_replay replayed = {0};
-    TRY(pt_replay(s, &s->sink, s->settings.read_only, visit_record, &r, &replayed)); /* 1 */
+    TRY(pt_recover_replay(s, &s->sink, s->settings.read_only, visit_record, &r, &replayed)); /* 1 */
     if (r.rest_seq != 0 && s->settings.read_only)
         TRY(refuse_rest(&r));
     s->recovered_records = r.records;

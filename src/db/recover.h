@@ -13,7 +13,7 @@
 peat_rc pt_recover(pt_store *s) PT_MUST_USE;
 
 /* Reads the log with what the version set knows of it; pt_log_replay_done frees what was found. */
-peat_rc pt_replay(pt_store *s, pt_sink *sink, bool read_only, pt_log_visit_fn visit, void *ctx,
-                  pt_log_replay *ret_replay) PT_MUST_USE;
+peat_rc pt_recover_replay(pt_store *s, pt_sink *sink, bool read_only, pt_log_visit_fn visit,
+                          void *ctx, pt_log_replay *ret_replay) PT_MUST_USE;
 
 #endif

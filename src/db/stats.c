@@ -8,7 +8,7 @@
 static void add_reads(pt_store *s, peat_statistics *r)
 {
     for (size_t i = 0; i <= PT_EPOCH_SLOTS; i++) {
-        pt_read_counters *c = &s->read_counters[i];
+        pt_store_read_counters *c = &s->read_counters[i];
         r->gets += atomic_load_explicit(&c->gets, memory_order_relaxed);
         r->gets_found += atomic_load_explicit(&c->found, memory_order_relaxed);
         r->filter_checks += atomic_load_explicit(&c->filter_checks, memory_order_relaxed);
@@ -154,16 +154,17 @@ static void add_memory(pt_store *s, const pt_view *v, peat_statistics *r)
     r->cache_bytes = c.frame_bytes;
     r->cache_hits = c.hits_fetch;
     r->cache_misses = c.misses;
-    r->pinned_bytes = c.heap_bytes + atomic_load(&s->left_bytes) + atomic_load(&s->reader_bytes);
+    r->pinned_bytes =
+        c.heap_bytes + atomic_load(&s->mems.left_bytes) + atomic_load(&s->reader_bytes);
     r->metadata_bytes = atomic_load(&s->open_tables.files.section_bytes);
-    r->memory_bytes = r->memtable_bytes + immutable + pt_memtable_pool_bytes(&s->memtables) +
+    r->memory_bytes = r->memtable_bytes + immutable + pt_memtable_pool_bytes(&s->mems.pool) +
                       r->cache_bytes + r->metadata_bytes + r->pinned_bytes +
                       atomic_load(&s->open_tables.files.ahead_bytes);
     r->bytes_read =
         atomic_load(&s->open_tables.bytes_read) + atomic_load(&s->open_tables.files.ahead_read);
 }
 
-peat_rc pt_store_stats(pt_store *s, peat_statistics *ret_stats)
+peat_rc pt_stats_take(pt_store *s, peat_statistics *ret_stats)
 {
     peat_statistics r = {.size = sizeof r};
     add_reads(s, &r);
@@ -188,7 +189,7 @@ peat_rc pt_store_stats(pt_store *s, peat_statistics *ret_stats)
     return PEAT_OK;
 }
 
-peat_rc pt_store_shape(pt_store *s, peat_rc (*fn)(void *, const peat_partition_info *), void *ctx)
+peat_rc pt_stats_shape(pt_store *s, peat_rc (*fn)(void *, const peat_partition_info *), void *ctx)
 {
     peat_rc rc = PEAT_OK;
     pt_view *v = pt_store_view(s);

@@ -5,8 +5,8 @@
 
 #include "state/store.h"
 
-peat_rc pt_store_stats(pt_store *s, peat_statistics *ret_stats) PT_MUST_USE;
-peat_rc pt_store_shape(pt_store *s, peat_rc (*fn)(void *, const peat_partition_info *),
+peat_rc pt_stats_take(pt_store *s, peat_statistics *ret_stats) PT_MUST_USE;
+peat_rc pt_stats_shape(pt_store *s, peat_rc (*fn)(void *, const peat_partition_info *),
                        void *ctx) PT_MUST_USE;
 
 #endif

@@ -70,12 +70,12 @@ static void add_memory(range *r, const pt_mem *m, bool want_bytes)
     r->bytes += bytes;
 }
 
-peat_rc pt_store_approximate(pt_store *s, pt_slice lower, pt_slice upper, uint64_t *ret_entries,
-                             uint64_t *ret_bytes)
+peat_rc pt_approximate(pt_store *s, pt_slice lower, pt_slice upper, uint64_t *ret_entries,
+                       uint64_t *ret_bytes)
 {
     range r = {.lower = lower, .upper = upper};
     peat_rc rc = PEAT_OK;
-    if (!pt_call_begin(s))
+    if (!pt_store_call_begin(s))
         return PEAT_CLOSED;
     if (pt_slice_compare(lower, upper) < 0) {
         pt_view *v = pt_store_view(s);
@@ -97,6 +97,6 @@ peat_rc pt_store_approximate(pt_store *s, pt_slice lower, pt_slice upper, uint64
         *ret_entries = r.entries;
     if (rc == PEAT_OK && ret_bytes != NULL)
         *ret_bytes = r.bytes;
-    pt_call_end(s);
+    pt_store_call_end(s);
     return rc;
 }

@@ -16,12 +16,13 @@
 #include "state/budget.h"
 
 #include "base/hash.h"
+#include "state/snapshot.h"
 
 /* ---- the machine ---- */
 
 void pt_get_count(pt_get *g, bool found)
 {
-    pt_read_counters *c = &g->s->read_counters[g->slot];
+    pt_store_read_counters *c = &g->s->read_counters[g->slot];
     if (PT_LIKELY(g->slot < PT_EPOCH_SLOTS)) {
         /* the slot is ours alone: plain increments that others may read */
         atomic_store_explicit(&c->gets, atomic_load_explicit(&c->gets, memory_order_relaxed) + 1,
@@ -60,7 +61,7 @@ static bool find_in_memory(pt_get *g, const pt_view *v)
     return false;
 }
 
-static void begin(pt_get *g, pt_store *s, const pt_get_options *options, pt_slice key)
+static void begin(pt_get *g, pt_store *s, const pt_read_options *options, pt_slice key)
 {
     g->s = s;
     g->key = key;
@@ -86,7 +87,7 @@ static void done(pt_get *g)
     if (g->held_view != NULL)
         pt_snapshot_released(g->s, UINT64_MAX);
     if (g->counted)
-        pt_call_end(g->s); /* and nothing of the store is used any more */
+        pt_store_call_end(g->s); /* and nothing of the store is used any more */
 }
 
 peat_rc pt_get_read(pt_get *g)
@@ -155,7 +156,7 @@ peat_rc pt_get_failed(pt_get *g, peat_rc rc)
     return rc;
 }
 
-peat_rc pt_buf_reserve(const pt_env *env, peat_buf *io_buf, size_t size)
+peat_rc pt_read_buf_reserve(const pt_env *env, peat_buf *io_buf, size_t size)
 {
     if (PT_LIKELY(io_buf->capacity >= size))
         return PEAT_OK;
@@ -190,7 +191,7 @@ static peat_rc start_again(pt_get *g, peat_buf *ret_value)
     size_t size = g->entry.value.size;
     count_in(g); /* the store stays until then */
     pt_epoch_exit(&s->epoch, g->slot);
-    peat_rc rc = pt_buf_reserve(s->env, ret_value, size);
+    peat_rc rc = pt_read_buf_reserve(s->env, ret_value, size);
     if (rc != PEAT_OK)
         return rc;
     g->counted = false;
@@ -200,7 +201,7 @@ static peat_rc start_again(pt_get *g, peat_buf *ret_value)
     return PEAT_OK;
 }
 
-peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, peat_buf *ret_value)
+peat_rc pt_read_get(pt_store *s, const pt_read_options *options, pt_slice key, peat_buf *ret_value)
 {
     pt_get g;
     peat_rc rc = PEAT_OK;
@@ -228,7 +229,7 @@ peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key, p
 
 /* ---- by steps, for who reads by itself ---- */
 
-void pt_get_begin(pt_get *g, pt_store *s, const pt_get_options *options, pt_slice key)
+void pt_get_begin(pt_get *g, pt_store *s, const pt_read_options *options, pt_slice key)
 {
     begin(g, s, options, key);
     g->in_epoch = false;

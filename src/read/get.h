@@ -35,7 +35,7 @@ typedef struct pt_get {
     pt_store *s;
     pt_slice key; /* internal; the caller's */
     uint64_t seq;
-    const pt_get_options *options;
+    const pt_read_options *options;
     pt_view *held_view; /* referenced once I/O was needed; NULL before */
     pt_lookup lookup;
     bool in_tables; /* the memtables are behind it */
@@ -58,7 +58,7 @@ typedef struct pt_get_wanted {
 } pt_get_wanted;
 
 /* Options and key live until the end. */
-void pt_get_begin(pt_get *g, pt_store *s, const pt_get_options *options, pt_slice key);
+void pt_get_begin(pt_get *g, pt_store *s, const pt_read_options *options, pt_slice key);
 pt_get_state pt_get_step(pt_get *g);
 void pt_get_wanted_of(const pt_get *g, pt_get_wanted *ret_wanted);
 /* rc: PEAT_OK with the bytes, or why there are none; others who wait for the same get that, too. */

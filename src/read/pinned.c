@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pinned.c - values that are read in place: the pin keeps the block, or a copy. */
 #include "read/get.h"
+#include "state/snapshot.h"
 
 /* A pin is (copy with the low bit set, nothing) or (table reference, pin of its block). It holds
  * the store. What is in a memtable is copied: to hold all of that for one value is more than it is
@@ -54,14 +55,14 @@ static peat_rc find_held(pt_get *g)
     return rc;
 }
 
-peat_rc pt_store_get_pinned(pt_store *s, const pt_get_options *options, pt_slice key,
-                            peat_pinned *ret_value)
+peat_rc pt_read_pinned(pt_store *s, const pt_read_options *options, pt_slice key,
+                       peat_pinned *ret_value)
 {
     pt_get g;
-    if (!pt_call_begin(s))
+    if (!pt_store_call_begin(s))
         return PEAT_CLOSED;
     pt_get_begin(&g, s, options, key);
-    g.counted = true; /* by pt_call_begin; its end counts it out */
+    g.counted = true; /* by pt_store_call_begin; its end counts it out */
     g.held_view = pt_store_view(s);
     g.seq = options->has_seq ? options->seq
                              : atomic_load_explicit(&s->published.seq, memory_order_acquire);
@@ -86,7 +87,7 @@ peat_rc pt_store_get_pinned(pt_store *s, const pt_get_options *options, pt_slice
     return rc;
 }
 
-void pt_store_unpin(peat_pinned *pinned)
+void pt_read_unpin(peat_pinned *pinned)
 {
     peat_pinned held = *pinned;
     char *p = (char *)held.reserved[0];

@@ -7,21 +7,21 @@
 
 #include "state/store.h"
 
-typedef struct pt_get_options {
+typedef struct pt_read_options {
     bool has_seq;
     uint64_t seq; /* of a snapshot */
     bool no_cache_fill;
-} pt_get_options;
+} pt_read_options;
 
 /* PEAT_OK, PEAT_NOT_FOUND, PEAT_CLOSED, a read error. `key` is an internal key. Without ret_value:
  * only whether it is there. */
-peat_rc pt_store_get(pt_store *s, const pt_get_options *options, pt_slice key,
-                     peat_buf *ret_value) PT_MUST_USE;
-peat_rc pt_store_get_pinned(pt_store *s, const pt_get_options *options, pt_slice key,
-                            peat_pinned *ret_value) PT_MUST_USE;
-void pt_store_unpin(peat_pinned *pinned);
+peat_rc pt_read_get(pt_store *s, const pt_read_options *options, pt_slice key,
+                    peat_buf *ret_value) PT_MUST_USE;
+peat_rc pt_read_pinned(pt_store *s, const pt_read_options *options, pt_slice key,
+                       peat_pinned *ret_value) PT_MUST_USE;
+void pt_read_unpin(peat_pinned *pinned);
 
 /* Room for `size` bytes in the caller's buffer. */
-peat_rc pt_buf_reserve(const pt_env *env, peat_buf *io_buf, size_t size) PT_MUST_USE;
+peat_rc pt_read_buf_reserve(const pt_env *env, peat_buf *io_buf, size_t size) PT_MUST_USE;
 
 #endif

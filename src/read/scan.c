@@ -13,10 +13,12 @@
  * Invariant 4. At KEY `below` stands nowhere and there is no value: between taking a new view and
  * the move that it was taken for.
  */
+#include "read/scan.h"
 #include "read/scan_state.h"
 
 #include "base/coding.h"
 #include "state/budget.h"
+#include "state/snapshot.h"
 
 static peat_rc copy_bounds(pt_scan *c, const pt_scan_options *o)
 {
@@ -82,22 +84,6 @@ void pt_scan_free(pt_scan *c)
     pt_store_unref(s);
 }
 
-peat_rc pt_scan_end(pt_scan *c, peat_rc rc)
-{
-    c->place = PT_SCAN_AT_ENDED;
-    c->ended = rc;
-    c->key = c->value = (pt_slice){0};
-    if (rc == PEAT_CORRUPT)
-        atomic_fetch_add_explicit(&c->store->damages, 1, memory_order_relaxed);
-    return rc;
-}
-
-static peat_rc save_key(pt_scan *c, pt_slice key)
-{
-    c->saved_key.size = 0;
-    return pt_bytes_append(&c->saved_key, key.data, key.size);
-}
-
 static void show(pt_scan *c, const pt_entry *e, pt_scan_place place)
 {
     pt_slice_copy(&c->key, &e->key);
@@ -154,7 +140,7 @@ static peat_rc find_next_visible(pt_scan *c, peat_rc rc, bool skip)
                 pt_hidden_end(c, &h, c->key, false);
             return PEAT_OK;
         }
-        rc = save_key(c, e->key); /* a tombstone hides what is older */
+        rc = pt_scan_save_key(c, e->key); /* a tombstone hides what is older */
         if (rc != PEAT_OK)
             break;
         skip = true;
@@ -163,18 +149,6 @@ static peat_rc find_next_visible(pt_scan *c, peat_rc rc, bool skip)
         return end_forward(c, &h);
     c->hidden_steps += h.steps;
     return pt_scan_end(c, rc);
-}
-
-void pt_scan_count_memory(pt_scan *c)
-{
-    size_t bytes = c->saved_value.capacity;
-    for (size_t i = 0; i < c->chunk_count; i++)
-        bytes += c->chunks[i].capacity;
-    if (bytes == c->own_bytes)
-        return;
-    /* relaxed: a figure; unsigned, so that it shrinks, too */
-    atomic_fetch_add_explicit(&c->store->reader_bytes, bytes - c->own_bytes, memory_order_relaxed);
-    c->own_bytes = bytes;
 }
 
 /* Keeps the value that may be shown in memory of the scan's own. */
@@ -259,7 +233,7 @@ static peat_rc find_prev_visible(pt_scan *c, peat_rc rc)
         pt_slice key = pt_iter_entry(c->below)->key;
         if (pt_slice_compare(key, c->lower) < 0)
             return end_backward(c, &h);
-        rc = save_key(c, key);
+        rc = pt_scan_save_key(c, key);
         if (rc == PEAT_OK)
             rc = walk_versions(c, &h, &put);
         if (put && (rc == PEAT_OK || rc == PEAT_END))
@@ -328,23 +302,13 @@ static inline bool prev_in_group(pt_scan *c)
     return done;
 }
 
-static inline peat_rc keep_key(pt_scan *c)
-{
-    return c->key.data == c->saved_key.data ? PEAT_OK : save_key(c, c->key);
-}
-
-peat_rc pt_scan_keep_key(pt_scan *c)
-{
-    return keep_key(c);
-}
-
 static peat_rc go_next(pt_scan *c)
 {
     if (c->place == PT_SCAN_AT_FORWARD && next_in_group(c))
         return PEAT_OK;
     if (c->place == PT_SCAN_AT_BEYOND)
         return find_next_visible(c, next_below(c), true);
-    peat_rc rc = keep_key(c);
+    peat_rc rc = pt_scan_keep_key(c);
     if (rc != PEAT_OK)
         return pt_scan_end(c, rc);
     rc = c->place == PT_SCAN_AT_FORWARD ? next_below(c)
@@ -359,7 +323,7 @@ static peat_rc go_prev(pt_scan *c)
             return pt_scan_end(c, PEAT_END);
         return prev_in_group(c) ? PEAT_OK : find_prev_visible(c, PEAT_OK);
     }
-    peat_rc rc = keep_key(c);
+    peat_rc rc = pt_scan_keep_key(c);
     if (rc == PEAT_OK && c->place != PT_SCAN_AT_FORWARD)
         rc = pt_iter_seek(c->below, pt_bytes_slice(&c->saved_key));
     while (rc == PEAT_OK &&
@@ -384,7 +348,7 @@ peat_rc pt_scan_enter(pt_scan *c, bool placing)
 
 peat_rc pt_scan_show_again(pt_scan *c)
 {
-    peat_rc rc = keep_key(c);
+    peat_rc rc = pt_scan_keep_key(c);
     if (rc != PEAT_OK)
         return pt_scan_end(c, rc);
     return find_next_visible(c, pt_iter_seek(c->below, pt_bytes_slice(&c->saved_key)), false);
@@ -418,31 +382,11 @@ peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev)
     if (for_prev && pt_slice_compare(key, c->upper) >= 0)
         return go_last(c);
     /* the caller's key may be the one that is shown */
-    rc = save_key(c, for_prev ? key : pt_lower_tighter(key, c->lower));
+    rc = pt_scan_save_key(c, for_prev ? key : pt_lower_tighter(key, c->lower));
     if (rc != PEAT_OK)
         return pt_scan_end(c, rc);
     if (!for_prev)
         return go_to(c, pt_bytes_slice(&c->saved_key));
     atomic_fetch_add_explicit(&c->store->seeks, 1, memory_order_relaxed);
     return find_prev_visible(c, pt_iter_seek_for_prev(c->below, pt_bytes_slice(&c->saved_key)));
-}
-
-bool pt_scan_forked(const pt_scan *c)
-{
-    return pt_store_forked(c->store);
-}
-
-bool pt_scan_valid(const pt_scan *c)
-{
-    return c->place != PT_SCAN_AT_NEW && c->place != PT_SCAN_AT_ENDED;
-}
-
-pt_slice pt_scan_key(const pt_scan *c)
-{
-    return c->key;
-}
-
-pt_slice pt_scan_value(const pt_scan *c)
-{
-    return c->value;
 }

@@ -5,9 +5,7 @@
 #ifndef PT_READ_SCAN_H
 #define PT_READ_SCAN_H
 
-#include "state/store.h"
-
-typedef struct pt_scan pt_scan;
+#include "read/scan_state.h"
 
 typedef struct pt_scan_options {
     bool has_seq;
@@ -34,12 +32,14 @@ peat_rc pt_scan_go(pt_scan *c, pt_scan_move move);
 peat_rc pt_scan_seek(pt_scan *c, pt_slice key, bool for_prev); /* internal key */
 peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *ret_n);
 
-/* It stands nowhere from now on, for `rc`, which is returned. */
-peat_rc pt_scan_end(pt_scan *c, peat_rc rc);
+/* ---- for scan_fill.c ---- */
 
-bool pt_scan_forked(const pt_scan *c); /* this is a child of the process that opened it */
-bool pt_scan_valid(const pt_scan *c);
-pt_slice pt_scan_key(const pt_scan *c); /* internal */
-pt_slice pt_scan_value(const pt_scan *c);
+/* A move that leaves `filled` alone. */
+peat_rc pt_scan_step(pt_scan *c, pt_scan_move move);
+/* At the beginning of each call that moves it. PEAT_CLOSED when the store is gone, PEAT_NOMEM when
+ * there is no memory to begin; the scan is ended with it. */
+peat_rc pt_scan_enter(pt_scan *c, bool placing) PT_MUST_USE;
+/* AT_KEY: stands on that row again. */
+peat_rc pt_scan_show_again(pt_scan *c) PT_MUST_USE;
 
 #endif

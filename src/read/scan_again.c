@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* scan_again.c - the same scan, as of now. */
-#include "read/scan_state.h"
+#include "read/scan.h"
 
 peat_rc pt_scan_again(const pt_scan *c, bool back, bool whole_table, pt_scan **ret_scan)
 {

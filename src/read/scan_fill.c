@@ -3,7 +3,7 @@
  * scan_fill.c - many rows per call. Keys are copied; a value stays where it is as long as its
  * block is not left, and is copied otherwise.
  */
-#include "read/scan_state.h"
+#include "read/scan.h"
 
 /* Rows of one fill are copied into chunks of this; a fill ends early when it has copied the
  * maximum. */

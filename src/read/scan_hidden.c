@@ -61,14 +61,14 @@ void pt_hidden_end(pt_scan *c, const pt_hidden *h, pt_slice reached, bool back)
         return;
     pt_slice from = pt_bytes_slice(&c->empty_from);
     if (!back) {
-        pt_empty_ranges_add(c->store, c->link.seq, c->at_snapshot, from, reached);
+        pt_empty_ranges_add(&c->store->empty_ranges, c->link.seq, c->at_snapshot, from, reached);
         return;
     }
     /* backward a row was reached, which is not part of it, or the lower bound, which is */
     bool row = pt_scan_valid(c);
     pt_slice lower = row ? above(reached, &c->empty_lower) : reached;
     if (lower.data != NULL)
-        pt_empty_ranges_add(c->store, c->link.seq, c->at_snapshot, lower, from);
+        pt_empty_ranges_add(&c->store->empty_ranges, c->link.seq, c->at_snapshot, lower, from);
 }
 
 void pt_hidden_count(pt_scan *c)

@@ -15,6 +15,7 @@
 
 #include "entry/merge_iter.h"
 #include "version/version_iter.h"
+#include "state/snapshot.h"
 
 /* Moves between two looks at replaced files that are not worth more: finding its place anew costs
  * a scan about as much as so many steps. */

@@ -4,8 +4,10 @@
 #ifndef PT_READ_SCAN_STATE_H
 #define PT_READ_SCAN_STATE_H
 
-#include "read/scan.h"
 #include "entry/iter.h"
+#include "state/store.h"
+
+typedef struct pt_scan pt_scan;
 
 typedef enum pt_scan_place {
     PT_SCAN_AT_NEW,
@@ -46,6 +48,18 @@ struct pt_scan {
 /* Hidden steps a scan counts for itself before they are the store's. */
 #define PT_HIDDEN_STEPS_COUNTED 64u
 
+/* The key is kept, where `below` may move without changing it. */
+static inline peat_rc pt_scan_save_key(pt_scan *c, pt_slice key)
+{
+    c->saved_key.size = 0;
+    return pt_bytes_append(&c->saved_key, key.data, key.size);
+}
+/* That of the row shown. */
+static inline peat_rc pt_scan_keep_key(pt_scan *c)
+{
+    return c->key.data == c->saved_key.data ? PEAT_OK : pt_scan_save_key(c, c->key);
+}
+
 /* ---- scan_hidden.c ---- */
 
 /* The steps of one move that have led to no row. */
@@ -85,17 +99,17 @@ static inline void pt_hidden_step(const pt_scan *c, pt_hidden *h)
  * it stands AT_KEY, if on a row. Fails only when it has none. `placing`: it is about to leave its
  * place anyway. */
 peat_rc pt_scan_seat(pt_scan *c, bool placing) PT_MUST_USE;
-/* The key shown goes to saved_key, where `below` may move without changing it. */
-peat_rc pt_scan_keep_key(pt_scan *c) PT_MUST_USE;
 
-/* A move that leaves `filled` alone. */
-peat_rc pt_scan_step(pt_scan *c, pt_scan_move move);
-/* At the beginning of each call that moves it. PEAT_CLOSED when the store is gone, PEAT_NOMEM when
- * there is no memory to begin; the scan is ended with it. */
-peat_rc pt_scan_enter(pt_scan *c, bool placing) PT_MUST_USE;
+/* ---- scan_state.c ---- */
+
+/* It stands nowhere from now on, for `rc`, which is returned. */
+peat_rc pt_scan_end(pt_scan *c, peat_rc rc);
+
+bool pt_scan_forked(const pt_scan *c); /* this is a child of the process that opened it */
+bool pt_scan_valid(const pt_scan *c);
+pt_slice pt_scan_key(const pt_scan *c); /* internal */
+pt_slice pt_scan_value(const pt_scan *c);
 /* The memory of its rows and value has changed. */
 void pt_scan_count_memory(pt_scan *c);
-/* AT_KEY: stands on that row again. */
-peat_rc pt_scan_show_again(pt_scan *c) PT_MUST_USE;
 
 #endif

@@ -39,11 +39,11 @@ static peat_rc write_batch(writing *w)
     peat_rc rc = PEAT_OK;
     if (w->batch.count == 0)
         return PEAT_OK;
-    pt_commit c = {.payload = pt_bytes_slice(&w->batch.bytes),
-                   .count = w->batch.count,
-                   .key_bytes = w->batch.key_bytes,
-                   .value_bytes = w->batch.value_bytes,
-                   .batch = true};
+    pt_write_request c = {.payload = pt_bytes_slice(&w->batch.bytes),
+                          .count = w->batch.count,
+                          .key_bytes = w->batch.key_bytes,
+                          .value_bytes = w->batch.value_bytes,
+                          .batch = true};
     rc = pt_write_commit(w->to, &c);
     pt_batch_clear(&w->batch);
     return rc;
@@ -250,16 +250,16 @@ static peat_rc repair_to(pt_repair *r, const char *to_dir, const pt_env *env,
                          const pt_settings *settings, peat_error *ret_error)
 {
     pt_store *to = NULL;
-    peat_rc rc = pt_store_open(to_dir, env, settings, &to, ret_error);
+    peat_rc rc = pt_db_open(to_dir, env, settings, &to, ret_error);
     if (rc != PEAT_OK)
         return rc;
     rc = write_all(r, to);
     rc = pt_sink_describe(&to->sink, rc, to_dir, ret_error);
-    peat_rc closed = pt_store_close(to);
+    peat_rc closed = pt_db_close(to);
     if (rc == PEAT_OK && closed != PEAT_OK)
         rc = pt_sink_describe(&r->sink, closed, to_dir, ret_error);
     if (rc != PEAT_OK)
-        (void)pt_store_destroy(to_dir, env, NULL); /* what stays is marked as unfinished */
+        (void)pt_destroy_store(to_dir, env, NULL); /* what stays is marked as unfinished */
     return rc;
 }
 

@@ -49,7 +49,7 @@ peat_rc pt_durable_sync(pt_store *s, uint64_t position, bool waited_for)
     if (rc != PEAT_OK || heard != PEAT_OK)
         pt_event_send(s, PEAT_EVENT_ERROR, rc != PEAT_OK ? rc : heard, 0, 0, 0, NULL);
     if (rc == PEAT_OK)
-        pt_taps_durable(s, pt_log_durable(s->log));
+        pt_taps_durable(&s->tap, pt_log_durable(s->log));
     return rc;
 }
 

@@ -2,7 +2,6 @@
 /* empty_ranges.c - see empty_ranges.h. */
 #include "state/empty_ranges.h"
 
-#include "state/store.h"
 #include "entry/batch.h"
 
 /* Puts after which a range that no walk has used is forgotten. Finding it again costs as many steps
@@ -14,8 +13,12 @@
 /* What an iterator that lags further behind finds empty says little about now. */
 #define LAG_MAX 4096u
 
-void pt_empty_ranges_init(pt_empty_ranges *e, const pt_env *env)
+void pt_empty_ranges_init(pt_empty_ranges *e, const pt_env *env, pt_mutex *order_mu,
+                          const uint64_t *seq_next)
 {
+    e->env = env;
+    e->order_mu = order_mu;
+    e->seq_next = seq_next;
     pt_mutex_init(&e->mu);
     for (size_t i = 0; i < PT_EMPTY_RANGES_MAX; i++) {
         pt_bytes_init(&e->ranges[i].lower, env);
@@ -295,11 +298,10 @@ static void insert(pt_empty_ranges *e, uint64_t seq, uint64_t since, pt_bytes *l
 
 /* The bounds are ready before the lock of the committers is tried for, which is held for a
  * microsecond then. */
-static void watch(pt_store *s, uint64_t seq, bool old, pt_bytes *lower, pt_bytes *upper)
+static void watch(pt_empty_ranges *e, uint64_t seq, bool old, pt_bytes *lower, pt_bytes *upper)
 {
-    pt_empty_ranges *e = &s->empty_ranges;
-    bool locked = pt_mutex_try_lock(&s->commit_mu);
-    uint64_t since = locked ? s->seq_next - 1 : 0;
+    bool locked = pt_mutex_try_lock(e->order_mu);
+    uint64_t since = locked ? *e->seq_next - 1 : 0;
     bool exact = old && since != seq;
     if (exact || (locked && since - seq <= LAG_MAX)) {
         pt_mutex_lock(&e->mu);
@@ -307,15 +309,14 @@ static void watch(pt_store *s, uint64_t seq, bool old, pt_bytes *lower, pt_bytes
         pt_mutex_unlock(&e->mu);
     }
     if (locked)
-        pt_mutex_unlock(&s->commit_mu);
+        pt_mutex_unlock(e->order_mu);
 }
 
 /* Of one range: all of them together are no sum that the memory's budget has to know. */
 #define BOUNDS_BYTES_MAX 4096u
 
-void pt_empty_ranges_add(pt_store *s, uint64_t seq, bool old, pt_slice lower, pt_slice upper)
+void pt_empty_ranges_add(pt_empty_ranges *e, uint64_t seq, bool old, pt_slice lower, pt_slice upper)
 {
-    pt_empty_ranges *e = &s->empty_ranges;
     if (pt_slice_compare(lower, upper) >= 0 || lower.size + upper.size > BOUNDS_BYTES_MAX)
         return;
     pt_mutex_lock(&e->mu);
@@ -324,10 +325,10 @@ void pt_empty_ranges_add(pt_store *s, uint64_t seq, bool old, pt_slice lower, pt
     if (done)
         return;
     pt_bytes from, to;
-    pt_bytes_init(&from, s->env);
-    pt_bytes_init(&to, s->env);
+    pt_bytes_init(&from, e->env);
+    pt_bytes_init(&to, e->env);
     if (set(&from, lower) == PEAT_OK && set(&to, upper) == PEAT_OK)
-        watch(s, seq, old, &from, &to);
+        watch(e, seq, old, &from, &to);
     pt_bytes_done(&from);
     pt_bytes_done(&to);
 }

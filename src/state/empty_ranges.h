@@ -24,21 +24,19 @@
 #include "base/sync.h"
 #include "env/env.h"
 
-typedef struct pt_store pt_store;
-
 /* A queue needs three at a time: the last one, the one before for readers a little older, and one
  * that is pending. Each is two comparisons per put. */
 #define PT_EMPTY_RANGES_MAX 16u
 
-typedef enum pt_empty_state {
+typedef enum pt_empty_range_state {
     PT_EMPTY_FREE,
     PT_EMPTY_EXACT,
     PT_EMPTY_PENDING,
     PT_EMPTY_KNOWN
-} pt_empty_state;
+} pt_empty_range_state;
 
 typedef struct pt_empty_range {
-    pt_empty_state state;
+    pt_empty_range_state state;
     bool covered;  /* a larger one is known: goes when the next is */
     bool found;    /* by a walk that came again: such stay longer than what a scan leaves behind */
     uint32_t cuts; /* since a walk used it */
@@ -52,12 +50,17 @@ typedef struct pt_empty_ranges {
     /* PENDING and KNOWN. Grows under commit_mu and mu, so that who holds commit_mu and reads 0 has
      * nothing to watch for. */
     _Atomic uint32_t watched;
-    pt_mutex mu; /* guards the rest */
+    const pt_env *env;
+    pt_mutex *order_mu;       /* of the order of writing */
+    const uint64_t *seq_next; /* guarded by it */
+    pt_mutex mu;              /* guards the rest */
     uint64_t turns, puts;
     pt_empty_range ranges[PT_EMPTY_RANGES_MAX];
 } pt_empty_ranges;
 
-void pt_empty_ranges_init(pt_empty_ranges *e, const pt_env *env);
+/* order_mu: the lock of the order of writing, under which *seq_next is the next to be taken. */
+void pt_empty_ranges_init(pt_empty_ranges *e, const pt_env *env, pt_mutex *order_mu,
+                          const uint64_t *seq_next);
 void pt_empty_ranges_done(pt_empty_ranges *e);
 
 static inline bool pt_empty_ranges_watch(const pt_empty_ranges *e)
@@ -74,6 +77,7 @@ bool pt_empty_ranges_find(pt_empty_ranges *e, pt_slice key, uint64_t seq, bool b
 
 /* A reader as of `seq` has found [lower, upper) empty. `old`: others will read at that sequence,
  * too, and it is not the present one. */
-void pt_empty_ranges_add(pt_store *s, uint64_t seq, bool old, pt_slice lower, pt_slice upper);
+void pt_empty_ranges_add(pt_empty_ranges *e, uint64_t seq, bool old, pt_slice lower,
+                         pt_slice upper);
 
 #endif

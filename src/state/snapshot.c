@@ -4,17 +4,7 @@
  * its end, because the published order only grows.
  */
 #include "state/store.h"
-
-void pt_snapshots_init(pt_snapshots *all)
-{
-    pt_mutex_init(&all->mu);
-    all->ring.next = all->ring.prev = &all->ring;
-}
-
-void pt_snapshots_done(pt_snapshots *all)
-{
-    pt_mutex_done(&all->mu);
-}
+#include "state/snapshot.h"
 
 static void insert_before(pt_snapshot_link *at, pt_snapshot_link *link)
 {

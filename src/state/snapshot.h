@@ -6,28 +6,8 @@
 #ifndef PT_STATE_SNAPSHOT_H
 #define PT_STATE_SNAPSHOT_H
 
-#include "base/sync.h"
+#include "state/store.h"
 
-typedef struct pt_store pt_store;
-
-/* In the store's list of snapshots, which is sorted by seq. */
-typedef struct pt_snapshot_link {
-    struct pt_snapshot_link *prev, *next;
-    uint64_t seq;
-} pt_snapshot_link;
-
-typedef struct pt_snapshots {
-    pt_mutex mu;           /* a leaf; guards the ring */
-    pt_snapshot_link ring; /* its head */
-    uint64_t count;
-    /* Set by a thread that goes to sleep while readers hold back what could go: who ends a read
-     * wakes it. seq_cst with the reader's unlinking and its load of this. */
-    atomic_bool held_back;
-    _Atomic uint64_t held_before; /* by readers at older sequences, or of replaced files */
-} pt_snapshots;
-
-void pt_snapshots_init(pt_snapshots *all);
-void pt_snapshots_done(pt_snapshots *all);
 /* Links it at the present end of the published order. */
 void pt_snapshot_link_add(pt_store *s, pt_snapshot_link *link);
 /* The same at the sequence of a snapshot that is open. */

@@ -2,7 +2,7 @@
 /* store.c - the life of what rooms share, calls in flight, and the one pointer readers follow. */
 #include "state/store.h"
 
-bool pt_call_begin(pt_store *s)
+bool pt_store_call_begin(pt_store *s)
 {
     /* seq_cst with close's store of `closed` and its load of `calls`: one of the two sees the other
      */
@@ -18,7 +18,7 @@ bool pt_store_forked(pt_store *s)
     return s->fork_mark != NULL ? *s->fork_mark == 0 : s->env->pid(s->env->ctx) != s->pid;
 }
 
-void pt_call_end(pt_store *s)
+void pt_store_call_end(pt_store *s)
 {
     atomic_fetch_sub_explicit(&s->calls, 1, memory_order_release);
 }
@@ -60,9 +60,10 @@ void pt_store_init(pt_store *s)
 {
     pt_sink_init(&s->sink);
     pt_epoch_init(&s->epoch);
-    pt_memtable_pool_init(&s->memtables, s->env, s->settings.memtable_bytes);
-    pt_empty_ranges_init(&s->empty_ranges, s->env);
-    pt_taps_init(s);
+    s->mems.env = s->env;
+    pt_memtable_pool_init(&s->mems.pool, s->env, s->settings.memtable_bytes);
+    pt_empty_ranges_init(&s->empty_ranges, s->env, &s->commit_mu, &s->seq_next);
+    pt_taps_init(&s->tap, &s->published);
     pt_mutex_init(&s->commit_mu);
     pt_published_init(&s->published);
     pt_mutex_init(&s->view_mu);
@@ -87,9 +88,9 @@ void pt_store_unref(pt_store *s)
     pt_epoch_collect(&s->epoch);
     pt_open_tables_done(&s->open_tables);
     pt_epoch_done(&s->epoch); /* the last views and their memtables */
-    pt_memtable_pool_done(&s->memtables);
+    pt_memtable_pool_done(&s->mems.pool);
     pt_empty_ranges_done(&s->empty_ranges);
-    pt_taps_done(s);
+    pt_taps_done(&s->tap);
     if (s->cache != NULL)
         pt_cache_free(s->cache);
     if (s->dir != NULL)

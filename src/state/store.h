@@ -22,25 +22,25 @@
 #include "log/log.h"
 #include "state/background.h"
 #include "state/empty_ranges.h"
-#include "state/publish.h"
+#include "state/published.h"
 #include "state/settings.h"
-#include "state/snapshot.h"
+#include "state/read_points.h"
 #include "state/taps.h"
 #include "state/view.h"
 #include "version/version_set.h"
 
 /* Counters of readers: one line per epoch slot, so that only the slot's holder writes it. The last
  * one is shared by those who got no slot. */
-typedef struct pt_read_counters {
+typedef struct pt_store_read_counters {
     _Atomic uint64_t gets, found, filter_checks, filter_skips;
     uint64_t padding[4];
-} pt_read_counters;
+} pt_store_read_counters;
 
 /* Guarded by commit_mu. */
-typedef struct pt_commit_counters {
+typedef struct pt_store_write_counters {
     uint64_t puts, deletes, batches, user_bytes;
     uint64_t delays, delay_ns, waits, wait_ns;
-} pt_commit_counters;
+} pt_store_write_counters;
 
 struct pt_store {
     /* fixed after open */
@@ -65,7 +65,7 @@ struct pt_store {
     pt_sink sink;
     pt_epoch epoch;
     pt_open_tables open_tables;
-    pt_read_counters read_counters[PT_EPOCH_SLOTS + 1];
+    pt_store_read_counters read_counters[PT_EPOCH_SLOTS + 1];
     _Atomic uint64_t hidden_steps; /* of scans: entries visited that lead to no row */
     _Atomic uint64_t seeks, damages, iterators, sync_waiters;
 
@@ -77,14 +77,13 @@ struct pt_store {
     pt_mutex commit_mu;
     pt_mem *active; /* of the present view, which holds it; no committer need look at the view */
     uint64_t seq_next;
-    pt_commit_counters commits;
+    pt_store_write_counters commits;
 
     pt_published published;
     pt_tap_state tap; /* has its own locks */
-    pt_memtable_pool memtables;
-    /* What readers hold beside the cache: memtables that were flushed, and memory of their own. */
-    _Atomic uint64_t left_bytes, reader_bytes;
-    pt_empty_ranges empty_ranges; /* has its own lock */
+    pt_mem_home mems;
+    _Atomic uint64_t reader_bytes; /* memory of their own, beside the cache and flushed memtables */
+    pt_empty_ranges empty_ranges;  /* has its own lock */
 
     /* replaced under view_mu; readers load it in an epoch */
     pt_mutex view_mu;
@@ -115,8 +114,8 @@ static inline bool pt_store_gone(pt_store *s)
 bool pt_store_forked(pt_store *s);
 
 /* Calls that are not covered by an epoch. False: the store is closed. */
-bool pt_call_begin(pt_store *s);
-void pt_call_end(pt_store *s);
+bool pt_store_call_begin(pt_store *s);
+void pt_store_call_end(pt_store *s);
 
 static inline pt_store *pt_store_ref(pt_store *s)
 {

@@ -14,8 +14,8 @@ peat_rc pt_switch_init(pt_store *s, pt_switch *w)
     *w = (pt_switch){.next = pt_view_alloc(s->env)};
     if (w->next == NULL)
         return PEAT_NOMEM;
-    peat_rc rc =
-        pt_mem_new(s, s->settings.memtable_bytes, s->seq_next, pt_switch_log_serial(s), &w->fresh);
+    peat_rc rc = pt_mem_new(&s->mems, s->settings.memtable_bytes, s->seq_next,
+                            pt_switch_log_serial(s), &w->fresh);
     if (rc != PEAT_OK)
         pt_view_discard(w->next);
     return rc;

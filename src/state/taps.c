@@ -2,27 +2,25 @@
 /* taps.c - see taps.h. */
 #include "state/taps.h"
 
-#include "state/store.h"
-
-void pt_taps_init(pt_store *s)
+void pt_taps_init(pt_tap_state *t, const pt_published *published)
 {
-    pt_mutex_init(&s->tap.published_mu);
-    pt_cond_init(&s->tap.published_cond);
-    pt_mutex_init(&s->tap.durable_mu);
+    t->seen = published;
+    pt_mutex_init(&t->published_mu);
+    pt_cond_init(&t->published_cond);
+    pt_mutex_init(&t->durable_mu);
 }
 
-void pt_taps_done(pt_store *s)
+void pt_taps_done(pt_tap_state *t)
 {
-    pt_mutex_done(&s->tap.published_mu);
-    pt_cond_done(&s->tap.published_cond);
-    pt_mutex_done(&s->tap.durable_mu);
+    pt_mutex_done(&t->published_mu);
+    pt_cond_done(&t->published_cond);
+    pt_mutex_done(&t->durable_mu);
 }
 
-void pt_taps_begin(pt_store *s)
+void pt_taps_begin(pt_tap_state *t, const pt_taps *taps)
 {
-    pt_tap_state *t = &s->tap;
-    uint64_t seq = atomic_load(&s->published.seq);
-    t->taps = s->settings.taps;
+    uint64_t seq = atomic_load(&t->seen->seq);
+    t->taps = *taps;
     t->set = t->taps.published_fn != NULL || t->taps.durable_fn != NULL;
     t->durable = seq;
     atomic_store(&t->published, seq);
@@ -30,10 +28,9 @@ void pt_taps_begin(pt_store *s)
 }
 
 /* Caller holds durable_mu. */
-static void tell_durable(pt_store *s)
+static void tell_durable(pt_tap_state *t)
 {
-    pt_tap_state *t = &s->tap;
-    uint64_t seen = atomic_load(t->taps.published_fn != NULL ? &t->published : &s->published.seq);
+    uint64_t seen = atomic_load(t->taps.published_fn != NULL ? &t->published : &t->seen->seq);
     uint64_t seq = pt_min_u64(seen, atomic_load(&t->on_disk));
     if (seq <= t->durable)
         return;
@@ -41,16 +38,15 @@ static void tell_durable(pt_store *s)
     t->taps.durable_fn(t->taps.durable_ctx, seq);
 }
 
-void pt_taps_durable(pt_store *s, uint64_t seq)
+void pt_taps_durable(pt_tap_state *t, uint64_t seq)
 {
-    pt_tap_state *t = &s->tap;
     if (PT_LIKELY(t->taps.durable_fn == NULL))
         return;
     pt_mutex_lock(&t->durable_mu);
     /* seq_cst, before the look at what was published: see pt_taps_published */
     if (seq > atomic_load(&t->on_disk))
         atomic_store(&t->on_disk, seq);
-    tell_durable(s);
+    tell_durable(t);
     pt_mutex_unlock(&t->durable_mu);
 }
 
@@ -65,9 +61,8 @@ static void tell_published(pt_tap_state *t, uint64_t first_seq, uint64_t last_se
     pt_mutex_unlock(&t->published_mu);
 }
 
-void pt_taps_published(pt_store *s, uint64_t first_seq, uint64_t last_seq, pt_slice payload)
+void pt_taps_published(pt_tap_state *t, uint64_t first_seq, uint64_t last_seq, pt_slice payload)
 {
-    pt_tap_state *t = &s->tap;
     if (t->taps.published_fn != NULL)
         tell_published(t, first_seq, last_seq, payload);
     /* Somebody's sync had these on disk before they were published. Both sides are seq_cst, here
@@ -75,6 +70,6 @@ void pt_taps_published(pt_store *s, uint64_t first_seq, uint64_t last_seq, pt_sl
     if (t->taps.durable_fn == NULL || atomic_load(&t->on_disk) < first_seq)
         return;
     pt_mutex_lock(&t->durable_mu);
-    tell_durable(s);
+    tell_durable(t);
     pt_mutex_unlock(&t->durable_mu);
 }

@@ -2,22 +2,21 @@
 /* view.c - see view.h. */
 #include "state/view.h"
 
-#include "state/store.h"
 #include "entry/batch.h"
 
-peat_rc pt_mem_new(pt_store *store, size_t capacity, uint64_t seq_first, uint64_t log_serial,
+peat_rc pt_mem_new(pt_mem_home *home, size_t capacity, uint64_t seq_first, uint64_t log_serial,
                    pt_mem **ret_mem)
 {
-    pt_mem *m = (pt_mem *)pt_alloc_zero(store->env, sizeof *m);
+    pt_mem *m = (pt_mem *)pt_alloc_zero(home->env, sizeof *m);
     if (m == NULL)
         return PEAT_NOMEM;
-    peat_rc rc = pt_memtable_new_from(&store->memtables, capacity, &m->table);
+    peat_rc rc = pt_memtable_new_from(&home->pool, capacity, &m->table);
     if (rc != PEAT_OK) {
-        pt_free(store->env, m);
+        pt_free(home->env, m);
         return rc;
     }
     atomic_store(&m->refs, 1);
-    m->store = store;
+    m->home = home;
     m->seq_first = seq_first;
     m->log_serial = log_serial;
     *ret_mem = m;
@@ -31,14 +30,14 @@ void pt_mem_unref(pt_mem *m)
     pt_memtable_unref(m->table);
     /* relaxed: a figure */
     if (m->left_bytes != 0)
-        atomic_fetch_sub_explicit(&m->store->left_bytes, m->left_bytes, memory_order_relaxed);
-    pt_free(m->store->env, m);
+        atomic_fetch_sub_explicit(&m->home->left_bytes, m->left_bytes, memory_order_relaxed);
+    pt_free(m->home->env, m);
 }
 
 void pt_mem_leave(pt_mem *m)
 {
     m->left_bytes = pt_memtable_get_stats(m->table).used_bytes;
-    atomic_fetch_add_explicit(&m->store->left_bytes, m->left_bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&m->home->left_bytes, m->left_bytes, memory_order_relaxed);
 }
 
 void pt_mem_insert(pt_mem *m, pt_slice payload, uint64_t first_seq)

@@ -13,12 +13,17 @@
 #include "mem/memtable.h"
 #include "version/version.h"
 
-typedef struct pt_store pt_store;
+/* What memtables are made of and counted by. */
+typedef struct pt_mem_home {
+    const pt_env *env;
+    pt_memtable_pool pool;
+    _Atomic uint64_t left_bytes; /* of those that were flushed and are still held by readers */
+} pt_mem_home;
 
 /* A memtable and its place in the order of writing. */
 typedef struct pt_mem {
     atomic_uint refs;
-    pt_store *store;
+    pt_mem_home *home;
     pt_memtable *table;
     uint64_t log_serial; /* its records lie in this segment or later ones */
     uint64_t seq_first;
@@ -42,7 +47,7 @@ typedef struct pt_view {
     pt_version *version;
 } pt_view;
 
-peat_rc pt_mem_new(pt_store *store, size_t capacity, uint64_t seq_first, uint64_t log_serial,
+peat_rc pt_mem_new(pt_mem_home *home, size_t capacity, uint64_t seq_first, uint64_t log_serial,
                    pt_mem **ret_mem) PT_MUST_USE;
 static inline pt_mem *pt_mem_ref(pt_mem *m)
 {
@@ -50,7 +55,7 @@ static inline pt_mem *pt_mem_ref(pt_mem *m)
     return m;
 }
 void pt_mem_unref(pt_mem *m);
-/* No present view has it any more: what readers still hold of it is counted (store.h). */
+/* No present view has it any more: what readers still hold of it is counted. */
 void pt_mem_leave(pt_mem *m);
 /* The operations were made by this library or verified at recovery; there is room for them. */
 void pt_mem_insert(pt_mem *m, pt_slice payload, uint64_t first_seq);

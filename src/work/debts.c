@@ -20,7 +20,7 @@ static double memory_debt(pt_store *s, const pt_view *v)
     double used = (double)pt_memtable_get_stats(v->active->table).used_bytes;
     for (size_t i = 0; i < v->immutable_count; i++)
         used += (double)pt_memtable_get_stats(v->immutables[i]->table).used_bytes;
-    double left = (double)atomic_load_explicit(&s->left_bytes, memory_order_relaxed);
+    double left = (double)atomic_load_explicit(&s->mems.left_bytes, memory_order_relaxed);
     double x = used / (double)s->settings.memtable_bytes - 1.5;
     double with_left = x + left / (double)s->settings.memtable_bytes;
     if (x < 1)

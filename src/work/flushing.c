@@ -10,6 +10,7 @@
 #include "work/sizes.h"
 #include "work/work.h"
 #include "work/work_result.h"
+#include "state/snapshot.h"
 
 static pt_mem *oldest_immutable(const pt_view *v)
 {
@@ -97,7 +98,7 @@ static peat_rc flush_oldest(pt_store *s, bool *ret_did)
     TRY(run_flush(s, v, m, &flush, &ctx, &snapshots));
     TRY(pt_install_flush(s, &flush, m));
     if (s->log == NULL) /* under flush_mu, so that who waited for this flush was told as well */
-        pt_taps_durable(s, m->seq_last);
+        pt_taps_durable(&s->tap, m->seq_last);
     count_flush(s, &flush, m);
 out:
     ended = (flush_end){.did = m != NULL,

@@ -128,7 +128,7 @@ static void see_writes(pt_store *s, uint64_t now)
     q->indulged = false;
 }
 
-pt_tempo pt_quiet_look(pt_store *s, uint64_t *ret_change_ns)
+pt_quiet_tempo pt_quiet_look(pt_store *s, uint64_t *ret_change_ns)
 {
     pt_quiet *q = &s->work->quiet;
     uint64_t now = s->env->now_ns(s->env->ctx);
@@ -141,7 +141,7 @@ pt_tempo pt_quiet_look(pt_store *s, uint64_t *ret_change_ns)
     pt_mutex_lock(&s->work->mu);
     if (due && now - q->looked_ns >= LOOK_NS) /* else another thread has */
         take_rate(s, now, bytes, store);
-    pt_tempo tempo = q->tempo;
+    pt_quiet_tempo tempo = q->tempo;
     uint64_t still = now - q->still_since_ns;
     pt_mutex_unlock(&s->work->mu);
     *ret_change_ns = tempo == PT_TEMPO_STILL ? UINT64_MAX

@@ -12,35 +12,13 @@
 #ifndef PT_WORK_QUIET_H
 #define PT_WORK_QUIET_H
 
-#include "base/base.h"
-
-typedef struct pt_store pt_store;
-
-/* How fast the store is being written to. */
-typedef enum pt_tempo {
-    PT_TEMPO_BUSY,
-    PT_TEMPO_SLOW,  /* so that merging takes a small part of the time */
-    PT_TEMPO_STILL, /* not at all, for half a second */
-} pt_tempo;
-
-/* Guarded by work_mu. */
-typedef struct pt_quiet {
-    pt_tempo tempo;
-    double credit_bytes;
-    uint64_t looked_ns, looked_user_bytes; /* when the rate of writing was taken last */
-    uint64_t seen_seq, still_since_ns;     /* since when nothing has been published */
-    uint64_t patience_ns;
-    uint64_t patience_user_bytes;   /* written when it was set last */
-    bool indulged;                  /* more than the credit was used, without a write since */
-    uint64_t mem_seq, mem_since_ns; /* the active memtable, and since when it holds anything */
-    double trust;                   /* what flushes found hidden, over what was guessed; 0..1 */
-} pt_quiet;
+#include "work/work.h"
 
 void pt_quiet_init(pt_store *s);
 
 /* Takes the rate of writing. *ret_change_ns: so long until it may be another, if nobody writes;
  * UINT64_MAX when it is still. */
-pt_tempo pt_quiet_look(pt_store *s, uint64_t *ret_change_ns);
+pt_quiet_tempo pt_quiet_look(pt_store *s, uint64_t *ret_change_ns);
 
 /* Flushes the active memtable's predecessor-to-be: switches to a new one when it holds enough that
  * is hidden, or has waited long enough. Returns the time until it is to be asked again, UINT64_MAX:

@@ -30,7 +30,7 @@ static void trim_writing(pt_store *s)
     if (s->log != NULL)
         pt_log_rest(s->log);
     pt_mutex_unlock(&s->commit_mu);
-    pt_memtable_pool_trim(&s->memtables);
+    pt_memtable_pool_trim(&s->mems.pool);
 }
 
 void pt_work_rest(pt_store *s)

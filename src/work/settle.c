@@ -4,6 +4,7 @@
  */
 #include "state/switch.h"
 #include "work/install.h"
+#include "work/quiet.h"
 #include "work/work.h"
 
 static peat_rc unit_inline(pt_store *s, const pt_work_request *request, bool *ret_did)

@@ -6,6 +6,7 @@
 #include "work/sizes.h"
 
 #include "state/budget.h"
+#include "state/snapshot.h"
 
 void pt_sizes_context(pt_store *s, const pt_version *v, const uint64_t *snapshots,
                       size_t snapshot_count, pt_compact_context *ret_ctx)

@@ -9,6 +9,7 @@
 #include "state/event.h"
 #include "work/install.h"
 #include "work/sizes.h"
+#include "work/quiet.h"
 #include "work/work.h"
 
 /* While something waits for patience or credit, or for a reader without locks to leave. */
@@ -52,7 +53,7 @@ static void mark_durable_when_quiet(pt_store *s)
     peat_rc rc = pt_log_idle(s->log);
     pt_mutex_unlock(&s->commit_mu);
     if (rc == PEAT_OK) {
-        pt_taps_durable(s, pt_log_durable(s->log));
+        pt_taps_durable(&s->tap, pt_log_durable(s->log));
         rc = pt_durable_note(s, true);
     }
     send_error_event(s, rc);
@@ -150,7 +151,7 @@ static uint64_t unsettled_in(pt_worker *w)
 }
 
 /* What only the first thread does, for all. Returns how long the memtable may wait. */
-static uint64_t first_of_all(pt_store *s, pt_tempo tempo, bool synced)
+static uint64_t first_of_all(pt_store *s, pt_quiet_tempo tempo, bool synced)
 {
     if (tempo == PT_TEMPO_STILL && synced)
         mark_durable_when_quiet(s);
@@ -167,7 +168,7 @@ static uint64_t round_of_work(pt_worker *w)
         return pt_min_u64(wait, sync_in);
     pt_work_sweep(s);
     bool busy = w->first && prepare_log(s);
-    pt_tempo tempo = pt_quiet_look(s, &change);
+    pt_quiet_tempo tempo = pt_quiet_look(s, &change);
     if (w->first)
         sync_in = pt_min_u64(sync_in, first_of_all(s, tempo, sync_in == UINT64_MAX));
     pt_worker_outcome outcome;
@@ -207,46 +208,6 @@ void pt_work_wake(pt_store *s)
     s->work->state.signals++;
     pt_cond_broadcast(&s->work->due_cond);
     pt_mutex_unlock(&s->work->mu);
-}
-
-static void switched(pt_store *s)
-{
-    pt_work_wake(s);
-    pt_work_take_debts(s);
-}
-
-peat_rc pt_work_new(pt_store *s)
-{
-    pt_work *w = (pt_work *)pt_alloc_zero(s->env, sizeof *w);
-    if (w == NULL)
-        return PEAT_NOMEM;
-    pt_mutex_init(&w->flush_mu);
-    pt_mutex_init(&w->inline_mu);
-    pt_mutex_init(&w->mu);
-    pt_cond_init(&w->due_cond);
-    pt_cond_init(&w->done_cond);
-    w->inline_worker.store = s;
-    s->work = w;
-    s->background = (pt_background){.wake = pt_work_wake,
-                                    .switched = switched,
-                                    .make_room = pt_work_make_room,
-                                    .step = pt_work_step};
-    pt_quiet_init(s);
-    return PEAT_OK;
-}
-
-void pt_work_free(pt_store *s)
-{
-    pt_work *w = s->work;
-    if (w == NULL)
-        return;
-    pt_mutex_done(&w->flush_mu);
-    pt_mutex_done(&w->inline_mu);
-    pt_mutex_done(&w->mu);
-    pt_cond_done(&w->due_cond);
-    pt_cond_done(&w->done_cond);
-    pt_free(s->env, w);
-    s->work = NULL;
 }
 
 peat_rc pt_work_start(pt_store *s)

@@ -7,12 +7,14 @@
  * until it is installed or given up. A choice is made in the view that is current while work_mu is
  * held: what was unclaimed by then has shown its outcome, so nobody works on what is gone already.
  */
+#include "work/quiet.h"
 #include "work/work.h"
 
 #include "state/event.h"
 #include "work/install.h"
 #include "work/sizes.h"
 #include "work/work_result.h"
+#include "state/snapshot.h"
 
 static void options_with_claims(pt_store *s, pt_pick_options *o, uint64_t *io_claims)
 {
@@ -25,7 +27,7 @@ static void options_with_claims(pt_store *s, pt_pick_options *o, uint64_t *io_cl
     o->claimed_count = n;
 }
 
-#define CLAIMS_MAX (PT_CLAIMS_MAX + 64)
+#define CLAIMS_MAX (PT_WORK_CLAIMS_MAX + 64)
 
 static void claim(pt_worker *w, const pt_version *v, const pt_merge_pick *pick)
 {
@@ -147,7 +149,7 @@ static void avoid_claimed(pt_worker *w)
 static bool is_beyond_reading(const pt_worker *w, peat_rc rc)
 {
     return rc == PEAT_IO && w->merge != NULL && pt_merge_is_unreadable(w->merge) &&
-           w->store->work->state.failures + 1 >= PT_IO_FAILURES_MAX;
+           w->store->work->state.failures + 1 >= PT_WORK_IO_FAILURES_MAX;
 }
 
 /* The merge is over, installed or given up. */

@@ -8,16 +8,15 @@
 
 #include "compact/merge.h"
 #include "state/store.h"
-#include "work/quiet.h"
 #include "work/worker.h"
 
 /* Of each thread's unit, of the callers' together, and of the flush under way. */
-#define PT_CLAIMS_MAX (PT_MERGE_PARTS_MAX * (PEAT_THREADS_MAX + 1) + 1)
+#define PT_WORK_CLAIMS_MAX (PT_MERGE_PARTS_MAX * (PEAT_THREADS_MAX + 1) + 1)
 
 typedef struct pt_work_state {
     bool stopping;
     uint64_t signals; /* counts wake-ups, so that none is missed */
-    uint64_t claimed[PT_CLAIMS_MAX];
+    uint64_t claimed[PT_WORK_CLAIMS_MAX];
     size_t claimed_count;
     uint64_t avoid[64]; /* partitions whose merge met damage: left alone until reopen */
     size_t avoid_count;
@@ -31,6 +30,26 @@ typedef struct pt_work_state {
     double flush_ns_per_byte, ns_per_byte;
     uint64_t merge_ns; /* spent in steps of merges since the last flush that was counted */
 } pt_work_state;
+
+/* How fast the store is being written to. */
+typedef enum pt_quiet_tempo {
+    PT_TEMPO_BUSY,
+    PT_TEMPO_SLOW,  /* so that merging takes a small part of the time */
+    PT_TEMPO_STILL, /* not at all, for half a second */
+} pt_quiet_tempo;
+
+/* What quiet.c keeps. */
+typedef struct pt_quiet {
+    pt_quiet_tempo tempo;
+    double credit_bytes;
+    uint64_t looked_ns, looked_user_bytes; /* when the rate of writing was taken last */
+    uint64_t seen_seq, still_since_ns;     /* since when nothing has been published */
+    uint64_t patience_ns;
+    uint64_t patience_user_bytes;   /* written when it was set last */
+    bool indulged;                  /* more than the credit was used, without a write since */
+    uint64_t mem_seq, mem_since_ns; /* the active memtable, and since when it holds anything */
+    double trust;                   /* what flushes found hidden, over what was guessed; 0..1 */
+} pt_quiet;
 
 /* The room's own part of the store. */
 typedef struct pt_work {

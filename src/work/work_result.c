@@ -31,7 +31,7 @@ void pt_work_note_result(pt_store *s, peat_rc rc)
     pt_mutex_unlock(&s->work->mu);
     if (rc == PEAT_OK)
         return;
-    if (rc == PEAT_IO && failures >= PT_IO_FAILURES_MAX)
+    if (rc == PEAT_IO && failures >= PT_WORK_IO_FAILURES_MAX)
         (void)pt_sink_stop_writes(&s->sink, rc); /* the same code */
     pt_event_send(s, PEAT_EVENT_ERROR, rc, 0, 0, 0, NULL);
 }

@@ -7,7 +7,7 @@
 
 /* A table write that fails with EIO this many times in a row stops the writes of the store; a merge
  * whose inputs cannot be read as often leaves its partitions alone. */
-#define PT_IO_FAILURES_MAX 3u
+#define PT_WORK_IO_FAILURES_MAX 3u
 
 /* PEAT_OK clears what earlier failures left. Wakes those who wait for a unit. */
 void pt_work_note_result(pt_store *s, peat_rc rc);

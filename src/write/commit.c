@@ -7,8 +7,8 @@
  *                room for the operations in a memtable: the active one, or, for a batch that would
  *                crowd it out, one of its own
  *                failed: nothing has happened, but that another memtable may be the active one
- *                Then whoever made the commit is asked (pt_commit.validate_fn). Nobody else writes
- *                any more: what it finds stays true until this commit has its sequences.
+ *                Then whoever made the commit is asked (pt_write_request.validate_fn). Nobody else
+ *                writes any more: what it finds stays true until this commit has its sequences.
  *                refused: the room is given back, nothing has happened
  *   logged       commit_log            under commit_mu, held since the room was found
  *                the record is in the log's buffer and the sequences are taken, so that both have
@@ -41,7 +41,7 @@
 
 /* On its way through the stages. */
 typedef struct commit {
-    const pt_commit *request;
+    const pt_write_request *request;
     uint64_t hash; /* of the payload */
     /* reserved */
     pt_mem *mem;
@@ -64,7 +64,7 @@ static bool pins_too_much_log(pt_store *s, const pt_mem *m)
 /* Caller holds commit_mu, which may be given up and taken again. */
 static peat_rc reserve_in_active(pt_store *s, commit *c)
 {
-    const pt_commit *r = c->request;
+    const pt_write_request *r = c->request;
     for (;;) {
         peat_rc rc = pt_store_writable(s);
         if (rc != PEAT_OK)
@@ -84,7 +84,7 @@ static peat_rc reserve_in_active(pt_store *s, commit *c)
 /* Caller holds commit_mu, which may be given up and taken again. */
 static peat_rc reserve_apart(pt_store *s, commit *c, size_t capacity)
 {
-    const pt_commit *r = c->request;
+    const pt_write_request *r = c->request;
     pt_mem *m = NULL;
     peat_rc rc = PEAT_OK;
     /* one that is larger than a memtable does not wait for its flush beside others */
@@ -93,7 +93,7 @@ static peat_rc reserve_apart(pt_store *s, commit *c, size_t capacity)
     while (pt_switch_immutable_count(s) > others_max)
         TRY(pt_switch_wait(s, others_max));
     TRY(pt_store_writable(s));
-    TRY(pt_mem_new(s, capacity, 0, s->log != NULL ? pt_log_serial(s->log) : 0, &m));
+    TRY(pt_mem_new(&s->mems, capacity, 0, s->log != NULL ? pt_log_serial(s->log) : 0, &m));
     TRY(pt_switch_init(s, &c->rotation));
     bool fits = pt_memtable_reserve(m->table, r->count, r->key_bytes, r->value_bytes);
     PT_ASSERT(fits); /* pt_memtable_capacity_for said so */
@@ -107,7 +107,7 @@ out:
 
 static peat_rc commit_reserve(pt_store *s, commit *c)
 {
-    const pt_commit *r = c->request;
+    const pt_write_request *r = c->request;
     if (PT_UNLIKELY(r->payload.size > s->settings.memtable_bytes / 16)) {
         size_t capacity = pt_memtable_capacity_for(r->count, r->key_bytes, r->value_bytes);
         if (capacity > s->settings.memtable_bytes / 4)
@@ -119,7 +119,7 @@ static peat_rc commit_reserve(pt_store *s, commit *c)
 /* The commit is not to be. Caller holds commit_mu, since the room was found. */
 static void unreserve(commit *c)
 {
-    const pt_commit *r = c->request;
+    const pt_write_request *r = c->request;
     pt_memtable_unreserve(c->mem->table, r->count, r->key_bytes, r->value_bytes);
     if (c->apart) {
         pt_switch_drop(&c->rotation);
@@ -127,7 +127,7 @@ static void unreserve(commit *c)
     }
 }
 
-static void count_commit(pt_store *s, const pt_commit *r)
+static void count_commit(pt_store *s, const pt_write_request *r)
 {
     s->commits.puts += r->count - r->deletes;
     s->commits.deletes += r->deletes;
@@ -147,7 +147,7 @@ static void show_apart(pt_store *s, commit *c)
 
 static peat_rc commit_log(pt_store *s, commit *c)
 {
-    const pt_commit *r = c->request;
+    const pt_write_request *r = c->request;
     c->first_seq = s->seq_next;
     c->last_seq = c->first_seq + r->count - 1;
     peat_rc rc = PEAT_OK;
@@ -182,7 +182,7 @@ static void commit_publish(pt_store *s, const commit *c)
     /* release: the inserts come before the flush that sees no writers */
     atomic_fetch_sub_explicit(&c->mem->writers, 1, memory_order_release);
     if (PT_UNLIKELY(s->tap.set))
-        pt_taps_published(s, c->first_seq, c->last_seq, c->request->payload);
+        pt_taps_published(&s->tap, c->first_seq, c->last_seq, c->request->payload);
 }
 
 /* Without threads the interval is looked at by each call that writes. */
@@ -228,7 +228,7 @@ static void pay_background(pt_store *s, const commit *c)
         pt_throttle_pay(s, c->delay_ns);
 }
 
-peat_rc pt_write_commit(pt_store *s, const pt_commit *request)
+peat_rc pt_write_commit(pt_store *s, const pt_write_request *request)
 {
     commit c = {.request = request, .hash = pt_hash(request->payload.data, request->payload.size)};
     pt_mutex_lock(&s->commit_mu);

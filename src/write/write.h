@@ -13,7 +13,7 @@ typedef struct pt_write {
     double delay_owed_ns; /* guarded by commit_mu */
 } pt_write;
 
-typedef struct pt_commit {
+typedef struct pt_write_request {
     pt_slice payload; /* operations (batch_format.md) */
     uint32_t count;
     uint32_t deletes;
@@ -26,8 +26,8 @@ typedef struct pt_commit {
      * here; it may read, and wait for others to publish. NULL: nobody is asked. */
     peat_rc (*validate_fn)(void *ctx, uint64_t taken_seq, uint64_t first_seq);
     void *validate_ctx;
-} pt_commit;
-peat_rc pt_write_commit(pt_store *s, const pt_commit *request) PT_MUST_USE;
+} pt_write_request;
+peat_rc pt_write_commit(pt_store *s, const pt_write_request *request) PT_MUST_USE;
 /* Everything written so far is durable. */
 peat_rc pt_write_sync(pt_store *s) PT_MUST_USE;
 

@@ -15,7 +15,7 @@
 
 typedef struct job {
     pt_get get;
-    pt_get_options options;
+    pt_read_options options;
     uint8_t key[64];
     size_t key_size;
     int number;
@@ -43,7 +43,7 @@ static void internal_key(job *j, int number)
 static void begin(world *w, job *j, int number, bool old)
 {
     internal_key(j, number);
-    j->options = (pt_get_options){.has_seq = old, .seq = old ? w->snapshot->link.seq : 0};
+    j->options = (pt_read_options){.has_seq = old, .seq = old ? w->snapshot->link.seq : 0};
     j->active = true;
     j->failing = false;
     pt_get_begin(&j->get, w->store, &j->options, pt_slice_of(j->key, j->key_size));

@@ -490,12 +490,12 @@ static peat_rc add_one(bank *b, uint32_t counter, bool between)
     assert_int_equal(pt_batch_put(&ops, PT_KEYSPACE_DEFAULT, pt_slice_of(key.data, key.size),
                                   pt_slice_of(&value, sizeof value)),
                      PEAT_OK);
-    pt_commit c = {.payload = pt_bytes_slice(&ops.bytes),
-                   .count = 1,
-                   .key_bytes = ops.key_bytes,
-                   .value_bytes = ops.value_bytes,
-                   .validate_fn = unwritten_since,
-                   .validate_ctx = &t};
+    pt_write_request c = {.payload = pt_bytes_slice(&ops.bytes),
+                          .count = 1,
+                          .key_bytes = ops.key_bytes,
+                          .value_bytes = ops.value_bytes,
+                          .validate_fn = unwritten_since,
+                          .validate_ctx = &t};
     rc = pt_write_commit(b->k.db.store, &c);
     pt_batch_done(&ops);
     return rc;

@@ -72,7 +72,7 @@ static inline peat_rc kit_try_open(write_kit *k)
     pt_store *store = NULL;
     assert_int_equal(pt_settings_resolve(&options, &settings, &env, &why), PEAT_OK);
     settings.taps = k->taps;
-    peat_rc rc = pt_store_open("store", env, &settings, &store, &error);
+    peat_rc rc = pt_db_open("store", env, &settings, &store, &error);
     if (rc == PEAT_OK)
         k->db = (struct peat_db){.store = store, .keyspace = PT_KEYSPACE_DEFAULT};
     return rc;
@@ -95,7 +95,7 @@ static inline void kit_open(write_kit *k)
 
 static inline peat_rc kit_close(write_kit *k)
 {
-    peat_rc rc = k->db.store != NULL ? pt_store_close(k->db.store) : PEAT_OK;
+    peat_rc rc = k->db.store != NULL ? pt_db_close(k->db.store) : PEAT_OK;
     k->db.store = NULL;
     return rc;
 }
@@ -153,19 +153,19 @@ static inline peat_rc kit_commit(write_kit *k, const write_shape *shape, uint32_
 {
     pt_batch b;
     kit_batch_init(&b, shape, id);
-    pt_commit c = {.payload = pt_bytes_slice(&b.bytes),
-                   .count = b.count,
-                   .deletes = b.deletes,
-                   .key_bytes = b.key_bytes,
-                   .value_bytes = b.value_bytes,
-                   .sync = sync,
-                   .batch = b.count != 1,
-                   .validate_fn = validate,
-                   .validate_ctx = validate_ctx};
-    bool open = pt_call_begin(k->db.store);
+    pt_write_request c = {.payload = pt_bytes_slice(&b.bytes),
+                          .count = b.count,
+                          .deletes = b.deletes,
+                          .key_bytes = b.key_bytes,
+                          .value_bytes = b.value_bytes,
+                          .sync = sync,
+                          .batch = b.count != 1,
+                          .validate_fn = validate,
+                          .validate_ctx = validate_ctx};
+    bool open = pt_store_call_begin(k->db.store);
     assert_true(open);
     peat_rc rc = pt_write_commit(k->db.store, &c);
-    pt_call_end(k->db.store);
+    pt_store_call_end(k->db.store);
     pt_batch_done(&b);
     return rc;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * publish.h - up to which sequence readers see writes. Committers raise it in the order of their
+ * published.h - up to which sequence readers see writes. Committers raise it in the order of their
  * sequences, each when its turn has come.
  */
-#ifndef PT_STATE_PUBLISH_H
-#define PT_STATE_PUBLISH_H
+#ifndef PT_STATE_PUBLISHED_H
+#define PT_STATE_PUBLISHED_H
 
 #include "base/sync.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* publish.c - see publish.h. */
-#include "state/publish.h"
+/* published.c - see published.h. */
+#include "state/published.h"
 
 /* How often a committer looks again before it sleeps on a condition: inserts of others take about
  * a microsecond. */
