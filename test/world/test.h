@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test.h - what a test program is made of, and the headers that nearly every one needs. A test says
+ * its name once:
+ *
+ *     TEST(a_value_is_read_back)
+ *     {
+ *         assert_ok(peat_put(...));
+ *     }
+ *
+ * The tests of a program run in the order in which they stand in its file. Its main is that of
+ * main.c; a program that takes arguments has its own, which ends with test_run_all.
+ */
+#ifndef TEST_WORLD_TEST_H
+#define TEST_WORLD_TEST_H
+
+#include "peat.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* Called before main, by what TEST defines. */
+void test_add(const char *name, CMUnitTestFunction run, CMFixtureFunction begin,
+              CMFixtureFunction end);
+/* What main returns: 0, or how many tests failed. */
+int test_run_all(void);
+
+#define TEST_ADD(name, begin, end)                                                                 \
+    __attribute__((constructor)) static void name##_add(void)                                      \
+    {                                                                                              \
+        test_add(#name, name##_run, begin, end);                                                   \
+    }
+
+#define TEST(name)                                                                                 \
+    static void name(void);                                                                        \
+    static void name##_run(void **state)                                                           \
+    {                                                                                              \
+        (void)state;                                                                               \
+        name();                                                                                    \
+    }                                                                                              \
+    TEST_ADD(name, NULL, NULL)                                                                     \
+    static void name(void)
+
+/* A test that is given what `begin` has made and `end` takes back. */
+#define TEST_WITH(name, parameter, begin, end)                                                     \
+    static void name(parameter);                                                                   \
+    static void name##_run(void **state)                                                           \
+    {                                                                                              \
+        name(*state);                                                                              \
+    }                                                                                              \
+    TEST_ADD(name, begin, end)                                                                     \
+    static void name(__attribute__((unused)) parameter)
+
+static inline void assert_ok_at(peat_rc rc, const char *call, const char *file, int line)
+{
+    if (rc == PEAT_OK)
+        return;
+    print_error("%s: %s\n", call, peat_rc_name(rc));
+    _fail(file, line);
+}
+
+/* That the call returns PEAT_OK. */
+#define assert_ok(call) assert_ok_at((call), #call, __FILE__, __LINE__)
+
+#endif
