@@ -9,15 +9,7 @@
 #include "peat.h"
 #include "peat_env.h"
 #include "support/sim_env.h"
-
-#include <errno.h>
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 typedef struct kit {
     sim_env *sim;
@@ -88,8 +80,8 @@ static inline int kit_end(void **state)
     return rc == PEAT_OK && clean ? 0 : -1;
 }
 
-#define TEST_NEW(name)  cmocka_unit_test_setup_teardown(name, kit_new, kit_end)
-#define TEST_OPEN(name) cmocka_unit_test_setup_teardown(name, kit_new_open, kit_end)
+#define TEST_NEW(name)  TEST_WITH(name, kit *k, kit_new, kit_end)
+#define TEST_OPEN(name) TEST_WITH(name, kit *k, kit_new_open, kit_end)
 
 #define assert_ok(rc) assert_int_equal((rc), PEAT_OK)
 

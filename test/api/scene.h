@@ -37,7 +37,7 @@ static inline int scene_end(void **state)
     return 0;
 }
 
-#define TEST_SCENE(name) cmocka_unit_test_setup_teardown(name, scene_new, scene_end)
+#define TEST_SCENE(name) TEST_WITH(name, scene *s, scene_new, scene_end)
 
 /* A store with a table, a manifest and a log. */
 static inline void make_store(scene *s)

@@ -15,9 +15,8 @@ static peat_slice shifted(peat_slice s, size_t by)
 /* --- batches ---------------------------------------------------------------------------------- */
 
 /* Fresh memory for every round, so that one of the calls moves it. */
-static void keys_and_values_may_lie_in_the_batch(void **state)
+TEST_OPEN(keys_and_values_may_lie_in_the_batch)
 {
-    kit *k = *state;
     for (size_t filler = 0; filler < 80; filler++) {
         peat_batch *batch = NULL;
         void *room = NULL;
@@ -38,9 +37,8 @@ static void keys_and_values_may_lie_in_the_batch(void **state)
     }
 }
 
-static void a_reserved_key_and_a_deleted_one_may_lie_in_the_batch(void **state)
+TEST_OPEN(a_reserved_key_and_a_deleted_one_may_lie_in_the_batch)
 {
-    kit *k = *state;
     for (size_t filler = 0; filler < 80; filler++) {
         peat_batch *batch = NULL;
         void *room = NULL, *second = NULL;
@@ -102,9 +100,9 @@ static void write_rows_back(kit *k)
     assert_int_equal(count_all(k->db), 300);
 }
 
-static void rows_may_be_written_while_they_are_read(void **state)
+TEST_OPEN(rows_may_be_written_while_they_are_read)
 {
-    in_memory_and_in_tables(*state, write_rows_back);
+    in_memory_and_in_tables(k, write_rows_back);
 }
 
 static void write_a_pin_back(kit *k)
@@ -122,9 +120,9 @@ static void write_a_pin_back(kit *k)
     peat_unpin(&pin);
 }
 
-static void a_pinned_value_may_be_key_and_value(void **state)
+TEST_OPEN(a_pinned_value_may_be_key_and_value)
 {
-    in_memory_and_in_tables(*state, write_a_pin_back);
+    in_memory_and_in_tables(k, write_a_pin_back);
 }
 
 /* --- reads ------------------------------------------------------------------------------------ */
@@ -156,9 +154,9 @@ static void read_into_the_key(kit *k)
         assert_ok(peat_delete(k->db, NULL, peat_bytes(next, n)));
 }
 
-static void the_buffer_that_is_filled_may_hold_the_key(void **state)
+TEST_OPEN(the_buffer_that_is_filled_may_hold_the_key)
 {
-    in_memory_and_in_tables(*state, read_into_the_key);
+    in_memory_and_in_tables(k, read_into_the_key);
 }
 
 /* --- iterators -------------------------------------------------------------------------------- */
@@ -200,9 +198,9 @@ static void seek_own_keys(kit *k)
     peat_iter_close(it);
 }
 
-static void an_iterator_may_seek_its_own_keys(void **state)
+TEST_OPEN(an_iterator_may_seek_its_own_keys)
 {
-    in_memory_and_in_tables(*state, seek_own_keys);
+    in_memory_and_in_tables(k, seek_own_keys);
 }
 
 /* Bounds and prefix of an iterator, and of upkeep, in rows of another that is gone afterwards. */
@@ -241,9 +239,9 @@ static void bound_by_rows(kit *k)
     peat_iter_close(rows_of);
 }
 
-static void bounds_may_lie_in_rows(void **state)
+TEST_OPEN(bounds_may_lie_in_rows)
 {
-    in_memory_and_in_tables(*state, bound_by_rows);
+    in_memory_and_in_tables(k, bound_by_rows);
 }
 
 static peat_rc get_lower(void *ctx, const peat_partition_info *partition)
@@ -254,9 +252,8 @@ static peat_rc get_lower(void *ctx, const peat_partition_info *partition)
     return rc == PEAT_NOT_FOUND ? PEAT_OK : rc;
 }
 
-static void what_a_callback_is_given_may_be_passed_on(void **state)
+TEST_OPEN(what_a_callback_is_given_may_be_passed_on)
 {
-    kit *k = *state;
     make_tiny(k);
     k->options.compression = PEAT_COMPRESSION_NONE;
     kit_reopen(k);
@@ -268,9 +265,8 @@ static void what_a_callback_is_given_may_be_passed_on(void **state)
 
 /* --- errors ----------------------------------------------------------------------------------- */
 
-static void the_error_that_is_filled_may_hold_the_path(void **state)
+TEST(the_error_that_is_filled_may_hold_the_path)
 {
-    (void)state;
     peat_error error;
     peat_db *db = NULL;
     peat_options options = {.size = sizeof options, .create = PEAT_CREATE_NEVER};
@@ -309,24 +305,7 @@ static void pin_twice(kit *k)
 
 /* That nothing is lost is what the end of each test asserts: the disk's memory is all given back.
  */
-static void a_pin_in_use_is_refused_and_kept(void **state)
+TEST_OPEN(a_pin_in_use_is_refused_and_kept)
 {
-    in_memory_and_in_tables(*state, pin_twice);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(keys_and_values_may_lie_in_the_batch),
-        TEST_OPEN(a_reserved_key_and_a_deleted_one_may_lie_in_the_batch),
-        TEST_OPEN(rows_may_be_written_while_they_are_read),
-        TEST_OPEN(a_pinned_value_may_be_key_and_value),
-        TEST_OPEN(the_buffer_that_is_filled_may_hold_the_key),
-        TEST_OPEN(an_iterator_may_seek_its_own_keys),
-        TEST_OPEN(bounds_may_lie_in_rows),
-        TEST_OPEN(what_a_callback_is_given_may_be_passed_on),
-        cmocka_unit_test(the_error_that_is_filled_may_hold_the_path),
-        TEST_OPEN(a_pin_in_use_is_refused_and_kept),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    in_memory_and_in_tables(k, pin_twice);
 }

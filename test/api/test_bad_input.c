@@ -14,9 +14,8 @@
 /* --- not a store
  * ---------------------------------------------------------------------------------- */
 
-static void a_directory_with_other_things_is_no_store(void **state)
+TEST_SCENE(a_directory_with_other_things_is_no_store)
 {
-    scene *s = *state;
     assert_int_equal(mkdir(s->dir, 0700), 0);
     files_write(s->dir, "letter.txt", "Dear Anna,", 10);
     expect_refused_twice(s, PEAT_NOT_STORE, "letter.txt");
@@ -24,9 +23,8 @@ static void a_directory_with_other_things_is_no_store(void **state)
     assert_non_null(strstr(s->error.message, s->dir));
 }
 
-static void a_file_in_its_place_is_no_store(void **state)
+TEST_SCENE(a_file_in_its_place_is_no_store)
 {
-    scene *s = *state;
     int fd = open(s->dir, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     assert_int_equal(write(fd, "text", 4), 4);
     assert_int_equal(close(fd), 0);
@@ -39,9 +37,8 @@ static void a_file_in_its_place_is_no_store(void **state)
     assert_int_equal(peat_destroy(s->dir, NULL), PEAT_NOT_STORE);
 }
 
-static void a_missing_store_is_not_found_when_it_may_not_be_made(void **state)
+TEST_SCENE(a_missing_store_is_not_found_when_it_may_not_be_made)
 {
-    scene *s = *state;
     s->options.create = PEAT_CREATE_NEVER;
     expect_refused_twice(s, PEAT_NOT_FOUND, "");
     assert_int_not_equal(access(s->dir, F_OK), 0);
@@ -50,17 +47,15 @@ static void a_missing_store_is_not_found_when_it_may_not_be_made(void **state)
     assert_int_equal(peat_destroy("/nowhere/at/all", NULL), PEAT_NOT_FOUND);
 }
 
-static void only_the_last_part_of_the_path_is_made(void **state)
+TEST_SCENE(only_the_last_part_of_the_path_is_made)
 {
-    scene *s = *state;
     (void)strcat(s->dir, "/deeper");
     expect_refused(s, PEAT_IO, "");
     assert_int_equal(s->error.os_errno, ENOENT);
 }
 
-static void a_link_to_a_file_in_place_of_the_superblock_is_refused(void **state)
+TEST_SCENE(a_link_to_a_file_in_place_of_the_superblock_is_refused)
 {
-    scene *s = *state;
     char path[400];
     make_store(s);
     scene_unlink(s, "PEAT", path);
@@ -71,9 +66,8 @@ static void a_link_to_a_file_in_place_of_the_superblock_is_refused(void **state)
 /* --- another's store
  * ------------------------------------------------------------------------------ */
 
-static void a_store_of_another_application_is_refused(void **state)
+TEST_SCENE(a_store_of_another_application_is_refused)
 {
-    scene *s = *state;
     peat_host host = {.size = sizeof host, .app_id = 7};
     peat_db *db = NULL;
     s->options.host = &host;
@@ -108,9 +102,8 @@ static void set_version(const char *dir, uint32_t version)
     free(bytes);
 }
 
-static void a_store_of_another_version_is_refused(void **state)
+TEST_SCENE(a_store_of_another_version_is_refused)
 {
-    scene *s = *state;
     make_store(s);
     set_version(s->dir, PT_FORMAT_VERSION + 1);
     expect_refused_twice(s, PEAT_VERSION, "version");
@@ -118,9 +111,8 @@ static void a_store_of_another_version_is_refused(void **state)
     expect_good(s, 400);
 }
 
-static void a_store_that_is_there_already_is_refused_when_asked(void **state)
+TEST_SCENE(a_store_that_is_there_already_is_refused_when_asked)
 {
-    scene *s = *state;
     s->options.error_if_exists = true;
     make_store(s);
     expect_refused(s, PEAT_EXISTS, "");
@@ -131,9 +123,8 @@ static void a_store_that_is_there_already_is_refused_when_asked(void **state)
 /* --- open elsewhere
  * ------------------------------------------------------------------------------- */
 
-static void a_second_open_in_this_process_is_busy(void **state)
+TEST_SCENE(a_second_open_in_this_process_is_busy)
 {
-    scene *s = *state;
     char pid[32];
     peat_db *db = NULL, *second = NULL;
     (void)snprintf(pid, sizeof pid, "%d", (int)getpid());
@@ -153,9 +144,8 @@ static void a_second_open_in_this_process_is_busy(void **state)
     expect_good(s, 400);
 }
 
-static void an_open_by_another_process_is_busy_and_names_it(void **state)
+TEST_SCENE(an_open_by_another_process_is_busy_and_names_it)
 {
-    scene *s = *state;
     int told[2], done[2], status = 0;
     char byte = 0, pid_text[32];
     make_store(s);
@@ -182,21 +172,4 @@ static void an_open_by_another_process_is_busy_and_names_it(void **state)
         (void)close(told[i]);
         (void)close(done[i]);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_SCENE(a_directory_with_other_things_is_no_store),
-        TEST_SCENE(a_file_in_its_place_is_no_store),
-        TEST_SCENE(a_missing_store_is_not_found_when_it_may_not_be_made),
-        TEST_SCENE(only_the_last_part_of_the_path_is_made),
-        TEST_SCENE(a_link_to_a_file_in_place_of_the_superblock_is_refused),
-        TEST_SCENE(a_store_of_another_application_is_refused),
-        TEST_SCENE(a_store_of_another_version_is_refused),
-        TEST_SCENE(a_store_that_is_there_already_is_refused_when_asked),
-        TEST_SCENE(a_second_open_in_this_process_is_busy),
-        TEST_SCENE(an_open_by_another_process_is_busy_and_names_it),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

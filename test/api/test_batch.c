@@ -14,9 +14,8 @@ static void add(peat_batch *batch, const char *key, const char *value)
     assert_ok(peat_batch_put(batch, peat_str(key), peat_str(value)));
 }
 
-static void a_batch_is_written_in_order(void **state)
+TEST_OPEN(a_batch_is_written_in_order)
 {
-    kit *k = *state;
     peat_batch *batch = new_batch();
     add(batch, "a", "1");
     add(batch, "b", "2");
@@ -37,9 +36,8 @@ static void a_batch_is_written_in_order(void **state)
     expect_get(k, "c", "4");
 }
 
-static void an_empty_batch_writes_nothing(void **state)
+TEST_OPEN(an_empty_batch_writes_nothing)
 {
-    kit *k = *state;
     peat_batch *batch = new_batch();
     assert_int_equal(peat_batch_count(batch), 0);
     assert_ok(peat_write(k->db, NULL, batch));
@@ -49,9 +47,8 @@ static void an_empty_batch_writes_nothing(void **state)
     peat_batch_free(batch);
 }
 
-static void a_batch_may_be_written_again_and_refilled(void **state)
+TEST_OPEN(a_batch_may_be_written_again_and_refilled)
 {
-    kit *k = *state;
     peat_batch *batch = new_batch();
     add(batch, "a", "1");
     assert_ok(peat_write(k->db, NULL, batch));
@@ -70,9 +67,8 @@ static void a_batch_may_be_written_again_and_refilled(void **state)
     peat_batch_free(batch);
 }
 
-static void reserved_room_is_zeroed_and_becomes_the_value(void **state)
+TEST_OPEN(reserved_room_is_zeroed_and_becomes_the_value)
 {
-    kit *k = *state;
     peat_batch *batch = new_batch();
     void *room = NULL;
     static const char zeros[64];
@@ -93,9 +89,8 @@ static void reserved_room_is_zeroed_and_becomes_the_value(void **state)
     peat_batch_free(batch);
 }
 
-static void what_does_not_fit_leaves_the_batch_as_it_was(void **state)
+TEST_OPEN(what_does_not_fit_leaves_the_batch_as_it_was)
 {
-    kit *k = *state;
     peat_batch *batch = new_batch();
     char *key = calloc(1, PEAT_KEY_SIZE_MAX + 1);
     void *room = NULL;
@@ -121,9 +116,8 @@ static void what_does_not_fit_leaves_the_batch_as_it_was(void **state)
     free(key);
 }
 
-static void null_batches_are_invalid_or_empty(void **state)
+TEST_OPEN(null_batches_are_invalid_or_empty)
 {
-    kit *k = *state;
     peat_batch *batch = new_batch();
     void *room = NULL;
     peat_batch_free(NULL);
@@ -142,9 +136,8 @@ static void null_batches_are_invalid_or_empty(void **state)
 }
 
 /* Many times the memtable: becomes a run of its own, all or nothing. */
-static void a_batch_larger_than_the_memory_for_writes_is_one_write(void **state)
+TEST_OPEN(a_batch_larger_than_the_memory_for_writes_is_one_write)
 {
-    kit *k = *state;
     make_tiny(k);
     kit_reopen(k);
     peat_batch *batch = new_batch();
@@ -170,9 +163,8 @@ static void a_batch_larger_than_the_memory_for_writes_is_one_write(void **state)
     peat_batch_free(batch);
 }
 
-static void one_batch_may_go_to_several_stores(void **state)
+TEST_OPEN(one_batch_may_go_to_several_stores)
 {
-    kit *k = *state;
     peat_batch *batch = new_batch();
     peat_db *second = NULL;
     add(batch, "a", "1");
@@ -219,9 +211,8 @@ static void expect_ops(const peat_batch *batch, const char *expected)
     assert_int_equal(w.seen, peat_batch_count(batch));
 }
 
-static void a_batch_can_be_walked(void **state)
+TEST_OPEN(a_batch_can_be_walked)
 {
-    kit *k = *state;
     peat_batch *batch = new_batch();
     void *room = NULL;
     expect_ops(batch, "");
@@ -244,9 +235,8 @@ static void a_batch_can_be_walked(void **state)
     peat_batch_free(batch);
 }
 
-static void batches_are_appended_also_to_themselves(void **state)
+TEST_OPEN(batches_are_appended_also_to_themselves)
 {
-    kit *k = *state;
     peat_batch *batch = new_batch(), *other = new_batch();
     assert_ok(peat_batch_append(batch, other));
     expect_ops(batch, "");
@@ -272,9 +262,8 @@ static void batches_are_appended_also_to_themselves(void **state)
     peat_batch_free(other);
 }
 
-static void a_batch_is_rolled_back_to_a_mark(void **state)
+TEST_OPEN(a_batch_is_rolled_back_to_a_mark)
 {
-    kit *k = *state;
     peat_batch *batch = new_batch();
     size_t empty = peat_batch_mark(batch);
     add(batch, "a", "1");
@@ -303,9 +292,8 @@ static void a_batch_is_rolled_back_to_a_mark(void **state)
 }
 
 /* A mark of what the batch no longer holds never makes half an operation. */
-static void a_mark_inside_an_operation_is_refused(void **state)
+TEST_OPEN(a_mark_inside_an_operation_is_refused)
 {
-    kit *k = *state;
     peat_batch *batch = new_batch();
     add(batch, "key", "value");
     size_t one = peat_batch_mark(batch);
@@ -324,9 +312,8 @@ static void a_mark_inside_an_operation_is_refused(void **state)
     peat_batch_free(batch);
 }
 
-static void a_batch_says_which_argument_it_refused(void **state)
+TEST_OPEN(a_batch_says_which_argument_it_refused)
 {
-    (void)state;
     peat_batch *batch = new_batch();
     peat_error error;
     assert_ok(peat_batch_error(batch, &error));
@@ -345,24 +332,4 @@ static void a_batch_says_which_argument_it_refused(void **state)
     assert_int_equal(peat_batch_error(NULL, &error), PEAT_INVALID);
     assert_int_equal(peat_batch_error(batch, NULL), PEAT_INVALID);
     peat_batch_free(batch);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(a_batch_is_written_in_order),
-        TEST_OPEN(an_empty_batch_writes_nothing),
-        TEST_OPEN(a_batch_may_be_written_again_and_refilled),
-        TEST_OPEN(reserved_room_is_zeroed_and_becomes_the_value),
-        TEST_OPEN(what_does_not_fit_leaves_the_batch_as_it_was),
-        TEST_OPEN(null_batches_are_invalid_or_empty),
-        TEST_OPEN(a_batch_larger_than_the_memory_for_writes_is_one_write),
-        TEST_OPEN(one_batch_may_go_to_several_stores),
-        TEST_OPEN(a_batch_can_be_walked),
-        TEST_OPEN(batches_are_appended_also_to_themselves),
-        TEST_OPEN(a_batch_is_rolled_back_to_a_mark),
-        TEST_OPEN(a_mark_inside_an_operation_is_refused),
-        TEST_OPEN(a_batch_says_which_argument_it_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

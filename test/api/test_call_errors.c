@@ -18,9 +18,8 @@ static void expect_error(peat_db *db, peat_rc rc, const char *text)
         expect_error((k)->db, (rc), (text));                                                       \
     } while (0)
 
-static void a_refused_argument_is_named(void **state)
+TEST_OPEN(a_refused_argument_is_named)
 {
-    kit *k = *state;
     peat_slice bad = peat_bytes(NULL, 3), a = peat_str("a");
     peat_slice large = peat_bytes("", PEAT_KEY_SIZE_MAX + 1), huge = peat_bytes("", SIZE_MAX / 2);
     peat_write_options w = {.size = 3};
@@ -71,9 +70,8 @@ static void a_refused_argument_is_named(void **state)
     expect_error(k->db, PEAT_INVALID, "peat_export_fd: fd"); /* still the last that failed */
 }
 
-static void a_null_handle_has_nobody_to_ask(void **state)
+TEST_OPEN(a_null_handle_has_nobody_to_ask)
 {
-    kit *k = *state;
     assert_int_equal(peat_put(NULL, NULL, peat_str("a"), peat_str("a")), PEAT_INVALID);
     assert_int_equal(peat_call_error(NULL, &k->error), PEAT_INVALID);
     assert_string_equal(k->error.message, "the handle is NULL");
@@ -81,9 +79,8 @@ static void a_null_handle_has_nobody_to_ask(void **state)
     expect_error(k->db, PEAT_OK, "");
 }
 
-static void a_snapshot_of_another_store_is_named(void **state)
+TEST_OPEN(a_snapshot_of_another_store_is_named)
 {
-    kit *k = *state;
     peat_db *second = NULL;
     peat_snapshot *snapshot = NULL;
     assert_ok(peat_open("second", &k->options, &second, NULL));
@@ -97,9 +94,8 @@ static void a_snapshot_of_another_store_is_named(void **state)
 }
 
 /* Each of two calls that fail for different reasons has its own, the store keeps the first. */
-static void trouble_of_the_disk_is_told_for_each_call(void **state)
+TEST_OPEN(trouble_of_the_disk_is_told_for_each_call)
 {
-    kit *k = *state;
     put_many(k, 2000, 100);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     kit_reopen(k);
@@ -127,9 +123,8 @@ static void trouble_of_the_disk_is_told_for_each_call(void **state)
     assert_int_equal(peat_db_error(k->db, &k->error), PEAT_IO);
 }
 
-static void a_refused_write_tells_what_stopped_the_writes(void **state)
+TEST_OPEN(a_refused_write_tells_what_stopped_the_writes)
 {
-    kit *k = *state;
     peat_write_options sync = {.size = sizeof sync, .sync = true};
     assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("0"))); /* the log has its segment */
     sim_fault_add(
@@ -162,9 +157,8 @@ static void *succeed(void *arg)
     return NULL;
 }
 
-static void each_thread_is_told_its_own(void **state)
+TEST_OPEN(each_thread_is_told_its_own)
 {
-    kit *k = *state;
     pthread_t thread;
     void *wrong = NULL;
     expect_refused(k, peat_put(k->db, NULL, peat_str(NULL), peat_str("")), PEAT_INVALID,
@@ -174,17 +168,4 @@ static void each_thread_is_told_its_own(void **state)
     if (wrong != NULL)
         fail_msg("%s", (const char *)wrong);
     expect_error(k->db, PEAT_INVALID, "peat_put");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(a_refused_argument_is_named),
-        TEST_OPEN(a_null_handle_has_nobody_to_ask),
-        TEST_OPEN(a_snapshot_of_another_store_is_named),
-        TEST_OPEN(trouble_of_the_disk_is_told_for_each_call),
-        TEST_OPEN(a_refused_write_tells_what_stopped_the_writes),
-        TEST_OPEN(each_thread_is_told_its_own),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

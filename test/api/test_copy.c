@@ -57,9 +57,8 @@ static void expect_no_store(kit *k, const char *dir)
     assert_int_equal(peat_open(dir, &never, &db, NULL), PEAT_NOT_FOUND);
 }
 
-static void a_copy_holds_the_same(void **state)
+TEST_OPEN(a_copy_holds_the_same)
 {
-    kit *k = *state;
     stream s = export_all(k);
     peat_db *original = k->db, *copy = NULL;
     peat_iter *a = NULL, *b = NULL;
@@ -92,9 +91,8 @@ static void a_copy_holds_the_same(void **state)
     free(s.bytes.data);
 }
 
-static void an_empty_store_is_copied_too(void **state)
+TEST_OPEN(an_empty_store_is_copied_too)
 {
-    kit *k = *state;
     stream s = {0};
     peat_db *copy = NULL;
     assert_ok(peat_export(k->db, NULL, take, &s));
@@ -105,9 +103,8 @@ static void an_empty_store_is_copied_too(void **state)
     free(s.bytes.data);
 }
 
-static void an_export_is_one_moment_while_writes_go_on(void **state)
+TEST_OPEN(an_export_is_one_moment_while_writes_go_on)
 {
-    kit *k = *state;
     stream s = {.db = k->db};
     peat_db *copy = NULL;
     peat_buf buf = PEAT_BUF_INIT;
@@ -124,9 +121,8 @@ static void an_export_is_one_moment_while_writes_go_on(void **state)
 }
 
 /* At every length for a while, and then at many. */
-static void a_torn_stream_is_refused_and_leaves_no_store(void **state)
+TEST_OPEN(a_torn_stream_is_refused_and_leaves_no_store)
 {
-    kit *k = *state;
     stream s = export_all(k);
     size_t whole = s.bytes.size;
     for (size_t size = 0; size < whole; size += size < 200 || whole - size < 100 ? 1 : 1009) {
@@ -142,9 +138,8 @@ static void a_torn_stream_is_refused_and_leaves_no_store(void **state)
     free(s.bytes.data);
 }
 
-static void a_damaged_stream_is_refused_and_leaves_no_store(void **state)
+TEST_OPEN(a_damaged_stream_is_refused_and_leaves_no_store)
 {
-    kit *k = *state;
     stream s = export_all(k);
     for (size_t at = 0; at < s.bytes.size; at += at < 200 || s.bytes.size - at < 100 ? 1 : 1009) {
         s.bytes.data[at] ^= 0x20;
@@ -157,9 +152,8 @@ static void a_damaged_stream_is_refused_and_leaves_no_store(void **state)
     free(s.bytes.data);
 }
 
-static void an_import_never_touches_what_is_there(void **state)
+TEST_OPEN(an_import_never_touches_what_is_there)
 {
-    kit *k = *state;
     stream s = export_all(k);
     s.bytes.at = 0;
     put(k, "mine", "stays");
@@ -175,9 +169,8 @@ static void an_import_never_touches_what_is_there(void **state)
     free(s.bytes.data);
 }
 
-static void the_callbacks_result_is_returned(void **state)
+TEST_OPEN(the_callbacks_result_is_returned)
 {
-    kit *k = *state;
     stream whole = export_all(k), cut = {.fail_at = 20000};
     assert_int_equal(peat_export(k->db, NULL, take, &cut), PEAT_CONFLICT);
     whole.fail_at = 20000;
@@ -202,9 +195,8 @@ static bool stop(void *ctx, const char *phase, uint64_t done, uint64_t total)
     return false;
 }
 
-static void an_export_can_be_cancelled(void **state)
+TEST_OPEN(an_export_can_be_cancelled)
 {
-    kit *k = *state;
     int calls = 0;
     stream s = {0};
     peat_progress progress = {.size = sizeof progress, .fn = stop, .ctx = &calls};
@@ -233,7 +225,7 @@ static bool see_progress(void *ctx, const char *phase, uint64_t done, uint64_t t
     return true;
 }
 
-static void a_range_is_exported(void **state)
+TEST_OPEN(a_range_is_exported)
 {
     static const struct {
         const char *lower, *upper; /* NULL: unbounded */
@@ -244,7 +236,6 @@ static void a_range_is_exported(void **state)
                  {NULL, "key-000001", 1},
                  {"key-000001", "key-000001", 0},
                  {"key-000002", "key-000001", 0}};
-    kit *k = *state;
     put_many(k, 6000, 200);
     assert_ok(peat_flush(k->db));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -279,9 +270,8 @@ static void a_range_is_exported(void **state)
     free(s.bytes.data);
 }
 
-static void a_pipe_between_two_stores(void **state)
+TEST(a_pipe_between_two_stores)
 {
-    (void)state;
     char from[256], to[256], path[300];
     peat_db *db = NULL;
     peat_error error;
@@ -313,9 +303,8 @@ static void a_pipe_between_two_stores(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
-static void a_full_device_is_said_to_be_full(void **state)
+TEST(a_full_device_is_said_to_be_full)
 {
-    (void)state;
     char dir[256];
     peat_db *db = NULL;
     int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
@@ -328,22 +317,4 @@ static void a_full_device_is_said_to_be_full(void **state)
     assert_ok(peat_close(db));
     assert_ok(peat_destroy(dir, NULL));
     assert_int_equal(close(fd), 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(a_copy_holds_the_same),
-        TEST_OPEN(an_empty_store_is_copied_too),
-        TEST_OPEN(an_export_is_one_moment_while_writes_go_on),
-        TEST_OPEN(a_torn_stream_is_refused_and_leaves_no_store),
-        TEST_OPEN(a_damaged_stream_is_refused_and_leaves_no_store),
-        TEST_OPEN(an_import_never_touches_what_is_there),
-        TEST_OPEN(the_callbacks_result_is_returned),
-        TEST_OPEN(an_export_can_be_cancelled),
-        TEST_OPEN(a_range_is_exported),
-        cmocka_unit_test(a_pipe_between_two_stores),
-        cmocka_unit_test(a_full_device_is_said_to_be_full),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

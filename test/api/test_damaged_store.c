@@ -4,9 +4,8 @@
 
 #include "version/superblock.h"
 
-static void a_superblock_damaged_in_both_slots_is_corrupt(void **state)
+TEST_SCENE(a_superblock_damaged_in_both_slots_is_corrupt)
 {
-    scene *s = *state;
     make_store(s);
     for (unsigned slot = 0; slot < PT_SUPERBLOCK_SLOTS; slot++)
         files_flip(s->dir, "PEAT", (size_t)slot * PT_SUPERBLOCK_SLOT_BYTES + 20);
@@ -16,9 +15,8 @@ static void a_superblock_damaged_in_both_slots_is_corrupt(void **state)
     expect_good(s, 400);
 }
 
-static void one_damaged_slot_is_survived(void **state)
+TEST_SCENE(one_damaged_slot_is_survived)
 {
-    scene *s = *state;
     make_store(s);
     files_flip(s->dir, "PEAT", 20);
     expect_good(s, 400);
@@ -26,17 +24,15 @@ static void one_damaged_slot_is_survived(void **state)
     expect_good(s, 400);
 }
 
-static void an_empty_superblock_beside_tables_is_corrupt(void **state)
+TEST_SCENE(an_empty_superblock_beside_tables_is_corrupt)
 {
-    scene *s = *state;
     make_store(s);
     files_write(s->dir, "PEAT", "", 0);
     expect_refused_twice(s, PEAT_CORRUPT, "PEAT");
 }
 
-static void a_missing_superblock_beside_tables_is_no_new_store(void **state)
+TEST_SCENE(a_missing_superblock_beside_tables_is_no_new_store)
 {
-    scene *s = *state;
     char path[400];
     make_store(s);
     scene_unlink(s, "PEAT", path);
@@ -60,19 +56,19 @@ static void expect_named(scene *s, const char *prefix, int (*spoil)(const char *
     expect_refused_twice(s, PEAT_CORRUPT, name);
 }
 
-static void a_missing_table_is_corrupt_and_named(void **state)
+TEST_SCENE(a_missing_table_is_corrupt_and_named)
 {
-    expect_named(*state, "t-", unlink);
+    expect_named(s, "t-", unlink);
 }
 
-static void a_shortened_table_is_corrupt_and_named(void **state)
+TEST_SCENE(a_shortened_table_is_corrupt_and_named)
 {
-    expect_named(*state, "t-", shorten);
+    expect_named(s, "t-", shorten);
 }
 
-static void a_missing_manifest_is_corrupt_and_named(void **state)
+TEST_SCENE(a_missing_manifest_is_corrupt_and_named)
 {
-    expect_named(*state, "m-", unlink);
+    expect_named(s, "m-", unlink);
 }
 
 static bool note_damage(void *ctx, const peat_damage *damage)
@@ -83,9 +79,8 @@ static bool note_damage(void *ctx, const peat_damage *damage)
 }
 
 /* Other keys are readable, the damaged ones never read as absent. */
-static void a_damaged_table_is_told_with_file_and_offset(void **state)
+TEST_SCENE(a_damaged_table_is_told_with_file_and_offset)
 {
-    scene *s = *state;
     char key[32], text[400] = "";
     peat_db *db = NULL;
     peat_buf buf = PEAT_BUF_INIT;
@@ -126,9 +121,8 @@ static bool stop_at_once(void *ctx, const peat_damage *damage)
 }
 
 /* Also when more of what is being read is damaged. */
-static void a_callback_that_cancelled_is_not_called_again(void **state)
+TEST_SCENE(a_callback_that_cancelled_is_not_called_again)
 {
-    scene *s = *state;
     peat_db *db = NULL;
     int calls = 0;
     s->test.block_bytes = 1024;
@@ -150,20 +144,4 @@ static void a_callback_that_cancelled_is_not_called_again(void **state)
     assert_int_equal(peat_repair(s->dir, to_dir, &repair, NULL, NULL), PEAT_CANCELLED);
     assert_int_equal(calls, 2);
     files_forget(&p);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_SCENE(a_superblock_damaged_in_both_slots_is_corrupt),
-        TEST_SCENE(one_damaged_slot_is_survived),
-        TEST_SCENE(an_empty_superblock_beside_tables_is_corrupt),
-        TEST_SCENE(a_missing_superblock_beside_tables_is_no_new_store),
-        TEST_SCENE(a_missing_table_is_corrupt_and_named),
-        TEST_SCENE(a_shortened_table_is_corrupt_and_named),
-        TEST_SCENE(a_missing_manifest_is_corrupt_and_named),
-        TEST_SCENE(a_damaged_table_is_told_with_file_and_offset),
-        TEST_SCENE(a_callback_that_cancelled_is_not_called_again),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

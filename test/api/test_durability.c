@@ -20,15 +20,13 @@ static int left_after_cut(kit *k)
     return n;
 }
 
-static void a_new_store_survives_a_cut_at_once(void **state)
+TEST_OPEN(a_new_store_survives_a_cut_at_once)
 {
-    kit *k = *state;
     assert_int_equal(left_after_cut(k), 0);
 }
 
-static void a_write_with_sync_is_on_disk_and_so_is_all_before(void **state)
+TEST_OPEN(a_write_with_sync_is_on_disk_and_so_is_all_before)
 {
-    kit *k = *state;
     peat_write_options sync = {.size = sizeof sync, .sync = true};
     put_many(k, 50, 100);
     assert_true(left_after_cut(k) < 50);
@@ -38,9 +36,8 @@ static void a_write_with_sync_is_on_disk_and_so_is_all_before(void **state)
     assert_int_equal(left_after_cut(k), 50);
 }
 
-static void peat_sync_and_peat_flush_make_everything_durable(void **state)
+TEST_OPEN(peat_sync_and_peat_flush_make_everything_durable)
 {
-    kit *k = *state;
     put_many(k, 50, 100);
     assert_ok(peat_sync(k->db));
     assert_int_equal(left_after_cut(k), 50);
@@ -49,9 +46,8 @@ static void peat_sync_and_peat_flush_make_everything_durable(void **state)
     assert_int_equal(left_after_cut(k), 51);
 }
 
-static void a_close_makes_everything_durable(void **state)
+TEST_OPEN(a_close_makes_everything_durable)
 {
-    kit *k = *state;
     put_many(k, 50, 100);
     kit_close(k);
     assert_int_equal(left_after_cut(k), 50);
@@ -59,9 +55,8 @@ static void a_close_makes_everything_durable(void **state)
 }
 
 /* Without threads the interval is looked at by each call that writes. */
-static void the_sync_interval_bounds_what_a_cut_takes(void **state)
+TEST_OPEN(the_sync_interval_bounds_what_a_cut_takes)
 {
-    kit *k = *state;
     put_many(k, 50, 100);
     sim_clock_advance(k->sim, (uint64_t)(PEAT_SYNC_INTERVAL_MS_DEFAULT + 1) * 1000000);
     put(k, "a", "1");
@@ -69,9 +64,8 @@ static void the_sync_interval_bounds_what_a_cut_takes(void **state)
     assert_int_equal(stats_of(k->db).sync_waiters, 0);
 }
 
-static void without_a_log_a_flush_makes_it_durable(void **state)
+TEST_OPEN(without_a_log_a_flush_makes_it_durable)
 {
-    kit *k = *state;
     k->options.no_log = true;
     kit_reopen(k);
     put_many(k, 50, 100);
@@ -87,9 +81,8 @@ static void without_a_log_a_flush_makes_it_durable(void **state)
     kit_must_open(k);
 }
 
-static void a_plain_put_asks_the_system_for_no_sync_and_little_else(void **state)
+TEST_OPEN(a_plain_put_asks_the_system_for_no_sync_and_little_else)
 {
-    kit *k = *state;
     put_many(k, 100, 100);
     uint64_t syncs = sim_count(k->sim, SIM_BIT(SIM_FILE_SYNC) | SIM_BIT(SIM_DIR_SYNC));
     uint64_t allocations = sim_count(k->sim, SIM_MEMORY);
@@ -100,9 +93,8 @@ static void a_plain_put_asks_the_system_for_no_sync_and_little_else(void **state
 }
 
 /* A synced write costs one sync of one file. */
-static void a_synced_put_is_one_sync(void **state)
+TEST_OPEN(a_synced_put_is_one_sync)
 {
-    kit *k = *state;
     peat_write_options sync = {.size = sizeof sync, .sync = true};
     assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("1")));
     uint64_t syncs = sim_count(k->sim, SIM_BIT(SIM_FILE_SYNC) | SIM_BIT(SIM_DIR_SYNC));
@@ -117,9 +109,8 @@ static void a_synced_put_is_one_sync(void **state)
 }
 
 /* What failed is there or not after the next open, and stays so. */
-static void a_failed_sync_stops_writing_until_the_next_open(void **state)
+TEST_OPEN(a_failed_sync_stops_writing_until_the_next_open)
 {
-    kit *k = *state;
     peat_write_options sync = {.size = sizeof sync, .sync = true};
     assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("1")));
     sim_fault_add(k->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO});
@@ -139,20 +130,4 @@ static void a_failed_sync_stops_writing_until_the_next_open(void **state)
     kit_reopen(k);
     assert_int_equal(count_all(k->db), n);
     put(k, "c", "3");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(a_new_store_survives_a_cut_at_once),
-        TEST_OPEN(a_write_with_sync_is_on_disk_and_so_is_all_before),
-        TEST_OPEN(peat_sync_and_peat_flush_make_everything_durable),
-        TEST_OPEN(a_close_makes_everything_durable),
-        TEST_OPEN(the_sync_interval_bounds_what_a_cut_takes),
-        TEST_OPEN(without_a_log_a_flush_makes_it_durable),
-        TEST_OPEN(a_plain_put_asks_the_system_for_no_sync_and_little_else),
-        TEST_OPEN(a_synced_put_is_one_sync),
-        TEST_OPEN(a_failed_sync_stops_writing_until_the_next_open),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

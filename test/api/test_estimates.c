@@ -58,9 +58,8 @@ static void expect_exact_counts(kit *k, int n, size_t value_size)
     assert_int_equal(all, n);
 }
 
-static void counts_of_what_is_in_memory_are_exact(void **state)
+TEST_OPEN(counts_of_what_is_in_memory_are_exact)
 {
-    kit *k = *state;
     uint64_t n = 1;
     assert_ok(peat_approximate_count(k->db, peat_unbounded(), peat_unbounded(), &n));
     assert_int_equal(n, 0);
@@ -73,9 +72,8 @@ static void counts_of_what_is_in_memory_are_exact(void **state)
     assert_int_equal(stats_of(k->db).tables, 0);
 }
 
-static void counts_of_a_settled_store_are_exact(void **state)
+TEST_OPEN(counts_of_a_settled_store_are_exact)
 {
-    kit *k = *state;
     make_tiny(k);
     k->options.compression = PEAT_COMPRESSION_LZ4;
     kit_reopen(k);
@@ -87,9 +85,8 @@ static void counts_of_a_settled_store_are_exact(void **state)
 }
 
 /* Each layer knows its own: a key counts once in every layer that has it. */
-static void layers_add_up(void **state)
+TEST_OPEN(layers_add_up)
 {
-    kit *k = *state;
     put_numbers(k, 0, 9000, 20);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     put_numbers(k, 3000, 6000, 20);
@@ -107,9 +104,8 @@ static void layers_add_up(void **state)
 }
 
 /* Among small ones, in memory and settled: its bytes are in its own range and in no other. */
-static void a_large_value_is_in_its_own_range(void **state)
+TEST_OPEN(a_large_value_is_in_its_own_range)
 {
-    kit *k = *state;
     enum { LARGE = 3 << 20, SMALL = 500 };
     char *large = malloc(LARGE);
     rng r = {.state = 11};
@@ -134,9 +130,8 @@ static void a_large_value_is_in_its_own_range(void **state)
 }
 
 /* The sizes of the parts of a store are together that of its tables, sections included. */
-static void sizes_of_parts_add_up_to_the_files(void **state)
+TEST_OPEN(sizes_of_parts_add_up_to_the_files)
 {
-    kit *k = *state;
     make_tiny(k);
     kit_reopen(k);
     put_numbers(k, 0, 20000, 50);
@@ -154,26 +149,12 @@ static void sizes_of_parts_add_up_to_the_files(void **state)
 }
 
 /* Two blocks of each table that the range ends in, however long it is. */
-static void an_estimate_reads_the_blocks_at_the_ends_only(void **state)
+TEST_OPEN(an_estimate_reads_the_blocks_at_the_ends_only)
 {
-    kit *k = *state;
     put_numbers(k, 0, 40000, 100);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     kit_reopen(k);
     uint64_t before = stats_of(k->db).cache_misses;
     assert_int_equal(count_of(k, 1234, 38765), 38765 - 1234);
     assert_true(stats_of(k->db).cache_misses <= before + 2);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(counts_of_what_is_in_memory_are_exact),
-        TEST_OPEN(counts_of_a_settled_store_are_exact),
-        TEST_OPEN(layers_add_up),
-        TEST_OPEN(a_large_value_is_in_its_own_range),
-        TEST_OPEN(sizes_of_parts_add_up_to_the_files),
-        TEST_OPEN(an_estimate_reads_the_blocks_at_the_ends_only),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

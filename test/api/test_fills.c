@@ -2,9 +2,8 @@
 /* test_fills.c - many rows per call: each entry once, in either direction, with its value. */
 #include "api/iter_kit.h"
 
-static void fills_visit_each_entry_once(void **state)
+TEST_OPEN(fills_visit_each_entry_once)
 {
-    kit *k = *state;
     make_tiny(k);
     kit_reopen(k);
     put_many(k, 1500, 40);
@@ -35,9 +34,8 @@ static void fills_visit_each_entry_once(void **state)
     peat_iter_close(it);
 }
 
-static void a_fill_after_a_seek_begins_with_that_entry(void **state)
+TEST_OPEN(a_fill_after_a_seek_begins_with_that_entry)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
     peat_row rows[2];
@@ -58,10 +56,9 @@ static void a_fill_after_a_seek_begins_with_that_entry(void **state)
 }
 
 /* A long way forward reads past the cache, where a block that was left is soon written over. */
-static void a_fill_that_turns_back_keeps_its_first_value(void **state)
+TEST_NEW(a_fill_that_turns_back_keeps_its_first_value)
 {
     enum { COUNT = 4000, ROWS = 64 };
-    kit *k = *state;
     peat_row rows[ROWS];
     size_t n = 0;
     char key[32], value[32];
@@ -114,10 +111,9 @@ static void expect_row(const peat_row *row, int version, int i)
 /* Blocks end in versions that the snapshot does not see, and the next key's begin there, too. Rows
  * refer to their block: a fill that ends with it goes nowhere else, and the walk goes on from there
  * in both directions. */
-static void a_fill_does_not_leave_the_block_of_its_rows(void **state)
+TEST_NEW(a_fill_does_not_leave_the_block_of_its_rows)
 {
     enum { COUNT = 3000, ROWS = 64 };
-    kit *k = *state;
     peat_snapshot *snapshots[3];
     peat_row rows[ROWS], one;
     size_t n = 0, m = 0;
@@ -154,9 +150,8 @@ static void a_fill_does_not_leave_the_block_of_its_rows(void **state)
 }
 
 /* The row that a fill has stepped to, and has no memory for, is not passed over unseen. */
-static void a_fill_without_memory_leaves_it_nowhere(void **state)
+TEST_OPEN(a_fill_without_memory_leaves_it_nowhere)
 {
-    kit *k = *state;
     peat_row row;
     size_t n = 0;
     char *value = calloc(1, 100 << 10);
@@ -179,16 +174,4 @@ static void a_fill_without_memory_leaves_it_nowhere(void **state)
     expect_bytes(row.key.data, row.key.size, "b");
     peat_iter_close(it);
     free(value);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(fills_visit_each_entry_once),
-        TEST_OPEN(a_fill_after_a_seek_begins_with_that_entry),
-        TEST_OPEN(a_fill_without_memory_leaves_it_nowhere),
-        TEST_NEW(a_fill_that_turns_back_keeps_its_first_value),
-        TEST_NEW(a_fill_does_not_leave_the_block_of_its_rows),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

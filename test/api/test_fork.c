@@ -63,9 +63,8 @@ static int child_calls(const handles *h)
     return 0;
 }
 
-static void a_forked_child_has_only_dead_handles(void **state)
+TEST(a_forked_child_has_only_dead_handles)
 {
-    (void)state;
     char dir[256];
     handles h = {0};
     peat_buf buf = PEAT_BUF_INIT;
@@ -103,9 +102,8 @@ static void a_forked_child_has_only_dead_handles(void **state)
 }
 
 /* The lock lives until the parent and its children are gone. */
-static void the_lock_outlives_the_parents_close_while_a_child_lives(void **state)
+TEST(the_lock_outlives_the_parents_close_while_a_child_lives)
 {
-    (void)state;
     char dir[256], byte = 0;
     peat_db *db = NULL;
     peat_error error;
@@ -128,13 +126,4 @@ static void the_lock_outlives_the_parents_close_while_a_child_lives(void **state
     assert_ok(peat_open(dir, NULL, &db, &error));
     assert_ok(peat_close(db));
     assert_ok(peat_destroy(dir, NULL));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_forked_child_has_only_dead_handles),
-        cmocka_unit_test(the_lock_outlives_the_parents_close_while_a_child_lives),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

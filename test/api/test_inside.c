@@ -5,9 +5,8 @@
 /* --- statistics
  * ----------------------------------------------------------------------------------- */
 
-static void counters_count_what_was_done(void **state)
+TEST_OPEN(counters_count_what_was_done)
 {
-    kit *k = *state;
     peat_batch *batch = NULL;
     put(k, "a", "1");
     put(k, "bb", "22");
@@ -34,9 +33,8 @@ static void counters_count_what_was_done(void **state)
     assert_int_equal(s.tables, 0);
 }
 
-static void a_flush_and_a_merge_show_up(void **state)
+TEST_OPEN(a_flush_and_a_merge_show_up)
 {
-    kit *k = *state;
     make_tiny(k);
     kit_reopen(k);
     put_many(k, 1000, 100);
@@ -73,9 +71,8 @@ static void expect_entries(kit *k, uint64_t in_memory)
 }
 
 /* Partitions split below slices, tables lie in several of them, records are still in memory. */
-static void entries_are_counted_exactly(void **state)
+TEST_OPEN(entries_are_counted_exactly)
 {
-    kit *k = *state;
     static const char value[100];
     char key[32];
     make_tiny(k);
@@ -97,9 +94,8 @@ static void entries_are_counted_exactly(void **state)
     assert_true(stats_of(k->db).partitions > 4);
 }
 
-static void the_memory_stays_within_its_limit(void **state)
+TEST_OPEN(the_memory_stays_within_its_limit)
 {
-    kit *k = *state;
     k->options.memory_bytes = 4 << 20;
     kit_reopen(k);
     sim_peak_reset(k->sim);
@@ -117,9 +113,8 @@ static void the_memory_stays_within_its_limit(void **state)
         fail_msg("%" PRIu64 " bytes at the peak, where 4 MiB were allowed", peak);
 }
 
-static void a_shorter_struct_gets_what_fits(void **state)
+TEST_OPEN(a_shorter_struct_gets_what_fits)
 {
-    kit *k = *state;
     peat_statistics s;
     memset(&s, 0x55, sizeof s);
     put(k, "a", "1");
@@ -133,9 +128,8 @@ static void a_shorter_struct_gets_what_fits(void **state)
     assert_int_equal(peat_stats(NULL, &s), PEAT_INVALID);
 }
 
-static void the_files_say_their_format_and_their_codecs(void **state)
+TEST_NEW(the_files_say_their_format_and_their_codecs)
 {
-    kit *k = *state;
     k->host.app_id = 77;
     k->options.compression = PEAT_COMPRESSION_NONE;
     kit_must_open(k);
@@ -155,9 +149,8 @@ static void the_files_say_their_format_and_their_codecs(void **state)
 }
 
 /* {"name":number,...} in the order of the list, and nothing else. */
-static void the_json_says_the_same_as_the_struct(void **state)
+TEST_OPEN(the_json_says_the_same_as_the_struct)
 {
-    kit *k = *state;
     put(k, "a", "1");
     assert_ok(peat_flush(k->db));
     expect_get(k, "a", "1");
@@ -207,9 +200,8 @@ static peat_rc see_partition(void *ctx, const peat_partition_info *p)
     return s->seen == s->stop_at ? PEAT_CANCELLED : PEAT_OK;
 }
 
-static void the_shape_is_told_in_order_of_keys(void **state)
+TEST_OPEN(the_shape_is_told_in_order_of_keys)
 {
-    kit *k = *state;
     make_tiny(k);
     k->options.compression = PEAT_COMPRESSION_NONE; /* or all of it fits one partition */
     kit_reopen(k);
@@ -233,9 +225,8 @@ static void the_shape_is_told_in_order_of_keys(void **state)
 /* --- estimates
  * ------------------------------------------------------------------------------------ */
 
-static void estimates_are_near_the_truth(void **state)
+TEST_OPEN(estimates_are_near_the_truth)
 {
-    kit *k = *state;
     uint64_t all = 0, half = 0, none = 1, count = 0, count_half = 0;
     make_tiny(k);
     k->options.compression = PEAT_COMPRESSION_NONE;
@@ -255,9 +246,8 @@ static void estimates_are_near_the_truth(void **state)
     assert_true(count_half > 1800 && count_half < 2200);
 }
 
-static void estimates_include_what_is_in_memory(void **state)
+TEST_OPEN(estimates_include_what_is_in_memory)
 {
-    kit *k = *state;
     uint64_t bytes = 0, count = 0;
     put_many(k, 500, 100);
     assert_ok(peat_approximate_size(k->db, peat_unbounded(), peat_unbounded(), &bytes));
@@ -303,9 +293,8 @@ static void see_event(void *ctx, const peat_event *e)
         seen->wrong++;
 }
 
-static void events_tell_of_recovery_flush_merge_and_sync(void **state)
+TEST_OPEN(events_tell_of_recovery_flush_merge_and_sync)
 {
-    kit *k = *state;
     events seen = {.db = &k->db};
     kit_close(k);
     make_tiny(k);
@@ -339,9 +328,8 @@ static void events_tell_of_recovery_flush_merge_and_sync(void **state)
     k->db = NULL;
 }
 
-static void an_error_is_an_event_and_the_stores_first_cause(void **state)
+TEST_OPEN(an_error_is_an_event_and_the_stores_first_cause)
 {
-    kit *k = *state;
     events seen = {.db = &k->db};
     kit_close(k);
     k->host.event_fn = see_event;
@@ -369,33 +357,12 @@ static void an_error_is_an_event_and_the_stores_first_cause(void **state)
     kit_reopen(k);
 }
 
-static void every_event_kind_has_a_name(void **state)
+TEST(every_event_kind_has_a_name)
 {
-    (void)state;
 #define EXPECT_NAME(name, number, text)                                                            \
     assert_string_equal(peat_event_name(name), text);                                              \
     assert_int_equal(name, number);
     PEAT_EVENT_LIST(EXPECT_NAME)
 #undef EXPECT_NAME
     assert_non_null(peat_event_name((peat_event_kind)77));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(counters_count_what_was_done),
-        TEST_NEW(the_files_say_their_format_and_their_codecs),
-        TEST_OPEN(a_flush_and_a_merge_show_up),
-        TEST_OPEN(entries_are_counted_exactly),
-        TEST_OPEN(the_memory_stays_within_its_limit),
-        TEST_OPEN(a_shorter_struct_gets_what_fits),
-        TEST_OPEN(the_json_says_the_same_as_the_struct),
-        TEST_OPEN(the_shape_is_told_in_order_of_keys),
-        TEST_OPEN(estimates_are_near_the_truth),
-        TEST_OPEN(estimates_include_what_is_in_memory),
-        TEST_OPEN(events_tell_of_recovery_flush_merge_and_sync),
-        TEST_OPEN(an_error_is_an_event_and_the_stores_first_cause),
-        cmocka_unit_test(every_event_kind_has_a_name),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

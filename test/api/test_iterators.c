@@ -11,9 +11,8 @@ static void expect_end(peat_iter *it, peat_rc rc)
     assert_null(peat_iter_value(it).data);
 }
 
-static void a_new_iterator_steps_to_either_end(void **state)
+TEST_OPEN(a_new_iterator_steps_to_either_end)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
     assert_false(peat_iter_valid(it));
@@ -24,9 +23,8 @@ static void a_new_iterator_steps_to_either_end(void **state)
     peat_iter_close(it);
 }
 
-static void it_turns_around_anywhere(void **state)
+TEST_OPEN(it_turns_around_anywhere)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
     expect_at(it, peat_iter_next(it), "b");
@@ -41,9 +39,8 @@ static void it_turns_around_anywhere(void **state)
     peat_iter_close(it);
 }
 
-static void the_end_stays_the_end_until_it_is_placed_anew(void **state)
+TEST_OPEN(the_end_stays_the_end_until_it_is_placed_anew)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
     expect_at(it, peat_iter_last(it), "j");
@@ -57,9 +54,8 @@ static void the_end_stays_the_end_until_it_is_placed_anew(void **state)
     peat_iter_close(it);
 }
 
-static void seeks_land_on_the_neighbour(void **state)
+TEST_OPEN(seeks_land_on_the_neighbour)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
     expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
@@ -74,9 +70,8 @@ static void seeks_land_on_the_neighbour(void **state)
     peat_iter_close(it);
 }
 
-static void a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_was(void **state)
+TEST_OPEN(a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_was)
 {
-    kit *k = *state;
     fill_letters(k);
     char *large = calloc(1, PEAT_BOUND_SIZE_MAX + 1);
     assert_non_null(large);
@@ -100,9 +95,8 @@ static void a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_w
     free(large);
 }
 
-static void bounds_hold_for_every_movement(void **state)
+TEST_OPEN(bounds_hold_for_every_movement)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_iter_options o = {.size = sizeof o, .lower = peat_str("d"), .upper = peat_str("j")};
     peat_iter *it = open_iter(k, &o);
@@ -118,9 +112,8 @@ static void bounds_hold_for_every_movement(void **state)
     peat_iter_close(it);
 }
 
-static void the_bounds_are_copied(void **state)
+TEST_OPEN(the_bounds_are_copied)
 {
-    kit *k = *state;
     fill_letters(k);
     char lower[] = "d", upper[] = "h";
     peat_iter_options o = {.size = sizeof o, .lower = peat_str(lower), .upper = peat_str(upper)};
@@ -132,9 +125,8 @@ static void the_bounds_are_copied(void **state)
     peat_iter_close(it);
 }
 
-static void an_empty_upper_bound_leaves_nothing(void **state)
+TEST_OPEN(an_empty_upper_bound_leaves_nothing)
 {
-    kit *k = *state;
     fill_letters(k);
     put(k, "", "");
     peat_iter_options o = {.size = sizeof o, .upper = peat_str("")};
@@ -144,9 +136,8 @@ static void an_empty_upper_bound_leaves_nothing(void **state)
     peat_iter_close(it);
 }
 
-static void a_prefix_takes_all_that_begins_so(void **state)
+TEST_OPEN(a_prefix_takes_all_that_begins_so)
 {
-    kit *k = *state;
     static const char *const keys[] = {"a", "ab", "ab\xff", "ab\xff\xff", "aba", "ac", "b"};
     for (size_t i = 0; i < 7; i++)
         put(k, keys[i], keys[i]);
@@ -166,9 +157,8 @@ static void a_prefix_takes_all_that_begins_so(void **state)
 }
 
 /* There is no key behind a prefix of 0xff bytes. */
-static void a_prefix_of_the_highest_bytes_has_no_upper_bound(void **state)
+TEST_OPEN(a_prefix_of_the_highest_bytes_has_no_upper_bound)
 {
-    kit *k = *state;
     put(k, "\xfe", "\xfe");
     put(k, "\xff\xff", "\xff\xff");
     put(k, "\xff\xff\xff", "\xff\xff\xff");
@@ -180,9 +170,8 @@ static void a_prefix_of_the_highest_bytes_has_no_upper_bound(void **state)
     peat_iter_close(it);
 }
 
-static void keys_only_has_no_values(void **state)
+TEST_OPEN(keys_only_has_no_values)
 {
-    kit *k = *state;
     fill_letters(k);
     assert_ok(peat_flush(k->db));
     peat_iter_options o = {.size = sizeof o, .keys_only = true};
@@ -198,9 +187,8 @@ static void keys_only_has_no_values(void **state)
     peat_iter_close(it);
 }
 
-static void it_sees_the_moment_it_was_opened(void **state)
+TEST_OPEN(it_sees_the_moment_it_was_opened)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
     put(k, "c", "new");
@@ -219,9 +207,8 @@ static void it_sees_the_moment_it_was_opened(void **state)
 /* --- misuse
  * --------------------------------------------------------------------------------------- */
 
-static void null_iterators_are_invalid(void **state)
+TEST_OPEN(null_iterators_are_invalid)
 {
-    kit *k = *state;
     peat_row row;
     size_t n = 7;
     peat_iter *it = NULL;
@@ -241,9 +228,8 @@ static void null_iterators_are_invalid(void **state)
     peat_iter_close(NULL);
 }
 
-static void nonsense_arguments_are_invalid(void **state)
+TEST_OPEN(nonsense_arguments_are_invalid)
 {
-    kit *k = *state;
     fill_letters(k);
     char *key = calloc(1, PEAT_BOUND_SIZE_MAX + 1);
     peat_iter *it = NULL;
@@ -267,9 +253,8 @@ static void nonsense_arguments_are_invalid(void **state)
 
 /* The largest key is an included end with a zero byte behind it, in every call that takes a bound.
  */
-static void a_bound_may_be_one_byte_longer_than_a_key(void **state)
+TEST_OPEN(a_bound_may_be_one_byte_longer_than_a_key)
 {
-    kit *k = *state;
     char *key = calloc(1, PEAT_BOUND_SIZE_MAX + 1);
     memset(key, 'k', PEAT_KEY_SIZE_MAX);
     peat_slice most = peat_bytes(key, PEAT_KEY_SIZE_MAX);
@@ -312,9 +297,8 @@ static void a_bound_may_be_one_byte_longer_than_a_key(void **state)
     free(key);
 }
 
-static void a_string_that_is_null_is_no_bound_and_no_key(void **state)
+TEST_OPEN(a_string_that_is_null_is_no_bound_and_no_key)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_slice none = peat_str(NULL);
     peat_iter_options o = {.size = sizeof o, .lower = none, .upper = none, .prefix = none};
@@ -333,9 +317,8 @@ static void a_string_that_is_null_is_no_bound_and_no_key(void **state)
 
 /* --- refresh ---------------------------------------------------------------------------------- */
 
-static void a_refresh_sees_what_is_there_now(void **state)
+TEST_OPEN(a_refresh_sees_what_is_there_now)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
     expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
@@ -359,9 +342,8 @@ static void a_refresh_sees_what_is_there_now(void **state)
     assert_int_equal(peat_iter_refresh(NULL), PEAT_INVALID);
 }
 
-static void a_refresh_keeps_bounds_and_lets_go_of_the_old_state(void **state)
+TEST_OPEN(a_refresh_keeps_bounds_and_lets_go_of_the_old_state)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_iter_options o = {
         .size = sizeof o, .lower = peat_str("d"), .upper = peat_str("i"), .keys_only = true};
@@ -385,9 +367,8 @@ static void a_refresh_keeps_bounds_and_lets_go_of_the_old_state(void **state)
     peat_iter_close(it);
 }
 
-static void fills_go_on_over_a_refresh(void **state)
+TEST_OPEN(fills_go_on_over_a_refresh)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_row rows[2];
     size_t n = 0;
@@ -413,9 +394,8 @@ static void fills_go_on_over_a_refresh(void **state)
     peat_iter_close(it);
 }
 
-static void a_refresh_that_fails_leaves_it_as_it_was(void **state)
+TEST_OPEN(a_refresh_that_fails_leaves_it_as_it_was)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_snapshot *snapshot = NULL;
     assert_ok(peat_snapshot_open(k->db, &snapshot));
@@ -443,9 +423,8 @@ static void a_refresh_that_fails_leaves_it_as_it_was(void **state)
     peat_snapshot_close(snapshot);
 }
 
-static void a_scan_leaves_the_cache_alone_when_asked(void **state)
+TEST_OPEN(a_scan_leaves_the_cache_alone_when_asked)
 {
-    kit *k = *state;
     put_many(k, 4000, 400);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     kit_reopen(k);
@@ -466,9 +445,8 @@ static void a_scan_leaves_the_cache_alone_when_asked(void **state)
 /* --- after the store
  * ------------------------------------------------------------------------------ */
 
-static void an_iterator_outlives_its_store_and_says_so(void **state)
+TEST_OPEN(an_iterator_outlives_its_store_and_says_so)
 {
-    kit *k = *state;
     fill_letters(k);
     peat_iter *it = open_iter(k, NULL), *unused = open_iter(k, NULL);
     peat_row row;
@@ -491,9 +469,8 @@ static void an_iterator_outlives_its_store_and_says_so(void **state)
 /* --- many of them
  * --------------------------------------------------------------------------------- */
 
-static void many_iterators_are_open_at_once(void **state)
+TEST_OPEN(many_iterators_are_open_at_once)
 {
-    kit *k = *state;
     peat_iter *its[200];
     char key[32];
     for (int i = 0; i < 200; i++) {
@@ -510,34 +487,4 @@ static void many_iterators_are_open_at_once(void **state)
         peat_iter_close(its[i]);
     }
     assert_int_equal(stats_of(k->db).iterators, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(a_new_iterator_steps_to_either_end),
-        TEST_OPEN(it_turns_around_anywhere),
-        TEST_OPEN(the_end_stays_the_end_until_it_is_placed_anew),
-        TEST_OPEN(seeks_land_on_the_neighbour),
-        TEST_OPEN(a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_was),
-        TEST_OPEN(bounds_hold_for_every_movement),
-        TEST_OPEN(the_bounds_are_copied),
-        TEST_OPEN(an_empty_upper_bound_leaves_nothing),
-        TEST_OPEN(a_prefix_takes_all_that_begins_so),
-        TEST_OPEN(a_prefix_of_the_highest_bytes_has_no_upper_bound),
-        TEST_OPEN(keys_only_has_no_values),
-        TEST_OPEN(it_sees_the_moment_it_was_opened),
-        TEST_OPEN(null_iterators_are_invalid),
-        TEST_OPEN(a_bound_may_be_one_byte_longer_than_a_key),
-        TEST_OPEN(a_string_that_is_null_is_no_bound_and_no_key),
-        TEST_OPEN(a_refresh_sees_what_is_there_now),
-        TEST_OPEN(a_refresh_keeps_bounds_and_lets_go_of_the_old_state),
-        TEST_OPEN(fills_go_on_over_a_refresh),
-        TEST_OPEN(a_refresh_that_fails_leaves_it_as_it_was),
-        TEST_OPEN(a_scan_leaves_the_cache_alone_when_asked),
-        TEST_OPEN(nonsense_arguments_are_invalid),
-        TEST_OPEN(an_iterator_outlives_its_store_and_says_so),
-        TEST_OPEN(many_iterators_are_open_at_once),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

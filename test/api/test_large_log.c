@@ -49,9 +49,8 @@ static void expect_all(kit *k, int n, size_t filler)
     }
 }
 
-static void a_log_larger_than_the_budget_is_recovered_within_it(void **state)
+TEST_NEW(a_log_larger_than_the_budget_is_recovered_within_it)
 {
-    kit *k = *state;
     static const size_t budgets[] = {1 * MIB, 2 * MIB, 4 * MIB, 8 * MIB};
     for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
         leave_log(k, 16 * MIB, 24000, 400); /* 10 MB */
@@ -79,9 +78,8 @@ static void a_log_larger_than_the_budget_is_recovered_within_it(void **state)
 
 /* Three full memtables, as a writer of the same sizes leaves them: in one pass, nothing is written
  * but the catalog. */
-static void a_log_of_the_same_budget_is_recovered_without_a_flush(void **state)
+TEST_NEW(a_log_of_the_same_budget_is_recovered_without_a_flush)
 {
-    kit *k = *state;
     k->options.memory_bytes = 4 * MIB;
     leave_log(k, 2 * MIB, 1800, 400);
     uint64_t reads = sim_count(k->sim, SIM_BIT(SIM_FILE_READ));
@@ -92,9 +90,8 @@ static void a_log_of_the_same_budget_is_recovered_without_a_flush(void **state)
     expect_all(k, 1800, 400);
 }
 
-static void a_reader_is_told_what_it_needs_and_that_suffices(void **state)
+TEST_NEW(a_reader_is_told_what_it_needs_and_that_suffices)
 {
-    kit *k = *state;
     leave_log(k, 16 * MIB, 12000, 400);
     k->options.read_only = true;
     k->options.memory_bytes = 4 * MIB;
@@ -125,9 +122,8 @@ static void a_reader_is_told_what_it_needs_and_that_suffices(void **state)
 }
 
 /* Whatever is wrong with the log is said first: more memory would not help. */
-static void a_large_log_is_judged_before_its_size(void **state)
+TEST_NEW(a_large_log_is_judged_before_its_size)
 {
-    kit *k = *state;
     peat_write_options synced = {.size = sizeof synced, .sync = true};
     k->test.segment_bytes = 256 << 10;
     k->test.memtable_bytes = 16 * MIB;
@@ -162,9 +158,8 @@ static void put_batch(kit *k, char first, size_t entries, size_t value_size)
 }
 
 /* Each of them is many memtables of the store that recovers it. */
-static void batches_larger_than_all_memtables_pass_through(void **state)
+TEST_NEW(batches_larger_than_all_memtables_pass_through)
 {
-    kit *k = *state;
     k->test.memtable_bytes = 128 * MIB;
     kit_must_open(k);
     put_batch(k, 'a', 3, 1 * MIB);
@@ -186,9 +181,8 @@ static void batches_larger_than_all_memtables_pass_through(void **state)
     assert_int_equal(k->buf.size, 5 * MIB);
 }
 
-static void a_store_without_a_log_takes_the_one_that_is_there(void **state)
+TEST_NEW(a_store_without_a_log_takes_the_one_that_is_there)
 {
-    kit *k = *state;
     leave_log(k, 16 * MIB, 6000, 400);
     k->options.no_log = true;
     k->options.memory_bytes = 1 * MIB;
@@ -206,9 +200,8 @@ static void a_store_without_a_log_takes_the_one_that_is_there(void **state)
 
 /* What was taken out of the log is no longer in it: another kill leaves no more than one memtable
  * to be taken again. */
-static void what_was_taken_is_not_taken_again(void **state)
+TEST_NEW(what_was_taken_is_not_taken_again)
 {
-    kit *k = *state;
     k->test.segment_bytes = 1 * MIB;
     leave_log(k, 16 * MIB, 12000, 400);
     k->options.memory_bytes = 1 * MIB;
@@ -218,18 +211,4 @@ static void what_was_taken_is_not_taken_again(void **state)
     assert_true(stats_of(k->db).recovered_records < 400);
     assert_int_equal(stats_of(k->db).flushes, 0);
     expect_all(k, 12000, 400);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_NEW(a_log_larger_than_the_budget_is_recovered_within_it),
-        TEST_NEW(a_log_of_the_same_budget_is_recovered_without_a_flush),
-        TEST_NEW(a_reader_is_told_what_it_needs_and_that_suffices),
-        TEST_NEW(a_large_log_is_judged_before_its_size),
-        TEST_NEW(batches_larger_than_all_memtables_pass_through),
-        TEST_NEW(a_store_without_a_log_takes_the_one_that_is_there),
-        TEST_NEW(what_was_taken_is_not_taken_again),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

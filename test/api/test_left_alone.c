@@ -69,9 +69,10 @@ static int end_with_thread(void **state)
     return rc;
 }
 
-static void closing_the_last_snapshot_wakes_a_sleeping_store(void **state)
+#define TEST_WITH_THREAD(name) TEST_WITH(name, kit *k, new_with_thread, end_with_thread)
+
+TEST_WITH_THREAD(closing_the_last_snapshot_wakes_a_sleeping_store)
 {
-    kit *k = *state;
     sem_t *merged = k->host.event_ctx;
     peat_snapshot *snapshot = NULL;
     put_many(k, ROWS, 100);
@@ -97,11 +98,10 @@ static int new_without(void **state)
     return kit_open(k) == PEAT_OK ? 0 : -1;
 }
 
-#define TEST_WITHOUT(name) cmocka_unit_test_setup_teardown(name, new_without, kit_end)
+#define TEST_WITHOUT(name) TEST_WITH(name, kit *k, new_without, kit_end)
 
-static void a_handful_of_records_is_flushed_once_nothing_is_written(void **state)
+TEST_WITHOUT(a_handful_of_records_is_flushed_once_nothing_is_written)
 {
-    kit *k = *state;
     size_t did = 1;
     put(k, "apple", "red");
     assert_ok(peat_work(k->db, 8, &did));
@@ -113,9 +113,8 @@ static void a_handful_of_records_is_flushed_once_nothing_is_written(void **state
     expect_get(k, "apple", "red");
 }
 
-static void files_that_an_iterator_holds_are_counted_and_go_with_it(void **state)
+TEST_WITHOUT(files_that_an_iterator_holds_are_counted_and_go_with_it)
 {
-    kit *k = *state;
     peat_iter *it = NULL;
     put_many(k, ROWS, 100);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
@@ -136,9 +135,8 @@ static void files_that_an_iterator_holds_are_counted_and_go_with_it(void **state
 #define READERS 8
 
 /* What was kept for readers that have gone goes, though an older one is still there. */
-static void versions_between_snapshots_go_with_theirs(void **state)
+TEST_WITHOUT(versions_between_snapshots_go_with_theirs)
 {
-    kit *k = *state;
     peat_snapshot *oldest = NULL, *later[READERS];
     put_many(k, ROWS, 100);
     assert_ok(peat_snapshot_open(k->db, &oldest));
@@ -159,9 +157,8 @@ static void versions_between_snapshots_go_with_theirs(void **state)
 }
 
 /* The manifest still names them when the store is opened again; their files have gone. */
-static void files_that_are_gone_are_not_counted_by_the_next_open(void **state)
+TEST_WITHOUT(files_that_are_gone_are_not_counted_by_the_next_open)
 {
-    kit *k = *state;
     put_many(k, ROWS, 100);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     delete_all(k->db);
@@ -177,9 +174,8 @@ static void files_that_are_gone_are_not_counted_by_the_next_open(void **state)
     expect_absent(k, "key-000000");
 }
 
-static void what_deletes_hide_is_known_when_they_are_flushed(void **state)
+TEST_WITHOUT(what_deletes_hide_is_known_when_they_are_flushed)
 {
-    kit *k = *state;
     char key[32];
     put_many(k, 40, 100000);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
@@ -192,9 +188,8 @@ static void what_deletes_hide_is_known_when_they_are_flushed(void **state)
     assert_true(obsolete > 4 * 100000 / 2 && obsolete < 4 * 100000 * 2);
 }
 
-static void keys_that_were_never_there_hide_next_to_nothing(void **state)
+TEST_WITHOUT(keys_that_were_never_there_hide_next_to_nothing)
 {
-    kit *k = *state;
     char key[32];
     put_many(k, 40, 100000);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
@@ -204,19 +199,4 @@ static void keys_that_were_never_there_hide_next_to_nothing(void **state)
     }
     assert_ok(peat_flush(k->db));
     assert_true(stats_of(k->db).obsolete_bytes < 2 * 100000);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(closing_the_last_snapshot_wakes_a_sleeping_store,
-                                        new_with_thread, end_with_thread),
-        TEST_WITHOUT(a_handful_of_records_is_flushed_once_nothing_is_written),
-        TEST_WITHOUT(files_that_an_iterator_holds_are_counted_and_go_with_it),
-        TEST_WITHOUT(versions_between_snapshots_go_with_theirs),
-        TEST_WITHOUT(files_that_are_gone_are_not_counted_by_the_next_open),
-        TEST_WITHOUT(what_deletes_hide_is_known_when_they_are_flushed),
-        TEST_WITHOUT(keys_that_were_never_there_hide_next_to_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

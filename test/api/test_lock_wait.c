@@ -89,9 +89,8 @@ static peat_rc open_and_close(world *w, peat_rc *ret_found)
     return rc;
 }
 
-static void without_a_wait_the_answer_comes_at_once(void **state)
+TEST(without_a_wait_the_answer_comes_at_once)
 {
-    (void)state;
     world *w = world_new(0);
     assert_int_equal(open_and_close(w, NULL), PEAT_BUSY);
     assert_int_equal(w->looks, 1);
@@ -99,9 +98,8 @@ static void without_a_wait_the_answer_comes_at_once(void **state)
     world_free(w);
 }
 
-static void a_store_that_is_closed_meanwhile_is_opened(void **state)
+TEST(a_store_that_is_closed_meanwhile_is_opened)
 {
-    (void)state;
     for (int read_only = 0; read_only <= 1; read_only++) {
         peat_rc found = PEAT_INVALID;
         world *w = world_new(10000);
@@ -117,9 +115,8 @@ static void a_store_that_is_closed_meanwhile_is_opened(void **state)
 
 /* Ten seconds are about 200 looks: short pauses at first, never one under a millisecond (but the
  * last, which ends with the time). */
-static void a_wait_ends_with_its_time_and_does_not_spin(void **state)
+TEST(a_wait_ends_with_its_time_and_does_not_spin)
 {
-    (void)state;
     static const uint32_t waits_ms[] = {1, 2, 1000, 10000};
     for (size_t i = 0; i < sizeof waits_ms / sizeof *waits_ms; i++) {
         world *w = world_new(waits_ms[i]);
@@ -134,9 +131,8 @@ static void a_wait_ends_with_its_time_and_does_not_spin(void **state)
 
 /* A machine that is starved of its processor makes pauses longer; the wait does not last longer for
  * that. A clock that stands still ends it, too. */
-static void a_wait_is_measured_by_the_clock_and_by_its_pauses(void **state)
+TEST(a_wait_is_measured_by_the_clock_and_by_its_pauses)
 {
-    (void)state;
     world *w = world_new(1000);
     w->step_ns = 200000000; /* each look costs 200 ms */
     assert_int_equal(open_and_close(w, NULL), PEAT_BUSY);
@@ -144,9 +140,8 @@ static void a_wait_is_measured_by_the_clock_and_by_its_pauses(void **state)
     world_free(w);
 }
 
-static void a_store_that_is_destroyed_meanwhile_is_made_anew(void **state)
+TEST(a_store_that_is_destroyed_meanwhile_is_made_anew)
 {
-    (void)state;
     for (int create = PEAT_CREATE_IF_MISSING; create <= PEAT_CREATE_NEVER; create++) {
         peat_rc found = PEAT_INVALID;
         world *w = world_new(1000);
@@ -167,9 +162,8 @@ static void a_store_that_is_destroyed_meanwhile_is_made_anew(void **state)
 
 /* After the parent's close its child still has the lock, and the pid written down is the parent's.
  */
-static void nobody_is_called_the_holder_who_may_not_be(void **state)
+TEST(nobody_is_called_the_holder_who_may_not_be)
 {
-    (void)state;
     char byte = 0;
     int go[2], status = 0;
     world *w = world_new(0);
@@ -191,9 +185,8 @@ static void nobody_is_called_the_holder_who_may_not_be(void **state)
     world_free(w);
 }
 
-static void two_processes_wait_for_each_other(void **state)
+TEST(two_processes_wait_for_each_other)
 {
-    (void)state;
     char dir[256];
     int status = 0;
     files_new_dir(dir);
@@ -234,9 +227,8 @@ static const char *open_says(const char *dir, peat_rc want)
     return error.message;
 }
 
-static void a_missing_parent_is_named_as_such(void **state)
+TEST(a_missing_parent_is_named_as_such)
 {
-    (void)state;
     char dir[256], path[400];
     files_new_dir(dir);
     (void)snprintf(path, sizeof path, "%s/absent/store", dir);
@@ -255,9 +247,8 @@ static void a_missing_parent_is_named_as_such(void **state)
     files_remove_dir(dir);
 }
 
-static void a_path_is_told_once_and_on_one_line(void **state)
+TEST(a_path_is_told_once_and_on_one_line)
 {
-    (void)state;
     char dir[256], path[400];
     peat_error error;
     files_new_dir(dir);
@@ -270,30 +261,12 @@ static void a_path_is_told_once_and_on_one_line(void **state)
 }
 
 /* Names of other people's files are no better than paths. */
-static void a_foreign_name_does_not_break_the_line(void **state)
+TEST(a_foreign_name_does_not_break_the_line)
 {
-    (void)state;
     char dir[256];
     files_new_dir(dir);
     assert_int_equal(mkdir(dir, 0777), 0);
     files_write(dir, "x\ny", "mine", 4);
     assert_non_null(strstr(open_says(dir, PEAT_NOT_STORE), "\"x\\x0ay\""));
     files_remove_dir(dir);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_a_wait_the_answer_comes_at_once),
-        cmocka_unit_test(a_store_that_is_closed_meanwhile_is_opened),
-        cmocka_unit_test(a_wait_ends_with_its_time_and_does_not_spin),
-        cmocka_unit_test(a_wait_is_measured_by_the_clock_and_by_its_pauses),
-        cmocka_unit_test(a_store_that_is_destroyed_meanwhile_is_made_anew),
-        cmocka_unit_test(nobody_is_called_the_holder_who_may_not_be),
-        cmocka_unit_test(two_processes_wait_for_each_other),
-        cmocka_unit_test(a_missing_parent_is_named_as_such),
-        cmocka_unit_test(a_path_is_told_once_and_on_one_line),
-        cmocka_unit_test(a_foreign_name_does_not_break_the_line),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

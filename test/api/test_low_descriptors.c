@@ -144,23 +144,12 @@ static void live_with_closed_descriptors(int threads, unsigned closed)
     expect_whole(l.mended, ROUNDS * ROWS);
 }
 
-static void messages_into_closed_descriptors_never_reach_a_store(void **state)
+TEST(messages_into_closed_descriptors_never_reach_a_store)
 {
-    (void)state;
     live_with_closed_descriptors(PEAT_THREADS_NONE, 7);
 }
 
-static void nor_with_threads_in_the_background(void **state)
+TEST(nor_with_threads_in_the_background)
 {
-    (void)state;
     live_with_closed_descriptors(0, 4); /* standard error alone */
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_into_closed_descriptors_never_reach_a_store),
-        cmocka_unit_test(nor_with_threads_in_the_background),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

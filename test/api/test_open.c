@@ -7,9 +7,8 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-static void a_store_with_all_defaults_works_on_the_real_disk(void **state)
+TEST(a_store_with_all_defaults_works_on_the_real_disk)
 {
-    (void)state;
     char dir[256];
     peat_db *db = NULL;
     peat_buf buf = PEAT_BUF_INIT;
@@ -29,9 +28,8 @@ static void a_store_with_all_defaults_works_on_the_real_disk(void **state)
     peat_buf_free(&buf);
 }
 
-static void destroying_leaves_other_files_alone(void **state)
+TEST(destroying_leaves_other_files_alone)
 {
-    (void)state;
     char dir[256];
     peat_db *db = NULL;
     peat_error error;
@@ -48,9 +46,8 @@ static void destroying_leaves_other_files_alone(void **state)
     files_remove_dir(dir);
 }
 
-static void everything_is_there_after_many_opens(void **state)
+TEST_NEW(everything_is_there_after_many_opens)
 {
-    kit *k = *state;
     char key[32];
     for (int i = 0; i < 40; i++) {
         kit_must_open(k);
@@ -64,9 +61,8 @@ static void everything_is_there_after_many_opens(void **state)
     kit_must_open(k);
 }
 
-static void options_that_make_no_sense_are_refused_by_name(void **state)
+TEST_NEW(options_that_make_no_sense_are_refused_by_name)
 {
-    kit *k = *state;
     static const struct {
         const char *name;
         peat_options options;
@@ -92,9 +88,8 @@ static void options_that_make_no_sense_are_refused_by_name(void **state)
     k->options = (peat_options){.size = sizeof k->options, .threads = PEAT_THREADS_NONE};
 }
 
-static void options_at_their_limits_work(void **state)
+TEST_NEW(options_at_their_limits_work)
 {
-    kit *k = *state;
     static const peat_options cases[] = {
         {.memory_bytes = PEAT_MEMORY_BYTES_MIN, .threads = -1},
         {.memory_bytes = PEAT_MEMORY_BYTES_MIN + 1, .space_target = PEAT_SPACE_TARGET_MIN},
@@ -114,9 +109,8 @@ static void options_at_their_limits_work(void **state)
     k->options = (peat_options){.size = sizeof k->options, .threads = PEAT_THREADS_NONE};
 }
 
-static void hosts_and_test_options_of_a_wrong_size_are_refused(void **state)
+TEST_NEW(hosts_and_test_options_of_a_wrong_size_are_refused)
 {
-    kit *k = *state;
     k->host.size = 4;
     assert_int_equal(kit_open(k), PEAT_INVALID);
     k->host.size = sizeof k->host;
@@ -126,9 +120,8 @@ static void hosts_and_test_options_of_a_wrong_size_are_refused(void **state)
     kit_must_open(k);
 }
 
-static void null_arguments_are_invalid(void **state)
+TEST_NEW(null_arguments_are_invalid)
 {
-    kit *k = *state;
     assert_int_equal(peat_open(NULL, NULL, &k->db, &k->error), PEAT_INVALID);
     assert_int_equal(k->error.rc, PEAT_INVALID);
     assert_int_equal(peat_open("store", NULL, NULL, NULL), PEAT_INVALID);
@@ -139,9 +132,8 @@ static void null_arguments_are_invalid(void **state)
 }
 
 /* Without a clean close; the batches of the last open are in the log. */
-static void what_was_not_closed_is_recovered(void **state)
+TEST_NEW(what_was_not_closed_is_recovered)
 {
-    kit *k = *state;
     kit_must_open(k);
     put_many(k, 100, 20);
     sim_env *killed = sim_clone_killed(k->sim);
@@ -161,9 +153,8 @@ static void what_was_not_closed_is_recovered(void **state)
     sim_free(killed);
 }
 
-static void two_stores_do_not_disturb_each_other(void **state)
+TEST_NEW(two_stores_do_not_disturb_each_other)
 {
-    kit *k = *state;
     peat_db *second = NULL;
     kit_must_open(k);
     assert_ok(peat_open("second", &k->options, &second, NULL));
@@ -174,9 +165,8 @@ static void two_stores_do_not_disturb_each_other(void **state)
     assert_ok(peat_close(second));
 }
 
-static void few_file_descriptors_are_enough(void **state)
+TEST_NEW(few_file_descriptors_are_enough)
 {
-    kit *k = *state;
     make_tiny(k);
     sim_limit_files(k->sim, 16);
     kit_must_open(k);
@@ -224,9 +214,8 @@ static void *get_beside(void *arg)
     return NULL;
 }
 
-static void a_close_waits_for_a_get_that_makes_room_for_its_value(void **state)
+TEST_NEW(a_close_waits_for_a_get_that_makes_room_for_its_value)
 {
-    kit *k = *state;
     pthread_t thread;
     char value[500] = {0};
     beside.env = *k->host.env;
@@ -249,22 +238,4 @@ static void a_close_waits_for_a_get_that_makes_room_for_its_value(void **state)
     assert_ok(beside.rc);
     assert_int_equal(beside.buf.size, sizeof value);
     peat_buf_free(&beside.buf);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_store_with_all_defaults_works_on_the_real_disk),
-        cmocka_unit_test(destroying_leaves_other_files_alone),
-        TEST_NEW(everything_is_there_after_many_opens),
-        TEST_NEW(options_that_make_no_sense_are_refused_by_name),
-        TEST_NEW(options_at_their_limits_work),
-        TEST_NEW(hosts_and_test_options_of_a_wrong_size_are_refused),
-        TEST_NEW(null_arguments_are_invalid),
-        TEST_NEW(what_was_not_closed_is_recovered),
-        TEST_NEW(two_stores_do_not_disturb_each_other),
-        TEST_NEW(few_file_descriptors_are_enough),
-        TEST_NEW(a_close_waits_for_a_get_that_makes_room_for_its_value),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

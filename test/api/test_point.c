@@ -2,17 +2,15 @@
 /* test_point.c - put, get, get_pinned, exists, delete, and buffers. */
 #include "api/api_kit.h"
 
-static void a_value_is_read_back(void **state)
+TEST_OPEN(a_value_is_read_back)
 {
-    kit *k = *state;
     put(k, "a", "1");
     expect_get(k, "a", "1");
     expect_absent(k, "b");
 }
 
-static void the_last_value_counts(void **state)
+TEST_OPEN(the_last_value_counts)
 {
-    kit *k = *state;
     put(k, "a", "1");
     put(k, "a", "a longer one");
     put(k, "a", "3");
@@ -21,9 +19,8 @@ static void the_last_value_counts(void **state)
     expect_get(k, "a", "3");
 }
 
-static void a_deleted_key_is_absent_and_may_come_back(void **state)
+TEST_OPEN(a_deleted_key_is_absent_and_may_come_back)
 {
-    kit *k = *state;
     put(k, "a", "1");
     assert_ok(peat_delete(k->db, NULL, peat_str("a")));
     expect_absent(k, "a");
@@ -33,16 +30,14 @@ static void a_deleted_key_is_absent_and_may_come_back(void **state)
     assert_ok(peat_exists(k->db, NULL, peat_str("a")));
 }
 
-static void deleting_what_is_not_there_is_fine(void **state)
+TEST_OPEN(deleting_what_is_not_there_is_fine)
 {
-    kit *k = *state;
     assert_ok(peat_delete(k->db, NULL, peat_str("never")));
     expect_absent(k, "never");
 }
 
-static void the_empty_key_and_the_empty_value_are_ordinary(void **state)
+TEST_OPEN(the_empty_key_and_the_empty_value_are_ordinary)
 {
-    kit *k = *state;
     expect_absent(k, "");
     put(k, "", "of the empty key");
     put(k, "a", "");
@@ -58,9 +53,8 @@ static void the_empty_key_and_the_empty_value_are_ordinary(void **state)
     assert_int_equal(count_all(k->db), 2);
 }
 
-static void keys_are_bytes_in_the_order_of_memcmp(void **state)
+TEST_OPEN(keys_are_bytes_in_the_order_of_memcmp)
 {
-    kit *k = *state;
     static const char *const keys[] = {"\x00", "\x00\x00", "\x01", "\x7f", "\x80", "\xff"};
     static const size_t sizes[] = {1, 2, 1, 1, 1, 1};
     for (size_t i = 6; i-- > 0;)
@@ -80,9 +74,8 @@ static void keys_are_bytes_in_the_order_of_memcmp(void **state)
 /* --- limits
  * --------------------------------------------------------------------------------------- */
 
-static void the_longest_key_fits_and_one_byte_more_does_not(void **state)
+TEST_OPEN(the_longest_key_fits_and_one_byte_more_does_not)
 {
-    kit *k = *state;
     char *key = malloc(PEAT_KEY_SIZE_MAX + 1);
     memset(key, 'k', PEAT_KEY_SIZE_MAX + 1);
     peat_slice less = peat_bytes(key, PEAT_KEY_SIZE_MAX - 1);
@@ -104,9 +97,8 @@ static void the_longest_key_fits_and_one_byte_more_does_not(void **state)
     free(key);
 }
 
-static void a_value_of_many_megabytes_is_read_back(void **state)
+TEST_OPEN(a_value_of_many_megabytes_is_read_back)
 {
-    kit *k = *state;
     size_t size = 20 << 20;
     uint8_t *value = malloc(size);
     for (size_t i = 0; i < size; i++)
@@ -123,9 +115,8 @@ static void a_value_of_many_megabytes_is_read_back(void **state)
 }
 
 /* The bytes are never looked at: the size alone decides. */
-static void a_value_above_the_limit_is_refused(void **state)
+TEST_OPEN(a_value_above_the_limit_is_refused)
 {
-    kit *k = *state;
     char byte = 0;
     peat_slice huge = peat_bytes(&byte, PEAT_VALUE_SIZE_MAX + 1);
     assert_int_equal(peat_put(k->db, NULL, peat_str("a"), huge), PEAT_TOO_BIG);
@@ -137,18 +128,16 @@ static void a_value_above_the_limit_is_refused(void **state)
 /* --- outputs
  * -------------------------------------------------------------------------------------- */
 
-static void a_buffer_keeps_its_content_when_nothing_is_found(void **state)
+TEST_OPEN(a_buffer_keeps_its_content_when_nothing_is_found)
 {
-    kit *k = *state;
     put(k, "a", "content");
     expect_get(k, "a", "content");
     expect_absent(k, "b");
     expect_bytes(k->buf.data, k->buf.size, "content");
 }
 
-static void a_buffer_is_reused_without_allocating(void **state)
+TEST_OPEN(a_buffer_is_reused_without_allocating)
 {
-    kit *k = *state;
     put(k, "long", "0123456789012345678901234567890123456789");
     put(k, "short", "s");
     expect_get(k, "long", "0123456789012345678901234567890123456789");
@@ -162,9 +151,8 @@ static void a_buffer_is_reused_without_allocating(void **state)
     assert_int_equal(sim_count(k->sim, SIM_MEMORY), allocations);
 }
 
-static void a_freed_buffer_is_as_new(void **state)
+TEST_OPEN(a_freed_buffer_is_as_new)
 {
-    kit *k = *state;
     peat_buf buf = PEAT_BUF_INIT;
     put(k, "a", "1");
     assert_ok(peat_get(k->db, NULL, peat_str("a"), &buf));
@@ -176,9 +164,8 @@ static void a_freed_buffer_is_as_new(void **state)
     peat_buf_free(NULL);
 }
 
-static void a_buffer_may_be_freed_after_the_store_is_closed(void **state)
+TEST_OPEN(a_buffer_may_be_freed_after_the_store_is_closed)
 {
-    kit *k = *state;
     put(k, "a", "1");
     expect_get(k, "a", "1");
     kit_close(k);
@@ -188,9 +175,8 @@ static void a_buffer_may_be_freed_after_the_store_is_closed(void **state)
 /* --- pins
  * ----------------------------------------------------------------------------------------- */
 
-static void pinned_bytes_stay_whatever_happens_to_the_store(void **state)
+TEST_OPEN(pinned_bytes_stay_whatever_happens_to_the_store)
 {
-    kit *k = *state;
     peat_pinned from_memory = PEAT_PINNED_INIT, from_table = PEAT_PINNED_INIT;
     put(k, "a", "of the memtable");
     assert_ok(peat_get_pinned(k->db, NULL, peat_str("a"), &from_memory));
@@ -210,9 +196,8 @@ static void pinned_bytes_stay_whatever_happens_to_the_store(void **state)
     assert_int_equal(from_table.size, 0);
 }
 
-static void unpinning_nothing_is_fine(void **state)
+TEST_OPEN(unpinning_nothing_is_fine)
 {
-    kit *k = *state;
     peat_pinned pin = PEAT_PINNED_INIT;
     assert_int_equal(peat_get_pinned(k->db, NULL, peat_str("never"), &pin), PEAT_NOT_FOUND);
     assert_null(pin.data);
@@ -220,9 +205,8 @@ static void unpinning_nothing_is_fine(void **state)
     peat_unpin(NULL);
 }
 
-static void an_empty_value_is_pinned_too(void **state)
+TEST_OPEN(an_empty_value_is_pinned_too)
 {
-    kit *k = *state;
     peat_pinned pin = PEAT_PINNED_INIT;
     put(k, "a", "");
     assert_ok(peat_get_pinned(k->db, NULL, peat_str("a"), &pin));
@@ -237,9 +221,8 @@ static void an_empty_value_is_pinned_too(void **state)
 /* --- misuse
  * --------------------------------------------------------------------------------------- */
 
-static void null_handles_and_slices_are_invalid(void **state)
+TEST_OPEN(null_handles_and_slices_are_invalid)
 {
-    kit *k = *state;
     peat_slice bad = peat_bytes(NULL, 3), good = peat_str("a");
     peat_pinned pin = PEAT_PINNED_INIT;
     assert_int_equal(peat_put(NULL, NULL, good, good), PEAT_INVALID);
@@ -259,9 +242,8 @@ static void null_handles_and_slices_are_invalid(void **state)
     assert_int_equal(count_all(k->db), 0);
 }
 
-static void options_of_an_impossible_size_are_invalid(void **state)
+TEST_OPEN(options_of_an_impossible_size_are_invalid)
 {
-    kit *k = *state;
     peat_write_options write = {.size = 0};
     peat_read_options read = {.size = 3};
     assert_int_equal(peat_put(k->db, &write, peat_str("a"), peat_str("1")), PEAT_INVALID);
@@ -271,18 +253,16 @@ static void options_of_an_impossible_size_are_invalid(void **state)
     expect_absent(k, "a");
 }
 
-static void a_store_without_trouble_has_no_error(void **state)
+TEST_OPEN(a_store_without_trouble_has_no_error)
 {
-    kit *k = *state;
     put(k, "a", "1");
     assert_int_equal(peat_put(k->db, NULL, peat_bytes(NULL, 1), peat_str("")), PEAT_INVALID);
     assert_ok(peat_db_error(k->db, &k->error));
     assert_string_equal(k->error.message, "");
 }
 
-static void every_code_has_a_name_and_a_text(void **state)
+TEST(every_code_has_a_name_and_a_text)
 {
-    (void)state;
 #define EXPECT_CODE(name, number, text)                                                            \
     assert_string_equal(peat_rc_name(name), #name);                                                \
     assert_string_equal(peat_rc_text(name), text);                                                 \
@@ -292,31 +272,4 @@ static void every_code_has_a_name_and_a_text(void **state)
     assert_non_null(peat_rc_name((peat_rc)99));
     assert_non_null(peat_rc_text((peat_rc)-99));
     assert_string_equal(peat_version(), PEAT_VERSION_STRING);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(a_value_is_read_back),
-        TEST_OPEN(the_last_value_counts),
-        TEST_OPEN(a_deleted_key_is_absent_and_may_come_back),
-        TEST_OPEN(deleting_what_is_not_there_is_fine),
-        TEST_OPEN(the_empty_key_and_the_empty_value_are_ordinary),
-        TEST_OPEN(keys_are_bytes_in_the_order_of_memcmp),
-        TEST_OPEN(the_longest_key_fits_and_one_byte_more_does_not),
-        TEST_OPEN(a_value_of_many_megabytes_is_read_back),
-        TEST_OPEN(a_value_above_the_limit_is_refused),
-        TEST_OPEN(a_buffer_keeps_its_content_when_nothing_is_found),
-        TEST_OPEN(a_buffer_is_reused_without_allocating),
-        TEST_OPEN(a_freed_buffer_is_as_new),
-        TEST_OPEN(a_buffer_may_be_freed_after_the_store_is_closed),
-        TEST_OPEN(pinned_bytes_stay_whatever_happens_to_the_store),
-        TEST_OPEN(unpinning_nothing_is_fine),
-        TEST_OPEN(an_empty_value_is_pinned_too),
-        TEST_OPEN(null_handles_and_slices_are_invalid),
-        TEST_OPEN(options_of_an_impossible_size_are_invalid),
-        TEST_OPEN(a_store_without_trouble_has_no_error),
-        cmocka_unit_test(every_code_has_a_name_and_a_text),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,9 +90,8 @@ static void pop_all(kit *k, bool back, bool snapshot, int n)
     peat_snapshot_close(held);
 }
 
-static void a_pop_costs_the_same_at_any_length(void **state)
+TEST_OPEN(a_pop_costs_the_same_at_any_length)
 {
-    kit *k = *state;
     k->options.memory_bytes = 256 << 20;
     kit_reopen(k);
     for (int n = 4000; n <= 80000; n *= 20) {
@@ -104,18 +103,16 @@ static void a_pop_costs_the_same_at_any_length(void **state)
 }
 
 /* With a small memtable the deleted rows are in tables, and flushed and merged meanwhile. */
-static void also_when_they_are_in_tables(void **state)
+TEST_OPEN(also_when_they_are_in_tables)
 {
-    kit *k = *state;
     k->options.memory_bytes = PEAT_MEMORY_BYTES_MIN;
     kit_reopen(k);
     pop_all(k, false, true, 20000);
     pop_all(k, true, false, 20000);
 }
 
-static void beside_who_pushes_it_costs_the_same(void **state)
+TEST_OPEN(beside_who_pushes_it_costs_the_same)
 {
-    kit *k = *state;
     char key[32];
     int tail = 20000;
     push(k, "job", 0, tail);
@@ -138,9 +135,8 @@ static void beside_who_pushes_it_costs_the_same(void **state)
 }
 
 /* Batches are looked at operation by operation. */
-static void a_put_in_a_batch_is_seen_at_once(void **state)
+TEST_OPEN(a_put_in_a_batch_is_seen_at_once)
 {
-    kit *k = *state;
     char key[32];
     push(k, "job", 0, 1000);
     pop(k, "job", 0, 999);
@@ -162,9 +158,8 @@ static void a_put_in_a_batch_is_seen_at_once(void **state)
     assert_true(hidden(k) - before <= 2 * STEPS_MAX); /* the pieces are still known */
 }
 
-static void a_deleted_prefix_is_passed_in_both_directions(void **state)
+TEST_OPEN(a_deleted_prefix_is_passed_in_both_directions)
 {
-    kit *k = *state;
     push(k, "a", 0, 1);
     push(k, "b", 0, 5000);
     push(k, "c", 0, 1);
@@ -185,9 +180,8 @@ static void a_deleted_prefix_is_passed_in_both_directions(void **state)
 }
 
 /* Each page is deleted once it was read. */
-static void pages_from_the_front(void **state)
+TEST_OPEN(pages_from_the_front)
 {
-    kit *k = *state;
     peat_row rows[100];
     size_t n = 0;
     push(k, "row", 0, 20000);
@@ -207,9 +201,8 @@ static void pages_from_the_front(void **state)
 }
 
 /* At a snapshot of before, what came later is as good as deleted. */
-static void readers_at_an_old_snapshot_walk_once(void **state)
+TEST_OPEN(readers_at_an_old_snapshot_walk_once)
 {
-    kit *k = *state;
     peat_snapshot *then = NULL;
     push(k, "job", 100000, 100001);
     push(k, "job", 0, 3000);
@@ -228,9 +221,8 @@ static void readers_at_an_old_snapshot_walk_once(void **state)
 }
 
 /* What is known to be empty now is not so for who reads an earlier state, and the other way. */
-static void each_reader_sees_its_own_state(void **state)
+TEST_OPEN(each_reader_sees_its_own_state)
 {
-    kit *k = *state;
     peat_snapshot *full = NULL, *empty = NULL;
     peat_iter_options at_full = {.size = sizeof at_full}, at_empty = at_full;
     push(k, "job", 0, 500);
@@ -254,9 +246,8 @@ static void each_reader_sees_its_own_state(void **state)
 }
 
 /* Writers stop paying when nobody has looked for a while; what comes then is right all the same. */
-static void what_nobody_uses_is_forgotten(void **state)
+TEST_OPEN(what_nobody_uses_is_forgotten)
 {
-    kit *k = *state;
     push(k, "job", 0, 1000);
     pop(k, "job", 0, 1000);
     for (int i = 0; i < 3; i++)
@@ -265,20 +256,4 @@ static void what_nobody_uses_is_forgotten(void **state)
     uint64_t before = hidden(k);
     look(k, NULL, false, "z", 0);
     assert_true(hidden(k) - before >= 1000);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(a_pop_costs_the_same_at_any_length),
-        TEST_OPEN(also_when_they_are_in_tables),
-        TEST_OPEN(beside_who_pushes_it_costs_the_same),
-        TEST_OPEN(a_put_in_a_batch_is_seen_at_once),
-        TEST_OPEN(a_deleted_prefix_is_passed_in_both_directions),
-        TEST_OPEN(pages_from_the_front),
-        TEST_OPEN(readers_at_an_old_snapshot_walk_once),
-        TEST_OPEN(each_reader_sees_its_own_state),
-        TEST_OPEN(what_nobody_uses_is_forgotten),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

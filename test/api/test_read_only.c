@@ -18,9 +18,8 @@ static void make_unclean_store(kit *k)
     k->options.read_only = true;
 }
 
-static void nothing_is_written_not_even_a_recovered_log(void **state)
+TEST_NEW(nothing_is_written_not_even_a_recovered_log)
 {
-    kit *k = *state;
     make_unclean_store(k);
     uint64_t changes = sim_count(k->sim, SIM_CHANGES);
     kit_must_open(k);
@@ -43,9 +42,8 @@ static void nothing_is_written_not_even_a_recovered_log(void **state)
     expect_get(k, "in the log", "only");
 }
 
-static void calls_that_write_say_so(void **state)
+TEST_NEW(calls_that_write_say_so)
 {
-    kit *k = *state;
     make_unclean_store(k);
     kit_must_open(k);
     peat_batch *batch = NULL;
@@ -62,9 +60,8 @@ static void calls_that_write_say_so(void **state)
     assert_int_equal(peat_db_error(k->db, &k->error), PEAT_OK);
 }
 
-static void with_threads_nothing_is_written_either(void **state)
+TEST_NEW(with_threads_nothing_is_written_either)
 {
-    kit *k = *state;
     make_unclean_store(k);
     k->options.threads = 2;
     uint64_t changes = sim_count(k->sim, SIM_CHANGES);
@@ -89,9 +86,8 @@ static int add_file(void *arg, const char *name, bool regular_file, uint64_t siz
 }
 
 /* What a reader says is on disk is what the folder holds; the lock's few bytes count nowhere. */
-static void statistics_count_the_log_on_a_reader(void **state)
+TEST_NEW(statistics_count_the_log_on_a_reader)
 {
-    kit *k = *state;
     make_unclean_store(k);
     kit_must_open(k);
     peat_statistics st = stats_of(k->db);
@@ -108,9 +104,8 @@ static bool keep_message(void *ctx, const peat_damage *damage)
     return true;
 }
 
-static void check_tells_why_a_table_cannot_be_read(void **state)
+TEST_NEW(check_tells_why_a_table_cannot_be_read)
 {
-    kit *k = *state;
     char message[256] = "";
     peat_check_options options = {
         .size = sizeof options, .damage_fn = keep_message, .damage_ctx = message};
@@ -129,9 +124,8 @@ static void check_tells_why_a_table_cannot_be_read(void **state)
 }
 
 /* That is nothing found about the table, but a check that could not be made. */
-static void check_of_a_table_that_may_not_be_read_fails(void **state)
+TEST_NEW(check_of_a_table_that_may_not_be_read_fails)
 {
-    kit *k = *state;
     static const int errors[] = {EACCES, EPERM};
     make_unclean_store(k);
     for (size_t i = 0; i < 2; i++) {
@@ -158,26 +152,11 @@ static void check_of_a_table_that_may_not_be_read_fails(void **state)
     }
 }
 
-static void estimates_work_on_a_reader(void **state)
+TEST_NEW(estimates_work_on_a_reader)
 {
-    kit *k = *state;
     make_unclean_store(k);
     kit_must_open(k);
     uint64_t count = 0;
     assert_ok(peat_approximate_count(k->db, peat_unbounded(), peat_unbounded(), &count));
     assert_true(count >= 500);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_NEW(nothing_is_written_not_even_a_recovered_log),
-        TEST_NEW(calls_that_write_say_so),
-        TEST_NEW(with_threads_nothing_is_written_either),
-        TEST_NEW(statistics_count_the_log_on_a_reader),
-        TEST_NEW(check_tells_why_a_table_cannot_be_read),
-        TEST_NEW(check_of_a_table_that_may_not_be_read_fails),
-        TEST_NEW(estimates_work_on_a_reader),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

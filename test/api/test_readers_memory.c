@@ -30,9 +30,8 @@ static void go_on(kit *k, int round)
     assert_ok(peat_flush(k->db));
 }
 
-static void an_iterator_that_never_moved_holds_nothing(void **state)
+TEST_OPEN(an_iterator_that_never_moved_holds_nothing)
 {
-    kit *k = *state;
     put_many(k, ROWS, FILLER);
     peat_iter *it = open_iter(k, NULL);
     go_on(k, 0);
@@ -44,9 +43,8 @@ static void an_iterator_that_never_moved_holds_nothing(void **state)
     peat_iter_close(it);
 }
 
-static void a_flushed_memtable_is_counted_and_let_go_at_the_next_move(void **state)
+TEST_OPEN(a_flushed_memtable_is_counted_and_let_go_at_the_next_move)
 {
-    kit *k = *state;
     put_many(k, ROWS, FILLER);
     peat_iter *it = open_iter(k, NULL);
     expect_row(it, peat_iter_first(it), 0);
@@ -67,9 +65,8 @@ static void a_flushed_memtable_is_counted_and_let_go_at_the_next_move(void **sta
 }
 
 /* One move of each kind from each kind of place, with all it stood on flushed in between. */
-static void every_move_goes_on_from_where_it_stood(void **state)
+TEST_OPEN(every_move_goes_on_from_where_it_stood)
 {
-    kit *k = *state;
     size_t n = 0;
     peat_row row;
     for (int from = 0; from < 4; from++)
@@ -103,9 +100,8 @@ static void every_move_goes_on_from_where_it_stood(void **state)
 }
 
 /* The files of before are removed while it is open, once it has moved on. */
-static void replaced_tables_are_let_go(void **state)
+TEST_OPEN(replaced_tables_are_let_go)
 {
-    kit *k = *state;
     make_tiny(k);
     kit_reopen(k);
     put_many(k, ROWS, FILLER);
@@ -129,9 +125,8 @@ static void replaced_tables_are_let_go(void **state)
     peat_iter_close(it);
 }
 
-static void a_pinned_value_of_a_memtable_is_a_counted_copy(void **state)
+TEST_OPEN(a_pinned_value_of_a_memtable_is_a_counted_copy)
 {
-    kit *k = *state;
     peat_pinned p = PEAT_PINNED_INIT, empty = PEAT_PINNED_INIT;
     put_many(k, ROWS, FILLER);
     put(k, "small", "value");
@@ -154,9 +149,8 @@ static void a_pinned_value_of_a_memtable_is_a_counted_copy(void **state)
     assert_int_equal(pinned(k), 0);
 }
 
-static void an_iterator_without_memory_stays_where_it_is(void **state)
+TEST_OPEN(an_iterator_without_memory_stays_where_it_is)
 {
-    kit *k = *state;
     put_many(k, ROWS, FILLER);
     peat_iter *it = open_iter(k, NULL);
     expect_row(it, peat_iter_first(it), 0);
@@ -171,17 +165,4 @@ static void an_iterator_without_memory_stays_where_it_is(void **state)
     expect_row(it, peat_iter_next(it), 2);
     assert_true(pinned(k) < (uint64_t)ROWS * FILLER);
     peat_iter_close(it);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(an_iterator_that_never_moved_holds_nothing),
-        TEST_OPEN(a_flushed_memtable_is_counted_and_let_go_at_the_next_move),
-        TEST_OPEN(every_move_goes_on_from_where_it_stood),
-        TEST_OPEN(replaced_tables_are_let_go),
-        TEST_OPEN(a_pinned_value_of_a_memtable_is_a_counted_copy),
-        TEST_OPEN(an_iterator_without_memory_stays_where_it_is),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,12 +5,7 @@
  */
 #include "peat.h"
 #include "support/sim_env.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #define KEYS 20u
 
@@ -51,9 +46,8 @@ static sim_env *kill_store(sim_env *sim, peat_db *db)
     return after;
 }
 
-static void damage_to_what_recovery_showed_is_told(void **state)
+TEST(damage_to_what_recovery_showed_is_told)
 {
-    (void)state;
     peat_db *db = NULL;
     sim_env *sim = sim_new(sim_seed(1));
     assert_int_equal(open_store(sim, &db), PEAT_OK);
@@ -100,20 +94,10 @@ static void lose_log(unsigned flushes, bool by_sync)
     sim_free(sim);
 }
 
-static void a_synced_segment_that_is_lost_is_noticed(void **state)
+TEST(a_synced_segment_that_is_lost_is_noticed)
 {
-    (void)state;
     for (unsigned flushes = 0; flushes < 3; flushes++) {
         lose_log(flushes, true);
         lose_log(flushes, false);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(damage_to_what_recovery_showed_is_told),
-        cmocka_unit_test(a_synced_segment_that_is_lost_is_noticed),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

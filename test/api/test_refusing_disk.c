@@ -3,9 +3,8 @@
  * that it also holds for root. */
 #include "api/api_kit.h"
 
-static void a_directory_without_permission_says_so(void **state)
+TEST_NEW(a_directory_without_permission_says_so)
 {
-    kit *k = *state;
     sim_fault_add(
         k->sim,
         (sim_fault){.kinds = SIM_BIT(SIM_DIR_OPEN), .at = 1, .error = EACCES, .sticky = true});
@@ -17,9 +16,8 @@ static void a_directory_without_permission_says_so(void **state)
     kit_must_open(k);
 }
 
-static void a_file_without_permission_is_named(void **state)
+TEST_NEW(a_file_without_permission_is_named)
 {
-    kit *k = *state;
     kit_must_open(k);
     put(k, "a", "1");
     kit_close(k);
@@ -36,9 +34,8 @@ static void a_file_without_permission_is_named(void **state)
     expect_get(k, "a", "1");
 }
 
-static void a_read_only_file_system_opens_read_only(void **state)
+TEST_NEW(a_read_only_file_system_opens_read_only)
 {
-    kit *k = *state;
     kit_must_open(k);
     put(k, "a", "1");
     kit_close(k);
@@ -56,18 +53,16 @@ static void a_read_only_file_system_opens_read_only(void **state)
     expect_get(k, "a", "1");
 }
 
-static void a_new_store_on_a_read_only_file_system_is_refused(void **state)
+TEST_NEW(a_new_store_on_a_read_only_file_system_is_refused)
 {
-    kit *k = *state;
     sim_read_only(k->sim, true);
     assert_int_equal(kit_open(k), PEAT_READ_ONLY);
     sim_read_only(k->sim, false);
     kit_must_open(k);
 }
 
-static void a_full_disk_refuses_a_new_store_and_leaves_none(void **state)
+TEST_NEW(a_full_disk_refuses_a_new_store_and_leaves_none)
 {
-    kit *k = *state;
     sim_limit_disk(k->sim, 1);
     assert_int_equal(kit_open(k), PEAT_FULL);
     assert_non_null(strstr(k->error.message, "store"));
@@ -76,9 +71,8 @@ static void a_full_disk_refuses_a_new_store_and_leaves_none(void **state)
     assert_int_equal(count_all(k->db), 0);
 }
 
-static void a_full_disk_refuses_writes_and_takes_them_again_later(void **state)
+TEST_NEW(a_full_disk_refuses_writes_and_takes_them_again_later)
 {
-    kit *k = *state;
     make_tiny(k);
     kit_must_open(k);
     put_many(k, 200, 100);
@@ -101,17 +95,4 @@ static void a_full_disk_refuses_writes_and_takes_them_again_later(void **state)
     kit_reopen(k);
     assert_int_equal(count_all(k->db), 201 + written);
     expect_get(k, "after", "there is room");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_NEW(a_directory_without_permission_says_so),
-        TEST_NEW(a_file_without_permission_is_named),
-        TEST_NEW(a_read_only_file_system_opens_read_only),
-        TEST_NEW(a_new_store_on_a_read_only_file_system_is_refused),
-        TEST_NEW(a_full_disk_refuses_a_new_store_and_leaves_none),
-        TEST_NEW(a_full_disk_refuses_writes_and_takes_them_again_later),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

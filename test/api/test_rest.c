@@ -9,21 +9,14 @@
 #include "peat_admin.h"
 #include "peat_env.h"
 #include "support/sim_env.h"
+#include "world/test.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <inttypes.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define KIB           ((size_t)1024)
 #define REST_BYTES    (300 * KIB)
@@ -282,7 +275,9 @@ static void expect_rest(counting *c, long fds_before, long stores, size_t more, 
                  files);
 }
 
-static void two_hundred_stores_at_rest_hold_little(void **state)
+#define TEST_IN_DIR(name) TEST_WITH(name, const char *root, set_up, tear_down)
+
+TEST_IN_DIR(two_hundred_stores_at_rest_hold_little)
 {
     counting *c = malloc(sizeof *c);
     static peat_db *dbs[STORES];
@@ -291,7 +286,7 @@ static void two_hundred_stores_at_rest_hold_little(void **state)
     counting_init(c);
     long before = descriptors();
     for (unsigned i = 0; i < STORES; i++) {
-        dbs[i] = open_at(c, *state, i, PEAT_THREADS_NONE);
+        dbs[i] = open_at(c, root, i, PEAT_THREADS_NONE);
         assert_int_equal(peat_settle(dbs[i], PEAT_WAIT_FOREVER), PEAT_OK);
     }
     expect_rest(c, before, STORES, 0, "empty");
@@ -310,12 +305,12 @@ static void two_hundred_stores_at_rest_hold_little(void **state)
 
 /* Much was written, read and deleted: memtables, frames and tables have been full. What describes
  * frames that were in use once stays, a hundredth of them. */
-static void a_store_that_was_full_and_is_empty_holds_little(void **state)
+TEST_IN_DIR(a_store_that_was_full_and_is_empty_holds_little)
 {
     counting *c = malloc(sizeof *c);
     counting_init(c);
     long before = descriptors();
-    peat_db *db = open_at(c, *state, 0, PEAT_THREADS_NONE);
+    peat_db *db = open_at(c, root, 0, PEAT_THREADS_NONE);
     peat_iter *it = NULL;
     char key[16];
     peat_buf buf = PEAT_BUF_INIT;
@@ -346,12 +341,12 @@ static void a_store_that_was_full_and_is_empty_holds_little(void **state)
 }
 
 /* The library's thread does it too: the test waits for what is given back. */
-static void a_store_with_a_thread_comes_to_rest_by_itself(void **state)
+TEST_IN_DIR(a_store_with_a_thread_comes_to_rest_by_itself)
 {
     counting *c = malloc(sizeof *c);
     counting_init(c);
     long before = descriptors();
-    peat_db *db = open_at(c, *state, 0, 1);
+    peat_db *db = open_at(c, root, 0, 1);
     put_some(db, 1000, 100);
     pthread_mutex_lock(&c->mu);
     while (c->files > 1 || resident_now(c) > REST_BYTES)
@@ -366,9 +361,8 @@ static void a_store_with_a_thread_comes_to_rest_by_itself(void **state)
 
 /* The files of the manifest cannot be opened again: nothing is lost, and nothing is refused later.
  */
-static void a_store_that_wakes_without_descriptors_goes_on_later(void **state)
+TEST(a_store_that_wakes_without_descriptors_goes_on_later)
 {
-    (void)state;
     sim_env *sim = sim_new(sim_seed(9));
     peat_host host = {.size = sizeof host, .env = sim_peat(sim)};
     peat_options options = {.size = sizeof options, .threads = PEAT_THREADS_NONE, .host = &host};
@@ -403,7 +397,7 @@ static void a_store_that_wakes_without_descriptors_goes_on_later(void **state)
 
 /* Of the memory there is, at most a quarter: seen by what is mapped at the beginning, which is the
  * larger part of any budget. */
-static void the_default_budget_is_a_quarter_of_what_there_is(void **state)
+TEST_IN_DIR(the_default_budget_is_a_quarter_of_what_there_is)
 {
     counting *c = malloc(sizeof *c);
     counting_init(c);
@@ -413,7 +407,7 @@ static void the_default_budget_is_a_quarter_of_what_there_is(void **state)
     } cases[] = {{0, 256}, {65536, 256}, {1024, 256}, {1023, 255}, {400, 100}, {64, 16}, {2, 1}};
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         c->limit = cases[i].mib << 20;
-        peat_db *db = open_at(c, *state, i, PEAT_THREADS_NONE);
+        peat_db *db = open_at(c, root, i, PEAT_THREADS_NONE);
         size_t budget = cases[i].budget << 20;
         assert_true(c->mapped_bytes < budget + budget / 8 && c->mapped_bytes > budget / 4);
         assert_int_equal(peat_close(db), PEAT_OK);
@@ -421,24 +415,9 @@ static void the_default_budget_is_a_quarter_of_what_there_is(void **state)
     /* of an environment that was made before there were such members */
     c->limit = UINT64_C(64) << 20;
     c->env.size = offsetof(peat_env, unneeded);
-    peat_db *db = open_at(c, *state, 100, PEAT_THREADS_NONE);
+    peat_db *db = open_at(c, root, 100, PEAT_THREADS_NONE);
     assert_true(c->mapped_bytes > 64 << 20);
     assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
     assert_int_equal(peat_close(db), PEAT_OK);
     free(c);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(two_hundred_stores_at_rest_hold_little, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_store_that_was_full_and_is_empty_holds_little, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_store_with_a_thread_comes_to_rest_by_itself, set_up,
-                                        tear_down),
-        cmocka_unit_test(a_store_that_wakes_without_descriptors_goes_on_later),
-        cmocka_unit_test_setup_teardown(the_default_budget_is_a_quarter_of_what_there_is, set_up,
-                                        tear_down),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

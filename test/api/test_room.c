@@ -5,13 +5,7 @@
  */
 #include "peat.h"
 #include "support/sim_env.h"
-
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #define MEMTABLE_BYTES ((size_t)64 << 10)
 
@@ -82,9 +76,8 @@ static unsigned fill(site *s)
     return n;
 }
 
-static void memtables_do_not_pile_up(void **state)
+TEST(memtables_do_not_pile_up)
 {
-    (void)state;
     site s;
     site_open(&s, sim_new(sim_seed(1)));
     unsigned n = fill(&s);
@@ -106,9 +99,8 @@ static void expect_first(site *s, unsigned n)
 }
 
 /* After each single unit of work the process dies: what still waits is in the log. */
-static void the_log_of_a_waiting_memtable_stays(void **state)
+TEST(the_log_of_a_waiting_memtable_stays)
 {
-    (void)state;
     site s, again;
     size_t did = 1;
     site_open(&s, sim_new(sim_seed(1)));
@@ -125,9 +117,8 @@ static void the_log_of_a_waiting_memtable_stays(void **state)
 }
 
 /* A quarter of the memory is for sections; reads of every table would load more than that. */
-static void sections_keep_to_their_share(void **state)
+TEST(sections_keep_to_their_share)
 {
-    (void)state;
     site s;
     char key[16];
     site_open(&s, sim_new(sim_seed(1)));
@@ -142,14 +133,4 @@ static void sections_keep_to_their_share(void **state)
         assert_true(stats_of(&s).metadata_bytes <= PEAT_MEMORY_BYTES_MIN / 4);
     }
     site_close(&s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memtables_do_not_pile_up),
-        cmocka_unit_test(the_log_of_a_waiting_memtable_stays),
-        cmocka_unit_test(sections_keep_to_their_share),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,9 +22,8 @@ static void expect_then(kit *k, const peat_snapshot *snapshot, const char *key, 
         expect_bytes(k->buf.data, k->buf.size, value);
 }
 
-static void a_snapshot_sees_its_own_moment(void **state)
+TEST_OPEN(a_snapshot_sees_its_own_moment)
 {
-    kit *k = *state;
     peat_snapshot *empty = take(k);
     put(k, "a", "1");
     peat_snapshot *one = take(k);
@@ -52,9 +51,8 @@ static void a_snapshot_sees_its_own_moment(void **state)
     peat_snapshot_close(empty);
 }
 
-static void what_no_snapshot_needs_is_given_back(void **state)
+TEST_OPEN(what_no_snapshot_needs_is_given_back)
 {
-    kit *k = *state;
     make_tiny(k);
     kit_reopen(k);
     put_many(k, 500, 100);
@@ -68,9 +66,8 @@ static void what_no_snapshot_needs_is_given_back(void **state)
     assert_int_equal(stats_of(k->db).entries, 500);
 }
 
-static void an_iterator_lives_longer_than_its_snapshot(void **state)
+TEST_OPEN(an_iterator_lives_longer_than_its_snapshot)
 {
-    kit *k = *state;
     put(k, "a", "1");
     peat_snapshot *snapshot = take(k);
     peat_iter_options options = {.size = sizeof options, .snapshot = snapshot};
@@ -86,9 +83,8 @@ static void an_iterator_lives_longer_than_its_snapshot(void **state)
     peat_iter_close(it);
 }
 
-static void a_batch_is_in_a_snapshot_whole_or_not_at_all(void **state)
+TEST_OPEN(a_batch_is_in_a_snapshot_whole_or_not_at_all)
 {
-    kit *k = *state;
     peat_batch *batch = NULL;
     assert_ok(peat_batch_new(&batch));
     assert_ok(peat_batch_put(batch, peat_str("a"), peat_str("1")));
@@ -105,9 +101,8 @@ static void a_batch_is_in_a_snapshot_whole_or_not_at_all(void **state)
     peat_batch_free(batch);
 }
 
-static void snapshots_are_counted(void **state)
+TEST_OPEN(snapshots_are_counted)
 {
-    kit *k = *state;
     peat_snapshot *all[50];
     for (int i = 0; i < 50; i++)
         all[i] = take(k);
@@ -117,9 +112,8 @@ static void snapshots_are_counted(void **state)
     assert_int_equal(stats_of(k->db).snapshots, 0);
 }
 
-static void a_snapshot_is_closed_before_or_after_its_store(void **state)
+TEST_OPEN(a_snapshot_is_closed_before_or_after_its_store)
 {
-    kit *k = *state;
     put(k, "a", "1");
     peat_snapshot *snapshot = take(k);
     kit_close(k);
@@ -134,9 +128,8 @@ static void a_snapshot_is_closed_before_or_after_its_store(void **state)
     peat_snapshot_close(NULL);
 }
 
-static void misuse_is_invalid(void **state)
+TEST_OPEN(misuse_is_invalid)
 {
-    kit *k = *state;
     peat_snapshot *snapshot = NULL;
     assert_int_equal(peat_snapshot_open(NULL, &snapshot), PEAT_INVALID);
     assert_int_equal(peat_snapshot_open(k->db, NULL), PEAT_INVALID);
@@ -161,9 +154,8 @@ static void *ask_on(void *arg)
 }
 
 /* One may count as a snapshot while it is opened or closed; but there are never fewer than none. */
-static void iterators_that_come_and_go_are_no_host_of_snapshots(void **state)
+TEST_OPEN(iterators_that_come_and_go_are_no_host_of_snapshots)
 {
-    kit *k = *state;
     asker a = {.db = k->db, .left = 20000};
     pthread_t thread;
     put(k, "a", "1");
@@ -175,19 +167,4 @@ static void iterators_that_come_and_go_are_no_host_of_snapshots(void **state)
     }
     (void)pthread_join(thread, NULL);
     assert_in_range(a.snapshots_max, 0, 1);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(a_snapshot_sees_its_own_moment),
-        TEST_OPEN(what_no_snapshot_needs_is_given_back),
-        TEST_OPEN(an_iterator_lives_longer_than_its_snapshot),
-        TEST_OPEN(a_batch_is_in_a_snapshot_whole_or_not_at_all),
-        TEST_OPEN(snapshots_are_counted),
-        TEST_OPEN(a_snapshot_is_closed_before_or_after_its_store),
-        TEST_OPEN(misuse_is_invalid),
-        TEST_OPEN(iterators_that_come_and_go_are_no_host_of_snapshots),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

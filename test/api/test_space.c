@@ -65,7 +65,7 @@ static int new_store(void **state)
     return kit_open(k) == PEAT_OK ? 0 : -1;
 }
 
-#define TEST_SPACE(name) cmocka_unit_test_setup_teardown(name, new_store, kit_end)
+#define TEST_SPACE(name) TEST_WITH(name, kit *k, new_store, kit_end)
 
 static truth *begin(kit *k)
 {
@@ -191,21 +191,23 @@ static void fill(truth *t, uint64_t count, uint32_t size)
 
 typedef void (*load_fn)(truth *t);
 
-/* Twice: with writes alone, and with peat_work. */
-static void run_steady(void **state, const char *name, load_fn load)
+static void run_load(kit *k, const char *name, load_fn load, bool works)
 {
-    for (int works = 0; works < 2; works++) {
-        kit *k = *state;
-        truth *t = begin(k);
-        t->works = works != 0;
-        load(t);
-        check_obsolete(t);
-        end(t, name);
-        if (works == 0) { /* and again, in a new store */
-            assert_int_equal(kit_end(state), 0);
-            assert_int_equal(new_store(state), 0);
-        }
-    }
+    truth *t = begin(k);
+    t->works = works;
+    load(t);
+    check_obsolete(t);
+    end(t, name);
+}
+
+/* Twice: with writes alone, and in another store with peat_work. */
+static void run_steady(kit *k, const char *name, load_fn load)
+{
+    void *another = NULL;
+    assert_int_equal(new_store(&another), 0);
+    run_load(k, name, load, false);
+    run_load(another, name, load, true);
+    assert_int_equal(kit_end(&another), 0);
 }
 
 static void retain(truth *t)
@@ -220,9 +222,9 @@ static void retain(truth *t)
     }
 }
 
-static void retention_by_time_keeps_within_the_bound(void **state)
+TEST_SPACE(retention_by_time_keeps_within_the_bound)
 {
-    run_steady(state, "retention", retain);
+    run_steady(k, "retention", retain);
 }
 
 static void pass_through_queues(truth *t)
@@ -236,9 +238,9 @@ static void pass_through_queues(truth *t)
         }
 }
 
-static void queues_keep_within_the_bound(void **state)
+TEST_SPACE(queues_keep_within_the_bound)
 {
-    run_steady(state, "queues", pass_through_queues);
+    run_steady(k, "queues", pass_through_queues);
 }
 
 static void cache_and_evict(truth *t)
@@ -256,9 +258,9 @@ static void cache_and_evict(truth *t)
     }
 }
 
-static void a_cache_with_eviction_keeps_within_the_bound(void **state)
+TEST_SPACE(a_cache_with_eviction_keeps_within_the_bound)
 {
-    run_steady(state, "cache", cache_and_evict);
+    run_steady(k, "cache", cache_and_evict);
 }
 
 static void overwrite_large_values(truth *t)
@@ -270,9 +272,9 @@ static void overwrite_large_values(truth *t)
     }
 }
 
-static void a_few_large_values_overwritten_keep_within_the_bound(void **state)
+TEST_SPACE(a_few_large_values_overwritten_keep_within_the_bound)
 {
-    run_steady(state, "large values", overwrite_large_values);
+    run_steady(k, "large values", overwrite_large_values);
 }
 
 static void overwrite_anything(truth *t)
@@ -285,9 +287,9 @@ static void overwrite_anything(truth *t)
     }
 }
 
-static void uniform_overwriting_keeps_within_the_bound(void **state)
+TEST_SPACE(uniform_overwriting_keeps_within_the_bound)
 {
-    run_steady(state, "uniform", overwrite_anything);
+    run_steady(k, "uniform", overwrite_anything);
 }
 
 /* Small values and large ones, of which each overwrites another's kind. */
@@ -300,9 +302,9 @@ static void overwrite_by_other_sizes(truth *t)
     }
 }
 
-static void values_of_changing_size_keep_within_the_bound(void **state)
+TEST_SPACE(values_of_changing_size_keep_within_the_bound)
 {
-    run_steady(state, "changing sizes", overwrite_by_other_sizes);
+    run_steady(k, "changing sizes", overwrite_by_other_sizes);
 }
 
 static void delete_ranges_while_writing(truth *t)
@@ -317,9 +319,9 @@ static void delete_ranges_while_writing(truth *t)
         }
 }
 
-static void ranges_deleted_row_by_row_keep_within_the_bound(void **state)
+TEST_SPACE(ranges_deleted_row_by_row_keep_within_the_bound)
 {
-    run_steady(state, "ranges", delete_ranges_while_writing);
+    run_steady(k, "ranges", delete_ranges_while_writing);
 }
 
 /* ---- much is freed at once ---- */
@@ -331,9 +333,9 @@ static void begin_judging(truth *t)
     look(t);
 }
 
-static void deleted_space_returns_while_little_is_written(void **state)
+TEST_SPACE(deleted_space_returns_while_little_is_written)
 {
-    truth *t = begin(*state);
+    truth *t = begin(k);
     fill(t, 6000, 1000);
     for (uint64_t i = 0; i < 6000; i++)
         if (i % 1000 != 0)
@@ -350,9 +352,9 @@ static void deleted_space_returns_while_little_is_written(void **state)
 }
 
 /* The writes alone do it, too. */
-static void deleted_space_returns_by_writing_a_little(void **state)
+TEST_SPACE(deleted_space_returns_by_writing_a_little)
 {
-    truth *t = begin(*state);
+    truth *t = begin(k);
     fill(t, 6000, 1000);
     for (uint64_t i = 0; i < 6000; i++)
         if (i % 1000 != 0)
@@ -365,9 +367,9 @@ static void deleted_space_returns_by_writing_a_little(void **state)
     end(t, "trickle without peat_work");
 }
 
-static void small_values_over_large_ones_free_their_space(void **state)
+TEST_SPACE(small_values_over_large_ones_free_their_space)
 {
-    truth *t = begin(*state);
+    truth *t = begin(k);
     fill(t, 6000, 3000);
     for (uint64_t i = 0; i < 6000; i++)
         put_value(t, i, 100);
@@ -377,9 +379,9 @@ static void small_values_over_large_ones_free_their_space(void **state)
     end(t, "small over large");
 }
 
-static void few_deletes_free_their_space_in_a_quiet_store(void **state)
+TEST_SPACE(few_deletes_free_their_space_in_a_quiet_store)
 {
-    truth *t = begin(*state);
+    truth *t = begin(k);
     fill(t, 20, 1000000);
     for (uint64_t i = 0; i < 20; i++)
         delete_key(t, i);
@@ -396,9 +398,9 @@ static void few_deletes_free_their_space_in_a_quiet_store(void **state)
 }
 
 /* As a shell does it: each delete opens the store and closes it. */
-static void deletes_of_one_open_each_free_their_space(void **state)
+TEST_SPACE(deletes_of_one_open_each_free_their_space)
 {
-    truth *t = begin(*state);
+    truth *t = begin(k);
     fill(t, 20, 1000000);
     for (uint64_t i = 0; i < 20; i++) {
         delete_key(t, i);
@@ -410,9 +412,9 @@ static void deletes_of_one_open_each_free_their_space(void **state)
     end(t, "deletes of one open each");
 }
 
-static void few_small_values_over_large_ones_free_their_space_in_a_quiet_store(void **state)
+TEST_SPACE(few_small_values_over_large_ones_free_their_space_in_a_quiet_store)
 {
-    truth *t = begin(*state);
+    truth *t = begin(k);
     fill(t, 20, 1000000);
     for (uint64_t i = 0; i < 20; i++)
         put_value(t, i, 10);
@@ -433,9 +435,9 @@ static void expect_returned(truth *t, const char *load)
     end(t, load);
 }
 
-static void a_closed_snapshot_gives_space_back_without_a_commit(void **state)
+TEST_SPACE(a_closed_snapshot_gives_space_back_without_a_commit)
 {
-    truth *t = begin(*state);
+    truth *t = begin(k);
     peat_snapshot *snapshot = NULL;
     fill(t, 6000, 1000);
     assert_ok(peat_snapshot_open(t->k->db, &snapshot));
@@ -448,9 +450,9 @@ static void a_closed_snapshot_gives_space_back_without_a_commit(void **state)
     expect_returned(t, "snapshot");
 }
 
-static void a_closed_iterator_gives_space_back_without_a_commit(void **state)
+TEST_SPACE(a_closed_iterator_gives_space_back_without_a_commit)
 {
-    truth *t = begin(*state);
+    truth *t = begin(k);
     peat_iter *it = NULL;
     fill(t, 6000, 1000);
     assert_ok(peat_iter_open(t->k->db, NULL, &it));
@@ -465,9 +467,9 @@ static void a_closed_iterator_gives_space_back_without_a_commit(void **state)
     expect_returned(t, "iterator");
 }
 
-static void an_unpinned_value_gives_space_back_without_a_commit(void **state)
+TEST_SPACE(an_unpinned_value_gives_space_back_without_a_commit)
 {
-    truth *t = begin(*state);
+    truth *t = begin(k);
     char key[32];
     peat_pinned pinned = PEAT_PINNED_INIT;
     fill(t, 6000, 1000);
@@ -521,9 +523,8 @@ static void wait_for_rest(kit *k)
         (void)sched_yield();
 }
 
-static void closing_an_iterator_wakes_the_background(void **state)
+TEST_SPACE(closing_an_iterator_wakes_the_background)
 {
-    kit *k = *state;
     truth *t = begin(k);
     sem_t events;
     peat_iter *it = NULL;
@@ -542,9 +543,8 @@ static void closing_an_iterator_wakes_the_background(void **state)
 }
 
 /* Deletes alone: nobody holds anything, and nobody asks it to settle. */
-static void deletes_in_memory_wake_the_background(void **state)
+TEST_SPACE(deletes_in_memory_wake_the_background)
 {
-    kit *k = *state;
     truth *t = begin(k);
     sem_t events;
     fill(t, 20, 1000000);
@@ -568,9 +568,9 @@ static uint64_t bytes_written(kit *k)
 
 /* 8 MiB are to a trickle of an hour here what 10 GB are to one in the field: 8 bytes for each that
  * is written, and what a log and the manifest need besides. */
-static void an_hour_of_a_trickle_rewrites_little(void **state)
+TEST_SPACE(an_hour_of_a_trickle_rewrites_little)
 {
-    truth *t = begin(*state);
+    truth *t = begin(k);
     t->scattered = true;
     fill(t, 8000, 1000);
     uint64_t before = bytes_written(t->k), put = t->put;
@@ -617,9 +617,8 @@ static truth *begin_fill(kit *k)
     return t;
 }
 
-static void a_fill_and_an_overwrite_write_each_byte_four_times_at_most(void **state)
+TEST_SPACE(a_fill_and_an_overwrite_write_each_byte_four_times_at_most)
 {
-    kit *k = *state;
     truth *t = begin_fill(k);
     for (uint64_t i = 0; i < FILL_KEYS; i++)
         put_value(t, i * 7919 % FILL_KEYS, FILL_BYTES);
@@ -628,9 +627,8 @@ static void a_fill_and_an_overwrite_write_each_byte_four_times_at_most(void **st
     free(t);
 }
 
-static void endless_overwriting_writes_each_byte_eight_times_at_most(void **state)
+TEST_SPACE(endless_overwriting_writes_each_byte_eight_times_at_most)
 {
-    kit *k = *state;
     truth *t = begin_fill(k);
     uint64_t before = bytes_written(k), put_before = t->put;
     for (uint64_t i = 0; i < 6 * (uint64_t)FILL_KEYS; i++)
@@ -639,32 +637,4 @@ static void endless_overwriting_writes_each_byte_eight_times_at_most(void **stat
     expect_amplification(bytes_written(k) - before, t->put - put_before, 8.0,
                          "endless overwriting");
     free(t);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_SPACE(retention_by_time_keeps_within_the_bound),
-        TEST_SPACE(queues_keep_within_the_bound),
-        TEST_SPACE(a_cache_with_eviction_keeps_within_the_bound),
-        TEST_SPACE(a_few_large_values_overwritten_keep_within_the_bound),
-        TEST_SPACE(uniform_overwriting_keeps_within_the_bound),
-        TEST_SPACE(values_of_changing_size_keep_within_the_bound),
-        TEST_SPACE(ranges_deleted_row_by_row_keep_within_the_bound),
-        TEST_SPACE(deleted_space_returns_while_little_is_written),
-        TEST_SPACE(deleted_space_returns_by_writing_a_little),
-        TEST_SPACE(small_values_over_large_ones_free_their_space),
-        TEST_SPACE(few_deletes_free_their_space_in_a_quiet_store),
-        TEST_SPACE(deletes_of_one_open_each_free_their_space),
-        TEST_SPACE(few_small_values_over_large_ones_free_their_space_in_a_quiet_store),
-        TEST_SPACE(a_closed_snapshot_gives_space_back_without_a_commit),
-        TEST_SPACE(a_closed_iterator_gives_space_back_without_a_commit),
-        TEST_SPACE(an_unpinned_value_gives_space_back_without_a_commit),
-        TEST_SPACE(closing_an_iterator_wakes_the_background),
-        TEST_SPACE(deletes_in_memory_wake_the_background),
-        TEST_SPACE(an_hour_of_a_trickle_rewrites_little),
-        TEST_SPACE(a_fill_and_an_overwrite_write_each_byte_four_times_at_most),
-        TEST_SPACE(endless_overwriting_writes_each_byte_eight_times_at_most),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

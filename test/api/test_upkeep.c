@@ -11,11 +11,10 @@ static int new_tiny_open(void **state)
     return kit_open(*state) == PEAT_OK ? 0 : -1;
 }
 
-#define TEST_TINY(name) cmocka_unit_test_setup_teardown(name, new_tiny_open, kit_end)
+#define TEST_TINY(name) TEST_WITH(name, kit *k, new_tiny_open, kit_end)
 
-static void a_flush_empties_memory_into_tables(void **state)
+TEST_OPEN(a_flush_empties_memory_into_tables)
 {
-    kit *k = *state;
     put(k, "a", "1");
     assert_int_equal(stats_of(k->db).tables, 0);
     assert_ok(peat_flush(k->db));
@@ -28,9 +27,8 @@ static void a_flush_empties_memory_into_tables(void **state)
     expect_get(k, "a", "1");
 }
 
-static void a_settled_store_has_one_run_and_nothing_to_do(void **state)
+TEST_TINY(a_settled_store_has_one_run_and_nothing_to_do)
 {
-    kit *k = *state;
     for (int i = 0; i < 4; i++)
         put_many(k, 1500, 60 + (size_t)i);
     assert_int_equal(peat_settle(k->db, 0), PEAT_TIMEOUT);
@@ -46,9 +44,8 @@ static void a_settled_store_has_one_run_and_nothing_to_do(void **state)
     assert_int_equal(count_all(k->db), 1500);
 }
 
-static void a_settled_store_touches_the_disk_no_more(void **state)
+TEST_TINY(a_settled_store_touches_the_disk_no_more)
 {
-    kit *k = *state;
     put_many(k, 2000, 60);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     uint64_t calls = sim_count(k->sim, SIM_DISK);
@@ -59,9 +56,8 @@ static void a_settled_store_touches_the_disk_no_more(void **state)
     assert_int_equal(sim_count(k->sim, SIM_DISK), calls);
 }
 
-static void space_is_given_back(void **state)
+TEST_TINY(space_is_given_back)
 {
-    kit *k = *state;
     for (int i = 0; i < 5; i++)
         put_many(k, 1000, 200);
     assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
@@ -87,9 +83,8 @@ static void space_is_given_back(void **state)
     assert_int_equal(stats_of(k->db).tables, 0);
 }
 
-static void a_range_is_compacted_and_the_rest_left_alone(void **state)
+TEST_TINY(a_range_is_compacted_and_the_rest_left_alone)
 {
-    kit *k = *state;
     put_many(k, 4000, 60);
     put_many(k, 4000, 50);
     assert_ok(peat_compact(k->db, peat_str("key-001000"), peat_str("key-001100"), NULL));
@@ -99,9 +94,8 @@ static void a_range_is_compacted_and_the_rest_left_alone(void **state)
                      PEAT_INVALID);
 }
 
-static void units_of_work_are_counted(void **state)
+TEST_TINY(units_of_work_are_counted)
 {
-    kit *k = *state;
     put_many(k, 3000, 60);
     size_t done = 99, total = 0;
     assert_ok(peat_work(k->db, 0, &done));
@@ -119,9 +113,8 @@ static void units_of_work_are_counted(void **state)
 }
 
 /* Without threads puts do the work themselves: the debt stays bounded. */
-static void puts_without_threads_keep_the_store_in_shape(void **state)
+TEST_TINY(puts_without_threads_keep_the_store_in_shape)
 {
-    kit *k = *state;
     for (int round = 0; round < 10; round++)
         put_many(k, 2000, 100);
     peat_statistics s = stats_of(k->db);
@@ -151,9 +144,8 @@ static bool watch(void *ctx, const char *phase, uint64_t done, uint64_t total)
     return ++w->calls != w->stop_at;
 }
 
-static void a_compaction_reports_and_can_be_cancelled(void **state)
+TEST_TINY(a_compaction_reports_and_can_be_cancelled)
 {
-    kit *k = *state;
     watcher w = {.stop_at = 1};
     peat_progress progress = {.size = sizeof progress, .fn = watch, .ctx = &w};
     put_many(k, 8000, 300);
@@ -190,9 +182,8 @@ static bool claim_for_one_call(void *ctx, const char *phase, uint64_t done, uint
     return true;
 }
 
-static void a_compaction_waits_for_what_others_work_on(void **state)
+TEST_TINY(a_compaction_waits_for_what_others_work_on)
 {
-    kit *k = *state;
     for (int i = 0; i < 2; i++) {
         put(k, "a", "1");
         put(k, "b", "1");
@@ -206,9 +197,8 @@ static void a_compaction_waits_for_what_others_work_on(void **state)
     assert_int_equal(stats_of(k->db).tombstones, 0);
 }
 
-static void a_check_reports_what_it_read(void **state)
+TEST_TINY(a_check_reports_what_it_read)
 {
-    kit *k = *state;
     peat_check_report report = {.size = sizeof report};
     assert_ok(peat_check(k->db, NULL, &report));
     assert_int_equal(report.entries, 0);
@@ -225,9 +215,8 @@ static void a_check_reports_what_it_read(void **state)
     assert_int_equal(peat_check(NULL, NULL, NULL), PEAT_INVALID);
 }
 
-static void a_check_can_be_cancelled(void **state)
+TEST_TINY(a_check_can_be_cancelled)
 {
-    kit *k = *state;
     watcher w = {.stop_at = 1};
     peat_progress progress = {.size = sizeof progress, .fn = watch, .ctx = &w};
     peat_check_options options = {.size = sizeof options, .progress = &progress};
@@ -240,9 +229,8 @@ static void a_check_can_be_cancelled(void **state)
 }
 
 /* Each file with a flipped bit: found, by name; and gone when flipped back. */
-static void a_flipped_bit_in_any_table_is_found(void **state)
+TEST_TINY(a_flipped_bit_in_any_table_is_found)
 {
-    kit *k = *state;
     put_many(k, 600, 100);
     assert_ok(peat_flush(k->db));
     kit_close(k);
@@ -267,23 +255,4 @@ static void a_flipped_bit_in_any_table_is_found(void **state)
         found++;
     }
     assert_true(found > 20);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(a_flush_empties_memory_into_tables),
-        TEST_TINY(a_settled_store_has_one_run_and_nothing_to_do),
-        TEST_TINY(a_settled_store_touches_the_disk_no_more),
-        TEST_TINY(space_is_given_back),
-        TEST_TINY(a_range_is_compacted_and_the_rest_left_alone),
-        TEST_TINY(units_of_work_are_counted),
-        TEST_TINY(puts_without_threads_keep_the_store_in_shape),
-        TEST_TINY(a_compaction_reports_and_can_be_cancelled),
-        TEST_TINY(a_compaction_waits_for_what_others_work_on),
-        TEST_TINY(a_check_reports_what_it_read),
-        TEST_TINY(a_check_can_be_cancelled),
-        TEST_TINY(a_flipped_bit_in_any_table_is_found),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -365,17 +365,10 @@ static void live(uint64_t seed)
     free(w);
 }
 
-static void walks_agree_with_the_list_of_changes(void **state)
+TEST(walks_agree_with_the_list_of_changes)
 {
     const char *walks = getenv("PEAT_WALKS");
     uint64_t seed = sim_seed(1), count = walks != NULL ? strtoull(walks, NULL, 10) : 150;
-    (void)state;
     for (uint64_t i = 0; i < count; i++)
         live(seed + i);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(walks_agree_with_the_list_of_changes)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

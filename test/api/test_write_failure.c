@@ -6,15 +6,10 @@
  */
 #include "peat.h"
 #include "support/sim_env.h"
+#include "world/test.h"
 
-#include <errno.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
 
 typedef struct site {
     sim_env *sim;
@@ -78,9 +73,8 @@ static void site_close(site *s)
     sim_free(s->sim);
 }
 
-static void a_failed_manifest_refuses_writes_until_reopen(void **state)
+TEST(a_failed_manifest_refuses_writes_until_reopen)
 {
-    (void)state;
     site s;
     site_open(&s, false);
     fail_a_flush(&s);
@@ -89,11 +83,10 @@ static void a_failed_manifest_refuses_writes_until_reopen(void **state)
 }
 
 /* Waiting for room does not mend it, so it is not told as a lack of room. */
-static void a_sync_without_room_refuses_writes_as_any_other(void **state)
+TEST(a_sync_without_room_refuses_writes_as_any_other)
 {
     static const int errors[] = {ENOSPC, EDQUOT, ENOMEM, EIO};
     const peat_write_options sync = {.size = sizeof sync, .sync = true};
-    (void)state;
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         site s;
         peat_error e;
@@ -113,9 +106,8 @@ static void a_sync_without_room_refuses_writes_as_any_other(void **state)
     }
 }
 
-static void without_a_log_too(void **state)
+TEST(without_a_log_too)
 {
-    (void)state;
     site s;
     site_open(&s, true);
     fail_a_flush(&s);
@@ -174,9 +166,8 @@ static void expect_told(site *s, unsigned fault, const errors_seen *seen)
     sim_free(s->sim);
 }
 
-static void a_promise_that_fails_after_the_interval_is_told(void **state)
+TEST(a_promise_that_fails_after_the_interval_is_told)
 {
-    (void)state;
     site s;
     errors_seen seen = {0};
     site_open_with_thread(&s, NULL, &seen);
@@ -186,9 +177,8 @@ static void a_promise_that_fails_after_the_interval_is_told(void **state)
 }
 
 /* What was synced is, and the sync succeeds: the event alone tells, and before the call returns. */
-static void a_promise_that_fails_behind_a_sync_is_told_at_once(void **state)
+TEST(a_promise_that_fails_behind_a_sync_is_told_at_once)
 {
-    (void)state;
     site s = {.sim = sim_new(sim_seed(1))};
     errors_seen seen = {0};
     s.host = (peat_host){
@@ -205,9 +195,8 @@ static void a_promise_that_fails_behind_a_sync_is_told_at_once(void **state)
 }
 
 /* All is in tables: an idle store lets go of the log. */
-static void an_emptied_log_that_fails_is_told(void **state)
+TEST(an_emptied_log_that_fails_is_told)
 {
-    (void)state;
     site s;
     errors_seen seen = {0};
     peat_test_options test = {.size = sizeof test, .segment_bytes = 8192};
@@ -237,9 +226,8 @@ static void break_rewrite(void *arg, sim_env *sim, const sim_boundary *b)
 }
 
 /* What was to be installed is durable, and its unit has not failed: only the event tells. */
-static void a_rewrite_of_the_manifest_that_fails_is_told(void **state)
+TEST(a_rewrite_of_the_manifest_that_fails_is_told)
 {
-    (void)state;
     site s = {.sim = sim_new(sim_seed(1))};
     errors_seen seen = {0};
     bool armed = false;
@@ -265,18 +253,4 @@ static void a_rewrite_of_the_manifest_that_fails_is_told(void **state)
     assert_int_equal(get(&s, "a"), PEAT_OK);
     sim_faults_clear(s.sim);
     site_close(&s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_promise_that_fails_after_the_interval_is_told),
-        cmocka_unit_test(a_promise_that_fails_behind_a_sync_is_told_at_once),
-        cmocka_unit_test(an_emptied_log_that_fails_is_told),
-        cmocka_unit_test(a_failed_manifest_refuses_writes_until_reopen),
-        cmocka_unit_test(a_sync_without_room_refuses_writes_as_any_other),
-        cmocka_unit_test(without_a_log_too),
-        cmocka_unit_test(a_rewrite_of_the_manifest_that_fails_is_told),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

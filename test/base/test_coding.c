@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_coding.c - integers, varints and the cursor that meets hostile bytes. */
 #include "base/coding.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 /* Edges of every varint length, and of every byte of a fixed integer. */
 static size_t edges(uint64_t *ret_values)
@@ -23,9 +19,8 @@ static size_t edges(uint64_t *ret_values)
     return n;
 }
 
-static void fixed_integers_are_little_endian(void **state)
+TEST(fixed_integers_are_little_endian)
 {
-    (void)state;
     uint8_t p[8];
     pt_put_u16(p, 0x0102);
     assert_memory_equal(p, "\x02\x01", 2);
@@ -37,9 +32,8 @@ static void fixed_integers_are_little_endian(void **state)
     assert_memory_equal(p, "\x01\x02\x03\x04", 4);
 }
 
-static void fixed_integers_come_back(void **state)
+TEST(fixed_integers_come_back)
 {
-    (void)state;
     uint64_t values[200];
     size_t n = edges(values);
     for (size_t i = 0; i < n; i++) {
@@ -58,9 +52,8 @@ static void fixed_integers_come_back(void **state)
     }
 }
 
-static void varints_come_back_and_have_the_size_they_say(void **state)
+TEST(varints_come_back_and_have_the_size_they_say)
 {
-    (void)state;
     uint64_t values[200];
     size_t n = edges(values);
     for (size_t i = 0; i < n; i++) {
@@ -78,9 +71,8 @@ static void varints_come_back_and_have_the_size_they_say(void **state)
     }
 }
 
-static void a_cut_varint_fails(void **state)
+TEST(a_cut_varint_fails)
 {
-    (void)state;
     uint64_t values[200];
     size_t n = edges(values);
     for (size_t i = 0; i < n; i++) {
@@ -94,7 +86,7 @@ static void a_cut_varint_fails(void **state)
     }
 }
 
-static void a_varint_beyond_64_bits_fails(void **state)
+TEST(a_varint_beyond_64_bits_fails)
 {
     static const struct {
         const char *bytes;
@@ -106,7 +98,6 @@ static void a_varint_beyond_64_bits_fails(void **state)
         {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81", false}, /* goes on */
         {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80", false},
     };
-    (void)state;
     for (size_t i = 0; i < PT_COUNT_OF(cases); i++) {
         pt_cursor c = pt_cursor_of(cases[i].bytes, 10);
         assert_true(pt_cursor_varint(&c) == (cases[i].good ? UINT64_MAX : 0));
@@ -114,9 +105,8 @@ static void a_varint_beyond_64_bits_fails(void **state)
     }
 }
 
-static void a_failed_cursor_stays_failed(void **state)
+TEST(a_failed_cursor_stays_failed)
 {
-    (void)state;
     static const uint8_t bytes[] = {1, 2, 3};
     pt_cursor c = pt_cursor_of(bytes, sizeof bytes);
     assert_int_equal(pt_cursor_u8(&c), 1);
@@ -131,10 +121,9 @@ static void a_failed_cursor_stays_failed(void **state)
     assert_false(pt_cursor_ok(&c));
 }
 
-static void a_declared_length_is_bounded_by_what_is_there(void **state)
+TEST(a_declared_length_is_bounded_by_what_is_there)
 {
     static const uint64_t lengths[] = {4, 5, UINT32_MAX, INT64_MAX, UINT64_MAX};
-    (void)state;
     for (size_t i = 0; i < PT_COUNT_OF(lengths); i++) {
         uint8_t p[PT_VARINT_SIZE_MAX + 3];
         size_t size = (size_t)(pt_put_varint(p, lengths[i]) - p);
@@ -156,9 +145,8 @@ static void a_declared_length_is_bounded_by_what_is_there(void **state)
     assert_true(pt_cursor_ok(&c));
 }
 
-static void fields_are_read_in_order(void **state)
+TEST(fields_are_read_in_order)
 {
-    (void)state;
     uint8_t p[32], *at = p;
     *at++ = 7;
     pt_put_u16(at, 0xabcd);
@@ -182,7 +170,7 @@ static int sign(int x)
     return (x > 0) - (x < 0);
 }
 
-static void heads_and_slices_order_as_bytes_do(void **state)
+TEST(heads_and_slices_order_as_bytes_do)
 {
     static const struct {
         const char *bytes;
@@ -193,7 +181,6 @@ static void heads_and_slices_order_as_bytes_do(void **state)
                 {"abcdefg", 7},  {"abcdefgh", 8}, {"abcdefghi", 9},
                 {"abcdefgi", 8}, {"b", 1},        {"\x7f", 1},
                 {"\x80", 1},     {"\xff", 1},     {"\xff\xff\xff\xff\xff\xff\xff\xff", 8}};
-    (void)state;
     for (size_t i = 0; i < PT_COUNT_OF(keys); i++)
         for (size_t k = 0; k < PT_COUNT_OF(keys); k++) {
             pt_slice a = pt_slice_of(keys[i].bytes, keys[i].size);
@@ -209,30 +196,12 @@ static void heads_and_slices_order_as_bytes_do(void **state)
     assert_true(pt_key_head((const uint8_t *)"abcdefghij", 10) == 0x6162636465666768u);
 }
 
-static void rounding_goes_up_to_the_unit(void **state)
+TEST(rounding_goes_up_to_the_unit)
 {
-    (void)state;
     assert_int_equal(pt_round_up(0, 4096), 0);
     assert_int_equal(pt_round_up(1, 4096), 4096);
     assert_int_equal(pt_round_up(4096, 4096), 4096);
     assert_int_equal(pt_round_up(4097, 4096), 8192);
     assert_int_equal(pt_round_up(5, 1), 5);
     assert_int_equal(pt_min_u64(3, 4) + 10 * pt_max_u64(3, 4), 43);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fixed_integers_are_little_endian),
-        cmocka_unit_test(fixed_integers_come_back),
-        cmocka_unit_test(varints_come_back_and_have_the_size_they_say),
-        cmocka_unit_test(a_cut_varint_fails),
-        cmocka_unit_test(a_varint_beyond_64_bits_fails),
-        cmocka_unit_test(a_failed_cursor_stays_failed),
-        cmocka_unit_test(a_declared_length_is_bounded_by_what_is_there),
-        cmocka_unit_test(fields_are_read_in_order),
-        cmocka_unit_test(heads_and_slices_order_as_bytes_do),
-        cmocka_unit_test(rounding_goes_up_to_the_unit),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

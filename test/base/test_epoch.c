@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_epoch.c - nothing is released while a reader may see it, and everything is in the end. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "world/test.h"
 
 #include "base/epoch.h"
 
@@ -24,9 +19,8 @@ static void release_thing(pt_retired *r)
         pt_epoch_retire(t->retire_also_in, &t->also->retired, release_thing);
 }
 
-static void a_retired_thing_waits_for_the_readers_that_may_see_it(void **state)
+TEST(a_retired_thing_waits_for_the_readers_that_may_see_it)
 {
-    (void)state;
     pt_epoch e;
     pt_epoch_init(&e);
     thing a = {.released = 0}, b = {.released = 0};
@@ -51,9 +45,8 @@ static void a_retired_thing_waits_for_the_readers_that_may_see_it(void **state)
     pt_epoch_done(&e);
 }
 
-static void an_epoch_has_passed_when_its_readers_have_left(void **state)
+TEST(an_epoch_has_passed_when_its_readers_have_left)
 {
-    (void)state;
     pt_epoch e;
     pt_epoch_init(&e);
     uint64_t first = pt_epoch_advance(&e);
@@ -71,9 +64,8 @@ static void an_epoch_has_passed_when_its_readers_have_left(void **state)
     pt_epoch_done(&e);
 }
 
-static void readers_beyond_the_slots_hold_back_release_too(void **state)
+TEST(readers_beyond_the_slots_hold_back_release_too)
 {
-    (void)state;
     pt_epoch e;
     pt_epoch_init(&e);
     unsigned slots[PT_EPOCH_SLOTS + 3];
@@ -96,9 +88,8 @@ static void readers_beyond_the_slots_hold_back_release_too(void **state)
     pt_epoch_done(&e);
 }
 
-static void done_releases_everything_also_what_releases_retire(void **state)
+TEST(done_releases_everything_also_what_releases_retire)
 {
-    (void)state;
     pt_epoch e;
     pt_epoch_init(&e);
     thing c = {.released = 0};
@@ -184,9 +175,8 @@ static void *replace_all_the_time(void *arg)
     return NULL;
 }
 
-static void readers_never_see_what_was_released(void **state)
+TEST(readers_never_see_what_was_released)
 {
-    (void)state;
     static arena a;
     memset(&a, 0, sizeof a);
     pt_epoch_init(&a.epoch);
@@ -204,16 +194,4 @@ static void readers_never_see_what_was_released(void **state)
         pt_epoch_retire(&a.epoch, &atomic_load(&a.shared[i])->retired, release_object);
     pt_epoch_done(&a.epoch);
     assert_int_equal(atomic_load(&a.made), atomic_load(&a.released));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_retired_thing_waits_for_the_readers_that_may_see_it),
-        cmocka_unit_test(an_epoch_has_passed_when_its_readers_have_left),
-        cmocka_unit_test(readers_beyond_the_slots_hold_back_release_too),
-        cmocka_unit_test(done_releases_everything_also_what_releases_retire),
-        cmocka_unit_test(readers_never_see_what_was_released),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

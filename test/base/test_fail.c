@@ -3,13 +3,7 @@
 #include "base/fail.h"
 
 #include "peat_env.h"
-
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 static int set_up(void **state)
 {
@@ -26,28 +20,30 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void a_fresh_sink_says_nothing(void **state)
+#define TEST_F(name) TEST_WITH(name, pt_sink *sink, set_up, tear_down)
+
+TEST_F(a_fresh_sink_says_nothing)
 {
     peat_error e;
-    pt_sink_get(*state, &e);
+    pt_sink_get(sink, &e);
     assert_int_equal(e.rc, PEAT_OK);
     assert_int_equal(e.os_errno, 0);
     assert_string_equal(e.message, "");
-    assert_int_equal(pt_sink_write_failure(*state), PEAT_OK);
+    assert_int_equal(pt_sink_write_failure(sink), PEAT_OK);
 }
 
-static void an_error_keeps_code_and_text(void **state)
+TEST_F(an_error_keeps_code_and_text)
 {
     peat_error e;
-    assert_int_equal(pt_fail(*state, PEAT_CORRUPT, "table %06d block @%d", 7, 4096), PEAT_CORRUPT);
-    pt_sink_get(*state, &e);
+    assert_int_equal(pt_fail(sink, PEAT_CORRUPT, "table %06d block @%d", 7, 4096), PEAT_CORRUPT);
+    pt_sink_get(sink, &e);
     assert_int_equal(e.rc, PEAT_CORRUPT);
     assert_int_equal(e.os_errno, 0);
     assert_string_equal(e.message, "table 000007 block @4096");
-    assert_int_equal(pt_sink_write_failure(*state), PEAT_OK); /* an error alone stops no writes */
+    assert_int_equal(pt_sink_write_failure(sink), PEAT_OK); /* an error alone stops no writes */
 }
 
-static void the_code_follows_from_the_errno(void **state)
+TEST_F(the_code_follows_from_the_errno)
 {
     static const struct {
         int os_errno;
@@ -57,8 +53,8 @@ static void the_code_follows_from_the_errno(void **state)
     for (size_t i = 0; i < PT_COUNT_OF(cases); i++) {
         char expected[200];
         peat_error e;
-        assert_int_equal(pt_fail_os(*state, cases[i].os_errno, "write w-%d", 1), cases[i].rc);
-        pt_sink_get(*state, &e);
+        assert_int_equal(pt_fail_os(sink, cases[i].os_errno, "write w-%d", 1), cases[i].rc);
+        pt_sink_get(sink, &e);
         assert_int_equal(e.rc, cases[i].rc);
         assert_int_equal(e.os_errno, cases[i].os_errno);
         (void)snprintf(expected, sizeof expected, "write w-1: %s", strerror(cases[i].os_errno));
@@ -66,7 +62,7 @@ static void the_code_follows_from_the_errno(void **state)
     }
 }
 
-static void a_long_text_is_cut_and_terminated_and_keeps_its_cause(void **state)
+TEST_F(a_long_text_is_cut_and_terminated_and_keeps_its_cause)
 {
     char text[2000], cause[100];
     (void)snprintf(cause, sizeof cause, ": %s", strerror(EIO));
@@ -74,9 +70,9 @@ static void a_long_text_is_cut_and_terminated_and_keeps_its_cause(void **state)
         peat_error e;
         memset(text, 'x', size);
         text[size] = '\0';
-        assert_int_equal(pt_fail_os(*state, EIO, "%s", text), PEAT_IO);
+        assert_int_equal(pt_fail_os(sink, EIO, "%s", text), PEAT_IO);
         memset(&e, 1, sizeof e);
-        pt_sink_get(*state, &e);
+        pt_sink_get(sink, &e);
         size_t n = strnlen(e.message, sizeof e.message), kept = n - strlen(cause);
         assert_true(n < sizeof e.message && (kept == size || n == sizeof e.message - 1));
         assert_memory_equal(e.message, text, kept);
@@ -85,15 +81,15 @@ static void a_long_text_is_cut_and_terminated_and_keeps_its_cause(void **state)
 }
 
 /* Names come from outside: an error stays one line, and drives no terminal. */
-static void control_bytes_stand_escaped(void **state)
+TEST_F(control_bytes_stand_escaped)
 {
     peat_error e;
     char path[3] = {0};
     for (int c = 1; c < 256; c++) {
         path[0] = (char)c;
         path[1] = 'z';
-        (void)pt_fail(*state, PEAT_IO, "[%s]", path);
-        pt_sink_describe(*state, PEAT_IO, path, &e);
+        (void)pt_fail(sink, PEAT_IO, "[%s]", path);
+        pt_sink_describe(sink, PEAT_IO, path, &e);
         for (const char *p = e.message; *p != '\0'; p++)
             assert_true((unsigned char)*p >= 0x20 && *p != 0x7f);
         assert_non_null(strstr(e.message, c < 0x20 || c == 0x7f ? "z: [\\x" : path));
@@ -102,7 +98,7 @@ static void control_bytes_stand_escaped(void **state)
 
 /* Whatever the path: cause, file and offset are there, and of the path its beginning and its end.
  */
-static void a_long_path_is_cut_and_not_what_happened(void **state)
+TEST_F(a_long_path_is_cut_and_not_what_happened)
 {
     static const char what[] = "t-000001.tab @4096: checksum 1 instead of 2";
     for (size_t size = 1; size < 1500; size++) {
@@ -116,9 +112,9 @@ static void a_long_path_is_cut_and_not_what_happened(void **state)
         memcpy(path, "/disk/", size < 6 ? size : 6);
         if (size > 16)
             memcpy(path + size - 6, "/store", 6);
-        (void)pt_fail_at(*state, PEAT_CORRUPT, "t-000001.tab", 4096, "checksum 1 instead of 2");
+        (void)pt_fail_at(sink, PEAT_CORRUPT, "t-000001.tab", 4096, "checksum 1 instead of 2");
         memset(&e, 1, sizeof e);
-        pt_sink_describe(*state, PEAT_CORRUPT, path, &e);
+        pt_sink_describe(sink, PEAT_CORRUPT, path, &e);
         size_t n = strnlen(e.message, sizeof e.message);
         assert_true(n < sizeof e.message && n > strlen(what));
         assert_string_equal(e.message + n - strlen(what), what);
@@ -136,30 +132,30 @@ static void a_long_path_is_cut_and_not_what_happened(void **state)
 }
 
 /* A text of full length leaves room for some of the path. */
-static void a_long_text_leaves_the_path(void **state)
+TEST_F(a_long_text_leaves_the_path)
 {
     char text[600];
     peat_error e;
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    (void)pt_fail(*state, PEAT_IO, "%s", text);
-    pt_sink_describe(*state, PEAT_IO, "/disk/store", &e);
+    (void)pt_fail(sink, PEAT_IO, "%s", text);
+    pt_sink_describe(sink, PEAT_IO, "/disk/store", &e);
     assert_memory_equal(e.message, "/disk/store: xxx", 16);
     assert_int_equal(strnlen(e.message, sizeof e.message), sizeof e.message - 1);
-    pt_sink_describe(*state, PEAT_IO, text, &e); /* and of a path something of the text */
+    pt_sink_describe(sink, PEAT_IO, text, &e); /* and of a path something of the text */
     assert_non_null(strstr(e.message, "...xxx"));
     assert_non_null(strstr(e.message, ": xxx"));
 }
 
-static void the_first_write_failure_stays(void **state)
+TEST_F(the_first_write_failure_stays)
 {
     peat_error e;
-    (void)pt_fail_os(*state, EIO, "sync w-1");
-    pt_sink_stop_writes(*state, PEAT_IO);
-    (void)pt_fail(*state, PEAT_CORRUPT, "something later");
-    pt_sink_stop_writes(*state, PEAT_CORRUPT);
-    assert_int_equal(pt_sink_write_failure(*state), PEAT_IO);
-    pt_sink_get(*state, &e);
+    (void)pt_fail_os(sink, EIO, "sync w-1");
+    pt_sink_stop_writes(sink, PEAT_IO);
+    (void)pt_fail(sink, PEAT_CORRUPT, "something later");
+    pt_sink_stop_writes(sink, PEAT_CORRUPT);
+    assert_int_equal(pt_sink_write_failure(sink), PEAT_IO);
+    pt_sink_get(sink, &e);
     assert_int_equal(e.rc, PEAT_IO);
     assert_int_equal(e.os_errno, EIO);
     assert_non_null(strstr(e.message, "sync w-1"));
@@ -181,39 +177,21 @@ static void fail_often(void *arg)
     }
 }
 
-static void errors_of_threads_do_not_mix(void **state)
+TEST_F(errors_of_threads_do_not_mix)
 {
     const peat_env *env = peat_env_default();
     writer writers[3];
     peat_env_thread *threads[3];
     peat_error e;
     for (int i = 0; i < 3; i++) {
-        writers[i] = (writer){.sink = *state, .number = i};
+        writers[i] = (writer){.sink = sink, .number = i};
         assert_int_equal(env->thread_start(env->ctx, fail_often, &writers[i], &threads[i]), 0);
     }
     for (int i = 0; i < 3; i++)
         env->thread_join(env->ctx, threads[i]);
-    pt_sink_get(*state, &e);
-    assert_int_equal(pt_sink_write_failure(*state), PEAT_IO);
+    pt_sink_get(sink, &e);
+    assert_int_equal(pt_sink_write_failure(sink), PEAT_IO);
     assert_int_equal(strlen(e.message), 4);
     for (int i = 1; i < 4; i++)
         assert_int_equal(e.message[i], e.message[0]);
-}
-
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CASE(a_fresh_sink_says_nothing),
-        CASE(an_error_keeps_code_and_text),
-        CASE(the_code_follows_from_the_errno),
-        CASE(a_long_text_is_cut_and_terminated_and_keeps_its_cause),
-        CASE(control_bytes_stand_escaped),
-        CASE(a_long_path_is_cut_and_not_what_happened),
-        CASE(a_long_text_leaves_the_path),
-        CASE(the_first_write_failure_stays),
-        CASE(errors_of_threads_do_not_mix),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

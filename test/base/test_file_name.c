@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* test_file_name.c - generated names are read back, and no other name is. */
 #include "base/file_name.h"
+#include "world/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-static void a_generated_name_gives_its_number_back(void **state)
+TEST(a_generated_name_gives_its_number_back)
 {
-    (void)state;
     const uint64_t numbers[] = {1, 9, 10, 999999, 1000000, 123456789012ULL, 1844674407370955161ULL};
     for (size_t i = 0; i < PT_COUNT_OF(numbers); i++) {
         char name[PT_FILE_NAME_SIZE], expected[32];
@@ -24,9 +18,8 @@ static void a_generated_name_gives_its_number_back(void **state)
     }
 }
 
-static void other_names_are_not_read(void **state)
+TEST(other_names_are_not_read)
 {
-    (void)state;
     const char *const names[] = {"",          "t",        "t-",         "t-1",
                                  "t-00001",   "t-000000", "t-0000001",  "t-000001 ",
                                  "t-00000a",  "t_000001", "T-000001",   "t-000001.tmp",
@@ -37,13 +30,4 @@ static void other_names_are_not_read(void **state)
         assert_false(pt_file_name_parse(names[i], 't', &number));
         assert_true(number == 7);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_generated_name_gives_its_number_back),
-        cmocka_unit_test(other_names_are_not_read),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

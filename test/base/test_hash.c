@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* test_hash.c - the hash is the one on disk, and a checksum knows its place. */
 #include "base/hash.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 /* Stores outlive the library they were written with: these values may never change. They are
  * what the system's own libxxhash answers, one for each of its code paths by length. */
-static void values_on_disk_do_not_change(void **state)
+TEST(values_on_disk_do_not_change)
 {
     static const struct {
         size_t size;
@@ -18,7 +14,6 @@ static void values_on_disk_do_not_change(void **state)
                  {16, 0x0a0ec5ae8679cb7fu},  {100, 0x387363ce0e6084aau}, {200, 0x4f7ba561b80feff6u},
                  {1000, 0x5bd60eec6f4c0b72u}};
     uint8_t data[1000];
-    (void)state;
     for (size_t i = 0; i < sizeof data; i++)
         data[i] = (uint8_t)(i * 131);
     for (size_t i = 0; i < PT_COUNT_OF(known); i++)
@@ -28,11 +23,10 @@ static void values_on_disk_do_not_change(void **state)
     assert_true(pt_hash_bind(0, 0, 0) == pt_mix(pt_mix(pt_mix(0x9e3779b97f4a7c15u))));
 }
 
-static void every_flipped_bit_shows(void **state)
+TEST(every_flipped_bit_shows)
 {
     static const size_t sizes[] = {1, 3, 8, 16, 17, 128, 129, 240, 241, 1024, 5000};
     static uint8_t data[5000];
-    (void)state;
     for (size_t i = 0; i < sizeof data; i++)
         data[i] = (uint8_t)(i * 131);
     for (size_t s = 0; s < PT_COUNT_OF(sizes); s++) {
@@ -48,9 +42,8 @@ static void every_flipped_bit_shows(void **state)
     }
 }
 
-static void the_same_bytes_elsewhere_have_another_checksum(void **state)
+TEST(the_same_bytes_elsewhere_have_another_checksum)
 {
-    (void)state;
     uint64_t here = pt_checksum("block", 5, 7, 4096);
     for (unsigned bit = 0; bit < 64; bit++) {
         uint64_t one = (uint64_t)1 << bit;
@@ -60,17 +53,15 @@ static void the_same_bytes_elsewhere_have_another_checksum(void **state)
     assert_true(pt_checksum("block", 5, 4096, 7) != here); /* the two are not interchangeable */
 }
 
-static void a_checked_block_moves_without_hashing_again(void **state)
+TEST(a_checked_block_moves_without_hashing_again)
 {
-    (void)state;
     uint64_t hash = pt_hash("block", 5);
     assert_true(pt_hash_bind(hash, 7, 0) == pt_checksum("block", 5, 7, 0));
     assert_true(pt_hash_bind(hash, 8, 4096) == pt_checksum("block", 5, 8, 4096));
 }
 
-static void every_input_bit_reaches_about_half_of_the_output(void **state)
+TEST(every_input_bit_reaches_about_half_of_the_output)
 {
-    (void)state;
     for (unsigned bit = 0; bit < 64; bit++) {
         unsigned changed = 0;
         for (uint64_t v = 0; v < 256; v++) {
@@ -79,16 +70,4 @@ static void every_input_bit_reaches_about_half_of_the_output(void **state)
         }
         assert_in_range(changed, 256 * 24, 256 * 40);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_on_disk_do_not_change),
-        cmocka_unit_test(every_flipped_bit_shows),
-        cmocka_unit_test(the_same_bytes_elsewhere_have_another_checksum),
-        cmocka_unit_test(a_checked_block_moves_without_hashing_again),
-        cmocka_unit_test(every_input_bit_reaches_about_half_of_the_output),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,11 +3,7 @@
 #include "base/sync.h"
 
 #include "peat_env.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #define THREADS 4
 #define ROUNDS  2000
@@ -70,9 +66,10 @@ static void count_alone(void *arg)
     }
 }
 
-static void a_mutex_excludes(void **state)
+#define TEST_F(name) TEST_WITH(name, shared *s, set_up, tear_down)
+
+TEST_F(a_mutex_excludes)
 {
-    shared *s = *state;
     worker workers[THREADS];
     peat_env_thread *threads[THREADS];
     run_all(s, count_alone, workers, threads);
@@ -94,9 +91,8 @@ static void take_turns(void *arg)
     }
 }
 
-static void a_broadcast_wakes_whoever_waits(void **state)
+TEST_F(a_broadcast_wakes_whoever_waits)
 {
-    shared *s = *state;
     worker workers[THREADS];
     peat_env_thread *threads[THREADS];
     run_all(s, take_turns, workers, threads);
@@ -104,10 +100,9 @@ static void a_broadcast_wakes_whoever_waits(void **state)
     assert_int_equal(s->turn, THREADS * 100);
 }
 
-static void nobody_signals_and_the_wait_ends(void **state)
+TEST_F(nobody_signals_and_the_wait_ends)
 {
     static const uint64_t timeouts_ns[] = {0, 1, 999999, 1000000};
-    shared *s = *state;
     pt_mutex_lock(&s->mu);
     for (size_t i = 0; i < PT_COUNT_OF(timeouts_ns); i++)
         while (pt_cond_wait_for(&s->changed, &s->mu, timeouts_ns[i])) {
@@ -126,9 +121,8 @@ static void open_the_gate(void *arg)
 
 /* Were the time-out taken for a moment in the past, the wait would answer false before the gate is
  * open; the carry of the nanoseconds is test_sync_deadline.c's. */
-static void a_long_wait_ends_with_the_signal(void **state)
+TEST_F(a_long_wait_ends_with_the_signal)
 {
-    shared *s = *state;
     const peat_env *env = peat_env_default();
     worker w = {.s = s};
     peat_env_thread *thread;
@@ -140,17 +134,4 @@ static void a_long_wait_ends_with_the_signal(void **state)
     assert_true(in_time);
     pt_mutex_unlock(&s->mu);
     env->thread_join(env->ctx, thread);
-}
-
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CASE(a_mutex_excludes),
-        CASE(a_broadcast_wakes_whoever_waits),
-        CASE(nobody_signals_and_the_wait_ends),
-        CASE(a_long_wait_ends_with_the_signal),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

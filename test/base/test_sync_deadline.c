@@ -6,13 +6,9 @@
  * still and the wait only tells which moment it was given.
  */
 #include "base/sync.h"
+#include "world/test.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <time.h>
-#include <cmocka.h>
 
 static struct timespec now, deadline;
 static clockid_t asked;
@@ -32,7 +28,7 @@ int pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct t
     return ETIMEDOUT;
 }
 
-static void the_deadline_is_now_plus_the_timeout(void **state)
+TEST(the_deadline_is_now_plus_the_timeout)
 {
     static const struct {
         struct timespec now;
@@ -49,7 +45,6 @@ static void the_deadline_is_now_plus_the_timeout(void **state)
     };
     pt_mutex m;
     pt_cond c;
-    (void)state;
     pt_mutex_init(&m);
     pt_cond_init(&c);
     pt_mutex_lock(&m);
@@ -64,12 +59,4 @@ static void the_deadline_is_now_plus_the_timeout(void **state)
     pt_mutex_unlock(&m);
     pt_cond_done(&c);
     pt_mutex_done(&m);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_deadline_is_now_plus_the_timeout),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

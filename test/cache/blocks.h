@@ -6,11 +6,7 @@
 #ifndef TEST_CACHE_BLOCKS_H
 #define TEST_CACHE_BLOCKS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
+#include "world/test.h"
 
 #include "cache/cache.h"
 #include "entry/heap_env.h"

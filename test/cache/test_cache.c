@@ -2,9 +2,8 @@
 /* test_cache.c - what a fetch, a failure and a detach do, call by call. */
 #include "one_table.h"
 
-static void a_block_is_read_once_and_then_resident(void **state)
+TEST(a_block_is_read_once_and_then_resident)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 8, 4096, 100);
     assert_false(resident(&x, 5));
@@ -22,9 +21,8 @@ static void a_block_is_read_once_and_then_resident(void **state)
     close_fixture(&x);
 }
 
-static void misses_that_evict_do_not_allocate(void **state)
+TEST(misses_that_evict_do_not_allocate)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 8, 4096, 1000);
     long allocations = atomic_load(&x.heap.calls);
@@ -39,9 +37,8 @@ static void misses_that_evict_do_not_allocate(void **state)
     close_fixture(&x);
 }
 
-static void blocks_fetched_once_are_not_kept(void **state)
+TEST(blocks_fetched_once_are_not_kept)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 8, 16384, 100);
     for (uint32_t b = 0; b < 100; b++) {
@@ -52,9 +49,8 @@ static void blocks_fetched_once_are_not_kept(void **state)
     close_fixture(&x);
 }
 
-static void a_large_block_is_heap_memory_while_it_is_held(void **state)
+TEST(a_large_block_is_heap_memory_while_it_is_held)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 8, 4096, 100);
     x.table.some_large = true;
@@ -76,9 +72,8 @@ static void a_large_block_is_heap_memory_while_it_is_held(void **state)
     close_fixture(&x);
 }
 
-static void detaching_frees_the_frames_at_once(void **state)
+TEST(detaching_frees_the_frames_at_once)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 8, 4096, 100);
     fake_table other = {.id = 2, .block_count = 10, .frame_bytes = 4096};
@@ -110,9 +105,8 @@ static void detaching_frees_the_frames_at_once(void **state)
     close_fixture(&x);
 }
 
-static void a_failing_load_leaves_nothing_behind(void **state)
+TEST(a_failing_load_leaves_nothing_behind)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 4, 4096, 100);
     x.table.some_large = true;
@@ -133,9 +127,8 @@ static void a_failing_load_leaves_nothing_behind(void **state)
     close_fixture(&x);
 }
 
-static void without_memory_a_large_fetch_fails_and_a_small_one_does_not(void **state)
+TEST(without_memory_a_large_fetch_fails_and_a_small_one_does_not)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 4, 4096, 100);
     x.table.some_large = true;
@@ -147,9 +140,8 @@ static void without_memory_a_large_fetch_fails_and_a_small_one_does_not(void **s
     close_fixture(&x);
 }
 
-static void a_cache_that_cannot_be_made_leaves_nothing(void **state)
+TEST(a_cache_that_cannot_be_made_leaves_nothing)
 {
-    (void)state;
     heap_env h;
     pt_epoch e;
     pt_epoch_init(&e);
@@ -170,19 +162,4 @@ static void a_cache_that_cannot_be_made_leaves_nothing(void **state)
     assert_int_equal(atomic_load(&h.held), 0);
     pt_cache_free(NULL);
     pt_epoch_done(&e);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_block_is_read_once_and_then_resident),
-        cmocka_unit_test(misses_that_evict_do_not_allocate),
-        cmocka_unit_test(blocks_fetched_once_are_not_kept),
-        cmocka_unit_test(a_large_block_is_heap_memory_while_it_is_held),
-        cmocka_unit_test(detaching_frees_the_frames_at_once),
-        cmocka_unit_test(a_failing_load_leaves_nothing_behind),
-        cmocka_unit_test(without_memory_a_large_fetch_fails_and_a_small_one_does_not),
-        cmocka_unit_test(a_cache_that_cannot_be_made_leaves_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

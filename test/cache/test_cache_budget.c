@@ -2,9 +2,8 @@
 /* test_cache_budget.c - who leaves when frames are short, and what a small budget does. */
 #include "one_table.h"
 
-static void a_scan_does_not_push_out_what_was_asked_for(void **state)
+TEST(a_scan_does_not_push_out_what_was_asked_for)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 64, 4096, 6000);
     for (uint32_t b = 0; b < 100; b++)
@@ -20,9 +19,8 @@ static void a_scan_does_not_push_out_what_was_asked_for(void **state)
     close_fixture(&x);
 }
 
-static void a_scan_of_twice_the_cache_leaves_what_was_asked_for_once(void **state)
+TEST(a_scan_of_twice_the_cache_leaves_what_was_asked_for_once)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 64, 4096, 2000);
     for (uint32_t b = 0; b < 100; b++)
@@ -36,9 +34,8 @@ static void a_scan_of_twice_the_cache_leaves_what_was_asked_for_once(void **stat
     close_fixture(&x);
 }
 
-static void blocks_of_scans_go_first(void **state)
+TEST(blocks_of_scans_go_first)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 16, 16384, 200);
     for (uint32_t b = 0; b < 7; b++)
@@ -56,9 +53,8 @@ static void blocks_of_scans_go_first(void **state)
     close_fixture(&x);
 }
 
-static void what_a_scan_brought_can_earn_its_place(void **state)
+TEST(what_a_scan_brought_can_earn_its_place)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 16, 16384, 2000);
     touch(&x, 1, PT_FETCH_SCAN);
@@ -70,9 +66,8 @@ static void what_a_scan_brought_can_earn_its_place(void **state)
     close_fixture(&x);
 }
 
-static void when_all_frames_are_pinned_a_fetch_takes_heap_memory(void **state)
+TEST(when_all_frames_are_pinned_a_fetch_takes_heap_memory)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 2, 16384, 10);
     pt_block_ref refs[10];
@@ -92,9 +87,8 @@ static void when_all_frames_are_pinned_a_fetch_takes_heap_memory(void **state)
     close_fixture(&x);
 }
 
-static void a_cache_without_frames_still_fetches(void **state)
+TEST(a_cache_without_frames_still_fetches)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 0, 4096, 10);
     for (uint32_t b = 0; b < 10; b++)
@@ -105,9 +99,8 @@ static void a_cache_without_frames_still_fetches(void **state)
     close_fixture(&x);
 }
 
-static void a_reader_inside_an_epoch_keeps_the_bytes_it_peeked(void **state)
+TEST(a_reader_inside_an_epoch_keeps_the_bytes_it_peeked)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 4, 16384, 100);
     touch(&x, 0, PT_FETCH_SCAN);
@@ -126,9 +119,8 @@ static void a_reader_inside_an_epoch_keeps_the_bytes_it_peeked(void **state)
     close_fixture(&x);
 }
 
-static void small_and_large_frames_share_the_slab(void **state)
+TEST(small_and_large_frames_share_the_slab)
 {
-    (void)state;
     fixture x;
     open_fixture(&x, 16, 4096, 1000);
     fake_table large = {.id = 2, .block_count = 1000, .frame_bytes = 16384};
@@ -148,19 +140,4 @@ static void small_and_large_frames_share_the_slab(void **state)
     assert_true(s.frame_bytes <= 16 * 16384 && s.frame_bytes >= 12 * 16384);
     pt_cache_detach(x.cache, large.source);
     close_fixture(&x);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_scan_does_not_push_out_what_was_asked_for),
-        cmocka_unit_test(a_scan_of_twice_the_cache_leaves_what_was_asked_for_once),
-        cmocka_unit_test(blocks_of_scans_go_first),
-        cmocka_unit_test(what_a_scan_brought_can_earn_its_place),
-        cmocka_unit_test(when_all_frames_are_pinned_a_fetch_takes_heap_memory),
-        cmocka_unit_test(a_cache_without_frames_still_fetches),
-        cmocka_unit_test(a_reader_inside_an_epoch_keeps_the_bytes_it_peeked),
-        cmocka_unit_test(small_and_large_frames_share_the_slab),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

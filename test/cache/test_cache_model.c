@@ -132,9 +132,8 @@ static void step(model *m)
         pt_epoch_collect(&m->epoch);
 }
 
-static void random_calls_never_show_a_stale_or_mixed_block(void **state)
+TEST(random_calls_never_show_a_stale_or_mixed_block)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 12; seed++) {
         model m = {.random = seed, .seed = seed, .next_id = 1};
         heap_env_init(&m.heap);
@@ -154,12 +153,4 @@ static void random_calls_never_show_a_stale_or_mixed_block(void **state)
         pt_epoch_done(&m.epoch);
         assert_int_equal(atomic_load(&m.heap.held), 0);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_calls_never_show_a_stale_or_mixed_block),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,9 +73,8 @@ static void run_storm(storm *s, peat_rc fail, pt_cache_stats *ret_stats)
     assert_int_equal(atomic_load(&heap.held), 0);
 }
 
-static void a_storm_of_misses_reads_the_block_once(void **state)
+TEST(a_storm_of_misses_reads_the_block_once)
 {
-    (void)state;
     storm s;
     pt_cache_stats stats;
     run_storm(&s, PEAT_OK, &stats);
@@ -85,9 +84,8 @@ static void a_storm_of_misses_reads_the_block_once(void **state)
     assert_int_equal(stats.pinned, 0);
 }
 
-static void a_failing_load_is_everyones_answer(void **state)
+TEST(a_failing_load_is_everyones_answer)
 {
-    (void)state;
     storm s;
     pt_cache_stats stats;
     run_storm(&s, PEAT_CORRUPT, &stats);
@@ -127,9 +125,8 @@ static void *unlink_and_reuse(void *arg)
     return NULL;
 }
 
-static void a_pinned_frame_is_never_reused(void **state)
+TEST(a_pinned_frame_is_never_reused)
 {
-    (void)state;
     static duel d;
     memset(&d, 0, sizeof d);
     d.frames.frame = d.frame;
@@ -250,9 +247,8 @@ static void *count_frames(void *arg)
     return NULL;
 }
 
-static void threads_never_see_a_block_they_did_not_ask_for(void **state)
+TEST(threads_never_see_a_block_they_did_not_ask_for)
 {
-    (void)state;
     static stress s;
     memset(&s, 0, sizeof s);
     heap_env_init(&s.heap);
@@ -285,15 +281,4 @@ static void threads_never_see_a_block_they_did_not_ask_for(void **state)
     pt_cache_free(s.cache);
     pt_epoch_done(&s.epoch);
     assert_int_equal(atomic_load(&s.heap.held), 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_storm_of_misses_reads_the_block_once),
-        cmocka_unit_test(a_failing_load_is_everyones_answer),
-        cmocka_unit_test(a_pinned_frame_is_never_reused),
-        cmocka_unit_test(threads_never_see_a_block_they_did_not_ask_for),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,10 +7,7 @@
 #define PT_TEST_PICK_KIT_H
 
 #include "compact/pick.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 /* ---- a version as literals ---- */
 

@@ -5,12 +5,7 @@
  */
 #include "peat.h"
 #include "support/sim_env.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #define KEYS    3000u
 #define FLUSHES 16u /* more than the upper runs a partition may have before they are merged */
@@ -74,9 +69,8 @@ static uint64_t mid_merges(peat_db *db)
     return stats.mid_merges;
 }
 
-static void a_merge_of_slices_keeps_what_hides_the_run_below(void **state)
+TEST(a_merge_of_slices_keeps_what_hides_the_run_below)
 {
-    (void)state;
     sim_env *sim = sim_new(sim_seed(1));
     peat_host host = {.size = sizeof host, .env = sim_peat(sim)};
     peat_options options = {.size = sizeof options, .threads = PEAT_THREADS_NONE, .host = &host};
@@ -101,12 +95,4 @@ static void a_merge_of_slices_keeps_what_hides_the_run_below(void **state)
     assert_int_equal(peat_close(db), PEAT_OK);
     assert_true(sim_is_clean(sim));
     sim_free(sim);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_merge_of_slices_keeps_what_hides_the_run_below),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -739,78 +739,53 @@ static void figures_hold(const figure_case *cases, size_t count, figure_function
 
 /* ---- the tests ---- */
 
-static void a_store_within_its_bounds_has_nothing_due(void **state)
+TEST(a_store_within_its_bounds_has_nothing_due)
 {
-    (void)state;
     cases_hold(within_bounds, PT_COUNT_OF(within_bounds), pt_pick);
 }
 
-static void slices_that_reads_ask_are_merged(void **state)
+TEST(slices_that_reads_ask_are_merged)
 {
-    (void)state;
     cases_hold(reads, PT_COUNT_OF(reads), pt_pick);
     cases_hold(held_entries, PT_COUNT_OF(held_entries), pt_pick);
 }
 
-static void a_mid_merge_takes_the_newest_slices_of_one_order_of_size(void **state)
+TEST(a_mid_merge_takes_the_newest_slices_of_one_order_of_size)
 {
-    (void)state;
     cases_hold(mid_slices, PT_COUNT_OF(mid_slices), pt_pick);
 }
 
-static void neighbours_join_a_merge_within_bounds(void **state)
+TEST(neighbours_join_a_merge_within_bounds)
 {
-    (void)state;
     cases_hold(mid_neighbours, PT_COUNT_OF(mid_neighbours), pt_pick);
     cases_hold(bottom_neighbours, PT_COUNT_OF(bottom_neighbours), pt_pick);
 }
 
-static void space_comes_back_where_it_costs_least(void **state)
+TEST(space_comes_back_where_it_costs_least)
 {
-    (void)state;
     cases_hold(space, PT_COUNT_OF(space), pt_pick);
     cases_hold(left_behind, PT_COUNT_OF(left_behind), pt_pick);
 }
 
-static void the_larger_debt_goes_first(void **state)
+TEST(the_larger_debt_goes_first)
 {
-    (void)state;
     cases_hold(read_beside_space, PT_COUNT_OF(read_beside_space), pt_pick);
 }
 
-static void what_open_snapshots_need_is_no_debt(void **state)
+TEST(what_open_snapshots_need_is_no_debt)
 {
-    (void)state;
     cases_hold(snapshots, PT_COUNT_OF(snapshots), pt_pick);
 }
 
-static void what_is_claimed_or_outside_of_the_range_is_left_alone(void **state)
+TEST(what_is_claimed_or_outside_of_the_range_is_left_alone)
 {
-    (void)state;
     cases_hold(claims, PT_COUNT_OF(claims), pt_pick);
     cases_hold(ranges, PT_COUNT_OF(ranges), pt_pick);
 }
 
-static void figures_tell_how_much_is_due(void **state)
+TEST(figures_tell_how_much_is_due)
 {
-    (void)state;
     figures_hold(pressures, PT_COUNT_OF(pressures), pressure_of);
     figures_hold(space_debts, PT_COUNT_OF(space_debts), space_debt_of);
     figures_hold(held_back, PT_COUNT_OF(held_back), held_back_of);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_store_within_its_bounds_has_nothing_due),
-        cmocka_unit_test(slices_that_reads_ask_are_merged),
-        cmocka_unit_test(a_mid_merge_takes_the_newest_slices_of_one_order_of_size),
-        cmocka_unit_test(neighbours_join_a_merge_within_bounds),
-        cmocka_unit_test(space_comes_back_where_it_costs_least),
-        cmocka_unit_test(the_larger_debt_goes_first),
-        cmocka_unit_test(what_open_snapshots_need_is_no_debt),
-        cmocka_unit_test(what_is_claimed_or_outside_of_the_range_is_left_alone),
-        cmocka_unit_test(figures_tell_how_much_is_due),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

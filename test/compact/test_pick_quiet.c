@@ -281,55 +281,36 @@ static const pick_case idle_snapshots[] = {
 
 /* ---- the tests ---- */
 
-static void a_partition_that_has_outgrown_twice_its_target_is_split(void **state)
+TEST(a_partition_that_has_outgrown_twice_its_target_is_split)
 {
-    (void)state;
     cases_hold(splits, PT_COUNT_OF(splits), pt_pick);
     cases_hold(splits, PT_COUNT_OF(splits), pt_pick_shape);
 }
 
-static void four_small_partitions_or_more_are_united(void **state)
+TEST(four_small_partitions_or_more_are_united)
 {
-    (void)state;
     cases_hold(unions, PT_COUNT_OF(unions), pt_pick);
     cases_hold(unions, PT_COUNT_OF(unions), pt_pick_shape);
 }
 
-static void shape_comes_behind_debts_and_before_idle_work(void **state)
+TEST(shape_comes_behind_debts_and_before_idle_work)
 {
-    (void)state;
     cases_hold(shape_and_debts, PT_COUNT_OF(shape_and_debts), pt_pick);
     cases_hold(shape_alone, PT_COUNT_OF(shape_alone), pt_pick_shape);
 }
 
-static void idle_work_is_in_proportion_or_on_credit(void **state)
+TEST(idle_work_is_in_proportion_or_on_credit)
 {
-    (void)state;
     cases_hold(idle_bounds, PT_COUNT_OF(idle_bounds), pt_pick);
     cases_hold(idle_order, PT_COUNT_OF(idle_order), pt_pick);
 }
 
-static void an_idle_store_sweeps_up_crumbs(void **state)
+TEST(an_idle_store_sweeps_up_crumbs)
 {
-    (void)state;
     cases_hold(too_many_tables, PT_COUNT_OF(too_many_tables), pt_pick);
 }
 
-static void an_idle_store_lets_go_of_what_closed_snapshots_needed(void **state)
+TEST(an_idle_store_lets_go_of_what_closed_snapshots_needed)
 {
-    (void)state;
     cases_hold(idle_snapshots, PT_COUNT_OF(idle_snapshots), pt_pick);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_partition_that_has_outgrown_twice_its_target_is_split),
-        cmocka_unit_test(four_small_partitions_or_more_are_united),
-        cmocka_unit_test(shape_comes_behind_debts_and_before_idle_work),
-        cmocka_unit_test(idle_work_is_in_proportion_or_on_credit),
-        cmocka_unit_test(an_idle_store_sweeps_up_crumbs),
-        cmocka_unit_test(an_idle_store_lets_go_of_what_closed_snapshots_needed),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,10 +5,7 @@
  */
 #include "compact/split.h"
 #include "entry/heap_env.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #define TABLES_MAX     12
 #define UPPER_RUNS_MAX 2
@@ -197,22 +194,19 @@ static void cases_hold(const split_case *cases, size_t count)
 
 /* ---- the tests ---- */
 
-static void a_run_is_cut_at_tables_into_parts_of_about_the_target(void **state)
+TEST(a_run_is_cut_at_tables_into_parts_of_about_the_target)
 {
-    (void)state;
     cases_hold(cuts, PT_COUNT_OF(cuts));
 }
 
-static void every_part_gets_its_share_of_the_slices(void **state)
+TEST(every_part_gets_its_share_of_the_slices)
 {
-    (void)state;
     cases_hold(shares, PT_COUNT_OF(shares));
 }
 
 /* Each allocation fails once, until none is left to fail. */
-static void without_memory_there_is_no_edit_and_nothing_is_held(void **state)
+TEST(without_memory_there_is_no_edit_and_nothing_is_held)
 {
-    (void)state;
     peat_rc rc = PEAT_NOMEM;
     long n = 0;
     while (rc != PEAT_OK) {
@@ -228,14 +222,4 @@ static void without_memory_there_is_no_edit_and_nothing_is_held(void **state)
         assert_int_equal(atomic_load(&s.heap.held), 0);
     }
     assert_true(n > 2); /* the shares, and the edit */
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_run_is_cut_at_tables_into_parts_of_about_the_target),
-        cmocka_unit_test(every_part_gets_its_share_of_the_slices),
-        cmocka_unit_test(without_memory_there_is_no_edit_and_nothing_is_held),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

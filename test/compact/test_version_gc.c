@@ -6,12 +6,7 @@
  */
 #include "compact/version_gc.h"
 #include "peat_env.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #define GONE         UINT64_MAX
 #define VERSIONS_MAX 8u
@@ -86,9 +81,8 @@ static void check_version(pt_version_gc *p, const gc_case *c, size_t i)
                  (unsigned long long)e.seq);
 }
 
-static void versions_are_kept_as_the_table_says(void **state)
+TEST(versions_are_kept_as_the_table_says)
 {
-    (void)state;
     for (size_t i = 0; i < PT_COUNT_OF(cases); i++) {
         const gc_case *c = &cases[i];
         pt_version_gc p;
@@ -104,7 +98,7 @@ static void versions_are_kept_as_the_table_says(void **state)
 
 /* What a merge tells of an entry it keeps: whether it is there for a snapshot only, and whether a
  * table may end before it. */
-static void what_is_kept_for_a_snapshot_is_told(void **state)
+TEST(what_is_kept_for_a_snapshot_is_told)
 {
     static const uint64_t snapshots[] = {5};
     static const struct {
@@ -117,7 +111,6 @@ static void what_is_kept_for_a_snapshot_is_told(void **state)
         {{"c", PUT, 2, 0}, false, false},
     };
     pt_version_gc p;
-    (void)state;
     pt_version_gc_init(&p, peat_env_default(), snapshots, 1, true);
     for (size_t i = 0; i < PT_COUNT_OF(steps); i++) {
         const version *v = &steps[i].v;
@@ -131,11 +124,10 @@ static void what_is_kept_for_a_snapshot_is_told(void **state)
     pt_version_gc_done(&p);
 }
 
-static void what_goes_is_counted(void **state)
+TEST(what_goes_is_counted)
 {
     pt_version_gc p;
     bool keep;
-    (void)state;
     pt_version_gc_init(&p, peat_env_default(), NULL, 0, true);
     pt_entry newest = {.key = pt_slice_of("key", 3), .kind = PUT, .seq = 2};
     pt_entry older = {
@@ -145,14 +137,4 @@ static void what_goes_is_counted(void **state)
     assert_int_equal(pt_version_gc_entry(&p, &older, &keep), PEAT_OK);
     assert_int_equal(p.dropped_bytes, 8);
     pt_version_gc_done(&p);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(versions_are_kept_as_the_table_says),
-        cmocka_unit_test(what_is_kept_for_a_snapshot_is_told),
-        cmocka_unit_test(what_goes_is_counted),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

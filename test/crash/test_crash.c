@@ -9,13 +9,7 @@
  * middle of that (which includes its recovery), closed and opened once more.
  */
 #include "crash/crash.h"
-
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #define DEPTH        2
 #define GO_ON        10 /* commits after a recovery */
@@ -204,9 +198,8 @@ static void print_tally(const tally *t)
                   t->clones, t->nested, t->boundaries, t->commits);
 }
 
-static void a_store_comes_back_from_any_cut_as_a_prefix_of_its_commits(void **state)
+TEST(a_store_comes_back_from_any_cut_as_a_prefix_of_its_commits)
 {
-    (void)state;
     tally sum = {0};
     for (uint64_t seed = 1; seed <= model_number("N", SAMPLE_PLANS); seed++)
         assert_true(run_seed(seed, &sum));
@@ -214,9 +207,8 @@ static void a_store_comes_back_from_any_cut_as_a_prefix_of_its_commits(void **st
     assert_true(sum.clones > 100 && sum.nested > 20);
 }
 
-static void a_fresh_plan_survives_its_cuts(void **state)
+TEST(a_fresh_plan_survives_its_cuts)
 {
-    (void)state;
     tally sum = {0};
     uint64_t seed = model_seed(model_fresh_seed());
     print_message("seed %" PRIu64 "\n", seed);
@@ -259,9 +251,8 @@ static void run_plan_with_a_hole(void *arg, FILE *report)
     crash_close(&r);
 }
 
-static void a_hole_in_the_order_is_found(void **state)
+TEST(a_hole_in_the_order_is_found)
 {
-    (void)state;
     char report[2048];
     assert_false(model_in_child(run_plan_with_a_hole, NULL, true, report, sizeof report));
     assert_non_null(strstr(report, "the state is none of those"));
@@ -284,12 +275,7 @@ static int campaign(void)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_hole_in_the_order_is_found),
-        cmocka_unit_test(a_store_comes_back_from_any_cut_as_a_prefix_of_its_commits),
-        cmocka_unit_test(a_fresh_plan_survives_its_cuts),
-    };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return campaign();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

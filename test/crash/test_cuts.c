@@ -10,14 +10,9 @@
  * src/log/log_format.md; it is counted, not failed.
  */
 #include "crash/crash_cuts.h"
+#include "world/test.h"
 
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <cmocka.h>
 
 #define COMMITS         40
 #define FAILURES_MAX    5
@@ -37,9 +32,8 @@ static bool run_job(crash_job *j)
     return false;
 }
 
-static void every_kind_of_work_comes_back_from_its_cuts(void **state)
+TEST(every_kind_of_work_comes_back_from_its_cuts)
 {
-    (void)state;
     crash_tally *t = crash_tally_new(100000);
     for (size_t i = 0; crash_load_at(i) != NULL; i++) {
         crash_job j = {.load = crash_load_at(i),
@@ -56,9 +50,8 @@ static void every_kind_of_work_comes_back_from_its_cuts(void **state)
 }
 
 /* The cuts are those while it is being rewritten, and next to no others. */
-static void a_manifest_that_is_rewritten_again_and_again_comes_back(void **state)
+TEST(a_manifest_that_is_rewritten_again_and_again_comes_back)
 {
-    (void)state;
     crash_tally *t = crash_tally_new(100000);
     crash_job j = {.load = crash_load_of("manifest"),
                    .seed = model_seed(1),
@@ -128,11 +121,7 @@ static int campaign(void)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind_of_work_comes_back_from_its_cuts),
-        cmocka_unit_test(a_manifest_that_is_rewritten_again_and_again_comes_back),
-    };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return campaign();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

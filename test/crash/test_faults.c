@@ -9,15 +9,9 @@
  * was acknowledged is there afterwards, and what failed is there or not, whole, for good.
  */
 #include "crash/crash_fault.h"
+#include "world/test.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <cmocka.h>
 
 #define SAMPLE_RUNS 400
 
@@ -280,25 +274,19 @@ static unsigned run_many(uint64_t first, uint64_t runs, unsigned failures_max)
     return failed;
 }
 
-static void no_failing_call_loses_what_was_acknowledged(void **state)
+TEST(no_failing_call_loses_what_was_acknowledged)
 {
-    (void)state;
     assert_int_equal(run_many(1, model_number("N", SAMPLE_RUNS), 1), 0);
 }
 
-static void no_failing_call_of_fresh_seeds_does_either(void **state)
+TEST(no_failing_call_of_fresh_seeds_does_either)
 {
-    (void)state;
     assert_int_equal(run_many(model_seed(model_fresh_seed()), 20, 1), 0);
 }
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_failing_call_loses_what_was_acknowledged),
-        cmocka_unit_test(no_failing_call_of_fresh_seeds_does_either),
-    };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return run_many(model_seed(model_fresh_seed()), model_number("N", 10000), 10) != 0;
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

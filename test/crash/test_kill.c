@@ -7,18 +7,13 @@
  *     SEED=1 N=20000 BOUND=600 crash_test_kill --campaign     store after store
  */
 #include "crash/crash.h"
+#include "world/test.h"
 
-#include <inttypes.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define COMMITS    1000
 #define KILLS_MANY 10
@@ -135,9 +130,8 @@ static void scene_done(scene *s)
     (void)munmap(s->memory, sizeof *s->memory);
 }
 
-static void everything_that_returned_survives_sigkill(void **state)
+TEST(everything_that_returned_survives_sigkill)
 {
-    (void)state;
     uint64_t seed = model_seed(model_fresh_seed()), kills = model_number("N", KILLS_MANY);
     model_random random = {seed};
     char report[2048];
@@ -207,10 +201,7 @@ static int run_campaign(void)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everything_that_returned_survives_sigkill),
-    };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return run_campaign();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

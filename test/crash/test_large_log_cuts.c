@@ -9,15 +9,7 @@
 #include "peat.h"
 #include "peat_env.h"
 #include "support/sim_env.h"
-
-#include <errno.h>
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #define ENTRIES     1000u
 #define VALUE_BYTES 700u
@@ -168,15 +160,13 @@ static void cut_at_every_boundary(bool no_log)
     assert_true(w.cuts > 150 && w.deeper > 20);
 }
 
-static void a_recovery_that_flushes_comes_back_from_any_cut(void **state)
+TEST(a_recovery_that_flushes_comes_back_from_any_cut)
 {
-    (void)state;
     cut_at_every_boundary(false);
 }
 
-static void so_does_one_of_a_store_without_a_log(void **state)
+TEST(so_does_one_of_a_store_without_a_log)
 {
-    (void)state;
     cut_at_every_boundary(true);
 }
 
@@ -209,28 +199,15 @@ static void fail_calls(uint32_t kinds, int error, bool sticky, unsigned stride)
     }
 }
 
-static void a_recovery_that_fails_anywhere_leaves_a_store_that_opens(void **state)
+TEST(a_recovery_that_fails_anywhere_leaves_a_store_that_opens)
 {
-    (void)state;
     fail_calls(SIM_DISK, EIO, false, 7);
     fail_calls(SIM_CHANGES, EIO, true, 11);
 }
 
-static void so_does_one_on_a_full_disk_or_without_memory(void **state)
+TEST(so_does_one_on_a_full_disk_or_without_memory)
 {
-    (void)state;
     fail_calls(SIM_BIT(SIM_FILE_WRITE) | SIM_BIT(SIM_FILE_CREATE) | SIM_BIT(SIM_FILE_ALLOCATE),
                ENOSPC, true, 3);
     fail_calls(SIM_MEMORY, ENOMEM, false, 13);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_recovery_that_flushes_comes_back_from_any_cut),
-        cmocka_unit_test(so_does_one_of_a_store_without_a_log),
-        cmocka_unit_test(a_recovery_that_fails_anywhere_leaves_a_store_that_opens),
-        cmocka_unit_test(so_does_one_on_a_full_disk_or_without_memory),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,10 +48,9 @@ static void tear(trap *t, sim_env *sim)
  */
 
 /* LevelDB: acknowledged sync writes vanish with a log whose directory entry was never synced. */
-static void the_name_of_a_new_log_is_durable_before_its_first_synced_write(void **state)
+TEST(the_name_of_a_new_log_is_durable_before_its_first_synced_write)
 {
     trap t = {.sim = sim_new(1)};
-    (void)state;
     must_open(&t);
     for (unsigned i = 0; i < 90; i++) { /* three segments and more */
         put(&t, true);
@@ -62,9 +61,8 @@ static void the_name_of_a_new_log_is_durable_before_its_first_synced_write(void 
 }
 
 /* LevelDB, RocksDB: a sync covers the current log; the tail of the one before it is lost. */
-static void a_sync_covers_the_tail_of_the_log_before(void **state)
+TEST(a_sync_covers_the_tail_of_the_log_before)
 {
-    (void)state;
     for (unsigned before = 1; before < 60; before += 2) { /* the roll falls anywhere in between */
         trap t = {.sim = sim_new(before)};
         must_open(&t);
@@ -79,10 +77,9 @@ static void a_sync_covers_the_tail_of_the_log_before(void **state)
 }
 
 /* RocksDB: a manifest record torn at a sector, the file's size kept, and the store refuses. */
-static void a_torn_tail_of_the_manifest_is_no_damage(void **state)
+TEST(a_torn_tail_of_the_manifest_is_no_damage)
 {
     trap t = {.sim = sim_new(2)};
-    (void)state;
     must_open(&t);
     cut_from_now_on(&t, SIM_BIT(SIM_FILE_SYNC), "m-", tear);
     for (unsigned i = 0; i < 12; i++) {
@@ -96,10 +93,9 @@ static void a_torn_tail_of_the_manifest_is_no_damage(void **state)
 }
 
 /* RocksDB, LevelDB: files and the switch to them are created, and the directory synced once. */
-static void no_order_of_new_names_keeps_a_store_from_opening(void **state)
+TEST(no_order_of_new_names_keeps_a_store_from_opening)
 {
     trap t = {.sim = sim_new(3)};
-    (void)state;
     cut_from_now_on(&t, SIM_CHANGES, NULL, lose_each_name);
     must_open(&t);
     for (unsigned i = 0; i < 6; i++) {
@@ -113,11 +109,10 @@ static void no_order_of_new_names_keeps_a_store_from_opening(void **state)
 }
 
 /* LevelDB, CURRENT: a file goes before the name that replaces it is durable. */
-static void nothing_is_removed_before_what_replaces_it_is_durable(void **state)
+TEST(nothing_is_removed_before_what_replaces_it_is_durable)
 {
     trap t = {.sim = sim_new(4)};
     uint64_t removals = sim_count(t.sim, SIM_BIT(SIM_DIR_REMOVE));
-    (void)state;
     must_open(&t);
     cut_from_now_on(&t, SIM_CHANGES, NULL, keep_each_thing_alone);
     for (unsigned i = 0; i < 6; i++) {
@@ -143,10 +138,9 @@ static void kill_then_cut(trap *t, sim_env *sim)
 }
 
 /* LMDB: the first files are used before the directory that names them is synced. */
-static void the_first_files_of_a_store_are_durable_before_they_are_used(void **state)
+TEST(the_first_files_of_a_store_are_durable_before_they_are_used)
 {
     trap t = {.sim = sim_new(5)};
-    (void)state;
     cut_from_now_on(&t, SIM_CHANGES, NULL, kill_then_cut);
     must_open(&t);
     sim_hook_set(t.sim, NULL, NULL);
@@ -158,9 +152,8 @@ static void the_first_files_of_a_store_are_durable_before_they_are_used(void **s
 
 /* SQLite at FULL: the journal's removal is not durable, and undoes a commit that was acknowledged.
  * Here: what a recovery left out comes back behind what was written after it. */
-static void what_a_recovery_left_out_never_comes_back(void **state)
+TEST(what_a_recovery_left_out_never_comes_back)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 60; seed++) {
         trap first = {.sim = sim_new(seed)};
         must_open(&first);
@@ -182,9 +175,8 @@ static void what_a_recovery_left_out_never_comes_back(void **state)
 }
 
 /* LevelDB, RocksDB: a flipped bit ends the replay, and acknowledged data is dropped in silence. */
-static void a_flipped_bit_in_the_middle_of_the_log_is_told(void **state)
+TEST(a_flipped_bit_in_the_middle_of_the_log_is_told)
 {
-    (void)state;
     for (uint64_t offset = 128; offset < 128 + 20 * (VALUE_BYTES + 40); offset += 7) {
         trap t = {.sim = sim_new(6)};
         peat_error error;
@@ -223,12 +215,11 @@ static int find_table(void *arg, const char *name, bool regular_file, uint64_t s
 }
 
 /* LMDB, SQLite: a value without a checksum comes back wrong, or crashes the process. */
-static void a_value_that_changed_on_disk_is_never_returned(void **state)
+TEST(a_value_that_changed_on_disk_is_never_returned)
 {
     trap t = {.sim = sim_new(7)};
     table_name table = {.size = 0};
     unsigned told = 0;
-    (void)state;
     must_open(&t);
     put_many(&t, 20, false);
     assert_int_equal(peat_settle(t.db, PEAT_WAIT_FOREVER), PEAT_OK);
@@ -256,20 +247,4 @@ static void a_value_that_changed_on_disk_is_never_returned(void **state)
     assert_true(told > 100);
     assert_true(sim_is_clean(t.sim));
     sim_free(t.sim);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_name_of_a_new_log_is_durable_before_its_first_synced_write),
-        cmocka_unit_test(a_sync_covers_the_tail_of_the_log_before),
-        cmocka_unit_test(a_torn_tail_of_the_manifest_is_no_damage),
-        cmocka_unit_test(no_order_of_new_names_keeps_a_store_from_opening),
-        cmocka_unit_test(nothing_is_removed_before_what_replaces_it_is_durable),
-        cmocka_unit_test(the_first_files_of_a_store_are_durable_before_they_are_used),
-        cmocka_unit_test(what_a_recovery_left_out_never_comes_back),
-        cmocka_unit_test(a_flipped_bit_in_the_middle_of_the_log_is_told),
-        cmocka_unit_test(a_value_that_changed_on_disk_is_never_returned),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

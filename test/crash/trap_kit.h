@@ -9,14 +9,7 @@
 
 #include "peat.h"
 #include "support/sim_env.h"
-
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #define VALUE_BYTES 300
 

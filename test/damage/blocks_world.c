@@ -3,13 +3,7 @@
 #include "blocks_world.h"
 
 #include "support/rng.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #define NOT_HERE UINT32_MAX
 

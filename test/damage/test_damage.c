@@ -9,16 +9,9 @@
  * ctest: timeout=300
  */
 #include "damage_trial.h"
+#include "world/test.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <cmocka.h>
 
 typedef struct tally {
     uint64_t trials, bad;
@@ -160,9 +153,8 @@ static void each_world(trial_kind k, uint64_t most)
     assert_int_equal(sum.bad, 0);
 }
 
-static void an_undamaged_world_gives_all_answers(void **state)
+TEST(an_undamaged_world_gives_all_answers)
 {
-    (void)state;
     for (int end = 0; end < DAMAGE_ENDS; end++) {
         for (int c = PEAT_COMPRESSION_NONE; c <= PEAT_COMPRESSION_ZSTD; c++) {
             damage_world w;
@@ -177,46 +169,39 @@ static void an_undamaged_world_gives_all_answers(void **state)
     }
 }
 
-static void flipped_bits_are_told_or_harmless(void **state)
+TEST(flipped_bits_are_told_or_harmless)
 {
-    (void)state;
     each_world(TRIAL_FLIP, 4000);
 }
 
-static void cut_files_are_told_or_harmless(void **state)
+TEST(cut_files_are_told_or_harmless)
 {
-    (void)state;
     each_world(TRIAL_CUT, 1500);
 }
 
-static void exchanged_pieces_are_told_or_harmless(void **state)
+TEST(exchanged_pieces_are_told_or_harmless)
 {
-    (void)state;
     each_world(TRIAL_EXCHANGE, 1500);
 }
 
-static void missing_files_are_told_or_harmless(void **state)
+TEST(missing_files_are_told_or_harmless)
 {
-    (void)state;
     each_world(TRIAL_GONE, 1000);
 }
 
-static void older_files_are_told_or_harmless(void **state)
+TEST(older_files_are_told_or_harmless)
 {
-    (void)state;
     each_world(TRIAL_OLDER, 1000);
 }
 
-static void files_under_other_names_are_told_or_harmless(void **state)
+TEST(files_under_other_names_are_told_or_harmless)
 {
-    (void)state;
     each_world(TRIAL_OTHER, 1000);
     each_world(TRIAL_EXTRA, 1000);
 }
 
-static void a_merge_that_meets_damage_keeps_its_inputs(void **state)
+TEST(a_merge_that_meets_damage_keeps_its_inputs)
 {
-    (void)state;
     tally sum = {0};
     uint64_t random = sim_seed(99);
     for (int end = 0; end < DAMAGE_ENDS; end++) {
@@ -300,19 +285,9 @@ static int save(const char *end_name, const char *compression, const char *path)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_undamaged_world_gives_all_answers),
-        cmocka_unit_test(flipped_bits_are_told_or_harmless),
-        cmocka_unit_test(cut_files_are_told_or_harmless),
-        cmocka_unit_test(exchanged_pieces_are_told_or_harmless),
-        cmocka_unit_test(missing_files_are_told_or_harmless),
-        cmocka_unit_test(older_files_are_told_or_harmless),
-        cmocka_unit_test(files_under_other_names_are_told_or_harmless),
-        cmocka_unit_test(a_merge_that_meets_damage_keeps_its_inputs),
-    };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return campaign();
     if (argc == 5 && strcmp(argv[1], "--save") == 0)
         return save(argv[2], argv[3], argv[4]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

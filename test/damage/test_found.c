@@ -6,15 +6,7 @@
 #include "damage.h"
 #include "support/version_set_site.h"
 #include "support/memory_stream.h"
-
-#include <errno.h>
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 /* ---- check names file and offset ---- */
 
@@ -54,9 +46,8 @@ static void expect_found(peat_db *db, const char *file, uint64_t from, uint64_t 
     assert_in_range(f.offset, from, to);
 }
 
-static void check_names_log_manifest_and_superblock(void **state)
+TEST(check_names_log_manifest_and_superblock)
 {
-    (void)state;
     damage_world w;
     damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_NONE, 1);
     peat_db *db = open_world(&w, true);
@@ -91,9 +82,8 @@ static void expect_mended(const damage_world *w, const damage_file *f)
     free(now);
 }
 
-static void each_copy_of_a_segments_header_is_named(void **state)
+TEST(each_copy_of_a_segments_header_is_named)
 {
-    (void)state;
     static const char *const live[] = {"w-000003", "w-000004"};
     for (size_t i = 0; i < 4; i++) {
         damage_world w;
@@ -120,9 +110,8 @@ static void each_copy_of_a_segments_header_is_named(void **state)
 
 /* The manifest has the same bytes. */
 /* What it cannot write anew it must not go on without: the other copy is all there is. */
-static void a_header_that_cannot_be_mended_fails_the_open(void **state)
+TEST(a_header_that_cannot_be_mended_fails_the_open)
 {
-    (void)state;
     static const sim_kind calls[] = {SIM_FILE_WRITE, SIM_FILE_SYNC};
     for (size_t i = 0; i < 2; i++) {
         damage_world w;
@@ -150,9 +139,8 @@ static void a_header_that_cannot_be_mended_fails_the_open(void **state)
     }
 }
 
-static void each_byte_of_a_footer_is_named(void **state)
+TEST(each_byte_of_a_footer_is_named)
 {
-    (void)state;
     damage_world w;
     damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_NONE, 1);
     peat_db *db = open_world(&w, true);
@@ -215,9 +203,8 @@ static void expect_not_missed(const char *name, bool later)
     sim_free(w.sim);
 }
 
-static void a_header_that_was_never_synced_is_not_missed(void **state)
+TEST(a_header_that_was_never_synced_is_not_missed)
 {
-    (void)state;
     expect_not_missed("w-000001", false);
     expect_not_missed("w-000002", true);
 }
@@ -259,9 +246,8 @@ out:
     return rc;
 }
 
-static void overlapping_tables_of_a_run_are_refused(void **state)
+TEST(overlapping_tables_of_a_run_are_refused)
 {
-    (void)state;
     version_set_site b;
     sim_env *sim = sim_new(1);
     peat_error e;
@@ -277,9 +263,8 @@ static void overlapping_tables_of_a_run_are_refused(void **state)
     sim_free(sim);
 }
 
-static void damage_keeps_its_place_beside_its_text(void **state)
+TEST(damage_keeps_its_place_beside_its_text)
 {
-    (void)state;
     pt_sink sink;
     pt_spot spot;
     peat_error e;
@@ -327,9 +312,8 @@ static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
     }
 }
 
-static void an_import_that_is_cut_short_leaves_no_store(void **state)
+TEST(an_import_that_is_cut_short_leaves_no_store)
 {
-    (void)state;
     damage_world w;
     memory_stream s = {0};
     damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_NONE, 4);
@@ -358,19 +342,4 @@ static void an_import_that_is_cut_short_leaves_no_store(void **state)
     sim_free(sim);
     free(s.data);
     damage_world_done(&w);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_names_log_manifest_and_superblock),
-        cmocka_unit_test(each_copy_of_a_segments_header_is_named),
-        cmocka_unit_test(a_header_that_cannot_be_mended_fails_the_open),
-        cmocka_unit_test(each_byte_of_a_footer_is_named),
-        cmocka_unit_test(a_header_that_was_never_synced_is_not_missed),
-        cmocka_unit_test(overlapping_tables_of_a_run_are_refused),
-        cmocka_unit_test(damage_keeps_its_place_beside_its_text),
-        cmocka_unit_test(an_import_that_is_cut_short_leaves_no_store),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,16 +9,9 @@
  * ctest: timeout=300
  */
 #include "damage_trial.h"
+#include "world/test.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <cmocka.h>
 
 #define NEW_DIR "mended"
 
@@ -210,27 +203,23 @@ static void each_world(trial_kind kind, uint64_t most)
     assert_true(sum.trials > 0);
 }
 
-static void flipped_bits(void **state)
+TEST(flipped_bits)
 {
-    (void)state;
     each_world(TRIAL_FLIP, 500);
 }
 
-static void cut_files(void **state)
+TEST(cut_files)
 {
-    (void)state;
     each_world(TRIAL_CUT, 150);
 }
 
-static void exchanged_pieces(void **state)
+TEST(exchanged_pieces)
 {
-    (void)state;
     each_world(TRIAL_EXCHANGE, 150);
 }
 
-static void missing_older_and_other_files(void **state)
+TEST(missing_older_and_other_files)
 {
-    (void)state;
     each_world(TRIAL_GONE, 100);
     each_world(TRIAL_OLDER, 100);
     each_world(TRIAL_OTHER, 100);
@@ -291,9 +280,8 @@ static bool repair_with_fault(const damage_world *w, uint32_t kinds, uint64_t at
     return reached;
 }
 
-static void a_store_is_not_repaired_into_itself(void **state)
+TEST(a_store_is_not_repaired_into_itself)
 {
-    (void)state;
     static const struct {
         const char *dir, *to_dir;
         bool refused;
@@ -308,9 +296,8 @@ static void a_store_is_not_repaired_into_itself(void **state)
     }
 }
 
-static void a_repair_that_fails_leaves_both_as_they_were(void **state)
+TEST(a_repair_that_fails_leaves_both_as_they_were)
 {
-    (void)state;
     static const uint32_t kinds[] = {SIM_MEMORY, SIM_DISK};
     damage_world w;
     uint64_t points = 0;
@@ -361,15 +348,7 @@ static int campaign(void)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(flipped_bits),
-        cmocka_unit_test(cut_files),
-        cmocka_unit_test(exchanged_pieces),
-        cmocka_unit_test(missing_older_and_other_files),
-        cmocka_unit_test(a_repair_that_fails_leaves_both_as_they_were),
-        cmocka_unit_test(a_store_is_not_repaired_into_itself),
-    };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return campaign();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

@@ -13,16 +13,9 @@
  */
 #include "blocks_world.h"
 #include "support/rng.h"
+#include "world/test.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <cmocka.h>
 
 #define NEW_DIR "mended"
 #define SECTOR  512u
@@ -292,21 +285,18 @@ static void each_shape(peat_compression codec)
     assert_true(sum.lost != 0 && sum.kept > sum.lost);
 }
 
-static void blocks_without_a_codec(void **state)
+TEST(blocks_without_a_codec)
 {
-    (void)state;
     each_shape(PEAT_COMPRESSION_NONE);
 }
 
-static void blocks_of_lz4(void **state)
+TEST(blocks_of_lz4)
 {
-    (void)state;
     each_shape(PEAT_COMPRESSION_LZ4);
 }
 
-static void blocks_of_zstd(void **state)
+TEST(blocks_of_zstd)
 {
-    (void)state;
     if (pt_codec_present(PT_CODEC_ZSTD))
         each_shape(PEAT_COMPRESSION_ZSTD);
 }
@@ -336,12 +326,7 @@ static int campaign(void)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(blocks_without_a_codec),
-        cmocka_unit_test(blocks_of_lz4),
-        cmocka_unit_test(blocks_of_zstd),
-    };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return campaign();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

@@ -4,12 +4,7 @@
  * damaged segment and ends in the next.
  */
 #include "peat.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #include "api/files.h"
 
@@ -64,30 +59,17 @@ static void one_record_is_lost(size_t offset, int lost)
     files_remove_dir(to_dir);
 }
 
-static void the_first_record(void **state)
+TEST(the_first_record)
 {
-    (void)state;
     one_record_is_lost(50000, 0);
 }
 
-static void the_record_before_one_in_two_segments(void **state)
+TEST(the_record_before_one_in_two_segments)
 {
-    (void)state;
     one_record_is_lost(150000, 1);
 }
 
-static void the_record_in_two_segments(void **state)
+TEST(the_record_in_two_segments)
 {
-    (void)state;
     one_record_is_lost(230000, 2);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_first_record),
-        cmocka_unit_test(the_record_before_one_in_two_segments),
-        cmocka_unit_test(the_record_in_two_segments),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,12 +4,7 @@
  * another name, whatever the store has lost.
  */
 #include "peat.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #include "api/files.h"
 
@@ -58,9 +53,8 @@ static void refuse(const char *dir, const char *to_dir)
 
 /* What the store has lost: LOCK, by which it would be known to be in use, and what says that it is
  * a store. */
-static void links_into_the_store_are_refused(void **state)
+TEST(links_into_the_store_are_refused)
 {
-    (void)state;
     static const char *const lost[] = {NULL, "s/LOCK", "s/PEAT"};
     static const char *const places[] = {"link",    "link/",       "./s",   "here/s",
                                          "link/in", "here/s/in//", "s/../s"};
@@ -91,10 +85,4 @@ static void links_into_the_store_are_refused(void **state)
     files_remove_dir("s");
     assert_int_equal(chdir(before), 0);
     assert_int_equal(rmdir(home), 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(links_into_the_store_are_refused)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,15 +5,9 @@
  * after a power cut, a check names the slot.
  */
 #include "support/sim_env.h"
+#include "world/test.h"
 
-#include <errno.h>
 #include <peat.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
 
 #define SEEDS 24u
 
@@ -81,19 +75,10 @@ static unsigned tear_one(uint64_t seed)
     return named;
 }
 
-static void what_a_failed_write_tore_is_no_damage(void **state)
+TEST(what_a_failed_write_tore_is_no_damage)
 {
-    (void)state;
     unsigned named = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++)
         named += tear_one(seed);
     assert_in_range(named, 1, SEEDS);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_a_failed_write_tore_is_no_damage),
-    };
-    return cmocka_run_group_tests_name("damage/torn_slot", tests, NULL, NULL);
 }

@@ -7,12 +7,7 @@
 #ifndef TEST_ENTRY_STRICT_RUN_H
 #define TEST_ENTRY_STRICT_RUN_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "world/test.h"
 
 #include "entry/iter.h"
 

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_batch.c - operations encode and decode, keep their limits, and survive hostile bytes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
+#include "world/test.h"
 
 #include "entry/batch.h"
 #include "entry/heap_env.h"
@@ -26,9 +22,8 @@ static void assert_op(pt_cursor *c, pt_kind kind, const char *key, size_t key_si
     assert_memory_equal(e.value.data, value, strlen(value));
 }
 
-static void the_documented_example_is_what_is_written(void **state)
+TEST(the_documented_example_is_what_is_written)
 {
-    (void)state;
     static const uint8_t expected[] = {0x02, 0x05, 0x02, 0, 0, 0, 1, 'a', 'x',
                                        'y',  0x01, 0x06, 0, 0, 0, 1, 'b', 'c',
                                        0x02, 0x04, 0x00, 0, 0, 0, 1};
@@ -60,9 +55,8 @@ static void the_documented_example_is_what_is_written(void **state)
     assert_int_equal(atomic_load(&h.held), 0);
 }
 
-static void reserved_room_is_zeroed_and_part_of_the_batch(void **state)
+TEST(reserved_room_is_zeroed_and_part_of_the_batch)
 {
-    (void)state;
     heap_env h;
     heap_env_init(&h);
     pt_batch b;
@@ -82,9 +76,8 @@ static void reserved_room_is_zeroed_and_part_of_the_batch(void **state)
     pt_batch_done(&b);
 }
 
-static void keys_values_and_batches_keep_their_limits(void **state)
+TEST(keys_values_and_batches_keep_their_limits)
 {
-    (void)state;
     heap_env h;
     heap_env_init(&h);
     pt_batch b;
@@ -119,9 +112,8 @@ static void keys_values_and_batches_keep_their_limits(void **state)
     pt_batch_done(&b);
 }
 
-static void a_batch_holds_exactly_its_limit(void **state)
+TEST(a_batch_holds_exactly_its_limit)
 {
-    (void)state;
     heap_env h;
     heap_env_init(&h);
     pt_batch b;
@@ -144,9 +136,8 @@ static void a_batch_holds_exactly_its_limit(void **state)
     h.env.unmap(&h, fake, PEAT_BATCH_SIZE_MAX);
 }
 
-static void without_memory_a_batch_stays_as_it_was(void **state)
+TEST(without_memory_a_batch_stays_as_it_was)
 {
-    (void)state;
     heap_env h;
     heap_env_init(&h);
     pt_batch b;
@@ -172,9 +163,8 @@ static peat_rc decode_once(const uint8_t *bytes, size_t size)
     return pt_op_next(&c, &e);
 }
 
-static void bytes_that_are_no_operation_are_refused(void **state)
+TEST(bytes_that_are_no_operation_are_refused)
 {
-    (void)state;
     static const uint8_t key_too_short[] = {1, 3, 0, 0, 1};
     static const uint8_t key_too_long[4 + 65540] = {1, 0x84, 0x80, 0x04}; /* 65,540, all there */
     static const uint8_t value_too_long[] = {2, 4, 0x81, 0x80, 0x80, 0x80, 0x04, 0, 0, 0, 1};
@@ -195,9 +185,8 @@ static void bytes_that_are_no_operation_are_refused(void **state)
 }
 
 /* Every cut of a valid list gives whole operations of that list, then an end or a refusal. */
-static void every_truncation_ends_cleanly(void **state)
+TEST(every_truncation_ends_cleanly)
 {
-    (void)state;
     heap_env h;
     heap_env_init(&h);
     pt_batch b;
@@ -235,9 +224,8 @@ static void every_truncation_ends_cleanly(void **state)
     pt_batch_done(&b);
 }
 
-static void random_bytes_never_leave_the_list(void **state)
+TEST(random_bytes_never_leave_the_list)
 {
-    (void)state;
     uint64_t seed = 20240607;
     for (int round = 0; round < 200000; round++) {
         size_t size = heap_env_random(&seed) % 64;
@@ -265,9 +253,8 @@ static void random_bytes_never_leave_the_list(void **state)
 }
 
 /* Whatever moves when the batch grows is found again: a key, a value, and both in one call. */
-static void inputs_may_be_bytes_of_the_batch(void **state)
+TEST(inputs_may_be_bytes_of_the_batch)
 {
-    (void)state;
     heap_env h;
     heap_env_init(&h);
     for (size_t filler = 0; filler < 200; filler++) {
@@ -304,20 +291,4 @@ static void inputs_may_be_bytes_of_the_batch(void **state)
         free(long_value);
     }
     assert_int_equal(atomic_load(&h.held), 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_documented_example_is_what_is_written),
-        cmocka_unit_test(inputs_may_be_bytes_of_the_batch),
-        cmocka_unit_test(reserved_room_is_zeroed_and_part_of_the_batch),
-        cmocka_unit_test(keys_values_and_batches_keep_their_limits),
-        cmocka_unit_test(a_batch_holds_exactly_its_limit),
-        cmocka_unit_test(without_memory_a_batch_stays_as_it_was),
-        cmocka_unit_test(bytes_that_are_no_operation_are_refused),
-        cmocka_unit_test(every_truncation_ends_cleanly),
-        cmocka_unit_test(random_bytes_never_leave_the_list),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,9 +133,8 @@ static peat_rc random_move(world *w, size_t *io_at)
     return jump(it, rows_of(w), roll(w, 6), target, io_at);
 }
 
-static void walks_in_both_directions_give_every_row(void **state)
+TEST(walks_in_both_directions_give_every_row)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 500; seed++) {
         world *w = make_world(seed);
         peat_rc rc = pt_iter_first(&w->chain.base);
@@ -150,9 +149,8 @@ static void walks_in_both_directions_give_every_row(void **state)
     }
 }
 
-static void every_key_is_sought_both_ways(void **state)
+TEST(every_key_is_sought_both_ways)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 50; seed++) {
         world *w = make_world(seed);
         for (uint32_t k = 0; k < (LINKS + 1) * SPAN; k++) {
@@ -168,9 +166,8 @@ static void every_key_is_sought_both_ways(void **state)
     }
 }
 
-static void random_moves_agree_with_the_array(void **state)
+TEST(random_moves_agree_with_the_array)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 500; seed++) {
         world *w = make_world(seed);
         size_t at = SIZE_MAX;
@@ -182,9 +179,8 @@ static void random_moves_agree_with_the_array(void **state)
     }
 }
 
-static void an_error_of_a_link_is_the_answer_and_not_the_end(void **state)
+TEST(an_error_of_a_link_is_the_answer_and_not_the_end)
 {
-    (void)state;
     unsigned fired = 0;
     for (uint64_t seed = 1; seed <= 900; seed++) {
         world *w = make_world(seed);
@@ -203,15 +199,4 @@ static void an_error_of_a_link_is_the_answer_and_not_the_end(void **state)
         free_world(w);
     }
     assert_true(fired > 600);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(walks_in_both_directions_give_every_row),
-        cmocka_unit_test(every_key_is_sought_both_ways),
-        cmocka_unit_test(random_moves_agree_with_the_array),
-        cmocka_unit_test(an_error_of_a_link_is_the_answer_and_not_the_end),
-    };
-    return cmocka_run_group_tests_name("entry/concat_iter", tests, NULL, NULL);
 }

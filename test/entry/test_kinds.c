@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_kinds.c - what each kind of entry means, as a table of literals. */
 #include "entry/entry.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 typedef struct meaning {
     unsigned number;
@@ -21,9 +18,8 @@ static const meaning meanings[] = {
     {8, false, PT_RESOLVED_MORE, false}, {255, false, PT_RESOLVED_MORE, false},
 };
 
-static void kinds_mean_what_the_table_says(void **state)
+TEST(kinds_mean_what_the_table_says)
 {
-    (void)state;
     for (size_t i = 0; i < PT_COUNT_OF(meanings); i++) {
         const meaning *m = &meanings[i];
         assert_int_equal(pt_kind_known(m->number), m->known);
@@ -34,16 +30,14 @@ static void kinds_mean_what_the_table_says(void **state)
     }
 }
 
-static void numbers_on_disk_stay(void **state)
+TEST(numbers_on_disk_stay)
 {
-    (void)state;
     assert_int_equal(PT_KIND_DELETE, 1);
     assert_int_equal(PT_KIND_PUT, 2);
 }
 
-static void a_version_is_seen_from_its_sequence_on(void **state)
+TEST(a_version_is_seen_from_its_sequence_on)
 {
-    (void)state;
     static const struct {
         pt_kind kind;
         uint64_t seq, at;
@@ -63,14 +57,4 @@ static void a_version_is_seen_from_its_sequence_on(void **state)
         pt_entry e = {.kind = cases[i].kind, .seq = cases[i].seq};
         assert_int_equal(pt_entry_resolution(&e, cases[i].at), cases[i].expected);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds_mean_what_the_table_says),
-        cmocka_unit_test(numbers_on_disk_stay),
-        cmocka_unit_test(a_version_is_seen_from_its_sequence_on),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,9 +142,8 @@ static peat_rc random_move(world *w, size_t *io_at)
     return jump(w->it, rows_of(w), roll(w, 6), row_key(&target), io_at);
 }
 
-static void walks_in_both_directions_give_every_row_in_order(void **state)
+TEST(walks_in_both_directions_give_every_row_in_order)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 600; seed++) {
         world *w = make_world(seed, seed % (RUNS + 1));
         peat_rc rc = pt_iter_first(w->it);
@@ -159,9 +158,8 @@ static void walks_in_both_directions_give_every_row_in_order(void **state)
     }
 }
 
-static void random_moves_agree_with_the_sorted_array(void **state)
+TEST(random_moves_agree_with_the_sorted_array)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 600; seed++) {
         world *w = make_world(seed, seed % (RUNS + 1));
         size_t at = SIZE_MAX;
@@ -173,9 +171,8 @@ static void random_moves_agree_with_the_sorted_array(void **state)
     }
 }
 
-static void turning_at_every_row_gives_its_neighbours(void **state)
+TEST(turning_at_every_row_gives_its_neighbours)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 150; seed++) {
         world *w = make_world(seed, seed % (RUNS + 1));
         for (size_t i = 1; i + 1 < w->all_count; i++) {
@@ -195,9 +192,8 @@ static void turning_at_every_row_gives_its_neighbours(void **state)
     }
 }
 
-static void an_error_of_any_child_is_the_answer_and_never_a_wrong_row(void **state)
+TEST(an_error_of_any_child_is_the_answer_and_never_a_wrong_row)
 {
-    (void)state;
     int fired = 0;
     for (uint64_t seed = 1; seed <= 900; seed++) {
         world *w = make_world(seed, 2 + seed % (RUNS - 1));
@@ -224,9 +220,8 @@ static void an_error_of_any_child_is_the_answer_and_never_a_wrong_row(void **sta
     assert_true(fired > 1000);
 }
 
-static void no_children_are_an_end_and_one_is_itself(void **state)
+TEST(no_children_are_an_end_and_one_is_itself)
 {
-    (void)state;
     world *w = make_world(7, 0);
     assert_int_equal(pt_iter_next(w->it), PEAT_END);
     assert_int_equal(pt_iter_first(w->it), PEAT_END);
@@ -238,9 +233,8 @@ static void no_children_are_an_end_and_one_is_itself(void **state)
     free_world(w);
 }
 
-static void without_memory_the_children_stay_the_callers(void **state)
+TEST(without_memory_the_children_stay_the_callers)
 {
-    (void)state;
     heap_env h;
     heap_env_init(&h);
     atomic_store(&h.fail_at, 1);
@@ -252,17 +246,4 @@ static void without_memory_the_children_stay_the_callers(void **state)
     assert_int_equal(pt_merge_iter_new(&h.env, children, 2, &it), PEAT_NOMEM);
     assert_null(it);
     assert_int_equal(done_count, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(walks_in_both_directions_give_every_row_in_order),
-        cmocka_unit_test(random_moves_agree_with_the_sorted_array),
-        cmocka_unit_test(turning_at_every_row_gives_its_neighbours),
-        cmocka_unit_test(an_error_of_any_child_is_the_answer_and_never_a_wrong_row),
-        cmocka_unit_test(no_children_are_an_end_and_one_is_itself),
-        cmocka_unit_test(without_memory_the_children_stay_the_callers),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

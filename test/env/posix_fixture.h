@@ -7,19 +7,13 @@
 #define TEST_ENV_POSIX_FIXTURE_H
 
 #include "peat_env.h"
+#include "world/test.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 typedef struct fixture {
     const peat_env *env;
@@ -101,6 +95,6 @@ static inline int open_file(fixture *f, const char *name, unsigned flags)
     return e;
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TEST_F(name) TEST_WITH(name, fixture *f, set_up, tear_down)
 
 #endif

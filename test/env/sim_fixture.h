@@ -7,14 +7,7 @@
 #define TEST_ENV_SIM_FIXTURE_H
 
 #include "support/sim_env.h"
-
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #define SECTOR 512
 
@@ -125,6 +118,6 @@ static inline void expect_after(sim_env *after, const char *name, const char *ex
     sim_free(after);
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TEST_F(name) TEST_WITH(name, fixture *f, set_up, tear_down)
 
 #endif

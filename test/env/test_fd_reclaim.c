@@ -53,19 +53,18 @@ static int open_x(const lender *l)
     return e;
 }
 
-static void an_open_takes_the_descriptor_that_was_given_back(void **state)
+TEST_F(an_open_takes_the_descriptor_that_was_given_back)
 {
     lender l;
-    lender_init(&l, *state, 2);
+    lender_init(&l, f, 2);
     assert_int_equal(open_x(&l), 0);
     assert_int_equal(l.asked, 1);
     assert_int_equal(l.count, 1);
     lender_done(&l);
 }
 
-static void it_asks_until_there_is_nothing_and_tries_for_a_while(void **state)
+TEST_F(it_asks_until_there_is_nothing_and_tries_for_a_while)
 {
-    fixture *f = *state;
     lender l;
     lender_init(&l, f, 3);
     (void)sim_fault_add(
@@ -86,18 +85,17 @@ static bool lend_by_another(void *ctx)
     return false;
 }
 
-static void what_came_free_meanwhile_is_taken(void **state)
+TEST_F(what_came_free_meanwhile_is_taken)
 {
     lender l;
-    lender_init(&l, *state, 1);
+    lender_init(&l, f, 1);
     l.sink.fd_reclaim.fn = lend_by_another;
     assert_int_equal(open_x(&l), 0);
     lender_done(&l);
 }
 
-static void other_errors_and_sinks_without_reclaim_are_answered_at_once(void **state)
+TEST_F(other_errors_and_sinks_without_reclaim_are_answered_at_once)
 {
-    fixture *f = *state;
     lender l;
     lender_init(&l, f, 1);
     unsigned fault = sim_fault_add(
@@ -118,9 +116,8 @@ static int count_name(void *arg, const char *name, bool regular_file, uint64_t s
     return 0;
 }
 
-static void a_listing_is_begun_again(void **state)
+TEST_F(a_listing_is_begun_again)
 {
-    fixture *f = *state;
     lender l;
     int names = 0;
     lender_init(&l, f, 2);
@@ -130,18 +127,4 @@ static void a_listing_is_begun_again(void **state)
     assert_int_equal(l.asked, 1);
     assert_int_equal(names, 2);
     lender_done(&l);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(an_open_takes_the_descriptor_that_was_given_back),
-        TEST(it_asks_until_there_is_nothing_and_tries_for_a_while),
-        TEST(what_came_free_meanwhile_is_taken),
-        TEST(other_errors_and_sinks_without_reclaim_are_answered_at_once),
-        TEST(a_listing_is_begun_again),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

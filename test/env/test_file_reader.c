@@ -2,13 +2,7 @@
 /* test_file_reader.c - a window shows the file's bytes wherever it is asked, within its limit. */
 #include "env/file_reader.h"
 #include "support/sim_env.h"
-
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "world/test.h"
 
 #define FILE_BYTES (3 * PT_FILE_READER_STEP_BYTES + 77)
 
@@ -17,9 +11,8 @@ static uint8_t byte_at(uint64_t offset)
     return (uint8_t)(offset * 31 + offset / 251);
 }
 
-static void every_range_shows_the_bytes_of_the_file(void **state)
+TEST(every_range_shows_the_bytes_of_the_file)
 {
-    (void)state;
     sim_env *sim = sim_new(1);
     const pt_env *env = sim_peat(sim);
     pt_dir *dir = NULL;
@@ -76,12 +69,4 @@ static void every_range_shows_the_bytes_of_the_file(void **state)
     assert_true(sim_is_clean(sim));
     free(data);
     sim_free(sim);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_range_shows_the_bytes_of_the_file),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

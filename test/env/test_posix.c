@@ -2,9 +2,8 @@
 /* test_posix.c - files and directories of the real environment. */
 #include "env/posix_fixture.h"
 
-static void bytes_come_back_and_end_with_the_file(void **state)
+TEST_F(bytes_come_back_and_end_with_the_file)
 {
-    fixture *f = *state;
     peat_env_file *file = make(f, "x");
     char buf[16] = {0};
     size_t n = 99;
@@ -24,9 +23,8 @@ static void bytes_come_back_and_end_with_the_file(void **state)
     f->env->file_close(f->env->ctx, file);
 }
 
-static void offsets_beyond_the_system_are_refused(void **state)
+TEST_F(offsets_beyond_the_system_are_refused)
 {
-    fixture *f = *state;
     peat_env_file *file = make(f, "x");
     char c = 0;
     size_t n = 0;
@@ -41,9 +39,8 @@ static void offsets_beyond_the_system_are_refused(void **state)
     f->env->file_close(f->env->ctx, file);
 }
 
-static void a_file_grows_and_shrinks_with_zeroes(void **state)
+TEST_F(a_file_grows_and_shrinks_with_zeroes)
 {
-    fixture *f = *state;
     peat_env_file *file = make(f, "x");
     char buf[100];
     size_t n = 0;
@@ -67,9 +64,8 @@ static void a_file_grows_and_shrinks_with_zeroes(void **state)
     f->env->file_close(f->env->ctx, file);
 }
 
-static void opening_needs_the_name_and_creating_its_absence(void **state)
+TEST_F(opening_needs_the_name_and_creating_its_absence)
 {
-    fixture *f = *state;
     peat_env_file *file = NULL;
     assert_int_equal(open_file(f, "x", 0), ENOENT);
     assert_int_equal(open_file(f, "x", PEAT_ENV_FILE_WRITE), ENOENT);
@@ -80,10 +76,9 @@ static void opening_needs_the_name_and_creating_its_absence(void **state)
     f->env->file_close(f->env->ctx, file);
 }
 
-static void a_path_is_not_a_name(void **state)
+TEST_F(a_path_is_not_a_name)
 {
     static const char *const names[] = {"", ".", "..", "a/b", "/etc/passwd", "../x"};
-    fixture *f = *state;
     peat_env_lock *lock = NULL;
     int64_t pid = 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -95,9 +90,8 @@ static void a_path_is_not_a_name(void **state)
     }
 }
 
-static void links_are_not_followed(void **state)
+TEST_F(links_are_not_followed)
 {
-    fixture *f = *state;
     peat_env_lock *lock = NULL;
     int64_t pid = 0;
     f->env->file_close(f->env->ctx, make(f, "x"));
@@ -110,9 +104,8 @@ static void links_are_not_followed(void **state)
     assert_int_equal(access(path_of(f, "nowhere"), F_OK), -1);
 }
 
-static void only_regular_files_open_and_a_fifo_does_not_hang(void **state)
+TEST_F(only_regular_files_open_and_a_fifo_does_not_hang)
 {
-    fixture *f = *state;
     peat_env_lock *lock = NULL;
     int64_t pid = 0;
     assert_int_equal(mkfifo(path_of(f, "fifo"), 0600), 0);
@@ -139,9 +132,8 @@ static int find_descriptor(const fixture *f, const char *name)
     return -1;
 }
 
-static void descriptors_close_on_exec_and_do_not_stay_nonblocking(void **state)
+TEST_F(descriptors_close_on_exec_and_do_not_stay_nonblocking)
 {
-    fixture *f = *state;
     char real[300];
     assert_non_null(realpath(f->root, real)); /* TMPDIR may be a link */
     (void)snprintf(f->root, sizeof f->root, "%.199s", real);
@@ -170,9 +162,8 @@ static int see(void *arg, const char *name, bool regular_file, uint64_t size)
     return s->stop_with;
 }
 
-static void a_listing_tells_kind_and_size(void **state)
+TEST_F(a_listing_tells_kind_and_size)
 {
-    fixture *f = *state;
     peat_env_file *x = make(f, "x");
     assert_int_equal(f->env->file_write(f->env->ctx, x, 0, "12345", 5), 0);
     f->env->file_close(f->env->ctx, x);
@@ -191,9 +182,8 @@ static void a_listing_tells_kind_and_size(void **state)
     assert_int_equal(stopped.count, 1);
 }
 
-static void names_and_directories_are_removed(void **state)
+TEST_F(names_and_directories_are_removed)
 {
-    fixture *f = *state;
     peat_env_dir *sub = NULL;
     char path[300];
     (void)snprintf(path, sizeof path, "%s", path_of(f, "sub"));
@@ -213,9 +203,8 @@ static void names_and_directories_are_removed(void **state)
     assert_int_equal(f->env->dir_delete(f->env->ctx, path), ENOENT);
 }
 
-static void a_directory_needs_its_parent_and_no_file_in_its_place(void **state)
+TEST_F(a_directory_needs_its_parent_and_no_file_in_its_place)
 {
-    fixture *f = *state;
     peat_env_dir *dir = NULL;
     f->env->file_close(f->env->ctx, make(f, "x"));
     assert_int_equal(f->env->dir_open(f->env->ctx, path_of(f, "no/sub"), PEAT_ENV_DIR_CREATE, &dir),
@@ -227,9 +216,8 @@ static void a_directory_needs_its_parent_and_no_file_in_its_place(void **state)
     assert_null(dir);
 }
 
-static void the_real_environment_is_complete(void **state)
+TEST_F(the_real_environment_is_complete)
 {
-    fixture *f = *state;
     const unsigned char *p = (const unsigned char *)f->env;
     assert_int_equal(f->env->size, sizeof(peat_env));
     /* after size and ctx there are only function pointers: none is NULL */
@@ -240,23 +228,4 @@ static void the_real_environment_is_complete(void **state)
         assert_true(member != NULL);
     }
     assert_ptr_equal(f->env, peat_env_default());
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CASE(bytes_come_back_and_end_with_the_file),
-        CASE(offsets_beyond_the_system_are_refused),
-        CASE(a_file_grows_and_shrinks_with_zeroes),
-        CASE(opening_needs_the_name_and_creating_its_absence),
-        CASE(a_path_is_not_a_name),
-        CASE(links_are_not_followed),
-        CASE(only_regular_files_open_and_a_fifo_does_not_hang),
-        CASE(descriptors_close_on_exec_and_do_not_stay_nonblocking),
-        CASE(a_listing_tells_kind_and_size),
-        CASE(names_and_directories_are_removed),
-        CASE(a_directory_needs_its_parent_and_no_file_in_its_place),
-        CASE(the_real_environment_is_complete),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,9 +132,10 @@ static int set_up_wire(void **state)
     return set_up(state);
 }
 
-static void reads_and_writes_go_on_after_interrupts_and_short_counts(void **state)
+#define TEST_WIRED(name) TEST_WITH(name, fixture *f, set_up_wire, tear_down)
+
+TEST_WIRED(reads_and_writes_go_on_after_interrupts_and_short_counts)
 {
-    fixture *f = *state;
     peat_env_file *file = make(f, "x");
     char buf[6] = {0};
     size_t n = 0;
@@ -149,9 +150,8 @@ static void reads_and_writes_go_on_after_interrupts_and_short_counts(void **stat
     f->env->file_close(f->env->ctx, file);
 }
 
-static void other_errors_come_up_at_once(void **state)
+TEST_WIRED(other_errors_come_up_at_once)
 {
-    fixture *f = *state;
     peat_env_file *file = make(f, "x");
     char c = 'a';
     size_t n = 0;
@@ -166,9 +166,8 @@ static void other_errors_come_up_at_once(void **state)
     f->env->file_close(f->env->ctx, file);
 }
 
-static void a_sync_is_repeated_after_an_interrupt_but_never_after_an_error(void **state)
+TEST_WIRED(a_sync_is_repeated_after_an_interrupt_but_never_after_an_error)
 {
-    fixture *f = *state;
     peat_env_file *file = make(f, "x");
     script(FDATASYNC, EINTR, EINTR, 0);
     assert_int_equal(f->env->file_sync(f->env->ctx, file), 0);
@@ -184,9 +183,8 @@ static void a_sync_is_repeated_after_an_interrupt_but_never_after_an_error(void 
     f->env->file_close(f->env->ctx, file);
 }
 
-static void making_a_directory_syncs_its_parent(void **state)
+TEST_WIRED(making_a_directory_syncs_its_parent)
 {
-    fixture *f = *state;
     struct stat root;
     peat_env_dir *dir = NULL;
     assert_int_equal(stat(f->root, &root), 0);
@@ -206,12 +204,11 @@ static void making_a_directory_syncs_its_parent(void **state)
     f->env->dir_close(f->env->ctx, dir);
 }
 
-static void allocation_and_truncation_pass_their_errors_up(void **state)
+TEST_WIRED(allocation_and_truncation_pass_their_errors_up)
 {
     static const struct {
         int system, expected;
     } cases[] = {{EOPNOTSUPP, EOPNOTSUPP}, {ENOSYS, EOPNOTSUPP}, {ENOSPC, ENOSPC}};
-    fixture *f = *state;
     peat_env_file *file = make(f, "x");
     uint64_t size = 0;
     for (size_t i = 0; i < 3; i++) {
@@ -231,10 +228,9 @@ static void allocation_and_truncation_pass_their_errors_up(void **state)
     f->env->file_close(f->env->ctx, file);
 }
 
-static void random_bytes_come_without_getrandom_too(void **state)
+TEST_WIRED(random_bytes_come_without_getrandom_too)
 {
     static const int first[] = {0, EINTR, SHORT, ENOSYS, EPERM};
-    fixture *f = *state;
     uint8_t drawn[5][300];
     for (size_t i = 0; i < 5; i++) {
         memset(drawn[i], 0, sizeof drawn[i]);
@@ -246,17 +242,15 @@ static void random_bytes_come_without_getrandom_too(void **state)
     }
 }
 
-static void a_sleep_is_taken_up_again_after_an_interrupt(void **state)
+TEST_WIRED(a_sleep_is_taken_up_again_after_an_interrupt)
 {
-    fixture *f = *state;
     script(SLEEP, EINTR, EINTR, 0);
     f->env->sleep_ns(f->env->ctx, 5);
     assert_int_equal(wire.calls[SLEEP], 3);
 }
 
-static void a_lock_file_that_is_swapped_is_locked_again(void **state)
+TEST_WIRED(a_lock_file_that_is_swapped_is_locked_again)
 {
-    fixture *f = *state;
     peat_env_lock *lock = NULL, *other = NULL;
     int64_t pid = 0;
     (void)snprintf(wire.unlink_at_lock, sizeof wire.unlink_at_lock, "%s", path_of(f, "LOCK"));
@@ -267,9 +261,8 @@ static void a_lock_file_that_is_swapped_is_locked_again(void **state)
     f->env->dir_unlock(f->env->ctx, lock);
 }
 
-static void a_lock_does_not_need_room_for_the_pid(void **state)
+TEST_WIRED(a_lock_does_not_need_room_for_the_pid)
 {
-    fixture *f = *state;
     peat_env_lock *lock = NULL, *other = NULL;
     int64_t pid = -1;
     script(PWRITE, ENOSPC, 0, 0);
@@ -280,22 +273,4 @@ static void a_lock_does_not_need_room_for_the_pid(void **state)
     f->env->dir_unlock(f->env->ctx, lock);
     script(FCNTL_LOCK, EINTR, ENOLCK, 0);
     assert_int_equal(f->env->dir_lock(f->env->ctx, f->dir, "LOCK", false, &lock, &pid), ENOLCK);
-}
-
-#define WIRED(test) cmocka_unit_test_setup_teardown(test, set_up_wire, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        WIRED(reads_and_writes_go_on_after_interrupts_and_short_counts),
-        WIRED(other_errors_come_up_at_once),
-        WIRED(a_sync_is_repeated_after_an_interrupt_but_never_after_an_error),
-        WIRED(making_a_directory_syncs_its_parent),
-        WIRED(allocation_and_truncation_pass_their_errors_up),
-        WIRED(random_bytes_come_without_getrandom_too),
-        WIRED(a_sleep_is_taken_up_again_after_an_interrupt),
-        WIRED(a_lock_file_that_is_swapped_is_locked_again),
-        WIRED(a_lock_does_not_need_room_for_the_pid),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,16 +3,11 @@
  * test_posix_limits.c - how much memory there is: the files of cgroups of both versions, in a tree
  * that the test makes; and mappings that hold what was touched and no more.
  */
-#include "env/env_posix_parts.h"
+#include "env/env_posix.h"
+#include "world/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -54,9 +49,10 @@ static uint64_t limit_with(const char *root, const char *groups)
     return pt_posix_cgroup_limit(path, root);
 }
 
-static void version_2_counts_with_all_groups_above(void **state)
+#define TEST_IN_DIR(name) TEST_WITH(name, const char *root, set_up, tear_down)
+
+TEST_IN_DIR(version_2_counts_with_all_groups_above)
 {
-    const char *root = *state;
     assert_true(limit_with(root, "0::/a/b/c\n") == UINT64_MAX);
     put_file(root, "a/b/c/memory.max", "max\n");
     assert_true(limit_with(root, "0::/a/b/c\n") == UINT64_MAX);
@@ -71,9 +67,8 @@ static void version_2_counts_with_all_groups_above(void **state)
     assert_true(limit_with(root, "0::/not/mounted/here\n") == 100 * MIB);
 }
 
-static void version_1_is_below_its_controller(void **state)
+TEST_IN_DIR(version_1_is_below_its_controller)
 {
-    const char *root = *state;
     const char *groups = "12:cpuset:/\n5:memory,hugetlb:/jobs/7\n1:name=systemd:/init.scope\n";
     put_file(root, "memory/jobs/7/memory.limit_in_bytes", "314572800\n");
     put_file(root, "memory/memory.limit_in_bytes", "9223372036854771712\n");
@@ -85,9 +80,8 @@ static void version_1_is_below_its_controller(void **state)
     assert_true(limit_with(root, "5:memory:/jobs/7\n0::/x\n") == 60 * MIB);
 }
 
-static void what_is_no_list_of_groups_limits_nothing(void **state)
+TEST_IN_DIR(what_is_no_list_of_groups_limits_nothing)
 {
-    const char *root = *state;
     static const char *const texts[] = {
         "", "\n", ":", "::", "0:", "0::", "0:memory", "x:memory:", "5:memory:/", "0::../../.."};
     put_file(root, "memory.max", "-\n");
@@ -104,9 +98,8 @@ static void what_is_no_list_of_groups_limits_nothing(void **state)
     free(deep);
 }
 
-static void this_machine_has_memory(void **state)
+TEST(this_machine_has_memory)
 {
-    (void)state;
     const peat_env *env = peat_env_default();
     uint64_t limit = env->memory_limit(env->ctx);
     assert_true(limit > 16 * MIB);
@@ -124,9 +117,8 @@ static size_t resident(char *p, size_t size)
     return pages * page;
 }
 
-static void the_ends_of_a_mapping_are_small_pages(void **state)
+TEST(the_ends_of_a_mapping_are_small_pages)
 {
-    (void)state;
     const peat_env *env = peat_env_default();
     static const size_t mib[] = {2, 3, 4, 5, 6, 16};
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -144,17 +136,4 @@ static void the_ends_of_a_mapping_are_small_pages(void **state)
         assert_true(p[0] == 7);
         env->unmap(env->ctx, p, size);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(version_2_counts_with_all_groups_above, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(version_1_is_below_its_controller, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_no_list_of_groups_limits_nothing, set_up,
-                                        tear_down),
-        cmocka_unit_test(this_machine_has_memory),
-        cmocka_unit_test(the_ends_of_a_mapping_are_small_pages),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,9 +28,8 @@ static int probe(fixture *f, bool shared, int64_t *ret_pid)
     return e;
 }
 
-static void a_second_lock_in_the_process_is_refused_with_the_pid(void **state)
+TEST_F(a_second_lock_in_the_process_is_refused_with_the_pid)
 {
-    fixture *f = *state;
     int64_t pid = 0;
     peat_env_lock *lock = lock_now(f, false);
     assert_int_equal(probe(f, false, &pid), EWOULDBLOCK);
@@ -41,9 +40,8 @@ static void a_second_lock_in_the_process_is_refused_with_the_pid(void **state)
     assert_int_equal(probe(f, false, &pid), 0);
 }
 
-static void the_file_holds_the_pid_in_decimal(void **state)
+TEST_F(the_file_holds_the_pid_in_decimal)
 {
-    fixture *f = *state;
     char expected[32], found[32] = {0};
     FILE *file = fopen(path_of(f, "LOCK"), "w");
     assert_non_null(file);
@@ -59,9 +57,8 @@ static void the_file_holds_the_pid_in_decimal(void **state)
     f->env->dir_unlock(f->env->ctx, lock);
 }
 
-static void readers_share_create_nothing_and_leave_no_pid(void **state)
+TEST_F(readers_share_create_nothing_and_leave_no_pid)
 {
-    fixture *f = *state;
     int64_t pid = 0;
     assert_int_equal(probe(f, true, &pid), ENOENT);
     assert_int_equal(access(path_of(f, "LOCK"), F_OK), -1);
@@ -123,9 +120,8 @@ static char child_probes(fixture *f, peat_env_lock *inherited)
     return probe(f, false, &pid) == EWOULDBLOCK && pid == getppid() ? 'y' : 'n';
 }
 
-static void another_process_is_refused_and_told_who_holds_it(void **state)
+TEST_F(another_process_is_refused_and_told_who_holds_it)
 {
-    fixture *f = *state;
     peat_env_lock *lock = lock_now(f, false);
     forked p = fork_with(f, lock, child_probes);
     assert_int_equal(p.answer, 'y');
@@ -139,9 +135,8 @@ static char child_unlocks(fixture *f, peat_env_lock *inherited)
     return 'y';
 }
 
-static void a_forked_child_does_not_take_the_lock_away(void **state)
+TEST_F(a_forked_child_does_not_take_the_lock_away)
 {
-    fixture *f = *state;
     int64_t pid = 0;
     peat_env_lock *lock = lock_now(f, false);
     forked p = fork_with(f, lock, child_unlocks);
@@ -159,9 +154,8 @@ static char child_idles(fixture *f, peat_env_lock *inherited)
     return 'y';
 }
 
-static void a_forked_child_keeps_the_lock_of_its_parent(void **state)
+TEST_F(a_forked_child_keeps_the_lock_of_its_parent)
 {
-    fixture *f = *state;
     int64_t pid = 0;
     peat_env_lock *lock = lock_now(f, false);
     forked p = fork_with(f, lock, child_idles);
@@ -177,9 +171,8 @@ static char child_locks(fixture *f, peat_env_lock *inherited)
     return try_lock(f, false, &inherited, &pid) == 0 ? 'y' : 'n';
 }
 
-static void the_lock_goes_with_a_killed_process(void **state)
+TEST_F(the_lock_goes_with_a_killed_process)
 {
-    fixture *f = *state;
     int64_t pid = 0;
     forked p = fork_with(f, NULL, child_locks);
     assert_int_equal(p.answer, 'y');
@@ -194,27 +187,11 @@ static void the_lock_goes_with_a_killed_process(void **state)
     assert_int_equal(probe(f, false, &pid), 0);
 }
 
-static void closing_another_descriptor_of_the_file_keeps_the_lock(void **state)
+TEST_F(closing_another_descriptor_of_the_file_keeps_the_lock)
 {
-    fixture *f = *state;
     int64_t pid = 0;
     peat_env_lock *lock = lock_now(f, false);
     assert_int_equal(open_file(f, "LOCK", PEAT_ENV_FILE_WRITE), 0);
     assert_int_equal(probe(f, false, &pid), EWOULDBLOCK);
     f->env->dir_unlock(f->env->ctx, lock);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CASE(a_second_lock_in_the_process_is_refused_with_the_pid),
-        CASE(the_file_holds_the_pid_in_decimal),
-        CASE(readers_share_create_nothing_and_leave_no_pid),
-        CASE(another_process_is_refused_and_told_who_holds_it),
-        CASE(a_forked_child_does_not_take_the_lock_away),
-        CASE(a_forked_child_keeps_the_lock_of_its_parent),
-        CASE(the_lock_goes_with_a_killed_process),
-        CASE(closing_another_descriptor_of_the_file_keeps_the_lock),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

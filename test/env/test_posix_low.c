@@ -134,18 +134,20 @@ static int use_everything(fixture *f)
     return 0;
 }
 
-static void no_descriptor_is_a_standard_one(void **state)
+#define TEST_LOW(name) TEST_WITH(name, fixture *f, set_up_low, tear_down)
+
+TEST_LOW(no_descriptor_is_a_standard_one)
 {
     close_standard();
-    int failed = use_everything(*state);
+    int failed = use_everything(f);
     reopen_standard();
     assert_int_equal(failed, 0);
 }
 
-static void what_can_be_written_to_is_not_low_for_a_moment_either(void **state)
+TEST_LOW(what_can_be_written_to_is_not_low_for_a_moment_either)
 {
     close_standard();
-    int failed = use_everything(*state);
+    int failed = use_everything(f);
     reopen_standard();
     assert_int_equal(failed, 0);
     assert_int_equal(wire.low_writable, 0);
@@ -156,9 +158,8 @@ static int create(fixture *f, const char *name)
     return open_file(f, name, PEAT_ENV_FILE_WRITE | PEAT_ENV_FILE_CREATE);
 }
 
-static void a_number_that_becomes_free_meanwhile_is_left_again(void **state)
+TEST_LOW(a_number_that_becomes_free_meanwhile_is_left_again)
 {
-    fixture *f = *state;
     peat_env_file *file = NULL;
     close_standard();
     wire.close_before_open = 2;
@@ -172,9 +173,8 @@ static void a_number_that_becomes_free_meanwhile_is_left_again(void **state)
     f->env->file_close(f->env->ctx, file);
 }
 
-static void what_the_program_puts_there_meanwhile_stays(void **state)
+TEST_LOW(what_the_program_puts_there_meanwhile_stays)
 {
-    fixture *f = *state;
     struct stat wanted, found;
     memset(&found, 0, sizeof found);
     close_standard();
@@ -188,12 +188,11 @@ static void what_the_program_puts_there_meanwhile_stays(void **state)
 }
 
 /* The copies fail from the n-th on: those that hold the low numbers, then the one that moves. */
-static void a_copy_that_fails_leaves_neither_file_nor_descriptor(void **state)
+TEST_LOW(a_copy_that_fails_leaves_neither_file_nor_descriptor)
 {
     static const struct {
         int system, expected;
     } cases[] = {{EMFILE, EMFILE}, {EINVAL, EMFILE}, {ENFILE, ENFILE}};
-    fixture *f = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (unsigned n = 0; n < 4; n++) {
             close_standard();
@@ -213,9 +212,8 @@ static void a_copy_that_fails_leaves_neither_file_nor_descriptor(void **state)
         }
 }
 
-static void a_failed_copy_removes_no_file_that_was_there(void **state)
+TEST_LOW(a_failed_copy_removes_no_file_that_was_there)
 {
-    fixture *f = *state;
     f->env->file_close(f->env->ctx, make(f, "x"));
     close_standard();
     wire.close_before_open = 2;
@@ -228,9 +226,8 @@ static void a_failed_copy_removes_no_file_that_was_there(void **state)
     assert_int_equal(open_file(f, "x", 0), 0);
 }
 
-static void descriptors_are_still_closed_on_exec(void **state)
+TEST_LOW(descriptors_are_still_closed_on_exec)
 {
-    fixture *f = *state;
     peat_env_file *file = NULL;
     int flags[64];
     memset(flags, 0, sizeof flags);
@@ -249,20 +246,4 @@ static void descriptors_are_still_closed_on_exec(void **state)
             closed++;
         }
     assert_int_equal(closed, 1);
-}
-
-#define LOW_CASE(test) cmocka_unit_test_setup_teardown(test, set_up_low, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        LOW_CASE(no_descriptor_is_a_standard_one),
-        LOW_CASE(what_can_be_written_to_is_not_low_for_a_moment_either),
-        LOW_CASE(a_number_that_becomes_free_meanwhile_is_left_again),
-        LOW_CASE(what_the_program_puts_there_meanwhile_stays),
-        LOW_CASE(a_copy_that_fails_leaves_neither_file_nor_descriptor),
-        LOW_CASE(a_failed_copy_removes_no_file_that_was_there),
-        LOW_CASE(descriptors_are_still_closed_on_exec),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,10 +17,9 @@ static bool is_zero(const uint8_t *p, size_t n)
     return true;
 }
 
-static void mappings_are_zeroed_aligned_and_reach_their_end(void **state)
+TEST_F(mappings_are_zeroed_aligned_and_reach_their_end)
 {
     static const size_t sizes[] = {1, 4096, 4097, 2 * MIB - 1, 2 * MIB, 2 * MIB + 1, 9 * MIB + 777};
-    fixture *f = *state;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         uint8_t *p = f->env->map(f->env->ctx, sizes[i]);
         assert_non_null(p);
@@ -45,9 +44,8 @@ static size_t mapped_bytes(void)
 }
 
 /* Both ends of the over-wide mapping and the mapping itself are given back. */
-static void nothing_stays_mapped(void **state)
+TEST_F(nothing_stays_mapped)
 {
-    fixture *f = *state;
     unsigned char in_core[1];
     size_t before = mapped_bytes();
     for (int i = 0; i < 20; i++) {
@@ -64,9 +62,8 @@ static void nothing_stays_mapped(void **state)
     assert_null(f->env->map(f->env->ctx, SIZE_MAX / 2));
 }
 
-static void allocations_keep_their_bytes_when_resized(void **state)
+TEST_F(allocations_keep_their_bytes_when_resized)
 {
-    fixture *f = *state;
     char *p = f->env->resize(f->env->ctx, NULL, 6);
     assert_non_null(p);
     memcpy(p, "hello", 6);
@@ -92,9 +89,8 @@ static void report(void *arg)
     r->self = pthread_self();
 }
 
-static void threads_run_elsewhere_and_leave_signals_to_the_program(void **state)
+TEST_F(threads_run_elsewhere_and_leave_signals_to_the_program)
 {
-    fixture *f = *state;
     peat_env_thread *thread = NULL;
     thread_report r;
     sigset_t before, after;
@@ -119,9 +115,8 @@ static uint64_t system_ms(void)
     return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
 }
 
-static void clocks_and_pid_are_the_systems(void **state)
+TEST_F(clocks_and_pid_are_the_systems)
 {
-    fixture *f = *state;
     struct timespec t;
     uint64_t last = f->env->now_ns(f->env->ctx);
     for (int i = 0; i < 1000; i++) {
@@ -134,16 +129,4 @@ static void clocks_and_pid_are_the_systems(void **state)
     uint64_t before = system_ms(), wall = f->env->wall_ms(f->env->ctx);
     assert_in_range(wall, before, system_ms());
     assert_int_equal(f->env->pid(f->env->ctx), getpid());
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CASE(mappings_are_zeroed_aligned_and_reach_their_end),
-        CASE(nothing_stays_mapped),
-        CASE(allocations_keep_their_bytes_when_resized),
-        CASE(threads_run_elsewhere_and_leave_signals_to_the_program),
-        CASE(clocks_and_pid_are_the_systems),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

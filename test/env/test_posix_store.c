@@ -53,9 +53,8 @@ static void assert_filled(const peat_env *env, peat_env_file *file, uint64_t fro
     }
 }
 
-static void what_is_stored_is_in_the_file(void **state)
+TEST_F(what_is_stored_is_in_the_file)
 {
-    fixture *f = *state;
     peat_env_file *file = allocated_file(f, "a");
     (void)fill(f->env, file, 0, FILE_BYTES);
     assert_filled(f->env, file, 0, FILE_BYTES);
@@ -67,9 +66,8 @@ static void what_is_stored_is_in_the_file(void **state)
     f->env->file_close(f->env->ctx, file);
 }
 
-static void a_killed_process_leaves_what_it_stored(void **state)
+TEST_F(a_killed_process_leaves_what_it_stored)
 {
-    fixture *f = *state;
     peat_env_file *file = allocated_file(f, "a");
     pid_t child = fork();
     if (child == 0) {
@@ -83,9 +81,8 @@ static void a_killed_process_leaves_what_it_stored(void **state)
     f->env->file_close(f->env->ctx, file);
 }
 
-static void a_sync_between_stores_changes_nothing(void **state)
+TEST_F(a_sync_between_stores_changes_nothing)
 {
-    fixture *f = *state;
     peat_env_file *file = allocated_file(f, "a");
     const uint64_t step = (uint64_t)1000 * PIECE, end = FILE_BYTES / step * step;
     for (uint64_t at = 0; at < end; at += step) {
@@ -97,9 +94,8 @@ static void a_sync_between_stores_changes_nothing(void **state)
 }
 
 /* Stores past the end of a file would be signals. */
-static void what_has_no_page_is_refused(void **state)
+TEST_F(what_has_no_page_is_refused)
 {
-    fixture *f = *state;
     peat_env_file *file = allocated_file(f, "a");
     uint8_t big[8192] = {0}, piece[PIECE] = {0};
     (void)fill(f->env, file, 0, FILE_BYTES / 2);
@@ -112,9 +108,8 @@ static void what_has_no_page_is_refused(void **state)
     f->env->file_close(f->env->ctx, file);
 }
 
-static void a_slow_writer_is_sent_to_file_write(void **state)
+TEST_F(a_slow_writer_is_sent_to_file_write)
 {
-    fixture *f = *state;
     peat_env_file *file = allocated_file(f, "a");
     uint8_t piece[PIECE] = {0};
     /* the first store of a file has no stream before it */
@@ -138,9 +133,8 @@ static bool can_populate(void)
     return can;
 }
 
-static void a_stream_is_stored_where_the_file_system_is_known(void **state)
+TEST_F(a_stream_is_stored_where_the_file_system_is_known)
 {
-    fixture *f = *state;
     struct statfs fs;
     assert_int_equal(statfs(f->root, &fs), 0);
     if ((fs.f_type != EXT4_SUPER_MAGIC && fs.f_type != TMPFS_MAGIC) || !can_populate())
@@ -151,17 +145,4 @@ static void a_stream_is_stored_where_the_file_system_is_known(void **state)
         stored += fill(f->env, file, 0, FILE_BYTES);
     assert_true(stored > 0);
     f->env->file_close(f->env->ctx, file);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CASE(what_is_stored_is_in_the_file),
-        CASE(a_killed_process_leaves_what_it_stored),
-        CASE(a_sync_between_stores_changes_nothing),
-        CASE(what_has_no_page_is_refused),
-        CASE(a_slow_writer_is_sent_to_file_write),
-        CASE(a_stream_is_stored_where_the_file_system_is_known),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,9 +2,8 @@
 /* test_sim.c - the simulator's faults, limits, locks, clock, hook and counts. */
 #include "env/sim_fixture.h"
 
-static void a_failed_sync_is_not_made_good_by_a_second_one(void **state)
+TEST_F(a_failed_sync_is_not_made_good_by_a_second_one)
 {
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     put(f, file, 0, 'b', SECTOR);
     unsigned fault = sim_fault_add(
@@ -25,9 +24,8 @@ static void a_failed_sync_is_not_made_good_by_a_second_one(void **state)
     close_file(f, file);
 }
 
-static void a_rewrite_after_a_failed_sync_is_dirty_again(void **state)
+TEST_F(a_rewrite_after_a_failed_sync_is_dirty_again)
 {
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     put(f, file, 0, 'b', SECTOR);
     (void)sim_fault_add(
@@ -40,9 +38,8 @@ static void a_rewrite_after_a_failed_sync_is_dirty_again(void **state)
     close_file(f, file);
 }
 
-static void dropping_the_cache_keeps_dirty_sectors(void **state)
+TEST_F(dropping_the_cache_keeps_dirty_sectors)
 {
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     put(f, file, 0, 'b', SECTOR);
     assert_int_equal(f->env->file_advise(f->env->ctx, file, 0, 0, PEAT_ENV_ADVISE_DONTNEED), 0);
@@ -50,13 +47,12 @@ static void dropping_the_cache_keeps_dirty_sectors(void **state)
     close_file(f, file);
 }
 
-static void a_failed_write_leaves_a_prefix(void **state)
+TEST_F(a_failed_write_leaves_a_prefix)
 {
     static const struct {
         sim_keep keep;
         size_t least, most;
     } cases[] = {{SIM_KEEP_NONE, 0, 0}, {SIM_KEEP_ALL, 1000, 1000}, {SIM_KEEP_SOME, 0, 1000}};
-    fixture *f = *state;
     for (size_t i = 0; i < 3; i++) {
         uint8_t data[1000];
         memset(data, 'b', sizeof data);
@@ -78,9 +74,8 @@ static void a_failed_write_leaves_a_prefix(void **state)
     }
 }
 
-static void the_nth_matching_call_fails_once_or_from_then_on(void **state)
+TEST_F(the_nth_matching_call_fails_once_or_from_then_on)
 {
-    fixture *f = *state;
     peat_env_file *x = make(f, "x"), *y = make(f, "y");
     unsigned once = sim_fault_add(
         f->sim,
@@ -102,9 +97,8 @@ static void the_nth_matching_call_fails_once_or_from_then_on(void **state)
     close_file(f, y);
 }
 
-static void the_nth_allocation_fails_and_leaks_are_counted(void **state)
+TEST_F(the_nth_allocation_fails_and_leaks_are_counted)
 {
-    fixture *f = *state;
     (void)sim_fault_add(f->sim, (sim_fault){.kinds = SIM_MEMORY, .at = 2, .error = ENOMEM});
     void *p = f->env->alloc(f->env->ctx, 100);
     assert_non_null(p);
@@ -124,9 +118,8 @@ static void the_nth_allocation_fails_and_leaks_are_counted(void **state)
     assert_in_range(held.bytes_peak, 10200, 11000);
 }
 
-static void a_full_disk_takes_what_fits(void **state)
+TEST_F(a_full_disk_takes_what_fits)
 {
-    fixture *f = *state;
     static uint8_t data[3 * 4096];
     peat_env_file *file = make(f, "x");
     sim_limit_disk(f->sim, (uint64_t)2 * 4096);
@@ -140,18 +133,16 @@ static void a_full_disk_takes_what_fits(void **state)
     assert_int_equal(sim_disk_bytes(f->sim), 0);
 }
 
-static void too_many_open_files_are_refused(void **state)
+TEST_F(too_many_open_files_are_refused)
 {
-    fixture *f = *state;
     sim_limit_files(f->sim, 2); /* the directory is one */
     peat_env_file *x = make(f, "x"), *y = NULL;
     assert_int_equal(f->env->file_open(f->env->ctx, f->dir, "x", 0, &y), EMFILE);
     close_file(f, x);
 }
 
-static void a_read_only_disk_refuses_every_change(void **state)
+TEST_F(a_read_only_disk_refuses_every_change)
 {
-    fixture *f = *state;
     peat_env_file *x = make_durable(f, "x"), *y = NULL;
     peat_env_lock *lock = NULL;
     int64_t pid = 0;
@@ -167,9 +158,8 @@ static void a_read_only_disk_refuses_every_change(void **state)
     expect_after(sim_clone_killed(f->sim), "x", "aa");
 }
 
-static void locks_conflict_and_go_with_the_process(void **state)
+TEST_F(locks_conflict_and_go_with_the_process)
 {
-    fixture *f = *state;
     peat_env_lock *one = NULL, *two = NULL;
     int64_t pid = -1;
     assert_int_equal(f->env->dir_lock(f->env->ctx, f->dir, "LOCK", true, &one, &pid), ENOENT);
@@ -214,9 +204,8 @@ static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
     sim_free(after);
 }
 
-static void the_hook_runs_before_every_change(void **state)
+TEST_F(the_hook_runs_before_every_change)
 {
-    fixture *f = *state;
     walk w = {.f = f};
     sim_hook_set(f->sim, cut_here, &w);
     sim_split_writes(f->sim, 1000);
@@ -232,9 +221,8 @@ static void the_hook_runs_before_every_change(void **state)
     assert_int_equal(sim_boundaries(f->sim) - before, w.cuts);
 }
 
-static void damage_from_outside_is_durable(void **state)
+TEST_F(damage_from_outside_is_durable)
 {
-    fixture *f = *state;
     sim_file_put(f->sim, "db", "x", "hello", 5);
     assert_true(sim_file_flip(f->sim, "db", "x", 1, 4));
     assert_false(sim_file_flip(f->sim, "db", "x", 5, 1));
@@ -253,9 +241,8 @@ static void damage_from_outside_is_durable(void **state)
     assert_false(sim_file_exists(f->sim, "db", "x"));
 }
 
-static void clock_and_chance_repeat(void **state)
+TEST_F(clock_and_chance_repeat)
 {
-    fixture *f = *state;
     sim_env *one = sim_new(5), *two = sim_new(5);
     const peat_env *a = sim_peat(one), *b = sim_peat(two);
     uint64_t x = 0, y = 1;
@@ -294,9 +281,8 @@ static void write_and_sync(void *arg)
     close_file(w->f, file);
 }
 
-static void threads_share_a_disk(void **state)
+TEST_F(threads_share_a_disk)
 {
-    fixture *f = *state;
     worker workers[4];
     peat_env_thread *threads[4];
     for (int i = 0; i < 4; i++) {
@@ -309,25 +295,4 @@ static void threads_share_a_disk(void **state)
     sync_names(f);
     expect_after(cut(f, SIM_CUT_LOST, 0, 0), "t3", "dddddddddd");
     assert_int_equal(sim_count(f->sim, SIM_BIT(SIM_FILE_SYNC)), 200);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CASE(a_failed_sync_is_not_made_good_by_a_second_one),
-        CASE(a_rewrite_after_a_failed_sync_is_dirty_again),
-        CASE(dropping_the_cache_keeps_dirty_sectors),
-        CASE(a_failed_write_leaves_a_prefix),
-        CASE(the_nth_matching_call_fails_once_or_from_then_on),
-        CASE(the_nth_allocation_fails_and_leaks_are_counted),
-        CASE(a_full_disk_takes_what_fits),
-        CASE(too_many_open_files_are_refused),
-        CASE(a_read_only_disk_refuses_every_change),
-        CASE(locks_conflict_and_go_with_the_process),
-        CASE(the_hook_runs_before_every_change),
-        CASE(damage_from_outside_is_durable),
-        CASE(clock_and_chance_repeat),
-        CASE(threads_share_a_disk),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

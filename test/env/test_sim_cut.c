@@ -2,9 +2,8 @@
 /* test_sim_cut.c - a power cut loses what was not synced and keeps what was. */
 #include "env/sim_fixture.h"
 
-static void synced_bytes_survive_every_cut(void **state)
+TEST_F(synced_bytes_survive_every_cut)
 {
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     for (uint64_t seed = 0; seed < 50; seed++) {
         expect_after(cut(f, SIM_CUT_RANDOM, seed, 0), "x", "aa");
@@ -15,9 +14,8 @@ static void synced_bytes_survive_every_cut(void **state)
     close_file(f, file);
 }
 
-static void unsynced_bytes_are_lost_or_kept_by_mode(void **state)
+TEST_F(unsynced_bytes_are_lost_or_kept_by_mode)
 {
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     put(f, file, SECTOR, 'b', (size_t)2 * SECTOR);
     expect_after(cut(f, SIM_CUT_LOST, 0, 0), "x", "aa");
@@ -48,20 +46,18 @@ static unsigned outcomes(fixture *f, sim_cut_mode mode, uint32_t sector_bytes, c
     return seen;
 }
 
-static void random_cuts_show_every_subset_of_sectors(void **state)
+TEST_F(random_cuts_show_every_subset_of_sectors)
 {
     static const char *const all[] = {"aa", "ab", "ba", "bb"};
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     put(f, file, 0, 'b', (size_t)2 * SECTOR);
     assert_int_equal(outcomes(f, SIM_CUT_RANDOM, 512, "x", all, 4), 0xf);
     close_file(f, file);
 }
 
-static void sectors_of_one_group_go_together(void **state)
+TEST_F(sectors_of_one_group_go_together)
 {
     static const char *const all[] = {"aa", "bb", "ba"};
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     put(f, file, 0, 'b', (size_t)2 * SECTOR);
     /* "ba": the page was written out while the write was copying into it; never "ab" */
@@ -69,10 +65,9 @@ static void sectors_of_one_group_go_together(void **state)
     close_file(f, file);
 }
 
-static void an_older_unsynced_version_can_survive(void **state)
+TEST_F(an_older_unsynced_version_can_survive)
 {
     static const char *const all[] = {"aa", "ba", "ca"};
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     put(f, file, 0, 'b', SECTOR);
     put(f, file, 0, 'c', SECTOR);
@@ -80,10 +75,9 @@ static void an_older_unsynced_version_can_survive(void **state)
     close_file(f, file);
 }
 
-static void a_prefix_cut_never_reorders(void **state)
+TEST_F(a_prefix_cut_never_reorders)
 {
     static const char *const all[] = {"aa", "ba", "bb", "bb0", "bbc"};
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     put(f, file, 0, 'b', (size_t)2 * SECTOR);
     put(f, file, (uint64_t)2 * SECTOR, 'c', SECTOR);
@@ -92,20 +86,18 @@ static void a_prefix_cut_never_reorders(void **state)
     close_file(f, file);
 }
 
-static void size_and_contents_survive_apart(void **state)
+TEST_F(size_and_contents_survive_apart)
 {
     static const char *const all[] = {"aa", "aa0", "aab"};
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     put(f, file, (uint64_t)2 * SECTOR, 'b', SECTOR);
     assert_int_equal(outcomes(f, SIM_CUT_RANDOM, 0, "x", all, 3), 7);
     close_file(f, file);
 }
 
-static void a_shrunk_file_comes_back_whole_or_not_at_all(void **state)
+TEST_F(a_shrunk_file_comes_back_whole_or_not_at_all)
 {
     static const char *const all[] = {"aa", "a", "a0", "ab"};
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     assert_int_equal(f->env->file_truncate(f->env->ctx, file, SECTOR), 0);
     put(f, file, SECTOR, 'b', SECTOR);
@@ -115,10 +107,9 @@ static void a_shrunk_file_comes_back_whole_or_not_at_all(void **state)
     close_file(f, file);
 }
 
-static void a_surviving_shrink_leaves_nothing_of_the_old_bytes(void **state)
+TEST_F(a_surviving_shrink_leaves_nothing_of_the_old_bytes)
 {
     static const char *const all[] = {"aa", "a", "a00"};
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     assert_int_equal(f->env->file_truncate(f->env->ctx, file, SECTOR), 0);
     assert_int_equal(f->env->file_allocate(f->env->ctx, file, 0, (uint64_t)3 * SECTOR), 0);
@@ -126,9 +117,8 @@ static void a_surviving_shrink_leaves_nothing_of_the_old_bytes(void **state)
     close_file(f, file);
 }
 
-static void what_was_cut_off_reads_as_zero_when_the_file_grows(void **state)
+TEST_F(what_was_cut_off_reads_as_zero_when_the_file_grows)
 {
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     assert_int_equal(f->env->file_truncate(f->env->ctx, file, 100), 0);
     assert_int_equal(f->env->file_allocate(f->env->ctx, file, 0, (uint64_t)2 * SECTOR), 0);
@@ -145,9 +135,8 @@ static void what_was_cut_off_reads_as_zero_when_the_file_grows(void **state)
     close_file(f, file);
 }
 
-static void garbage_touches_only_sectors_being_written(void **state)
+TEST_F(garbage_touches_only_sectors_being_written)
 {
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     put(f, file, SECTOR, 'b', SECTOR);
     unsigned noisy = 0;
@@ -163,10 +152,9 @@ static void garbage_touches_only_sectors_being_written(void **state)
     close_file(f, file);
 }
 
-static void a_name_needs_the_directory_sync(void **state)
+TEST_F(a_name_needs_the_directory_sync)
 {
     static const char *const all[] = {"-", "aa"};
-    fixture *f = *state;
     peat_env_file *file = make(f, "x");
     put(f, file, 0, 'a', (size_t)2 * SECTOR);
     sync_file(f, file);
@@ -178,10 +166,9 @@ static void a_name_needs_the_directory_sync(void **state)
     close_file(f, file);
 }
 
-static void a_removed_name_comes_back_without_the_directory_sync(void **state)
+TEST_F(a_removed_name_comes_back_without_the_directory_sync)
 {
     static const char *const all[] = {"-", "aa"};
-    fixture *f = *state;
     close_file(f, make_durable(f, "x"));
     assert_int_equal(f->env->dir_remove(f->env->ctx, f->dir, "x"), 0);
     expect_after(cut(f, SIM_CUT_LOST, 0, 0), "x", "aa");
@@ -191,9 +178,8 @@ static void a_removed_name_comes_back_without_the_directory_sync(void **state)
     expect_after(cut(f, SIM_CUT_LOST, 0, 0), "x", "-");
 }
 
-static void names_survive_independently(void **state)
+TEST_F(names_survive_independently)
 {
-    fixture *f = *state;
     unsigned seen = 0;
     close_file(f, make(f, "x"));
     close_file(f, make(f, "y"));
@@ -205,10 +191,9 @@ static void names_survive_independently(void **state)
     assert_int_equal(seen, 0xf);
 }
 
-static void a_recreated_name_can_be_the_old_file(void **state)
+TEST_F(a_recreated_name_can_be_the_old_file)
 {
     static const char *const all[] = {"aa", "-", "b", "0", ""};
-    fixture *f = *state;
     close_file(f, make_durable(f, "x"));
     assert_int_equal(f->env->dir_remove(f->env->ctx, f->dir, "x"), 0);
     peat_env_file *file = make(f, "x");
@@ -217,9 +202,8 @@ static void a_recreated_name_can_be_the_old_file(void **state)
     close_file(f, file);
 }
 
-static void equal_seeds_give_equal_disks(void **state)
+TEST_F(equal_seeds_give_equal_disks)
 {
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     for (int i = 0; i < 40; i++)
         put(f, file, (uint64_t)i * 700, 'a' + i % 26, 700);
@@ -238,9 +222,8 @@ static void equal_seeds_give_equal_disks(void **state)
 }
 
 /* A killed process's page cache is lost by a later power cut all the same. */
-static void unsynced_bytes_stay_unsynced_over_a_kill(void **state)
+TEST_F(unsynced_bytes_stay_unsynced_over_a_kill)
 {
-    fixture *f = *state;
     peat_env_file *file = make_durable(f, "x");
     put(f, file, 0, 'b', SECTOR);
     sim_env *killed = sim_clone_killed(f->sim);
@@ -250,9 +233,8 @@ static void unsynced_bytes_stay_unsynced_over_a_kill(void **state)
     close_file(f, file);
 }
 
-static void a_deleted_directory_may_come_back(void **state)
+TEST_F(a_deleted_directory_may_come_back)
 {
-    fixture *f = *state;
     peat_env_dir *dir = NULL;
     assert_int_equal(f->env->dir_open(f->env->ctx, "db2", 0, &dir), ENOENT);
     assert_int_equal(f->env->dir_open(f->env->ctx, "no/db", PEAT_ENV_DIR_CREATE, &dir), ENOENT);
@@ -271,29 +253,4 @@ static void a_deleted_directory_may_come_back(void **state)
     after = cut(f, SIM_CUT_KEPT, 0, 0);
     assert_int_equal(sim_peat(after)->dir_delete(after, "db2"), ENOENT);
     sim_free(after);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CASE(synced_bytes_survive_every_cut),
-        CASE(unsynced_bytes_are_lost_or_kept_by_mode),
-        CASE(random_cuts_show_every_subset_of_sectors),
-        CASE(sectors_of_one_group_go_together),
-        CASE(an_older_unsynced_version_can_survive),
-        CASE(a_prefix_cut_never_reorders),
-        CASE(size_and_contents_survive_apart),
-        CASE(a_shrunk_file_comes_back_whole_or_not_at_all),
-        CASE(a_surviving_shrink_leaves_nothing_of_the_old_bytes),
-        CASE(what_was_cut_off_reads_as_zero_when_the_file_grows),
-        CASE(garbage_touches_only_sectors_being_written),
-        CASE(a_name_needs_the_directory_sync),
-        CASE(a_removed_name_comes_back_without_the_directory_sync),
-        CASE(names_survive_independently),
-        CASE(a_recreated_name_can_be_the_old_file),
-        CASE(equal_seeds_give_equal_disks),
-        CASE(unsynced_bytes_stay_unsynced_over_a_kill),
-        CASE(a_deleted_directory_may_come_back),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

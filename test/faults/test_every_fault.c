@@ -9,16 +9,10 @@
  *     ONLY=merge WAY=EIO STICKY=1 AT=17 SEED=1 faults_test_every_fault --campaign    one of them
  */
 #include "faults/faults_strike.h"
+#include "world/test.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <cmocka.h>
 
 #define CHUNK        200 /* points in one child process, which has minutes */
 #define FAILURES_MAX 3   /* each may have waited for what does not come */
@@ -342,9 +336,8 @@ static int run_campaign(void)
     return c.failures != 0 || c.missed != 0;
 }
 
-static void no_failing_call_breaks_a_promise(void **state)
+TEST(no_failing_call_breaks_a_promise)
 {
-    (void)state;
     campaign c = campaign_of(1);
     c.stride = model_number("STRIDE", SAMPLE_STRIDE);
     run_lines(&c);
@@ -374,27 +367,20 @@ static void expect_clean(uint64_t stride, const char *workload, const char *way,
 }
 
 /* A merge whose inputs cannot be read is put off, then left alone; writes go on. */
-static void an_unreadable_table_stops_no_writes(void **state)
+TEST(an_unreadable_table_stops_no_writes)
 {
-    (void)state;
     expect_clean(5, "merge", "read", "1");
 }
 
 /* The sync of the interval, and the promise behind it. */
-static void a_sync_that_fails_in_a_thread_refuses_writes(void **state)
+TEST(a_sync_that_fails_in_a_thread_refuses_writes)
 {
-    (void)state;
     expect_clean(1, "interval", "sync", NULL);
 }
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_sync_that_fails_in_a_thread_refuses_writes),
-        cmocka_unit_test(an_unreadable_table_stops_no_writes),
-        cmocka_unit_test(no_failing_call_breaks_a_promise),
-    };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return run_campaign();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

@@ -8,21 +8,15 @@
  *     faults_test_fill --campaign        SEED=, N= points, BOUND= seconds
  */
 #include "faults/faults.h"
+#include "world/test.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define DISK_KIB 2048
 #define POINTS   40
@@ -317,9 +311,8 @@ static int run_campaign(void)
     return violations != 0;
 }
 
-static void a_full_disk_loses_nothing_and_is_left_again(void **state)
+TEST(a_full_disk_loses_nothing_and_is_left_again)
 {
-    (void)state;
     progress *p = new_progress();
     int violations = run_points(1, POINTS, 0, p);
     if (violations < 0)
@@ -331,10 +324,7 @@ static void a_full_disk_loses_nothing_and_is_left_again(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_full_disk_loses_nothing_and_is_left_again),
-    };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return run_campaign();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

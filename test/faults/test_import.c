@@ -5,12 +5,7 @@
  */
 #include "faults/faults.h"
 #include "support/memory_stream.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #define ENTRIES 400
 
@@ -75,9 +70,8 @@ static void each_boundary(void *arg, sim_env *sim, const sim_boundary *b)
         expect_none(s, sim_clone_cut(sim, &(sim_cut){.mode = modes[i], .seed = b->index}));
 }
 
-static void an_import_that_ends_too_early_leaves_no_store(void **state)
+TEST(an_import_that_ends_too_early_leaves_no_store)
 {
-    (void)state;
     scene s = {.options = {.field = {[MODEL_OPTION_threads] = -1,
                                      [MODEL_OPTION_memory] = 1 << 20,
                                      [MODEL_OPTION_memtable] = 65536}}};
@@ -107,12 +101,4 @@ static void an_import_that_ends_too_early_leaves_no_store(void **state)
                      PEAT_EXISTS);
     sim_free(sim);
     free(s.export.data);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_import_that_ends_too_early_leaves_no_store),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

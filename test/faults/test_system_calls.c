@@ -10,20 +10,14 @@
  */
 #include "faults/faults.h"
 #include "faults/faults_trace.h"
+#include "world/test.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define FAILURES_MAX 10
 #define HANG_SECONDS 120
@@ -303,9 +297,8 @@ static int run_campaign(void)
     return c.failures != 0;
 }
 
-static void no_system_call_is_fatal(void **state)
+TEST(no_system_call_is_fatal)
 {
-    (void)state;
     campaign c = campaign_of(model_seed(model_fresh_seed()));
     if (!faults_trace_works())
         skip();
@@ -320,10 +313,7 @@ static void no_system_call_is_fatal(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_system_call_is_fatal),
-    };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return run_campaign();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

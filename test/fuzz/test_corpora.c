@@ -10,11 +10,9 @@
  */
 #include "fuzz/fuzz.h"
 #include "fuzz/pack.h"
+#include "world/test.h"
 
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
 
 static void corpus_path(const char *name, char ret_path[512])
 {
@@ -48,9 +46,8 @@ static void run_seed(void *ctx, const fuzz_target *target, const void *data, siz
 
 /* A seed is valid as it is: what stands behind the checksums is reached, and a repair that changed
  * anything in a whole file would be seen in the pairs. */
-static void every_seed_is_accepted(void **state)
+TEST(every_seed_is_accepted)
 {
-    (void)state;
     tally t = {0};
     fuzz_make_seeds(run_seed, &t);
     for (size_t i = 0; i < FUZZ_TARGETS; i++) {
@@ -77,9 +74,8 @@ static void damage_seed(void *ctx, const fuzz_target *target, const void *data, 
     free(copy);
 }
 
-static void damage_is_refused_until_its_checksum_is_repaired(void **state)
+TEST(damage_is_refused_until_its_checksum_is_repaired)
 {
-    (void)state;
     tally t = {0};
     fuzz_make_seeds(damage_seed, &t);
     assert_true(t.inputs[0] > 0);
@@ -119,17 +115,15 @@ static void compare_repair(void *ctx, const fuzz_target *target, const void *dat
     ++*(size_t *)ctx;
 }
 
-static void a_repair_leaves_whole_files_alone(void **state)
+TEST(a_repair_leaves_whole_files_alone)
 {
-    (void)state;
     size_t compared = 0;
     fuzz_make_seeds(compare_repair, &compared);
     assert_true(compared >= 10);
 }
 
-static void every_corpus_runs(void **state)
+TEST(every_corpus_runs)
 {
-    (void)state;
     for (size_t i = 0; i < FUZZ_TARGETS; i++) {
         char path[512];
         size_t size = 0, inputs = 0, accepted = 0;
@@ -152,9 +146,8 @@ static void every_corpus_runs(void **state)
 }
 
 /* Inputs that broke a rule once, or did when a check was taken out: TARGET-... in broken/. */
-static void what_broke_once_holds(void **state)
+TEST(what_broke_once_holds)
 {
-    (void)state;
     char path[1024];
     const char *root = getenv("PEAT_SRC_DIR");
     size_t inputs = 0;
@@ -253,13 +246,6 @@ static int run_files(const fuzz_target *target, int count, char **paths)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_seed_is_accepted),
-        cmocka_unit_test(a_repair_leaves_whole_files_alone),
-        cmocka_unit_test(damage_is_refused_until_its_checksum_is_repaired),
-        cmocka_unit_test(every_corpus_runs),
-        cmocka_unit_test(what_broke_once_holds),
-    };
     const fuzz_target *target = argc > 3 ? fuzz_find(argv[2]) : NULL;
     if (target != NULL && strcmp(argv[1], "--unpack") == 0)
         return unpack(target, argv[3]);
@@ -267,5 +253,5 @@ int main(int argc, char **argv)
         return pack(target, argc - 3, argv + 3);
     if (target != NULL && strcmp(argv[1], "--run") == 0)
         return run_files(target, argc - 3, argv + 3);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

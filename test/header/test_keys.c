@@ -8,14 +8,9 @@
 #include <peat_key.h>
 
 #include "support/rng.h"
+#include "world/test.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
 
 #define STRING_MAX 6
 #define ROOM       128
@@ -218,9 +213,8 @@ static int order_of_keys(peat_slice a, peat_slice b)
 /* --- tests -------------------------------------------------------------------------------------
  */
 
-static void the_bytes_are_those_that_are_written_down(void **state)
+TEST(the_bytes_are_those_that_are_written_down)
 {
-    (void)state;
     unsigned char room[ROOM];
     peat_key key = peat_key_in(room, sizeof room);
     peat_key_add_u32(&key, 0x01020304);
@@ -247,9 +241,8 @@ static void the_bytes_are_those_that_are_written_down(void **state)
     assert_memory_equal(got.data, wanted, sizeof wanted - 1);
 }
 
-static void keys_have_the_order_of_what_they_are_made_of(void **state)
+TEST(keys_have_the_order_of_what_they_are_made_of)
 {
-    (void)state;
     rng r = start();
     uint64_t pairs = from_environment("N_KEYS", 200000);
     unsigned char room_a[ROOM], room_b[ROOM];
@@ -265,9 +258,8 @@ static void keys_have_the_order_of_what_they_are_made_of(void **state)
     }
 }
 
-static void what_was_added_comes_back(void **state)
+TEST(what_was_added_comes_back)
 {
-    (void)state;
     rng r = start();
     unsigned char room[ROOM];
     for (int i = 0; i < 50000; i++) {
@@ -277,9 +269,8 @@ static void what_was_added_comes_back(void **state)
     }
 }
 
-static void whole_elements_are_a_prefix_of_their_keys_only(void **state)
+TEST(whole_elements_are_a_prefix_of_their_keys_only)
 {
-    (void)state;
     rng r = start();
     unsigned char room_a[ROOM], room_b[ROOM];
     for (int i = 0; i < 50000; i++) {
@@ -295,9 +286,8 @@ static void whole_elements_are_a_prefix_of_their_keys_only(void **state)
 }
 
 /* Exactly sized heap memory, so that AddressSanitizer and valgrind see a byte too far. */
-static void a_key_that_does_not_fit_is_refused_at_every_size(void **state)
+TEST(a_key_that_does_not_fit_is_refused_at_every_size)
 {
-    (void)state;
     rng r = start();
     unsigned char room[ROOM];
     for (int i = 0; i < 200; i++) {
@@ -315,9 +305,8 @@ static void a_key_that_does_not_fit_is_refused_at_every_size(void **state)
     }
 }
 
-static void what_is_no_string_is_not_read(void **state)
+TEST(what_is_no_string_is_not_read)
 {
-    (void)state;
     unsigned char room[ROOM];
     const size_t sizes[] = {1, ROOM, SIZE_MAX - 2, SIZE_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -334,9 +323,8 @@ static void what_is_no_string_is_not_read(void **state)
     }
 }
 
-static void every_cut_is_refused_or_is_a_shorter_tail(void **state)
+TEST(every_cut_is_refused_or_is_a_shorter_tail)
 {
-    (void)state;
     rng r = start();
     unsigned char room[ROOM];
     for (int i = 0; i < 500; i++) {
@@ -354,9 +342,8 @@ static void every_cut_is_refused_or_is_a_shorter_tail(void **state)
 }
 
 /* Chance seldom ends strings: what is read is made of pieces that look like keys. */
-static void hostile_bytes_are_refused_or_are_the_one_form(void **state)
+TEST(hostile_bytes_are_refused_or_are_the_one_form)
 {
-    (void)state;
     rng r = start();
     unsigned char again[2 * ROOM];
     int accepted = 0;
@@ -379,9 +366,8 @@ static void hostile_bytes_are_refused_or_are_the_one_form(void **state)
     assert_in_range(accepted, 100, 99900); /* else one side was not tried */
 }
 
-static void bytes_are_taken_into_just_enough_room(void **state)
+TEST(bytes_are_taken_into_just_enough_room)
 {
-    (void)state;
     unsigned char room[ROOM], out[4];
     peat_key key = peat_key_in(room, sizeof room);
     peat_key_add_bytes(&key, peat_bytes("a\0\xff\0", 4));
@@ -398,9 +384,8 @@ static void bytes_are_taken_into_just_enough_room(void **state)
 }
 
 /* A failure is for good: later elements do not begin to be read in the middle. */
-static void after_a_failure_nothing_is_taken(void **state)
+TEST(after_a_failure_nothing_is_taken)
 {
-    (void)state;
     unsigned char buffer[8];
     peat_key_reader reader =
         peat_key_read(peat_bytes("\x00\x07\x00\x00\x00\x00\x00\x00\x00\x05", 10));
@@ -413,9 +398,8 @@ static void after_a_failure_nothing_is_taken(void **state)
 }
 
 /* The store refuses {NULL, 1} wherever a key goes, also as a bound, where NULL alone means none. */
-static void the_store_refuses_a_key_that_did_not_fit(void **state)
+TEST(the_store_refuses_a_key_that_did_not_fit)
 {
-    (void)state;
     char dir[] = "/tmp/peat-keys-XXXXXX", path[64];
     unsigned char room[2];
     peat_db *db = NULL;
@@ -438,22 +422,4 @@ static void the_store_refuses_a_key_that_did_not_fit(void **state)
     assert_int_equal(peat_close(db), PEAT_OK);
     assert_int_equal(peat_destroy(path, NULL), PEAT_OK);
     assert_int_equal(remove(dir), 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_bytes_are_those_that_are_written_down),
-        cmocka_unit_test(keys_have_the_order_of_what_they_are_made_of),
-        cmocka_unit_test(what_was_added_comes_back),
-        cmocka_unit_test(whole_elements_are_a_prefix_of_their_keys_only),
-        cmocka_unit_test(a_key_that_does_not_fit_is_refused_at_every_size),
-        cmocka_unit_test(what_is_no_string_is_not_read),
-        cmocka_unit_test(every_cut_is_refused_or_is_a_shorter_tail),
-        cmocka_unit_test(hostile_bytes_are_refused_or_are_the_one_form),
-        cmocka_unit_test(bytes_are_taken_into_just_enough_room),
-        cmocka_unit_test(after_a_failure_nothing_is_taken),
-        cmocka_unit_test(the_store_refuses_a_key_that_did_not_fit),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,17 +11,11 @@
  */
 #include "history/history.h"
 #include "model/model.h"
+#include "world/test.h"
 
-#include <inttypes.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define ROUND_NS     ((uint64_t)4000000000)
 #define HANG_SECONDS 200
@@ -228,9 +222,8 @@ static void arena_done(arena *a)
 
 /* --- tests -------------------------------------------------------------------------------- */
 
-static void one_order_explains_what_all_threads_saw(void **state)
+TEST(one_order_explains_what_all_threads_saw)
 {
-    (void)state;
     arena a;
     arena_init(&a, model_seed(model_fresh_seed()), 24000);
     for (uint64_t i = 0; i < model_number("N", 12); i++)
@@ -288,9 +281,8 @@ static history_record *some_read(const arena *a, uint32_t limit)
 }
 
 /* A check that cannot fail is a defect. */
-static void planted_lies_are_found(void **state)
+TEST(planted_lies_are_found)
 {
-    (void)state;
     arena a;
     const uint32_t shared = HISTORY_CONTENDED, owned = HISTORY_CONTENDED + HISTORY_SHARED;
     play_honest(&a);
@@ -338,9 +330,8 @@ static void add_write(history *h, history_kind kind, uint32_t key, uint32_t numb
 }
 
 /* A put that was deleted again does not show, and neither is missing; a put alone is. */
-static void what_cannot_show_is_not_missed(void **state)
+TEST(what_cannot_show_is_not_missed)
 {
-    (void)state;
     char text[512];
     const uint32_t key = HISTORY_CONTENDED + HISTORY_SHARED;
     history *h = history_new(16);
@@ -382,12 +373,7 @@ static int campaign(void)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_order_explains_what_all_threads_saw),
-        cmocka_unit_test(planted_lies_are_found),
-        cmocka_unit_test(what_cannot_show_is_not_missed),
-    };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return campaign();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

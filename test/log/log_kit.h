@@ -10,14 +10,7 @@
 #include "base/hash.h"
 #include "log/log.h"
 #include "support/sim_env.h"
-
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "world/test.h"
 
 #define KIT_DIR      "db"
 #define KIT_STORE_ID 0x1122334455667788ULL

@@ -5,9 +5,8 @@
 #include "log/log_format.h"
 #include "support/doc_hex.h"
 
-static void records_come_back_in_order(void **state)
+TEST(records_come_back_in_order)
 {
-    (void)state;
     kit k;
     kit_open(&k, NULL);
     kit_new_log(&k, kit_options());
@@ -18,9 +17,8 @@ static void records_come_back_in_order(void **state)
     kit_close(&k);
 }
 
-static void an_empty_log_makes_no_file(void **state)
+TEST(an_empty_log_makes_no_file)
 {
-    (void)state;
     kit k;
     kit_open(&k, NULL);
     kit_new_log(&k, kit_options());
@@ -34,9 +32,8 @@ static void an_empty_log_makes_no_file(void **state)
     kit_close(&k);
 }
 
-static void records_larger_than_a_segment_come_back(void **state)
+TEST(records_larger_than_a_segment_come_back)
 {
-    (void)state;
     kit k;
     uint64_t position;
     kit_open(&k, NULL);
@@ -50,9 +47,8 @@ static void records_larger_than_a_segment_come_back(void **state)
 }
 
 /* Around the border between copied and directly written records, and between segments. */
-static void every_size_near_a_limit_comes_back(void **state)
+TEST(every_size_near_a_limit_comes_back)
 {
-    (void)state;
     const size_t direct = KIT_SMALL / 4 - PT_LOG_RECORD_HEADER;
     const size_t segment = KIT_SMALL - 2 * PT_LOG_SEGMENT_HEADER - PT_LOG_RESERVE;
     const size_t near[] = {direct, segment, segment - PT_LOG_RECORD_HEADER, 2 * segment};
@@ -73,9 +69,8 @@ static void every_size_near_a_limit_comes_back(void **state)
         }
 }
 
-static void a_written_record_survives_a_kill(void **state)
+TEST(a_written_record_survives_a_kill)
 {
-    (void)state;
     kit k;
     uint64_t position;
     kit_open(&k, NULL);
@@ -90,9 +85,8 @@ static void a_written_record_survives_a_kill(void **state)
 }
 
 /* Also when the sync comes right after a new segment was begun: the one before it is synced too. */
-static void a_synced_record_survives_the_loss_of_everything_else(void **state)
+TEST(a_synced_record_survives_the_loss_of_everything_else)
 {
-    (void)state;
     kit k;
     kit_open(&k, NULL);
     kit_new_log(&k, kit_options());
@@ -105,9 +99,8 @@ static void a_synced_record_survives_the_loss_of_everything_else(void **state)
     kit_close(&k);
 }
 
-static void released_segments_are_used_again(void **state)
+TEST(released_segments_are_used_again)
 {
-    (void)state;
     kit k;
     kit_open(&k, NULL);
     pt_log_options options = kit_options();
@@ -135,9 +128,8 @@ static void released_segments_are_used_again(void **state)
     kit_close(&k);
 }
 
-static void a_closed_segment_lets_go_of_everything(void **state)
+TEST(a_closed_segment_lets_go_of_everything)
 {
-    (void)state;
     kit k;
     kit_open(&k, NULL);
     kit_new_log(&k, kit_options());
@@ -163,9 +155,8 @@ static void a_closed_segment_lets_go_of_everything(void **state)
     kit_close(&k);
 }
 
-static void the_next_segment_is_prepared_when_one_is_half_full(void **state)
+TEST(the_next_segment_is_prepared_when_one_is_half_full)
 {
-    (void)state;
     kit k;
     bool did = false;
     uint64_t position;
@@ -189,9 +180,8 @@ static void the_next_segment_is_prepared_when_one_is_half_full(void **state)
     kit_close(&k);
 }
 
-static void an_idle_log_gets_one_mark_and_a_closed_one_a_seal(void **state)
+TEST(an_idle_log_gets_one_mark_and_a_closed_one_a_seal)
 {
-    (void)state;
     kit k;
     kit_open(&k, NULL);
     kit_new_log(&k, kit_options());
@@ -219,9 +209,8 @@ static void an_idle_log_gets_one_mark_and_a_closed_one_a_seal(void **state)
     kit_close(&k);
 }
 
-static void zeros_are_written_ahead_of_small_syncs_only(void **state)
+TEST(zeros_are_written_ahead_of_small_syncs_only)
 {
-    (void)state;
     kit k;
     pt_log_stats stats;
     pt_log_options options = kit_options();
@@ -249,9 +238,8 @@ static void zeros_are_written_ahead_of_small_syncs_only(void **state)
     kit_close(&k);
 }
 
-static void a_file_system_without_allocation_gets_zeros(void **state)
+TEST(a_file_system_without_allocation_gets_zeros)
 {
-    (void)state;
     kit k;
     kit_open(&k, NULL);
     sim_fault_add(k.sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_ALLOCATE),
@@ -266,9 +254,8 @@ static void a_file_system_without_allocation_gets_zeros(void **state)
     kit_close(&k);
 }
 
-static void the_worked_example_of_the_document_is_true(void **state)
+TEST(the_worked_example_of_the_document_is_true)
 {
-    (void)state;
     kit k;
     uint64_t position = 0;
     kit_open(&k, NULL);
@@ -297,24 +284,4 @@ static void the_worked_example_of_the_document_is_true(void **state)
     assert_int_equal(doc_hex_compare("src/log/log_format.md", "  ", data, size), 18);
     free(data);
     kit_close(&k);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_come_back_in_order),
-        cmocka_unit_test(an_empty_log_makes_no_file),
-        cmocka_unit_test(records_larger_than_a_segment_come_back),
-        cmocka_unit_test(every_size_near_a_limit_comes_back),
-        cmocka_unit_test(a_written_record_survives_a_kill),
-        cmocka_unit_test(a_synced_record_survives_the_loss_of_everything_else),
-        cmocka_unit_test(released_segments_are_used_again),
-        cmocka_unit_test(a_closed_segment_lets_go_of_everything),
-        cmocka_unit_test(the_next_segment_is_prepared_when_one_is_half_full),
-        cmocka_unit_test(an_idle_log_gets_one_mark_and_a_closed_one_a_seal),
-        cmocka_unit_test(zeros_are_written_ahead_of_small_syncs_only),
-        cmocka_unit_test(a_file_system_without_allocation_gets_zeros),
-        cmocka_unit_test(the_worked_example_of_the_document_is_true),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,9 +134,8 @@ static void live(life *parent, sim_env *sim, const known *before, uint64_t promi
     sim_free(sim);
 }
 
-static void synced_records_survive_power_cuts_at_every_boundary(void **state)
+TEST(synced_records_survive_power_cuts_at_every_boundary)
 {
-    (void)state;
     uint64_t lives = 0;
     for (uint64_t round = 0; round < 2; round++) {
         known nothing = {0};
@@ -149,9 +148,8 @@ static void synced_records_survive_power_cuts_at_every_boundary(void **state)
 
 /* The tail of a segment is lost while the next one survives: what is in that one must not come
  * back, neither now nor when new segments follow. */
-static void records_behind_a_hole_never_come_back(void **state)
+TEST(records_behind_a_hole_never_come_back)
 {
-    (void)state;
     for (uint64_t cut_at = PT_LOG_SEGMENT_HEADER; cut_at < 3600; cut_at += 160) {
         kit k;
         kit_long_log(&k, false);
@@ -185,9 +183,8 @@ static void records_behind_a_hole_never_come_back(void **state)
 }
 
 /* A page that a failed sync left in memory is not on the disk: recovery must not build on it. */
-static void what_a_failed_sync_left_in_memory_is_not_believed(void **state)
+TEST(what_a_failed_sync_left_in_memory_is_not_believed)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 20; seed++) {
         kit k;
         sim_env *sim = sim_new(seed);
@@ -219,9 +216,8 @@ static void what_a_failed_sync_left_in_memory_is_not_believed(void **state)
 }
 
 /* A killed process leaves records that are written and not synced. */
-static void what_recovery_shows_is_on_the_disk(void **state)
+TEST(what_recovery_shows_is_on_the_disk)
 {
-    (void)state;
     kit k;
     kit_long_log(&k, false);
     kit killed;
@@ -238,15 +234,4 @@ static void what_recovery_shows_is_on_the_disk(void **state)
     for (size_t i = 0; i < PT_COUNT_OF(done); i++)
         sim_free(done[i]);
     kit_close(&k);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(synced_records_survive_power_cuts_at_every_boundary),
-        cmocka_unit_test(records_behind_a_hole_never_come_back),
-        cmocka_unit_test(what_a_failed_sync_left_in_memory_is_not_believed),
-        cmocka_unit_test(what_recovery_shows_is_on_the_disk),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

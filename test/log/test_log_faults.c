@@ -4,9 +4,8 @@
 
 #include "base/sync.h"
 
-static void a_full_disk_refuses_and_resumes(void **state)
+TEST(a_full_disk_refuses_and_resumes)
 {
-    (void)state;
     kit k;
     kit_open(&k, NULL);
     kit_new_log(&k, kit_options());
@@ -70,23 +69,20 @@ static void after_a_failed(sim_kind kind)
     kit_close(&k);
 }
 
-static void a_failed_write_stops_writes(void **state)
+TEST(a_failed_write_stops_writes)
 {
-    (void)state;
     after_a_failed(SIM_FILE_WRITE);
     after_a_failed(SIM_FILE_STORE);
 }
 
-static void a_failed_sync_stops_writes_and_is_not_retried(void **state)
+TEST(a_failed_sync_stops_writes_and_is_not_retried)
 {
-    (void)state;
     after_a_failed(SIM_FILE_SYNC);
 }
 
 /* Every call fails once. Whatever was acknowledged as synced is there; nothing leaks. */
-static void each_call_may_fail(void **state)
+TEST(each_call_may_fail)
 {
-    (void)state;
     bool hit = true;
     for (uint64_t at = 1; hit; at++) {
         kit k;
@@ -197,34 +193,17 @@ static void run_crowd(bool sync, bool upkeep)
     kit_close(&k);
 }
 
-static void threads_write_for_one_another(void **state)
+TEST(threads_write_for_one_another)
 {
-    (void)state;
     run_crowd(false, false);
 }
 
-static void threads_share_syncs(void **state)
+TEST(threads_share_syncs)
 {
-    (void)state;
     run_crowd(true, false);
 }
 
-static void segments_are_prepared_and_released_meanwhile(void **state)
+TEST(segments_are_prepared_and_released_meanwhile)
 {
-    (void)state;
     run_crowd(true, true);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_full_disk_refuses_and_resumes),
-        cmocka_unit_test(a_failed_write_stops_writes),
-        cmocka_unit_test(a_failed_sync_stops_writes_and_is_not_retried),
-        cmocka_unit_test(each_call_may_fail),
-        cmocka_unit_test(threads_write_for_one_another),
-        cmocka_unit_test(threads_share_syncs),
-        cmocka_unit_test(segments_are_prepared_and_released_meanwhile),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

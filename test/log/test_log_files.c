@@ -21,9 +21,8 @@ static void append_segments(kit *k, uint64_t count)
         kit_append(k, 1, false);
 }
 
-static void finished_segments_are_closed_by_their_last_sync(void **state)
+TEST(finished_segments_are_closed_by_their_last_sync)
 {
-    (void)state;
     kit k;
     kit_open(&k, NULL);
     kit_new_log(&k, kit_options());
@@ -39,9 +38,8 @@ static void finished_segments_are_closed_by_their_last_sync(void **state)
     kit_close(&k);
 }
 
-static void closed_segments_are_released_and_used_again(void **state)
+TEST(closed_segments_are_released_and_used_again)
 {
-    (void)state;
     kit k;
     pt_log_stats s;
     pt_log_options o = kit_options();
@@ -63,9 +61,8 @@ static void closed_segments_are_released_and_used_again(void **state)
     kit_close(&k);
 }
 
-static void a_log_goes_on_with_two_descriptors(void **state)
+TEST(a_log_goes_on_with_two_descriptors)
 {
-    (void)state;
     kit k;
     kit_open(&k, NULL);
     kit_new_log(&k, kit_options());
@@ -84,9 +81,8 @@ static void a_log_goes_on_with_two_descriptors(void **state)
     kit_close(&k);
 }
 
-static void without_a_descriptor_an_append_fails_and_can_be_repeated(void **state)
+TEST(without_a_descriptor_an_append_fails_and_can_be_repeated)
 {
-    (void)state;
     kit k;
     uint64_t position;
     kit_open(&k, NULL);
@@ -103,15 +99,4 @@ static void without_a_descriptor_an_append_fails_and_can_be_repeated(void **stat
     kit_append(&k, 100, false);
     kit_sync(&k);
     kit_close(&k);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finished_segments_are_closed_by_their_last_sync),
-        cmocka_unit_test(closed_segments_are_released_and_used_again),
-        cmocka_unit_test(a_log_goes_on_with_two_descriptors),
-        cmocka_unit_test(without_a_descriptor_an_append_fails_and_can_be_repeated),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

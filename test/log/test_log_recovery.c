@@ -52,9 +52,8 @@ static uint64_t records_before(const uint64_t end[13], uint64_t offset)
 }
 
 /* Whatever byte an unsynced tail ends at, the whole records before it are there. */
-static void a_torn_tail_ends_the_log(void **state)
+TEST(a_torn_tail_ends_the_log)
 {
-    (void)state;
     uint64_t end[13];
     image i = small_log(false, end);
     uint8_t *torn = malloc(i.size);
@@ -79,9 +78,8 @@ static void a_torn_tail_ends_the_log(void **state)
 }
 
 /* One flipped bit anywhere in a log whose records were all synced: all of them, or PEAT_CORRUPT. */
-static void a_flip_in_the_synced_part_is_never_silent(void **state)
+TEST(a_flip_in_the_synced_part_is_never_silent)
 {
-    (void)state;
     uint64_t end[13];
     image i = small_log(true, end);
     kit k;
@@ -112,9 +110,8 @@ static void a_flip_in_the_synced_part_is_never_silent(void **state)
 }
 
 /* Without a promise a flip cannot be told from a torn tail, but then the log ends there. */
-static void a_flip_in_the_unsynced_part_ends_the_log(void **state)
+TEST(a_flip_in_the_unsynced_part_ends_the_log)
 {
-    (void)state;
     uint64_t end[13];
     image i = small_log(false, end);
     kit k;
@@ -133,9 +130,8 @@ static void a_flip_in_the_unsynced_part_ends_the_log(void **state)
 }
 
 /* A file is as long as its header says before the header is written. */
-static void a_shortened_file_is_never_silent(void **state)
+TEST(a_shortened_file_is_never_silent)
 {
-    (void)state;
     uint64_t end[13];
     image i = small_log(true, end);
     for (size_t size = 0; size < i.size; size++) {
@@ -166,9 +162,8 @@ static void a_shortened_file_is_never_silent(void **state)
 
 /* --- more than one segment --- */
 
-static void a_missing_segment_is_damage_when_it_was_synced(void **state)
+TEST(a_missing_segment_is_damage_when_it_was_synced)
 {
-    (void)state;
     for (int marked = 0; marked < 2; marked++)
         for (unsigned n = 1; n <= 4; n++) {
             kit k;
@@ -190,9 +185,8 @@ static void a_missing_segment_is_damage_when_it_was_synced(void **state)
         }
 }
 
-static void either_copy_of_a_header_is_enough(void **state)
+TEST(either_copy_of_a_header_is_enough)
 {
-    (void)state;
     kit k;
     kit_long_log(&k, true);
     for (int copy = 0; copy < 2; copy++)
@@ -207,9 +201,8 @@ static void either_copy_of_a_header_is_enough(void **state)
     kit_close(&k);
 }
 
-static void strange_files_are_told_apart(void **state)
+TEST(strange_files_are_told_apart)
 {
-    (void)state;
     kit k;
     kit_long_log(&k, true);
     image i = image_get(&k, "w-000002");
@@ -238,9 +231,8 @@ static void strange_files_are_told_apart(void **state)
     kit_close(&k);
 }
 
-static void a_damaged_fragment_loses_its_record_or_is_reported(void **state)
+TEST(a_damaged_fragment_loses_its_record_or_is_reported)
 {
-    (void)state;
     for (int marked = 0; marked < 2; marked++) {
         kit k;
         uint64_t position;
@@ -279,9 +271,8 @@ static void a_damaged_fragment_loses_its_record_or_is_reported(void **state)
     }
 }
 
-static void a_read_only_replay_changes_nothing(void **state)
+TEST(a_read_only_replay_changes_nothing)
 {
-    (void)state;
     kit k;
     kit_long_log(&k, true);
     uint64_t changes = sim_count(k.sim, SIM_CHANGES);
@@ -298,9 +289,8 @@ static void a_read_only_replay_changes_nothing(void **state)
 }
 
 /* Headers whose checksums are right and whose contents are not. */
-static void hostile_records_are_refused_without_memory(void **state)
+TEST(hostile_records_are_refused_without_memory)
 {
-    (void)state;
     uint64_t end[13];
     image i = small_log(false, end);
     pt_log_header h;
@@ -345,9 +335,8 @@ static void hostile_records_are_refused_without_memory(void **state)
     free(i.data);
 }
 
-static void damage_before_a_recorded_end_is_reported(void **state)
+TEST(damage_before_a_recorded_end_is_reported)
 {
-    (void)state;
     uint64_t end[13];
     image i = small_log(false, end);
     kit k;
@@ -364,22 +353,4 @@ static void damage_before_a_recorded_end_is_reported(void **state)
     expect_corrupt(&k, replay, "w-000001");
     kit_close(&k);
     free(i.data);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_torn_tail_ends_the_log),
-        cmocka_unit_test(a_flip_in_the_synced_part_is_never_silent),
-        cmocka_unit_test(a_flip_in_the_unsynced_part_ends_the_log),
-        cmocka_unit_test(a_shortened_file_is_never_silent),
-        cmocka_unit_test(a_missing_segment_is_damage_when_it_was_synced),
-        cmocka_unit_test(either_copy_of_a_header_is_enough),
-        cmocka_unit_test(strange_files_are_told_apart),
-        cmocka_unit_test(a_damaged_fragment_loses_its_record_or_is_reported),
-        cmocka_unit_test(a_read_only_replay_changes_nothing),
-        cmocka_unit_test(hostile_records_are_refused_without_memory),
-        cmocka_unit_test(damage_before_a_recorded_end_is_reported),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

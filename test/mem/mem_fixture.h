@@ -5,11 +5,7 @@
 
 #include "mem/mem_env.h"
 #include "mem/mem_model.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
+#include "world/test.h"
 
 typedef struct fixture {
     mem_env env;

@@ -25,59 +25,38 @@ static void run_shape(key_shape shape, bool ascending, size_t count, uint64_t id
     fixture_done(&f);
 }
 
-static void random_keys_match_a_sorted_array(void **state)
+TEST(random_keys_match_a_sorted_array)
 {
-    (void)state;
     run_shape(KEYS_RANDOM, false, 20000, 15000);
 }
 
-static void decimal_keys_match_a_sorted_array(void **state)
+TEST(decimal_keys_match_a_sorted_array)
 {
-    (void)state;
     run_shape(KEYS_DECIMAL, false, 20000, 1000000);
 }
 
-static void ascending_keys_match_a_sorted_array(void **state)
+TEST(ascending_keys_match_a_sorted_array)
 {
-    (void)state;
     run_shape(KEYS_DECIMAL, true, 20000, 20000);
 }
 
-static void prefixes_of_each_other_match_a_sorted_array(void **state)
+TEST(prefixes_of_each_other_match_a_sorted_array)
 {
-    (void)state;
     run_shape(KEYS_NESTED, false, 15000, 1);
 }
 
-static void paths_match_a_sorted_array(void **state)
+TEST(paths_match_a_sorted_array)
 {
-    (void)state;
     run_shape(KEYS_PATHS, false, 20000, 10000000);
 }
 
-static void several_keyspaces_match_a_sorted_array(void **state)
+TEST(several_keyspaces_match_a_sorted_array)
 {
-    (void)state;
     run_shape(KEYS_SPACES, false, 20000, 1);
 }
 
-static void keys_outside_the_common_prefix_match_a_sorted_array(void **state)
+TEST(keys_outside_the_common_prefix_match_a_sorted_array)
 {
-    (void)state;
     run_shape(KEYS_LATE_OUTSIDE, false, 20000, 1000000);
     run_shape(KEYS_LATE_OUTSIDE, true, 20000, 20000);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_keys_match_a_sorted_array),
-        cmocka_unit_test(decimal_keys_match_a_sorted_array),
-        cmocka_unit_test(ascending_keys_match_a_sorted_array),
-        cmocka_unit_test(prefixes_of_each_other_match_a_sorted_array),
-        cmocka_unit_test(paths_match_a_sorted_array),
-        cmocka_unit_test(several_keyspaces_match_a_sorted_array),
-        cmocka_unit_test(keys_outside_the_common_prefix_match_a_sorted_array),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,9 +2,8 @@
 /* test_memtable_edges.c - the smallest, the largest, many versions, iterators that outlive. */
 #include "mem/mem_fixture.h"
 
-static void an_empty_memtable_has_nothing(void **state)
+TEST(an_empty_memtable_has_nothing)
 {
-    (void)state;
     fixture f;
     fixture_init(&f, 65536, 0);
     uint8_t key[4] = {0, 0, 0, 1};
@@ -18,9 +17,8 @@ static void an_empty_memtable_has_nothing(void **state)
     fixture_done(&f);
 }
 
-static void the_empty_user_key_is_a_key(void **state)
+TEST(the_empty_user_key_is_a_key)
 {
-    (void)state;
     fixture f;
     fixture_init(&f, 65536, 0);
     add_text(&f, "", "nothing before the slash", 1);
@@ -30,9 +28,8 @@ static void the_empty_user_key_is_a_key(void **state)
     fixture_done(&f);
 }
 
-static void many_versions_of_one_key_come_newest_first(void **state)
+TEST(many_versions_of_one_key_come_newest_first)
 {
-    (void)state;
     fixture f;
     fixture_init(&f, (size_t)8 << 20, 0);
     add_text(&f, "before", "x", 1);
@@ -64,9 +61,8 @@ static void add_sized(fixture *f, size_t key_size, size_t value_size, uint8_t fi
     free(bytes);
 }
 
-static void the_largest_keys_and_large_values_are_kept(void **state)
+TEST(the_largest_keys_and_large_values_are_kept)
 {
-    (void)state;
     fixture f;
     fixture_init(&f, (size_t)64 << 20, 0);
     for (uint8_t i = 0; i < 120; i++)
@@ -80,9 +76,8 @@ static void the_largest_keys_and_large_values_are_kept(void **state)
     fixture_done(&f);
 }
 
-static void stats_count_what_was_added(void **state)
+TEST(stats_count_what_was_added)
 {
-    (void)state;
     fixture f;
     fixture_init(&f, (size_t)1 << 20, 0);
     uint64_t tombstones = 0, key_bytes = 0, value_bytes = 0;
@@ -103,9 +98,8 @@ static void stats_count_what_was_added(void **state)
     fixture_done(&f);
 }
 
-static void an_iterator_outlives_the_callers_reference(void **state)
+TEST(an_iterator_outlives_the_callers_reference)
 {
-    (void)state;
     fixture f;
     fixture_init(&f, 65536, 0);
     add_text(&f, "k", "v", 7);
@@ -119,9 +113,8 @@ static void an_iterator_outlives_the_callers_reference(void **state)
     fixture_done(&f);
 }
 
-static void an_iterator_sees_what_was_added_before_its_seek(void **state)
+TEST(an_iterator_sees_what_was_added_before_its_seek)
 {
-    (void)state;
     fixture f;
     fixture_init(&f, (size_t)4 << 20, 99);
     pt_iter *it = NULL;
@@ -161,9 +154,8 @@ static void add_decimal(fixture *f, uint64_t id)
 }
 
 /* Splits behind an iterator must not hide what was there when it was placed. */
-static void walking_back_misses_nothing_when_leaves_split_meanwhile(void **state)
+TEST(walking_back_misses_nothing_when_leaves_split_meanwhile)
 {
-    (void)state;
     fixture f;
     fixture_init(&f, (size_t)16 << 20, 5);
     pt_iter *it = NULL;
@@ -191,9 +183,8 @@ static void walking_back_misses_nothing_when_leaves_split_meanwhile(void **state
     fixture_done(&f);
 }
 
-static void without_memory_nothing_is_made_and_nothing_leaks(void **state)
+TEST(without_memory_nothing_is_made_and_nothing_leaks)
 {
-    (void)state;
     mem_env env;
     mem_env_init(&env);
     pt_memtable *m = NULL;
@@ -211,20 +202,4 @@ static void without_memory_nothing_is_made_and_nothing_leaks(void **state)
     pt_memtable_unref(m);
     pt_memtable_unref(NULL);
     assert_int_equal(atomic_load(&env.live), 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_memtable_has_nothing),
-        cmocka_unit_test(the_empty_user_key_is_a_key),
-        cmocka_unit_test(many_versions_of_one_key_come_newest_first),
-        cmocka_unit_test(the_largest_keys_and_large_values_are_kept),
-        cmocka_unit_test(stats_count_what_was_added),
-        cmocka_unit_test(an_iterator_outlives_the_callers_reference),
-        cmocka_unit_test(an_iterator_sees_what_was_added_before_its_seek),
-        cmocka_unit_test(walking_back_misses_nothing_when_leaves_split_meanwhile),
-        cmocka_unit_test(without_memory_nothing_is_made_and_nothing_leaks),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,12 +5,9 @@
  */
 #include "mem/mem_env.h"
 #include "mem/mem_model.h"
+#include "world/test.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 #define CAPACITY_MIN 65536u
 
@@ -67,17 +64,15 @@ static double payload_share(size_t capacity, key_order o, uint64_t batch)
     return (double)n * 116 / (double)capacity; /* the user's bytes */
 }
 
-static void three_quarters_of_a_full_memtable_are_payload(void **state)
+TEST(three_quarters_of_a_full_memtable_are_payload)
 {
-    (void)state;
     assert_true(payload_share((size_t)64 << 20, ORDER_RANDOM, 1) >= 0.75);
     assert_true(payload_share((size_t)64 << 20, ORDER_UP, 1) >= 0.75);
     assert_true(payload_share((size_t)64 << 20, ORDER_RANDOM, 100) >= 0.72);
 }
 
-static void every_order_and_size_fills_up_without_a_trap(void **state)
+TEST(every_order_and_size_fills_up_without_a_trap)
 {
-    (void)state;
     static const size_t values[] = {0, 1, 7, 100, 5000, 65534, 65535, 70000};
     for (key_order o = 0; o < ORDER_COUNT; o++)
         for (size_t v = 0; v < PT_COUNT_OF(values); v++)
@@ -91,9 +86,8 @@ static void every_order_and_size_fills_up_without_a_trap(void **state)
             }
 }
 
-static void capacity_for_is_enough_and_one_byte_less_is_not(void **state)
+TEST(capacity_for_is_enough_and_one_byte_less_is_not)
 {
-    (void)state;
     static const struct {
         uint64_t count;
         size_t key, value;
@@ -115,9 +109,8 @@ static void capacity_for_is_enough_and_one_byte_less_is_not(void **state)
     assert_int_equal(pt_memtable_capacity_for(0, 0, 0), CAPACITY_MIN);
 }
 
-static void the_largest_value_that_fits_fits(void **state)
+TEST(the_largest_value_that_fits_fits)
 {
-    (void)state;
     pt_memtable *m = memtable_of((size_t)1 << 20);
     uint64_t lo = 0, hi = 1 << 20; /* lo fits, hi does not */
     while (hi - lo > 1) {
@@ -140,9 +133,8 @@ static void the_largest_value_that_fits_fits(void **state)
     pt_memtable_unref(m);
 }
 
-static void capacities_outside_the_limits_are_refused(void **state)
+TEST(capacities_outside_the_limits_are_refused)
 {
-    (void)state;
     pt_memtable *m = NULL;
     assert_int_equal(pt_memtable_new(&env.env, CAPACITY_MIN - 1, &m), PEAT_INVALID);
     assert_int_equal(pt_memtable_new(&env.env, CAPACITY_MIN, &m), PEAT_OK);
@@ -153,9 +145,8 @@ static void capacities_outside_the_limits_are_refused(void **state)
     assert_int_equal(pt_memtable_capacity_for(1, 1, UINT64_MAX), SIZE_MAX);
 }
 
-static void a_refused_reservation_changes_nothing(void **state)
+TEST(a_refused_reservation_changes_nothing)
 {
-    (void)state;
     pt_memtable *m = memtable_of(CAPACITY_MIN);
     pt_memtable_stats before, after;
     before = pt_memtable_get_stats(m);
@@ -226,9 +217,8 @@ static void *fill_beside_others(void *arg)
     }
 }
 
-static void writers_side_by_side_fill_up_without_a_trap(void **state)
+TEST(writers_side_by_side_fill_up_without_a_trap)
 {
-    (void)state;
     for (int round = 0; round < 12; round++) {
         filler fillers[4];
         pthread_t threads[4];
@@ -251,15 +241,5 @@ static void writers_side_by_side_fill_up_without_a_trap(void **state)
 int main(void)
 {
     mem_env_init(&env);
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(three_quarters_of_a_full_memtable_are_payload),
-        cmocka_unit_test(every_order_and_size_fills_up_without_a_trap),
-        cmocka_unit_test(capacity_for_is_enough_and_one_byte_less_is_not),
-        cmocka_unit_test(the_largest_value_that_fits_fits),
-        cmocka_unit_test(capacities_outside_the_limits_are_refused),
-        cmocka_unit_test(a_refused_reservation_changes_nothing),
-        cmocka_unit_test(what_is_given_back_can_be_reserved_again),
-        cmocka_unit_test(writers_side_by_side_fill_up_without_a_trap),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

@@ -7,12 +7,9 @@
 /* ctest: timeout=240 */
 #include "mem/mem_env.h"
 #include "mem/mem_model.h"
+#include "world/test.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 #define WRITERS  3
 #define READERS  2
@@ -252,54 +249,35 @@ static void fight(key_shape shape, uint64_t key_count)
     fight_for(shape, key_count, false);
 }
 
-static void random_keys_survive_writers_and_readers(void **state)
+TEST(random_keys_survive_writers_and_readers)
 {
-    (void)state;
     fight(KEYS_RANDOM, UINT64_C(1) << 40);
 }
 
-static void decimal_keys_survive_writers_and_readers(void **state)
+TEST(decimal_keys_survive_writers_and_readers)
 {
-    (void)state;
     fight(KEYS_DECIMAL, ROUNDS);
 }
 
-static void ascending_keys_survive_writers_and_readers(void **state)
+TEST(ascending_keys_survive_writers_and_readers)
 {
-    (void)state;
     fight(KEYS_DECIMAL, UINT64_C(1) << 40);
 }
 
-static void descending_keys_survive_writers_and_readers(void **state)
+TEST(descending_keys_survive_writers_and_readers)
 {
-    (void)state;
     for (int i = 0; i < 3; i++)
         fight_for(KEYS_DECIMAL, UINT64_C(1) << 40, true);
 }
 
-static void a_few_hot_keys_survive_writers_and_readers(void **state)
+TEST(a_few_hot_keys_survive_writers_and_readers)
 {
-    (void)state;
     fight(KEYS_PATHS, 300);
 }
 
-static void shrinking_prefixes_survive_writers_and_readers(void **state)
+TEST(shrinking_prefixes_survive_writers_and_readers)
 {
-    (void)state;
     fight(KEYS_LATE_OUTSIDE, 20000);
     for (int i = 0; i < 3; i++)
         fight(KEYS_SPACES, 2000);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_keys_survive_writers_and_readers),
-        cmocka_unit_test(decimal_keys_survive_writers_and_readers),
-        cmocka_unit_test(ascending_keys_survive_writers_and_readers),
-        cmocka_unit_test(descending_keys_survive_writers_and_readers),
-        cmocka_unit_test(a_few_hot_keys_survive_writers_and_readers),
-        cmocka_unit_test(shrinking_prefixes_survive_writers_and_readers),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,16 +6,10 @@
 #include "mem/memtable.h"
 
 #include "mem/pool.h"
+#include "world/test.h"
 
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define CAPACITY ((size_t)4 << 20)
 
@@ -70,9 +64,8 @@ static size_t resident(pt_memtable *m)
     return pages * page;
 }
 
-static void what_is_stored_stays_and_the_rest_goes(void **state)
+TEST(what_is_stored_stays_and_the_rest_goes)
 {
-    (void)state;
     pt_memtable_pool pool;
     pt_memtable *m = NULL;
     pt_memtable_pool_init(&pool, peat_env_default(), CAPACITY);
@@ -95,12 +88,4 @@ static void what_is_stored_stays_and_the_rest_goes(void **state)
     }
     pt_memtable_unref(m);
     pt_memtable_pool_done(&pool);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_stored_stays_and_the_rest_goes),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,9 +55,8 @@ static void must_hold_exactly(pt_memtable *m, uint64_t round)
     }
 }
 
-static void nothing_of_the_one_before_is_seen(void **state)
+TEST(nothing_of_the_one_before_is_seen)
 {
-    (void)state;
     mem_env env;
     pt_memtable_pool pool;
     const void *first = NULL;
@@ -80,9 +79,8 @@ static void nothing_of_the_one_before_is_seen(void **state)
     pt_memtable_pool_done(&pool);
 }
 
-static void no_more_than_the_share_is_kept(void **state)
+TEST(no_more_than_the_share_is_kept)
 {
-    (void)state;
     enum { MANY = PT_POOL_MAPPINGS + 2 };
     mem_env env;
     pt_memtable_pool pool;
@@ -102,9 +100,8 @@ static void no_more_than_the_share_is_kept(void **state)
     assert_int_equal(atomic_load(&env.live), 0);
 }
 
-static void other_capacities_are_not_kept(void **state)
+TEST(other_capacities_are_not_kept)
 {
-    (void)state;
     mem_env env;
     pt_memtable_pool pool;
     pt_memtable *m = NULL;
@@ -119,14 +116,4 @@ static void other_capacities_are_not_kept(void **state)
     assert_int_equal(pt_memtable_new_from(&pool, CAPACITY, &m), PEAT_NOMEM);
     pt_memtable_pool_done(&pool);
     assert_int_equal(atomic_load(&env.live), 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_of_the_one_before_is_seen),
-        cmocka_unit_test(no_more_than_the_share_is_kept),
-        cmocka_unit_test(other_capacities_are_not_kept),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,12 +6,9 @@
 #include "mem/mem_env.h"
 #include "mem/mem_model.h"
 #include "mem/tree.h"
+#include "world/test.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 #define VERSIONS 1000000u
 /* 3 log2 of a million */
@@ -71,9 +68,8 @@ static uint32_t most_looks(hot *h, uint64_t seq_max)
     return most;
 }
 
-static void any_of_a_million_versions_is_found_in_a_few_looks(void **state)
+TEST(any_of_a_million_versions_is_found_in_a_few_looks)
 {
-    (void)state;
     hot h;
     begin(&h);
     for (uint64_t seq = 1; seq <= VERSIONS; seq++)
@@ -85,9 +81,8 @@ static void any_of_a_million_versions_is_found_in_a_few_looks(void **state)
 
 /* As beside writers that are always a little late, and beside a batch whose sequences are older
  * than what was put in before it. */
-static void versions_that_arrive_late_make_it_a_little_longer(void **state)
+TEST(versions_that_arrive_late_make_it_a_little_longer)
 {
-    (void)state;
     hot h;
     begin(&h);
     uint64_t seq = 1, n = VERSIONS / 4;
@@ -124,9 +119,8 @@ static void *write_some(void *ctx)
     }
 }
 
-static void writers_side_by_side_lose_no_version(void **state)
+TEST(writers_side_by_side_lose_no_version)
 {
-    (void)state;
     hot h;
     begin(&h);
     _Atomic uint64_t next = 1;
@@ -148,14 +142,4 @@ static void writers_side_by_side_lose_no_version(void **state)
         assert_int_equal(pt_record_seq(r), seq);
     assert_null(r);
     end(&h);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_of_a_million_versions_is_found_in_a_few_looks),
-        cmocka_unit_test(versions_that_arrive_late_make_it_a_little_longer),
-        cmocka_unit_test(writers_side_by_side_lose_no_version),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

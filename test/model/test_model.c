@@ -11,15 +11,11 @@
  * show a trap, are kept in regressions/ and run for ever.
  */
 #include "model/model.h"
+#include "world/test.h"
 
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define SAMPLE_OPS   250
 #define DENSE_OPS    4000 /* enough for scripts that go fast */
@@ -71,9 +67,8 @@ static bool run_seed(uint64_t seed, size_t operations)
     return ok;
 }
 
-static void fixed_seeds_agree_with_the_sorted_array(void **state)
+TEST(fixed_seeds_agree_with_the_sorted_array)
 {
-    (void)state;
     uint64_t runs = model_number("N", 48);
     for (uint64_t seed = 1; seed <= runs; seed++)
         assert_true(run_seed(seed, seed % 8 == 0 ? DENSE_OPS : SAMPLE_OPS));
@@ -96,9 +91,8 @@ static bool replay_file(const char *path, bool quiet, model_result *ret_result)
     return ok;
 }
 
-static void kept_scripts_agree(void **state)
+TEST(kept_scripts_agree)
 {
-    (void)state;
     const char *src = getenv("PEAT_SRC_DIR");
     char dir[512], path[1024];
     unsigned files = 0;
@@ -120,18 +114,16 @@ static void kept_scripts_agree(void **state)
     assert_true(files > 0);
 }
 
-static void a_fresh_seed_agrees_with_the_sorted_array(void **state)
+TEST(a_fresh_seed_agrees_with_the_sorted_array)
 {
-    (void)state;
     uint64_t seed = model_seed(model_fresh_seed());
     print_message("seed %llu\n", (unsigned long long)seed);
     assert_true(run_seed(seed, SAMPLE_OPS));
 }
 
 /* The text of a script is the whole of it. */
-static void a_script_survives_printing_and_parsing(void **state)
+TEST(a_script_survives_printing_and_parsing)
 {
-    (void)state;
     model_script script, again;
     char *text = NULL, *text_again = NULL;
     size_t size = 0, size_again = 0;
@@ -154,9 +146,8 @@ static void a_script_survives_printing_and_parsing(void **state)
 }
 
 /* A check that cannot fail is a defect: an oracle that forgets deletes must be found out. */
-static void a_planted_lie_is_found_and_shrunk(void **state)
+TEST(a_planted_lie_is_found_and_shrunk)
 {
-    (void)state;
     model_script script;
     model_result result;
     model_generate(4, SAMPLE_OPS, &script);
@@ -214,18 +205,11 @@ static int write_script(const char *seed)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_script_survives_printing_and_parsing),
-        cmocka_unit_test(a_planted_lie_is_found_and_shrunk),
-        cmocka_unit_test(kept_scripts_agree),
-        cmocka_unit_test(fixed_seeds_agree_with_the_sorted_array),
-        cmocka_unit_test(a_fresh_seed_agrees_with_the_sorted_array),
-    };
     if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
         return campaign();
     if (argc == 3 && strcmp(argv[1], "--replay") == 0)
         return replay(argv[2]);
     if (argc == 3 && strcmp(argv[1], "--write") == 0)
         return write_script(argv[2]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_run_all();
 }

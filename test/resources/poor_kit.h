@@ -6,22 +6,15 @@
 
 #include "peat.h"
 #include "peat_env.h"
+#include "world/test.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define RECORDS       20000u
 #define STUCK_SECONDS 900u /* a child that takes longer hangs; a busy disk takes minutes */
@@ -156,7 +149,7 @@ static inline void live(const char *dir, const peat_options *o)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST_IN_DIR(name) TEST_WITH(name, const char *root, set_up, tear_down)
 
 static inline bool is_campaign(int argc, char **argv)
 {
@@ -164,11 +157,9 @@ static inline bool is_campaign(int argc, char **argv)
 }
 
 /* What main returns; a campaign ends with a proof's last line. */
-#define RUN_POOR(name, tests, campaign)                                                            \
-    end_poor(cmocka_run_group_tests_name(name, tests, NULL, NULL), campaign)
-
-static inline int end_poor(int failed, bool campaign)
+static inline int run_poor(bool campaign)
 {
+    int failed = test_run_all();
     if (campaign)
         (void)printf("%" PRIu64 " trials, %d violations\n", trials, failed);
     return failed;

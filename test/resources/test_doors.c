@@ -46,10 +46,10 @@ static void race(const char *dir, uint64_t count)
     peat_buf_free(&buf);
 }
 
-static void only_one_of_two_processes_gets_in(void **state)
+TEST_IN_DIR(only_one_of_two_processes_gets_in)
 {
     char dir[128];
-    (void)snprintf(dir, sizeof dir, "%s/race", (char *)*state);
+    (void)snprintf(dir, sizeof dir, "%s/race", root);
     pid_t one = begin_child(race, dir, openings / 2), two = begin_child(race, dir, openings / 2);
     end_child(one);
     end_child(two);
@@ -133,19 +133,18 @@ static void make_outside(const char *outside)
     assert_int_equal(fclose(f), 0);
 }
 
-static void nothing_planted_is_followed(void **state)
+TEST_IN_DIR(nothing_planted_is_followed)
 {
     static const char *const names[] = {"PEAT",     "LOCK",     "m-000001", "m-000002", "w-000000",
                                         "w-000001", "w-000002", "t-000001", "t-000002", "reserve",
                                         "w-1",      "w-2",      "m-1",      "t-1"};
     char outside[128], dir[128], path[200];
-    (void)snprintf(outside, sizeof outside, "%s/outside", (char *)*state);
+    (void)snprintf(outside, sizeof outside, "%s/outside", root);
     make_outside(outside);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         for (unsigned what = 0; what < PLANTED; what++)
             for (uint64_t old = 0; old < 2; old++) {
-                (void)snprintf(dir, sizeof dir, "%s/p%zu-%u-%" PRIu64, (char *)*state, i, what,
-                               old);
+                (void)snprintf(dir, sizeof dir, "%s/p%zu-%u-%" PRIu64, root, i, what, old);
                 if (old != 0)
                     run_child(try_to_live, dir, 0);
                 else
@@ -159,7 +158,7 @@ static void nothing_planted_is_followed(void **state)
 }
 
 /* Names that look like a store's and are none, and such as break careless programs: they stay. */
-static void odd_names_are_left_alone(void **state)
+TEST_IN_DIR(odd_names_are_left_alone)
 {
     static const char *const names[] = {
         "t-",       "t--1", "t-0x10", "t-99999999999999999999999999",
@@ -168,7 +167,7 @@ static void odd_names_are_left_alone(void **state)
         "PEAT.old", "peat", "w-+1",   "t-000001.bak"};
     char dir[128], path[256];
     peat_options o = small_options(NULL, &small_sizes, PEAT_THREADS_NONE);
-    (void)snprintf(dir, sizeof dir, "%s/odd", (char *)*state);
+    (void)snprintf(dir, sizeof dir, "%s/odd", root);
     run_child(try_to_live, dir, 0);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]);
@@ -191,10 +190,5 @@ int main(int argc, char **argv)
     bool campaign = is_campaign(argc, argv);
     const char *n = getenv("N");
     openings = !campaign ? 200 : n != NULL && *n != '\0' ? strtoull(n, NULL, 10) : 20000;
-    const struct CMUnitTest tests[] = {
-        TEST(only_one_of_two_processes_gets_in),
-        TEST(nothing_planted_is_followed),
-        TEST(odd_names_are_left_alone),
-    };
-    return RUN_POOR("doors", tests, campaign);
+    return run_poor(campaign);
 }

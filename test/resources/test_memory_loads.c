@@ -58,9 +58,8 @@ static void put_tiny(kit *k, uint64_t count)
         assert_ok(peat_put(k->db, NULL, key_of(i, key), peat_bytes("", 0)));
 }
 
-static void tiny_keys(void **state)
+TEST_OPEN(tiny_keys)
 {
-    kit *k = *state;
     uint64_t count = campaign ? 1000000 : 120000;
     begin(k, campaign ? 16 * MIB : 4 * MIB);
     put_tiny(k, count);
@@ -69,9 +68,8 @@ static void tiny_keys(void **state)
     end(k, "tiny keys");
 }
 
-static void tombstones(void **state)
+TEST_OPEN(tombstones)
 {
-    kit *k = *state;
     char key[8];
     uint64_t count = campaign ? 1000000 : 60000;
     begin(k, campaign ? 16 * MIB : 4 * MIB);
@@ -85,9 +83,8 @@ static void tombstones(void **state)
     end(k, "tombstones");
 }
 
-static void large_values(void **state)
+TEST_OPEN(large_values)
 {
-    kit *k = *state;
     char key[8];
     size_t size = (size_t)(campaign ? 64 * MIB : MIB);
     begin(k, size * LARGEST_SHARE);
@@ -112,9 +109,8 @@ static void large_values(void **state)
     free(value);
 }
 
-static void iterators(void **state)
+TEST_OPEN(iterators)
 {
-    kit *k = *state;
     enum { COUNT = 2000 };
     static peat_iter *it[COUNT];
     char key[8];
@@ -139,9 +135,8 @@ static void iterators(void **state)
 
 /* A store many times its memory, written in batches as fast as it takes them: merges keep
  * up, so that no read has many slices to ask. */
-static void tiny_memory_leaves_few_slices(void **state)
+TEST_OPEN(tiny_memory_leaves_few_slices)
 {
-    kit *k = *state;
     char key[8];
     uint8_t value[100];
     uint64_t count = campaign ? 1000000 : 300000, worst = 0;
@@ -169,12 +164,5 @@ static void tiny_memory_leaves_few_slices(void **state)
 int main(int argc, char **argv)
 {
     campaign = argc > 1 && strcmp(argv[1], "--campaign") == 0;
-    const struct CMUnitTest tests[] = {
-        TEST_OPEN(tiny_keys),
-        TEST_OPEN(tombstones),
-        TEST_OPEN(large_values),
-        TEST_OPEN(iterators),
-        TEST_OPEN(tiny_memory_leaves_few_slices),
-    };
-    return cmocka_run_group_tests_name("memory_loads", tests, NULL, NULL);
+    return test_run_all();
 }

@@ -23,13 +23,12 @@ static void live_with_few_descriptors(const char *dir, uint64_t threads)
     live(dir, &o);
 }
 
-static void sixteen_descriptors_are_enough(void **state)
+TEST_IN_DIR(sixteen_descriptors_are_enough)
 {
     char dir[128];
     for (uint64_t i = 0; i < rounds; i++)
         for (uint64_t threads = 1; threads <= 4; threads += 3) {
-            (void)snprintf(dir, sizeof dir, "%s/fd%" PRIu64 "-%" PRIu64, (char *)*state, i,
-                           threads);
+            (void)snprintf(dir, sizeof dir, "%s/fd%" PRIu64 "-%" PRIu64, root, i, threads);
             run_child(live_with_few_descriptors, dir, threads);
         }
 }
@@ -75,11 +74,11 @@ static void live_plainly(const char *dir, uint64_t threads)
     live(dir, &o);
 }
 
-static void no_fallocate_no_huge_pages_no_advice(void **state)
+TEST_IN_DIR(no_fallocate_no_huge_pages_no_advice)
 {
     char dir[128];
     for (uint64_t i = 0; i < rounds; i++) {
-        (void)snprintf(dir, sizeof dir, "%s/plain%" PRIu64, (char *)*state, i);
+        (void)snprintf(dir, sizeof dir, "%s/plain%" PRIu64, root, i);
         run_child(live_plainly, dir, 2);
     }
 }
@@ -114,13 +113,12 @@ static void live_in_jumps(const char *dir, uint64_t threads)
     live(dir, &o);
 }
 
-static void clocks_may_jump(void **state)
+TEST_IN_DIR(clocks_may_jump)
 {
     char dir[128];
     for (uint64_t i = 0; i < rounds; i++)
         for (int threads = -1; threads <= 2; threads += 3) {
-            (void)snprintf(dir, sizeof dir, "%s/clock%" PRIu64 "-%d", (char *)*state, i,
-                           threads + 1);
+            (void)snprintf(dir, sizeof dir, "%s/clock%" PRIu64 "-%d", root, i, threads + 1);
             run_child(live_in_jumps, dir, (uint64_t)(int64_t)threads);
         }
 }
@@ -129,10 +127,5 @@ int main(int argc, char **argv)
 {
     bool campaign = is_campaign(argc, argv);
     rounds = campaign ? 5 : 1;
-    const struct CMUnitTest tests[] = {
-        TEST(sixteen_descriptors_are_enough),
-        TEST(no_fallocate_no_huge_pages_no_advice),
-        TEST(clocks_may_jump),
-    };
-    return RUN_POOR("poor_system", tests, campaign);
+    return run_poor(campaign);
 }

@@ -13,17 +13,10 @@
 #include "peat_env.h"
 
 #include "stress/stress_actors.h"
+#include "world/test.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define ROUND_MS    1200u
 #define WATCHDOG_S  100 /* without a beat: a deadlock, beyond any sanitizer's pause */
@@ -175,9 +168,8 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
     return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
-static void every_read_shows_one_state_while_all_else_goes_on(void **state)
+TEST(every_read_shows_one_state_while_all_else_goes_on)
 {
-    (void)state;
     stress_world *w = (stress_world *)calloc(1, sizeof *w);
     assert_non_null(w);
     w->seed = number_from("SEED", now_ms());
@@ -192,12 +184,4 @@ static void every_read_shows_one_state_while_all_else_goes_on(void **state)
     print_message("seed %" PRIu64 ": %" PRIu64 " rounds, %" PRIu64 " steps\n", w->seed, rounds,
                   (uint64_t)atomic_load(&w->steps));
     free(w);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_read_shows_one_state_while_all_else_goes_on),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,14 +5,8 @@
 
 #include "base/hash.h"
 #include "support/sim_env.h"
-#include "table/table_internal.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "table/table_file.h"
+#include "world/test.h"
 
 #define TABLES 6
 
@@ -112,6 +106,6 @@ static inline void leave_descriptors(fixture *f, uint64_t count)
     sim_limit_files(f->sim, count + 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST_F(name) TEST_WITH(name, fixture *f, set_up, tear_down)
 
 #endif

@@ -10,11 +10,7 @@
 #include "memory_env.h"
 #include "support/rng.h"
 #include "table/table.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 /* ---- the oracle ---- */
 

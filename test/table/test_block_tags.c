@@ -56,9 +56,8 @@ static uint32_t find_slowly(const pt_block *b, pt_slice key, uint8_t tag)
     return b->count;
 }
 
-static void tags_find_what_a_scan_finds(void **state)
+TEST(tags_find_what_a_scan_finds)
 {
-    (void)state;
     memory_env mem;
     memory_env_init(&mem);
     rng r = {21};
@@ -82,12 +81,4 @@ static void tags_find_what_a_scan_finds(void **state)
     }
     assert_int_equal(mem.blocks, 0);
     memory_env_done(&mem);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tags_find_what_a_scan_finds),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

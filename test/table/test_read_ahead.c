@@ -122,9 +122,8 @@ static void first_scan_passes_the_cache(const pt_table_writer_options *o, bool b
     clear_scene(&s);
 }
 
-static void test_first_scan(void **state)
+TEST(test_first_scan)
 {
-    (void)state;
     for (int back = 0; back < 2; back++) {
         first_scan_passes_the_cache(&aligned, back);
         first_scan_passes_the_cache(&packed, back);
@@ -133,9 +132,8 @@ static void test_first_scan(void **state)
 }
 
 /* A scan of a few blocks is kept like a get. */
-static void test_short_scan(void **state)
+TEST(test_short_scan)
 {
-    (void)state;
     scene s;
     size_t rows;
     set_scene(&s, &aligned, 100, PT_STREAM_SCAN_BYTES);
@@ -149,9 +147,8 @@ static void test_short_scan(void **state)
 
 /* What is in the cache is taken from there, and costs no window: all of it, when gets had put all
  * of it there; a part between what is read ahead. */
-static void test_what_is_resident(void **state)
+TEST(test_what_is_resident)
 {
-    (void)state;
     for (uint32_t every = 1; every < 200; every += 99) {
         scene s;
         set_scene(&s, &aligned, 100, PT_STREAM_SCAN_BYTES);
@@ -170,9 +167,8 @@ static void test_what_is_resident(void **state)
 }
 
 /* An export reads every block once and keeps none. */
-static void test_once(void **state)
+TEST(test_once)
 {
-    (void)state;
     scene s;
     size_t rows;
     set_scene(&s, &packed, 100, PT_STREAM_SCAN_BYTES);
@@ -182,9 +178,8 @@ static void test_once(void **state)
     clear_scene(&s);
 }
 
-static void test_no_room_for_a_window(void **state)
+TEST(test_no_room_for_a_window)
 {
-    (void)state;
     scene s;
     set_scene(&s, &aligned, 100, PT_STREAM_SCAN_BYTES - 1);
     walk_all(&s, false);
@@ -194,9 +189,8 @@ static void test_no_room_for_a_window(void **state)
 }
 
 /* The room of one window is not given twice, and comes back. */
-static void test_two_scans(void **state)
+TEST(test_two_scans)
 {
-    (void)state;
     scene s;
     pt_iter *it;
     pt_table_iter_options o = {.hint = PT_FETCH_SCAN};
@@ -216,9 +210,8 @@ static void test_two_scans(void **state)
 }
 
 /* What is larger than a window is read as it always was. */
-static void test_large_blocks(void **state)
+TEST(test_large_blocks)
 {
-    (void)state;
     scene s = {0};
     size_t size = PT_STREAM_SCAN_BYTES + 1, rows;
     uint8_t *value = calloc(1, size);
@@ -238,9 +231,8 @@ static void test_large_blocks(void **state)
 }
 
 /* Every row before the damage is right, and the damage is reported, whatever window it was in. */
-static void test_damage(void **state)
+TEST(test_damage)
 {
-    (void)state;
     scene s;
     size_t rows;
     set_scene(&s, &aligned, 100, PT_STREAM_SCAN_BYTES);
@@ -255,9 +247,8 @@ static void test_damage(void **state)
 }
 
 /* Memory and reads that fail once: the cache is there, unless it is the cache's own read. */
-static void test_failures(void **state)
+TEST(test_failures)
 {
-    (void)state;
     scene s;
     unsigned ended = 0;
     for (int64_t at = 0; at < 90; at++) {
@@ -275,16 +266,4 @@ static void test_failures(void **state)
         }
     }
     assert_true(ended > 90);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_scan),       cmocka_unit_test(test_short_scan),
-        cmocka_unit_test(test_what_is_resident), cmocka_unit_test(test_once),
-        cmocka_unit_test(test_large_blocks),     cmocka_unit_test(test_no_room_for_a_window),
-        cmocka_unit_test(test_two_scans),        cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_failures),
-    };
-    return cmocka_run_group_tests_name("table/read_ahead", tests, NULL, NULL);
 }

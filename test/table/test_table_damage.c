@@ -77,9 +77,8 @@ static void expect_check_finds(kit *k, uint64_t at, bool exactly)
 
 /* ---- the tests ---- */
 
-static void every_bit_flip_is_reported_and_never_answers_wrong(void **state)
+TEST(every_bit_flip_is_reported_and_never_answers_wrong)
 {
-    (void)state;
     for (size_t l = 0; l < PT_COUNT_OF(layouts); l++) {
         model m = {0};
         make_model(&m, 30, false);
@@ -106,9 +105,8 @@ static void every_bit_flip_is_reported_and_never_answers_wrong(void **state)
     }
 }
 
-static void every_truncation_is_reported_and_never_answers_wrong(void **state)
+TEST(every_truncation_is_reported_and_never_answers_wrong)
 {
-    (void)state;
     for (size_t l = 0; l < PT_COUNT_OF(layouts); l++) {
         model m = {0};
         make_model(&m, 300, l != 0);
@@ -128,9 +126,8 @@ static void every_truncation_is_reported_and_never_answers_wrong(void **state)
     }
 }
 
-static void flips_in_a_table_of_many_blocks_name_the_block(void **state)
+TEST(flips_in_a_table_of_many_blocks_name_the_block)
 {
-    (void)state;
     rng r = {5};
     for (size_t l = 0; l < PT_COUNT_OF(layouts); l++) {
         model m = {0};
@@ -154,9 +151,8 @@ static void flips_in_a_table_of_many_blocks_name_the_block(void **state)
     }
 }
 
-static void blocks_in_each_others_place_are_reported(void **state)
+TEST(blocks_in_each_others_place_are_reported)
 {
-    (void)state;
     model m = {0};
     make_model(&m, 900, false);
     kit k;
@@ -171,9 +167,8 @@ static void blocks_in_each_others_place_are_reported(void **state)
     model_done(&m);
 }
 
-static void a_table_under_another_tables_name_is_reported(void **state)
+TEST(a_table_under_another_tables_name_is_reported)
 {
-    (void)state;
     model m = {0};
     make_model(&m, 300, false);
     kit k;
@@ -193,9 +188,8 @@ static void a_table_under_another_tables_name_is_reported(void **state)
     model_done(&m);
 }
 
-static void a_missing_table_is_named(void **state)
+TEST(a_missing_table_is_named)
 {
-    (void)state;
     model m = {0};
     make_model(&m, 3, false);
     kit k;
@@ -208,9 +202,8 @@ static void a_missing_table_is_named(void **state)
     model_done(&m);
 }
 
-static void every_flip_of_the_meta_is_refused(void **state)
+TEST(every_flip_of_the_meta_is_refused)
 {
-    (void)state;
     model m = {0};
     make_model(&m, 30, false);
     kit k;
@@ -281,9 +274,8 @@ static void mutate(rng *r, uint8_t *data, size_t size)
     data[at] = rng_below(r, 3) ? (uint8_t)rng_next(r) : (uint8_t)(rng_below(r, 2) * 255);
 }
 
-static void signed_nonsense_never_crashes(void **state)
+TEST(signed_nonsense_never_crashes)
 {
-    (void)state;
     rng r = {11};
     for (size_t l = 0; l < PT_COUNT_OF(layouts); l++) {
         model m = {0};
@@ -320,19 +312,4 @@ static void signed_nonsense_never_crashes(void **state)
         kit_done(&k);
         model_done(&m);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_bit_flip_is_reported_and_never_answers_wrong),
-        cmocka_unit_test(every_truncation_is_reported_and_never_answers_wrong),
-        cmocka_unit_test(flips_in_a_table_of_many_blocks_name_the_block),
-        cmocka_unit_test(blocks_in_each_others_place_are_reported),
-        cmocka_unit_test(a_table_under_another_tables_name_is_reported),
-        cmocka_unit_test(a_missing_table_is_named),
-        cmocka_unit_test(every_flip_of_the_meta_is_refused),
-        cmocka_unit_test(signed_nonsense_never_crashes),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,25 +61,14 @@ static void fail_each(const pt_table_writer_options *o, bool memory, peat_rc wan
     model_done(&m);
 }
 
-static void failing_memory_gives_nomem_and_leaks_nothing(void **state)
+TEST(failing_memory_gives_nomem_and_leaks_nothing)
 {
-    (void)state;
     for (size_t l = 0; l < PT_COUNT_OF(layouts); l++)
         fail_each(&layouts[l], true, PEAT_NOMEM);
 }
 
-static void failing_files_give_io_errors_and_leak_nothing(void **state)
+TEST(failing_files_give_io_errors_and_leak_nothing)
 {
-    (void)state;
     for (size_t l = 0; l < PT_COUNT_OF(layouts); l++)
         fail_each(&layouts[l], false, PEAT_IO);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(failing_memory_gives_nomem_and_leaks_nothing),
-        cmocka_unit_test(failing_files_give_io_errors_and_leak_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,8 @@
 
 /* ---- without a shortage ---- */
 
-static void files_stay_open_below_the_limit(void **state)
+TEST_F(files_stay_open_below_the_limit)
 {
-    fixture *f = *state;
     uint64_t before = opens(f);
     for (int round = 0; round < 3; round++)
         for (int i = 0; i < TABLES; i++)
@@ -19,9 +18,8 @@ static void files_stay_open_below_the_limit(void **state)
     assert_int_equal(files_held(f), TABLES);
 }
 
-static void no_more_than_the_limit_are_open(void **state)
+TEST_F(no_more_than_the_limit_are_open)
 {
-    fixture *f = *state;
     f->files.limit = 2;
     for (int n = 0; n < 5 * TABLES; n++) {
         assert_int_equal(read_table(f, n * 5 % TABLES), PEAT_OK);
@@ -30,9 +28,8 @@ static void no_more_than_the_limit_are_open(void **state)
     assert_int_equal(files_held(f), 2);
 }
 
-static void what_was_used_again_stays_before_what_was_not(void **state)
+TEST_F(what_was_used_again_stays_before_what_was_not)
 {
-    fixture *f = *state;
     for (int i = 0; i < TABLES; i++)
         assert_int_equal(read_table(f, i), PEAT_OK); /* the index and the block: used */
     f->files.limit = 3;
@@ -47,9 +44,8 @@ static void what_was_used_again_stays_before_what_was_not(void **state)
     assert_int_equal(opens(f), before + 1);
 }
 
-static void a_freed_table_gives_its_place_back(void **state)
+TEST_F(a_freed_table_gives_its_place_back)
 {
-    fixture *f = *state;
     assert_int_equal(read_table(f, 0), PEAT_OK);
     assert_int_equal(read_table(f, 1), PEAT_OK);
     pt_table_free(f->tables[0]);
@@ -58,9 +54,8 @@ static void a_freed_table_gives_its_place_back(void **state)
     assert_int_equal(files_held(f), 1);
 }
 
-static void a_table_on_its_own_keeps_its_file(void **state)
+TEST_F(a_table_on_its_own_keeps_its_file)
 {
-    fixture *f = *state;
     pt_table *alone = NULL;
     assert_int_equal(
         pt_table_new(f->env, f->dir, &f->sink, &f->epoch, pt_table_get_meta(f->tables[0]), &alone),
@@ -74,9 +69,8 @@ static void a_table_on_its_own_keeps_its_file(void **state)
 
 /* ---- the system has none left ---- */
 
-static void a_shortage_halves_what_is_open_and_reads_go_on(void **state)
+TEST_F(a_shortage_halves_what_is_open_and_reads_go_on)
 {
-    fixture *f = *state;
     leave_descriptors(f, 4);
     for (int i = 0; i < TABLES; i++)
         assert_int_equal(read_table(f, i), PEAT_OK);
@@ -86,9 +80,8 @@ static void a_shortage_halves_what_is_open_and_reads_go_on(void **state)
     assert_int_equal(files_held(f), 2);
 }
 
-static void a_single_descriptor_is_enough(void **state)
+TEST_F(a_single_descriptor_is_enough)
 {
-    fixture *f = *state;
     leave_descriptors(f, 1);
     for (int n = 0; n < 3 * TABLES; n++)
         assert_int_equal(read_table(f, n % TABLES), PEAT_OK);
@@ -97,9 +90,8 @@ static void a_single_descriptor_is_enough(void **state)
     assert_true(bytes > 0);
 }
 
-static void without_any_the_read_fails_and_later_ones_do_not(void **state)
+TEST_F(without_any_the_read_fails_and_later_ones_do_not)
 {
-    fixture *f = *state;
     peat_error e;
     leave_descriptors(f, 0);
     assert_int_equal(read_table(f, 0), PEAT_IO);
@@ -110,9 +102,8 @@ static void without_any_the_read_fails_and_later_ones_do_not(void **state)
     assert_int_equal(read_table(f, 0), PEAT_OK);
 }
 
-static void a_full_system_is_a_shortage_too(void **state)
+TEST_F(a_full_system_is_a_shortage_too)
 {
-    fixture *f = *state;
     assert_int_equal(read_table(f, 0), PEAT_OK);
     unsigned fault = sim_fault_add(
         f->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN), .at = 1, .error = ENFILE});
@@ -121,9 +112,8 @@ static void a_full_system_is_a_shortage_too(void **state)
     assert_int_equal(files_held(f), 1);
 }
 
-static void another_error_closes_nothing(void **state)
+TEST_F(another_error_closes_nothing)
 {
-    fixture *f = *state;
     assert_int_equal(read_table(f, 0), PEAT_OK);
     (void)sim_fault_add(f->sim,
                         (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN), .at = 1, .error = EIO});
@@ -132,9 +122,8 @@ static void another_error_closes_nothing(void **state)
     assert_int_equal(f->files.limit, PT_TABLE_FILES_MAX);
 }
 
-static void reclaim_closes_half_but_keeps_the_last(void **state)
+TEST_F(reclaim_closes_half_but_keeps_the_last)
 {
-    fixture *f = *state;
     assert_false(pt_table_files_relieve(&f->files));
     assert_int_equal(f->files.limit, PT_TABLE_FILES_MAX);
     for (int i = 0; i < TABLES; i++)
@@ -149,9 +138,8 @@ static void reclaim_closes_half_but_keeps_the_last(void **state)
     assert_int_equal(read_table(f, 0), PEAT_OK);
 }
 
-static void the_limit_grows_again_in_quiet_times(void **state)
+TEST_F(the_limit_grows_again_in_quiet_times)
 {
-    fixture *f = *state;
     assert_int_equal(read_table(f, 0), PEAT_OK);
     assert_int_equal(read_table(f, 1), PEAT_OK);
     assert_true(pt_table_files_relieve(&f->files));
@@ -165,23 +153,4 @@ static void the_limit_grows_again_in_quiet_times(void **state)
     f->files.calm = PT_TABLE_FILES_CALM;
     assert_int_equal(read_table(f, 3), PEAT_OK);
     assert_int_equal(f->files.limit, PT_TABLE_FILES_MAX);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(files_stay_open_below_the_limit),
-        TEST(no_more_than_the_limit_are_open),
-        TEST(what_was_used_again_stays_before_what_was_not),
-        TEST(a_freed_table_gives_its_place_back),
-        TEST(a_table_on_its_own_keeps_its_file),
-        TEST(a_shortage_halves_what_is_open_and_reads_go_on),
-        TEST(a_single_descriptor_is_enough),
-        TEST(without_any_the_read_fails_and_later_ones_do_not),
-        TEST(a_full_system_is_a_shortage_too),
-        TEST(another_error_closes_nothing),
-        TEST(reclaim_closes_half_but_keeps_the_last),
-        TEST(the_limit_grows_again_in_quiet_times),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,9 +55,8 @@ static void wait_behind_a_reader(fixture *f, void *(*run)(void *), call *c)
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
-static void a_newcomer_waits_for_a_read_to_end(void **state)
+TEST_F(a_newcomer_waits_for_a_read_to_end)
 {
-    fixture *f = *state;
     call c = {.f = f, .table = 1};
     f->files.limit = 1;
     wait_behind_a_reader(f, run_read, &c);
@@ -66,9 +65,8 @@ static void a_newcomer_waits_for_a_read_to_end(void **state)
     assert_int_equal(read_table(f, 0), PEAT_OK);
 }
 
-static void a_file_that_is_leaving_is_opened_again_behind_its_end(void **state)
+TEST_F(a_file_that_is_leaving_is_opened_again_behind_its_end)
 {
-    fixture *f = *state;
     call c = {.f = f, .table = 0}; /* the same table */
     pthread_t fd_reclaim;
     call r = {.f = f};
@@ -89,9 +87,8 @@ static void a_file_that_is_leaving_is_opened_again_behind_its_end(void **state)
     assert_int_equal(files_held(f), 1);
 }
 
-static void reclaim_waits_for_a_read_to_end(void **state)
+TEST_F(reclaim_waits_for_a_read_to_end)
 {
-    fixture *f = *state;
     call c = {.f = f};
     pt_file *file = NULL;
     assert_int_equal(read_table(f, 0), PEAT_OK); /* older, so the first to go */
@@ -104,9 +101,8 @@ static void reclaim_waits_for_a_read_to_end(void **state)
 
 /* Else who holds outputs and waits for an input would wait for ever: all descriptors are outputs.
  */
-static void the_last_file_is_not_given_to_others(void **state)
+TEST_F(the_last_file_is_not_given_to_others)
 {
-    fixture *f = *state;
     assert_int_equal(read_table(f, 0), PEAT_OK);
     assert_false(pt_table_files_relieve(&f->files));
     assert_int_equal(files_held(f), 1);
@@ -128,9 +124,8 @@ static void *run_many(void *arg)
     return NULL;
 }
 
-static void many_readers_share_two_descriptors(void **state)
+TEST_F(many_readers_share_two_descriptors)
 {
-    fixture *f = *state;
     call calls[5];
     pthread_t threads[5];
     leave_descriptors(f, 2);
@@ -145,16 +140,4 @@ static void many_readers_share_two_descriptors(void **state)
     assert_true(files_held(f) <= 2);
     assert_int_equal(f->files.leaving, 0);
     assert_int_equal(f->files.opening, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(a_newcomer_waits_for_a_read_to_end),
-        TEST(a_file_that_is_leaving_is_opened_again_behind_its_end),
-        TEST(reclaim_waits_for_a_read_to_end),
-        TEST(the_last_file_is_not_given_to_others),
-        TEST(many_readers_share_two_descriptors),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,9 +5,8 @@
 
 /* ---- the format ---- */
 
-static void the_worked_example_is_what_the_writer_writes(void **state)
+TEST(the_worked_example_is_what_the_writer_writes)
 {
-    (void)state;
     static const uint8_t want[] = {
         0x02, 0x00, 0x01, 0x00, 0x04, 0x00, 0x01, 0x00, 0x00, 0x00, 0x1a, 0x00, 0x1c, 0x00, 0x1f,
         0x00, 0x55, 0x26, 0x01, 0x00, 0x03, 0x00, 0x00, 0x00, 0x00, 0x01, 0x61, 0x62, 0x31, 0x32,
@@ -34,9 +33,8 @@ static void the_worked_example_is_what_the_writer_writes(void **state)
     finish(&k, &m);
 }
 
-static void the_meta_survives_its_encoding(void **state)
+TEST(the_meta_survives_its_encoding)
 {
-    (void)state;
     model m = {0};
     kit k;
     for (size_t i = 0; i < 100; i++)
@@ -68,9 +66,8 @@ static void the_meta_survives_its_encoding(void **state)
 
 /* ---- layout ---- */
 
-static void small_records_are_aligned_and_stay_within_the_space_target(void **state)
+TEST(small_records_are_aligned_and_stay_within_the_space_target)
 {
-    (void)state;
     model m = {0};
     kit k;
     build_numbers(
@@ -86,9 +83,8 @@ static void small_records_are_aligned_and_stay_within_the_space_target(void **st
     finish(&k, &m);
 }
 
-static void records_that_leave_pages_empty_are_packed(void **state)
+TEST(records_that_leave_pages_empty_are_packed)
 {
-    (void)state;
     static const struct {
         size_t value;
         uint32_t block_bytes, flags;
@@ -109,9 +105,8 @@ static void records_that_leave_pages_empty_are_packed(void **state)
     }
 }
 
-static void a_codec_that_does_not_shrink_is_dropped(void **state)
+TEST(a_codec_that_does_not_shrink_is_dropped)
 {
-    (void)state;
     rng r = {3};
     model m = {0};
     kit k;
@@ -132,9 +127,8 @@ static void a_codec_that_does_not_shrink_is_dropped(void **state)
     finish(&k, &m);
 }
 
-static void an_absent_codec_is_named(void **state)
+TEST(an_absent_codec_is_named)
 {
-    (void)state;
     model m = {0};
     kit k;
     build_numbers(
@@ -150,9 +144,8 @@ static void an_absent_codec_is_named(void **state)
     finish(&k, &m);
 }
 
-static void cut_begins_a_block(void **state)
+TEST(cut_begins_a_block)
 {
-    (void)state;
     kit k;
     kit_init(&k);
     pt_table_writer *w;
@@ -188,9 +181,8 @@ static void cut_begins_a_block(void **state)
     kit_done(&k);
 }
 
-static void the_largest_keys_and_large_values_survive(void **state)
+TEST(the_largest_keys_and_large_values_survive)
 {
-    (void)state;
     static uint8_t key[PT_KEY_BYTES_MAX];
     size_t size = (8u << 20) + 3;
     uint8_t *value = malloc(size);
@@ -226,19 +218,4 @@ static void the_largest_keys_and_large_values_survive(void **state)
     }
     free(value);
     model_done(&m);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_worked_example_is_what_the_writer_writes),
-        cmocka_unit_test(the_meta_survives_its_encoding),
-        cmocka_unit_test(small_records_are_aligned_and_stay_within_the_space_target),
-        cmocka_unit_test(records_that_leave_pages_empty_are_packed),
-        cmocka_unit_test(a_codec_that_does_not_shrink_is_dropped),
-        cmocka_unit_test(an_absent_codec_is_named),
-        cmocka_unit_test(cut_begins_a_block),
-        cmocka_unit_test(the_largest_keys_and_large_values_survive),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,9 +82,8 @@ static void find_agrees(kit *k, const model *m, uint64_t seed)
     assert_int_equal(s.held, 0);
 }
 
-static void find_answers_like_a_sorted_array(void **state)
+TEST(find_answers_like_a_sorted_array)
 {
-    (void)state;
     each_table(find_agrees);
 }
 
@@ -208,9 +207,8 @@ static void iterate_agrees(kit *k, const model *m, uint64_t seed)
     assert_int_equal(s.held, 0);
 }
 
-static void iterators_agree_with_a_sorted_array(void **state)
+TEST(iterators_agree_with_a_sorted_array)
 {
-    (void)state;
     each_table(iterate_agrees);
 }
 
@@ -233,18 +231,7 @@ static void stream_agrees(kit *k, const model *m, uint64_t seed)
     pt_table_stream_free(&k->mem.env, source);
 }
 
-static void streams_agree_with_a_sorted_array(void **state)
+TEST(streams_agree_with_a_sorted_array)
 {
-    (void)state;
     each_table(stream_agrees);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(find_answers_like_a_sorted_array),
-        cmocka_unit_test(iterators_agree_with_a_sorted_array),
-        cmocka_unit_test(streams_agree_with_a_sorted_array),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,8 @@
 
 /* ---- filter, locator, rank ---- */
 
-static void absent_keys_seldom_pass_the_filter(void **state)
+TEST(absent_keys_seldom_pass_the_filter)
 {
-    (void)state;
     model m = {0};
     kit k;
     build_numbers(
@@ -33,9 +32,8 @@ static void absent_keys_seldom_pass_the_filter(void **state)
     finish(&k, &m);
 }
 
-static void keys_with_equal_hashes_are_all_found(void **state)
+TEST(keys_with_equal_hashes_are_all_found)
 {
-    (void)state;
     kit k;
     kit_init(&k);
     pt_table_writer *w;
@@ -82,9 +80,8 @@ static void keys_with_equal_hashes_are_all_found(void **state)
     kit_done(&k);
 }
 
-static void without_memory_for_hashes_there_is_no_filter(void **state)
+TEST(without_memory_for_hashes_there_is_no_filter)
 {
-    (void)state;
     model m = {0};
     kit k;
     build_numbers(&k, &m,
@@ -101,9 +98,8 @@ static void without_memory_for_hashes_there_is_no_filter(void **state)
     finish(&k, &m);
 }
 
-static void an_absent_key_needs_no_block_with_a_locator(void **state)
+TEST(an_absent_key_needs_no_block_with_a_locator)
 {
-    (void)state;
     model m = {0};
     kit k;
     build_numbers(
@@ -131,9 +127,8 @@ static void an_absent_key_needs_no_block_with_a_locator(void **state)
 }
 
 /* Keys that are there, and such between them, under codecs and with values of many sizes. */
-static void rank_with_blocks_is_exact_and_its_bytes_follow_the_values(void **state)
+TEST(rank_with_blocks_is_exact_and_its_bytes_follow_the_values)
 {
-    (void)state;
     model m = {0};
     kit k;
     kit_source s;
@@ -164,9 +159,8 @@ static void rank_with_blocks_is_exact_and_its_bytes_follow_the_values(void **sta
     finish(&k, &m);
 }
 
-static void rank_is_exact_at_block_borders_and_monotone(void **state)
+TEST(rank_is_exact_at_block_borders_and_monotone)
 {
-    (void)state;
     model m = {0};
     kit k;
     build_numbers(
@@ -231,9 +225,8 @@ static void *come_and_go(void *arg)
     return NULL;
 }
 
-static void readers_go_on_while_sections_are_let_go(void **state)
+TEST(readers_go_on_while_sections_are_let_go)
 {
-    (void)state;
     model m = {0};
     kit k;
     build_numbers(&k, &m,
@@ -257,18 +250,4 @@ static void readers_go_on_while_sections_are_let_go(void **state)
     assert_int_equal(r[0].found, 2 * m.count);
     assert_int_equal(r[1].found, 2 * m.count);
     finish(&k, &m);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(absent_keys_seldom_pass_the_filter),
-        cmocka_unit_test(keys_with_equal_hashes_are_all_found),
-        cmocka_unit_test(without_memory_for_hashes_there_is_no_filter),
-        cmocka_unit_test(an_absent_key_needs_no_block_with_a_locator),
-        cmocka_unit_test(rank_with_blocks_is_exact_and_its_bytes_follow_the_values),
-        cmocka_unit_test(rank_is_exact_at_block_borders_and_monotone),
-        cmocka_unit_test(readers_go_on_while_sections_are_let_go),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,9 +5,8 @@
  */
 #include "tool_support.h"
 
-static void every_encoding_gives_back_what_it_took(void **state)
+TEST(every_encoding_gives_back_what_it_took)
 {
-    (void)state;
     uint64_t random = seed;
     cli_bytes text = {0}, scratch = {0};
     for (int round = 0; round < 3000; round++) {
@@ -31,11 +30,10 @@ static void every_encoding_gives_back_what_it_took(void **state)
     cli_bytes_free(&scratch);
 }
 
-static void known_encodings_are_the_standard_ones(void **state)
+TEST(known_encodings_are_the_standard_ones)
 {
     static const char *const pairs[][2] = {
         {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
-    (void)state;
     cli_bytes text = {0};
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         text.size = 0;
@@ -48,13 +46,12 @@ static void known_encodings_are_the_standard_ones(void **state)
     cli_bytes_free(&text);
 }
 
-static void malformed_texts_are_refused(void **state)
+TEST(malformed_texts_are_refused)
 {
     static const char *const bad_hex[] = {"0", "0g", "zz", "00 "};
     static const char *const bad_base64[] = {
         "Z", "Zg=", "Zg", "Zh==", "Zm9=", "=Zg=", "Z===", "Zg==Zg=="};
     static const char *const bad_escapes[] = {"\\", "a\\", "\\x", "\\x1", "\\xg0", "\\q", "\\0"};
-    (void)state;
     cli_bytes scratch = {0};
     peat_slice got;
     for (size_t i = 0; i < sizeof bad_hex / sizeof bad_hex[0]; i++)
@@ -66,7 +63,7 @@ static void malformed_texts_are_refused(void **state)
     cli_bytes_free(&scratch);
 }
 
-static void utf8_is_told_from_other_bytes(void **state)
+TEST(utf8_is_told_from_other_bytes)
 {
     static const char *const good[] = {"",
                                        "a",
@@ -84,17 +81,15 @@ static void utf8_is_told_from_other_bytes(void **state)
                                       "\xf5\x80\x80\x80",
                                       "\xe2\x82",
                                       "a\xff"};
-    (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_true(cli_is_utf8(peat_str(good[i])));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(cli_is_utf8(peat_str(bad[i])));
 }
 
-static void numbers_are_readable(void **state)
+TEST(numbers_are_readable)
 {
     char text[CLI_NUMBER_SIZE];
-    (void)state;
     assert_string_equal(cli_group(0, text), "0");
     assert_string_equal(cli_group(999, text), "999");
     assert_string_equal(cli_group(1234567, text), "1,234,567");
@@ -103,16 +98,4 @@ static void numbers_are_readable(void **state)
     assert_string_equal(cli_human(1000, text), "1.0 kB");
     assert_string_equal(cli_human(999960, text), "1.0 MB");
     assert_string_equal(cli_human(12340000, text), "12.3 MB");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_encoding_gives_back_what_it_took),
-        cmocka_unit_test(known_encodings_are_the_standard_ones),
-        cmocka_unit_test(malformed_texts_are_refused),
-        cmocka_unit_test(utf8_is_told_from_other_bytes),
-        cmocka_unit_test(numbers_are_readable),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

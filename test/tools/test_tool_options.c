@@ -3,12 +3,7 @@
  * Parsing of command lines by the option table. The files under test are included: the command is a
  * program, not a library.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "world/test.h"
 
 #include "../../tools/peat/suggest.c"
 #include "../../tools/peat/options.c"
@@ -43,10 +38,9 @@ static int parse(int count, char **words, cli_args *ret_args)
     parse((int)(sizeof((char *[]){"sample", __VA_ARGS__}) / sizeof(char *)),                       \
           (char *[]){"sample", __VA_ARGS__, NULL}, args)
 
-static void options_are_parsed_by_the_table(void **state)
+TEST(options_are_parsed_by_the_table)
 {
     cli_args args;
-    (void)state;
     assert_int_equal(PARSE(&args, "-k", "hex", "--limit=7", "dir", "--memory", "2M", "6b", "-j"),
                      0);
     assert_string_equal(args.dir, "dir");
@@ -64,10 +58,9 @@ static void options_are_parsed_by_the_table(void **state)
     assert_true(args.help);
 }
 
-static void bad_command_lines_are_usage_errors(void **state)
+TEST(bad_command_lines_are_usage_errors)
 {
     cli_args args;
-    (void)state;
     assert_int_equal(unsetenv("PEAT_DB"), 0);
     assert_int_equal(PARSE(&args, "dir"), CLI_USAGE);
     assert_non_null(strstr(last_error, "too few"));
@@ -86,10 +79,9 @@ static void bad_command_lines_are_usage_errors(void **state)
     assert_int_equal(PARSE(&args, "", "a"), CLI_USAGE);
 }
 
-static void peat_db_names_the_store_whatever_the_arguments(void **state)
+TEST(peat_db_names_the_store_whatever_the_arguments)
 {
     cli_args args;
-    (void)state;
     assert_int_equal(setenv("PEAT_DB", "standing", 1), 0);
     assert_int_equal(PARSE(&args, "key"), 0);
     assert_string_equal(args.dir, "standing");
@@ -105,7 +97,7 @@ static void peat_db_names_the_store_whatever_the_arguments(void **state)
     assert_int_equal(unsetenv("PEAT_DB"), 0);
 }
 
-static void sizes_take_units_and_have_a_least(void **state)
+TEST(sizes_take_units_and_have_a_least)
 {
     static const struct {
         const char *text;
@@ -129,7 +121,6 @@ static void sizes_take_units_and_have_a_least(void **state)
                  {"-1M", 0},
                  {"1.5G", 0}};
     cli_args args;
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int code = PARSE(&args, "--memory", (char *)(uintptr_t)cases[i].text, "dir", "a");
         assert_int_equal(code, cases[i].bytes == 0 ? CLI_USAGE : 0);
@@ -140,7 +131,7 @@ static void sizes_take_units_and_have_a_least(void **state)
     }
 }
 
-static void a_wait_is_in_seconds_with_decimals(void **state)
+TEST(a_wait_is_in_seconds_with_decimals)
 {
     static const struct {
         const char *text;
@@ -159,7 +150,6 @@ static void a_wait_is_in_seconds_with_decimals(void **state)
                  {"", -1},
                  {"99999999999999999999999", -1}};
     cli_args args;
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int code = PARSE(&args, "--wait", (char *)(uintptr_t)cases[i].text, "dir", "a");
         assert_int_equal(code, cases[i].ms < 0 ? CLI_USAGE : 0);
@@ -168,10 +158,9 @@ static void a_wait_is_in_seconds_with_decimals(void **state)
     }
 }
 
-static void what_was_meant_is_guessed(void **state)
+TEST(what_was_meant_is_guessed)
 {
     cli_args args;
-    (void)state;
     static const char *const pairs[][2] = {{"--memroy=2M", "--memory"},
                                            {"--key-fromat", "--key-format"},
                                            {"--lmit", "--limit"},
@@ -191,9 +180,8 @@ static void what_was_meant_is_guessed(void **state)
 }
 
 /* Exactly the bytes that cannot stand within a key in its format are separators. */
-static void a_separator_is_no_byte_that_the_keys_format_uses(void **state)
+TEST(a_separator_is_no_byte_that_the_keys_format_uses)
 {
-    (void)state;
     static const char *const formats[] = {"text", "hex", "base64"};
     for (int f = 0; f < 3; f++)
         for (int escapes = 0; escapes <= 1; escapes++)
@@ -210,18 +198,4 @@ static void a_separator_is_no_byte_that_the_keys_format_uses(void **state)
                                  escapes ? "-j" : "-E", "dir", "a");
                 assert_int_equal(code, bad ? CLI_USAGE : 0);
             }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_are_parsed_by_the_table),
-        cmocka_unit_test(bad_command_lines_are_usage_errors),
-        cmocka_unit_test(peat_db_names_the_store_whatever_the_arguments),
-        cmocka_unit_test(sizes_take_units_and_have_a_least),
-        cmocka_unit_test(a_wait_is_in_seconds_with_decimals),
-        cmocka_unit_test(what_was_meant_is_guessed),
-        cmocka_unit_test(a_separator_is_no_byte_that_the_keys_format_uses),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

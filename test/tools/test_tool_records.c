@@ -83,10 +83,9 @@ static void expect_bad(cli_layout layout, const char *text)
     close_source(&s);
 }
 
-static void tsv_takes_the_first_separator_and_escapes(void **state)
+TEST(tsv_takes_the_first_separator_and_escapes)
 {
     static const char text[] = "a\t1\nb\tx\ty\n\t\nk\\te\\\\y\tv\\x41\\n\nlast\tone";
-    (void)state;
     source s = {0};
     open_source(&s, CLI_TSV, text, sizeof text - 1);
     expect_record(&s, "a", "1");
@@ -101,10 +100,9 @@ static void tsv_takes_the_first_separator_and_escapes(void **state)
     expect_bad(CLI_TSV, "a\\q\tb\n");
 }
 
-static void tsv_without_escapes_takes_backslashes(void **state)
+TEST(tsv_without_escapes_takes_backslashes)
 {
     static const char text[] = "system\\x2d;a;b\\\n";
-    (void)state;
     source s = {.args = {.no_escapes = true, .separator = ";"}};
     open_source(&s, CLI_TSV, text, sizeof text - 1);
     expect_record(&s, "system\\x2d", "a;b\\");
@@ -112,13 +110,12 @@ static void tsv_without_escapes_takes_backslashes(void **state)
     close_source(&s);
 }
 
-static void nul_records_come_in_pairs(void **state)
+TEST(nul_records_come_in_pairs)
 {
     static const char text[] = "a\0"
                                "1\n2\0"
                                "\0\0"
                                "b";
-    (void)state;
     source s = {0};
     peat_slice k, v;
     open_source(&s, CLI_NUL, text, sizeof text - 1);
@@ -129,7 +126,7 @@ static void nul_records_come_in_pairs(void **state)
     close_source(&s);
 }
 
-static void json_lines_take_every_spelling(void **state)
+TEST(json_lines_take_every_spelling)
 {
     static const char text[] =
         "{\"key\":\"a\",\"value\":\"1\"}\n"
@@ -138,7 +135,6 @@ static void json_lines_take_every_spelling(void **state)
         "{\"key_base64\":\"Zm9v\",\"value_base64\":\"YmFy\"}\n"
         "{\"k\\u0065y\":\"c\",\"value\":12}\n"
         "{\"key\":\"\",\"value\":\"\"}\r\n";
-    (void)state;
     source s = {0};
     open_source(&s, CLI_JSONL, text, sizeof text - 1);
     expect_record(&s, "a", "1");
@@ -151,11 +147,10 @@ static void json_lines_take_every_spelling(void **state)
     close_source(&s);
 }
 
-static void json_lines_with_a_key_field_keep_the_line(void **state)
+TEST(json_lines_with_a_key_field_keep_the_line)
 {
     static const char text[] =
         "{\"id\":7,\"name\":\"\\u0041\"}\n{\"name\":\"b\",\"id\":\"x\\ny\"}\n";
-    (void)state;
     source s = {.args = {.key_field = "id"}};
     open_source(&s, CLI_JSONL, text, sizeof text - 1);
     expect_record(&s, "7", "{\"id\":7,\"name\":\"\\u0041\"}");
@@ -164,7 +159,7 @@ static void json_lines_with_a_key_field_keep_the_line(void **state)
     close_source(&s);
 }
 
-static void values_of_every_kind_keep_their_text(void **state)
+TEST(values_of_every_kind_keep_their_text)
 {
     static const char *const good[] = {"true",
                                        "false",
@@ -183,7 +178,6 @@ static void values_of_every_kind_keep_their_text(void **state)
                                        "[1, -2.5, \"]\", true]",
                                        "{\"a\":{\"b\":[null]},\"c\":0}",
                                        "[ { \"a\" : [ ] } , 1 ]"};
-    (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         char line[200];
         int size = snprintf(line, sizeof line, "{\"value\": %s ,\"key\":\"k\",\"other\":%s}\n",
@@ -197,9 +191,8 @@ static void values_of_every_kind_keep_their_text(void **state)
 }
 
 /* 64 levels are enough for anybody's records; the 65th is told, and costs no stack. */
-static void nesting_has_a_limit(void **state)
+TEST(nesting_has_a_limit)
 {
-    (void)state;
     for (size_t depth = 64; depth <= 65; depth++) {
         char line[200] = "{\"key\":\"k\",\"value\":";
         size_t size = strlen(line);
@@ -220,7 +213,7 @@ static void nesting_has_a_limit(void **state)
     }
 }
 
-static void malformed_json_is_refused(void **state)
+TEST(malformed_json_is_refused)
 {
     static const char *const bad[] = {"{}",
                                       "[]",
@@ -254,15 +247,13 @@ static void malformed_json_is_refused(void **state)
                                       "{\"key\":\"a",
                                       "{\"key\":\"a\\",
                                       "{key:1,\"value\":2}"};
-    (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         expect_bad(CLI_JSONL, bad[i]);
 }
 
 /* Hostile bytes end in records or an error; ASan watches over the rest. */
-static void random_input_never_breaks_a_reader(void **state)
+TEST(random_input_never_breaks_a_reader)
 {
-    (void)state;
     uint64_t random = seed;
     uint64_t records = 0, errors = 0;
     for (int round = 0; round < 600; round++) {
@@ -279,9 +270,8 @@ static void random_input_never_breaks_a_reader(void **state)
     assert_true(records > 0 && errors > 0);
 }
 
-static void records_longer_than_a_read_stay_whole(void **state)
+TEST(records_longer_than_a_read_stay_whole)
 {
-    (void)state;
     size_t size = 3 * READ_SIZE + 17;
     char *text = malloc(size + 3);
     assert_non_null(text);
@@ -300,13 +290,12 @@ static void records_longer_than_a_read_stay_whole(void **state)
 }
 
 /* What the two sides agree on: a separator is refused by both, or any bytes come back. */
-static void every_separator_and_format_carries_every_byte_or_is_refused(void **state)
+TEST(every_separator_and_format_carries_every_byte_or_is_refused)
 {
     static const cli_command sample = {.name = "sample",
                                        .place = CLI_NO_STORE,
                                        .options = "key-format value-format separator no-escapes"};
     static const char *const names[] = {"text", "hex", "base64"};
-    (void)state;
     char all[257];
     for (int i = 0; i < 256; i++)
         all[i] = (char)i;
@@ -358,7 +347,7 @@ static void every_separator_and_format_carries_every_byte_or_is_refused(void **s
 }
 
 /* At the limit a field is taken, one byte more of it is not, nor is much more of it read. */
-static void a_field_ends_at_its_limit(void **state)
+TEST(a_field_ends_at_its_limit)
 {
     static const struct {
         cli_layout layout;
@@ -377,7 +366,6 @@ static void a_field_ends_at_its_limit(void **state)
         {CLI_JSONL, CLI_TEXT, true, "{\"key\":\"k\",\"value\":\"", "\\u0001"},
         {CLI_NUL, CLI_TEXT, false, "", "k"},
     };
-    (void)state;
     const size_t limit = 300000, most = 12 * limit + 4 * READ_SIZE;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int more = 0; more <= 1; more++) {
@@ -409,23 +397,4 @@ static void a_field_ends_at_its_limit(void **state)
             close_source(&s);
             cli_bytes_free(&text);
         }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tsv_takes_the_first_separator_and_escapes),
-        cmocka_unit_test(tsv_without_escapes_takes_backslashes),
-        cmocka_unit_test(nul_records_come_in_pairs),
-        cmocka_unit_test(json_lines_take_every_spelling),
-        cmocka_unit_test(json_lines_with_a_key_field_keep_the_line),
-        cmocka_unit_test(values_of_every_kind_keep_their_text),
-        cmocka_unit_test(nesting_has_a_limit),
-        cmocka_unit_test(malformed_json_is_refused),
-        cmocka_unit_test(random_input_never_breaks_a_reader),
-        cmocka_unit_test(records_longer_than_a_read_stay_whole),
-        cmocka_unit_test(every_separator_and_format_carries_every_byte_or_is_refused),
-        cmocka_unit_test(a_field_ends_at_its_limit),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,13 +6,9 @@
 #ifndef TEST_TOOL_SUPPORT_H
 #define TEST_TOOL_SUPPORT_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "world/test.h"
+
 #include <unistd.h>
-#include <cmocka.h>
 
 #undef fail /* cmocka's macro; files of the command have functions of that name */
 

@@ -9,14 +9,7 @@
 #include "base/hash.h"
 #include "support/sim_env.h"
 #include "version/manifest.h"
-
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "world/test.h"
 
 #define DIR_NAME "db"
 #define STORE_ID 0xfeedULL

@@ -7,9 +7,8 @@
 
 #include "support/doc_hex.h"
 
-static void edits_come_back_in_order(void **state)
+TEST(edits_come_back_in_order)
 {
-    (void)state;
     sim_env *sim = store_with(0);
     uint64_t expected = 0;
     for (uint64_t opens = 2; opens < 12; opens++) {
@@ -73,22 +72,19 @@ static void damage_everywhere(const char *file)
     sim_free(sim);
 }
 
-static void damage_to_the_manifest_is_never_silent(void **state)
+TEST(damage_to_the_manifest_is_never_silent)
 {
-    (void)state;
     damage_everywhere("m-000001");
 }
 
-static void damage_to_the_superblock_is_never_silent(void **state)
+TEST(damage_to_the_superblock_is_never_silent)
 {
-    (void)state;
     damage_everywhere("PEAT");
 }
 
 /* Either slot alone is enough, and the next writer mends the other. */
-static void one_slot_is_enough(void **state)
+TEST(one_slot_is_enough)
 {
-    (void)state;
     for (uint64_t edits = 0; edits < 4; edits++)
         for (uint64_t slot = 0; slot < 2; slot++) {
             sim_env *sim = store_with(edits);
@@ -112,9 +108,8 @@ static void one_slot_is_enough(void **state)
 }
 
 /* An append that was cut at any byte: the store opens, and goes on in a new file. */
-static void a_torn_tail_is_cut(void **state)
+TEST(a_torn_tail_is_cut)
 {
-    (void)state;
     sim_env *sim = store_with(3);
     size_t whole_size = 0, peat_size = 0;
     uint8_t *peat = sim_file_get(sim, DIR_NAME, "PEAT", &peat_size);
@@ -153,9 +148,8 @@ static void a_torn_tail_is_cut(void **state)
     free(peat);
 }
 
-static void a_grown_manifest_is_rewritten(void **state)
+TEST(a_grown_manifest_is_rewritten)
 {
-    (void)state;
     sim_env *sim = store_with(0);
     store s;
     store_init(&s, sim);
@@ -177,9 +171,8 @@ static void a_grown_manifest_is_rewritten(void **state)
 }
 
 /* A record whose checksum holds and whose place in the chain does not. */
-static void a_record_of_another_history_is_not_taken(void **state)
+TEST(a_record_of_another_history_is_not_taken)
 {
-    (void)state;
     sim_env *sim = store_with(2);
     size_t size = 0;
     uint8_t *data = sim_file_get(sim, DIR_NAME, "m-000001", &size);
@@ -223,9 +216,8 @@ typedef struct stranger {
     const char *text;
 } stranger;
 
-static void directories_that_are_no_store_are_named_and_left_alone(void **state)
+TEST(directories_that_are_no_store_are_named_and_left_alone)
 {
-    (void)state;
     static const char zeros[8192];
     const stranger strangers[] = {
         {"empty", "LOCK", "1", 1, PEAT_NOT_FOUND, PEAT_OK, "PEAT is not here"},
@@ -263,9 +255,8 @@ static void directories_that_are_no_store_are_named_and_left_alone(void **state)
     }
 }
 
-static void a_store_is_not_created_over_another(void **state)
+TEST(a_store_is_not_created_over_another)
 {
-    (void)state;
     sim_env *sim = store_with(2);
     store s;
     store_init(&s, sim);
@@ -281,9 +272,8 @@ static void a_store_is_not_created_over_another(void **state)
     sim_free(sim);
 }
 
-static void a_newer_format_is_refused_by_its_number(void **state)
+TEST(a_newer_format_is_refused_by_its_number)
 {
-    (void)state;
     sim_env *sim = store_with(1);
     uint8_t file[PT_SUPERBLOCK_FILE_BYTES];
     pt_superblock sb = {.store_id = STORE_ID, .format_version = PT_FORMAT_VERSION + 1};
@@ -321,9 +311,8 @@ static void expect_count(const pt_superblock *sb, peat_rc expected)
     sim_free(sim);
 }
 
-static void a_count_beyond_any_store_is_damage_of_its_slot(void **state)
+TEST(a_count_beyond_any_store_is_damage_of_its_slot)
 {
-    (void)state;
     for (uint64_t n = PT_STORED_NUMBER_MAX - 1; n <= PT_STORED_NUMBER_MAX + 2; n++) {
         peat_rc expected = n > PT_STORED_NUMBER_MAX ? PEAT_CORRUPT : PEAT_OK;
         pt_superblock sb = {.store_id = STORE_ID, .format_version = PT_FORMAT_VERSION};
@@ -339,9 +328,8 @@ static void a_count_beyond_any_store_is_damage_of_its_slot(void **state)
 }
 
 /* A manifest of an earlier time, or of another store, under the right name. */
-static void a_swapped_manifest_is_refused(void **state)
+TEST(a_swapped_manifest_is_refused)
 {
-    (void)state;
     sim_env *sim = store_of_seed(3, 1), *other = store_of_seed(9, 2);
     size_t size = 0;
     uint8_t *data = sim_file_get(other, DIR_NAME, "m-000001", &size);
@@ -356,9 +344,8 @@ static void a_swapped_manifest_is_refused(void **state)
     sim_free(other);
 }
 
-static void the_worked_example_of_the_document_is_true(void **state)
+TEST(the_worked_example_of_the_document_is_true)
 {
-    (void)state;
     static const char doc[] = "src/version/manifest_format.md";
     store s;
     store_init(&s, sim_new(1));
@@ -377,24 +364,4 @@ static void the_worked_example_of_the_document_is_true(void **state)
     sim_env *sim = s.sim;
     store_done(&s);
     sim_free(sim);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(edits_come_back_in_order),
-        cmocka_unit_test(damage_to_the_manifest_is_never_silent),
-        cmocka_unit_test(damage_to_the_superblock_is_never_silent),
-        cmocka_unit_test(one_slot_is_enough),
-        cmocka_unit_test(a_torn_tail_is_cut),
-        cmocka_unit_test(a_grown_manifest_is_rewritten),
-        cmocka_unit_test(a_record_of_another_history_is_not_taken),
-        cmocka_unit_test(directories_that_are_no_store_are_named_and_left_alone),
-        cmocka_unit_test(a_store_is_not_created_over_another),
-        cmocka_unit_test(a_newer_format_is_refused_by_its_number),
-        cmocka_unit_test(a_count_beyond_any_store_is_damage_of_its_slot),
-        cmocka_unit_test(a_swapped_manifest_is_refused),
-        cmocka_unit_test(the_worked_example_of_the_document_is_true),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

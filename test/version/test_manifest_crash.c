@@ -72,9 +72,8 @@ static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
     }
 }
 
-static void acknowledged_edits_survive_power_cuts_at_every_boundary(void **state)
+TEST(acknowledged_edits_survive_power_cuts_at_every_boundary)
 {
-    (void)state;
     life l = {0};
     sim_env *sim = sim_new(sim_seed(1));
     live(&l, sim, NULL);
@@ -97,9 +96,8 @@ static void garbage_here(void *arg, sim_env *sim, const sim_boundary *b)
 }
 
 /* On a disk whose sectors may hold anything after a cut, one slot at a time is at risk. */
-static void the_superblock_survives_garbage_in_the_sector_being_written(void **state)
+TEST(the_superblock_survives_garbage_in_the_sector_being_written)
 {
-    (void)state;
     uint64_t expected = 3;
     sim_env *sim = store_with(expected);
     store s;
@@ -117,9 +115,8 @@ static void the_superblock_survives_garbage_in_the_sector_being_written(void **s
 
 /* --- failing calls --- */
 
-static void a_failed_append_stops_writes(void **state)
+TEST(a_failed_append_stops_writes)
 {
-    (void)state;
     static const char *const files[] = {"m-", "PEAT"};
     static const sim_kind kinds[] = {SIM_FILE_WRITE, SIM_FILE_SYNC};
     for (unsigned i = 0; i < 4; i++) {
@@ -158,9 +155,8 @@ static peat_rc some_work(store *s, uint64_t *io_acknowledged)
 }
 
 /* What failed may be there or not after reopening, but it stays as it is then. */
-static void each_call_may_fail(void **state)
+TEST(each_call_may_fail)
 {
-    (void)state;
     static const int errors[] = {EIO, ENOSPC};
     for (size_t e = 0; e < PT_COUNT_OF(errors); e++) {
         bool hit = true;
@@ -195,9 +191,8 @@ static void each_call_may_fail(void **state)
     }
 }
 
-static void a_failed_create_leaves_nothing(void **state)
+TEST(a_failed_create_leaves_nothing)
 {
-    (void)state;
     bool hit = true;
     for (uint64_t at = 1; hit; at++) {
         store s;
@@ -217,9 +212,8 @@ static void a_failed_create_leaves_nothing(void **state)
     }
 }
 
-static void a_full_disk_refuses_and_resumes(void **state)
+TEST(a_full_disk_refuses_and_resumes)
 {
-    (void)state;
     sim_env *sim = store_with(0);
     store s;
     store_init(&s, sim);
@@ -243,9 +237,8 @@ static void a_full_disk_refuses_and_resumes(void **state)
     sim_free(sim);
 }
 
-static void no_allocation_call_is_no_obstacle(void **state)
+TEST(no_allocation_call_is_no_obstacle)
 {
-    (void)state;
     store s;
     store_init(&s, sim_new(1));
     sim_fault_add(s.sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_ALLOCATE),
@@ -264,18 +257,4 @@ static void no_allocation_call_is_no_obstacle(void **state)
     store_done(&s);
     expect_state(sim, 600);
     sim_free(sim);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(acknowledged_edits_survive_power_cuts_at_every_boundary),
-        cmocka_unit_test(the_superblock_survives_garbage_in_the_sector_being_written),
-        cmocka_unit_test(a_failed_append_stops_writes),
-        cmocka_unit_test(each_call_may_fail),
-        cmocka_unit_test(a_failed_create_leaves_nothing),
-        cmocka_unit_test(a_full_disk_refuses_and_resumes),
-        cmocka_unit_test(no_allocation_call_is_no_obstacle),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_version_set.c - what a rewritten manifest says is what the edits before it said. */
 #include "support/version_set_site.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "world/test.h"
 
 #define TABLES 6u
 
@@ -102,9 +96,8 @@ static uint64_t manifest_number(const version_set_site *s)
     return pt_manifest_superblock(s->version_set.manifest)->manifest_number;
 }
 
-static void a_rewritten_manifest_says_what_the_edits_said(void **state)
+TEST(a_rewritten_manifest_says_what_the_edits_said)
 {
-    (void)state;
     version_set_site s;
     sim_env *sim = sim_new(1);
     make(sim);
@@ -124,12 +117,4 @@ static void a_rewritten_manifest_says_what_the_edits_said(void **state)
     }
     assert_true(sim_is_clean(sim));
     sim_free(sim);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_rewritten_manifest_says_what_the_edits_said),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }
