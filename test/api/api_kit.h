@@ -33,7 +33,7 @@ static inline void kit_must_open(kit *k)
     peat_rc rc = kit_open(k);
     if (rc != PEAT_OK)
         fail_msg("peat_open: %s, %s", peat_rc_name(rc), k->error.message);
-    assert_int_equal(k->error.rc, PEAT_OK);
+    assert_ok(k->error.rc);
     assert_string_equal(k->error.message, "");
 }
 
@@ -41,7 +41,7 @@ static inline void kit_close(kit *k)
 {
     peat_db *db = k->db;
     k->db = NULL;
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
 }
 
 static inline void kit_reopen(kit *k)
@@ -82,8 +82,6 @@ static inline int kit_end(void **state)
 
 #define TEST_NEW(name)  TEST_WITH(name, kit *k, kit_new, kit_end)
 #define TEST_OPEN(name) TEST_WITH(name, kit *k, kit_new_open, kit_end)
-
-#define assert_ok(rc) assert_int_equal((rc), PEAT_OK)
 
 static inline void put(kit *k, const char *key, const char *value)
 {

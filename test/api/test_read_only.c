@@ -57,7 +57,7 @@ TEST_NEW(calls_that_write_say_so)
     assert_int_equal(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL), PEAT_READ_ONLY);
     peat_batch_free(batch);
     expect_absent(k, "a");
-    assert_int_equal(peat_db_error(k->db, &k->error), PEAT_OK);
+    assert_ok(peat_db_error(k->db, &k->error));
 }
 
 TEST_NEW(with_threads_nothing_is_written_either)
@@ -147,7 +147,7 @@ TEST_NEW(check_of_a_table_that_may_not_be_read_fails)
         assert_non_null(strstr(k->error.message, "t-000001"));
         assert_non_null(strstr(k->error.message, strerror(errors[i])));
         sim_faults_clear(k->sim);
-        assert_int_equal(peat_check(k->db, &options, &report), PEAT_OK);
+        assert_ok(peat_check(k->db, &options, &report));
         kit_close(k);
     }
 }

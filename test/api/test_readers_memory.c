@@ -15,7 +15,7 @@ static uint64_t pinned(kit *k)
 static void expect_row(peat_iter *it, peat_rc rc, int i)
 {
     char key[32], value[32];
-    assert_int_equal(rc, PEAT_OK);
+    assert_ok(rc);
     int n = snprintf(key, sizeof key, "key-%06d", i), v = snprintf(value, sizeof value, "%d ", i);
     assert_int_equal(peat_iter_key(it).size, n);
     assert_memory_equal(peat_iter_key(it).data, key, (size_t)n);

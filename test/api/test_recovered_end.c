@@ -22,14 +22,14 @@ static peat_rc open_store(sim_env *sim, peat_db **ret_db)
 static void put(peat_db *db, unsigned i)
 {
     char key[2] = {(char)('a' + (int)i), '\0'};
-    assert_int_equal(peat_put(db, NULL, peat_str(key), peat_str("some value")), PEAT_OK);
+    assert_ok(peat_put(db, NULL, peat_str(key), peat_str("some value")));
 }
 
 static unsigned count(peat_db *db)
 {
     unsigned rows = 0;
     peat_iter *it = NULL;
-    assert_int_equal(peat_iter_open(db, NULL, &it), PEAT_OK);
+    assert_ok(peat_iter_open(db, NULL, &it));
     while (peat_iter_next(it) == PEAT_OK)
         rows++;
     peat_iter_close(it);
@@ -40,7 +40,7 @@ static unsigned count(peat_db *db)
 static sim_env *kill_store(sim_env *sim, peat_db *db)
 {
     sim_env *after = sim_clone_killed(sim);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
     assert_true(sim_is_clean(sim));
     sim_free(sim);
     return after;
@@ -50,11 +50,11 @@ TEST(damage_to_what_recovery_showed_is_told)
 {
     peat_db *db = NULL;
     sim_env *sim = sim_new(sim_seed(1));
-    assert_int_equal(open_store(sim, &db), PEAT_OK);
+    assert_ok(open_store(sim, &db));
     for (unsigned i = 0; i < KEYS; i++)
         put(db, i);
     sim = kill_store(sim, db);
-    assert_int_equal(open_store(sim, &db), PEAT_OK); /* recovers, and writes nothing itself */
+    assert_ok(open_store(sim, &db)); /* recovers, and writes nothing itself */
     assert_int_equal(count(db), KEYS);
     sim = kill_store(sim, db);
     assert_true(sim_file_flip(sim, "db", "w-000001", 128 + 48 * 10, 1)); /* in the tenth record */
@@ -71,16 +71,16 @@ static void lose_log(unsigned flushes, bool by_sync)
     peat_write_options synced = {.size = sizeof synced, .sync = true};
     unsigned lost = 0;
     sim_env *sim = sim_new(sim_seed(2));
-    assert_int_equal(open_store(sim, &db), PEAT_OK);
+    assert_ok(open_store(sim, &db));
     for (unsigned i = 0; i < flushes; i++) {
         put(db, i);
-        assert_int_equal(peat_flush(db), PEAT_OK);
+        assert_ok(peat_flush(db));
     }
     if (by_sync) {
         put(db, 0);
-        assert_int_equal(peat_sync(db), PEAT_OK);
+        assert_ok(peat_sync(db));
     } else {
-        assert_int_equal(peat_put(db, &synced, peat_str("k"), peat_str("v")), PEAT_OK);
+        assert_ok(peat_put(db, &synced, peat_str("k"), peat_str("v")));
     }
     sim = kill_store(sim, db);
     for (unsigned slot = 1; slot < 9; slot++) {

@@ -260,7 +260,7 @@ static void put_some(peat_db *db, unsigned n, size_t size)
     for (unsigned i = 0; i < n; i++) {
         (void)snprintf(key, sizeof key, "%08u", i * 7919 % n);
         memset(value, 'a' + (int)(i % 26), size);
-        assert_int_equal(peat_put(db, NULL, peat_str(key), peat_bytes(value, size)), PEAT_OK);
+        assert_ok(peat_put(db, NULL, peat_str(key), peat_bytes(value, size)));
     }
     free(value);
 }
@@ -287,17 +287,17 @@ TEST_IN_DIR(two_hundred_stores_at_rest_hold_little)
     long before = descriptors();
     for (unsigned i = 0; i < STORES; i++) {
         dbs[i] = open_at(c, root, i, PEAT_THREADS_NONE);
-        assert_int_equal(peat_settle(dbs[i], PEAT_WAIT_FOREVER), PEAT_OK);
+        assert_ok(peat_settle(dbs[i], PEAT_WAIT_FOREVER));
     }
     expect_rest(c, before, STORES, 0, "empty");
     for (unsigned i = 0; i < STORES; i++) {
         put_some(dbs[i], 100, 100);
-        assert_int_equal(peat_settle(dbs[i], PEAT_WAIT_FOREVER), PEAT_OK);
-        assert_int_equal(peat_settle(dbs[i], PEAT_WAIT_FOREVER), PEAT_OK);
+        assert_ok(peat_settle(dbs[i], PEAT_WAIT_FOREVER));
+        assert_ok(peat_settle(dbs[i], PEAT_WAIT_FOREVER));
     }
     expect_rest(c, before, STORES, 0, "after a hundred entries");
     for (unsigned i = 0; i < STORES; i++)
-        assert_int_equal(peat_close(dbs[i]), PEAT_OK);
+        assert_ok(peat_close(dbs[i]));
     assert_int_equal(c->heap_bytes + c->mapped_bytes, 0);
     assert_int_equal(c->files, 0);
     free(c);
@@ -315,28 +315,28 @@ TEST_IN_DIR(a_store_that_was_full_and_is_empty_holds_little)
     char key[16];
     peat_buf buf = PEAT_BUF_INIT;
     put_some(db, TOUCH_ENTRIES, 150);
-    assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
+    assert_ok(peat_settle(db, PEAT_WAIT_FOREVER));
     for (unsigned i = 0; i < TOUCH_ENTRIES; i += 7) {
         (void)snprintf(key, sizeof key, "%08u", i);
-        assert_int_equal(peat_get(db, NULL, peat_str(key), &buf), PEAT_OK);
+        assert_ok(peat_get(db, NULL, peat_str(key), &buf));
     }
     peat_buf_free(&buf);
     size_t full = resident(c);
     assert_true(full > 8192 * KIB);
     for (unsigned i = 0; i < TOUCH_ENTRIES; i++) {
         (void)snprintf(key, sizeof key, "%08u", i);
-        assert_int_equal(peat_delete(db, NULL, peat_str(key)), PEAT_OK);
+        assert_ok(peat_delete(db, NULL, peat_str(key)));
     }
-    assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
-    assert_int_equal(peat_iter_open(db, NULL, &it), PEAT_OK);
+    assert_ok(peat_settle(db, PEAT_WAIT_FOREVER));
+    assert_ok(peat_iter_open(db, NULL, &it));
     assert_int_equal(peat_iter_next(it), PEAT_END);
     peat_iter_close(it);
-    assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
-    assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
+    assert_ok(peat_settle(db, PEAT_WAIT_FOREVER));
+    assert_ok(peat_settle(db, PEAT_WAIT_FOREVER));
     expect_rest(c, before, 1, full / 100, "full, then empty");
     put_some(db, 1000, 100); /* and it is as good as new */
-    assert_int_equal(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL), PEAT_OK);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL));
+    assert_ok(peat_close(db));
     free(c);
 }
 
@@ -354,8 +354,8 @@ TEST_IN_DIR(a_store_with_a_thread_comes_to_rest_by_itself)
     pthread_mutex_unlock(&c->mu);
     assert_true(descriptors() - before <= REST_FILES);
     put_some(db, 3000, 100);
-    assert_int_equal(peat_flush(db), PEAT_OK);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_flush(db));
+    assert_ok(peat_close(db));
     free(c);
 }
 
@@ -370,9 +370,9 @@ TEST(a_store_that_wakes_without_descriptors_goes_on_later)
     peat_buf buf = PEAT_BUF_INIT;
     static const char *const names[] = {"PEAT", "m-"};
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(peat_open("db", &options, &db, NULL), PEAT_OK);
+        assert_ok(peat_open("db", &options, &db, NULL));
         put_some(db, 10, 10);
-        assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
+        assert_ok(peat_settle(db, PEAT_WAIT_FOREVER));
         assert_true(sim_get_held(sim).files <= 1);
         put_some(db, 20, 10);
         (void)sim_fault_add(sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN),
@@ -381,14 +381,14 @@ TEST(a_store_that_wakes_without_descriptors_goes_on_later)
                                              .sticky = true,
                                              .name_prefix = names[i]});
         assert_int_equal(peat_flush(db), PEAT_IO);
-        assert_int_equal(peat_put(db, NULL, peat_str("a"), peat_str("b")), PEAT_OK);
+        assert_ok(peat_put(db, NULL, peat_str("a"), peat_str("b")));
         sim_faults_clear(sim);
-        assert_int_equal(peat_flush(db), PEAT_OK);
-        assert_int_equal(peat_get(db, NULL, peat_str("00000019"), &buf), PEAT_OK);
-        assert_int_equal(peat_close(db), PEAT_OK);
-        assert_int_equal(peat_open("db", &options, &db, NULL), PEAT_OK);
-        assert_int_equal(peat_get(db, NULL, peat_str("a"), &buf), PEAT_OK);
-        assert_int_equal(peat_close(db), PEAT_OK);
+        assert_ok(peat_flush(db));
+        assert_ok(peat_get(db, NULL, peat_str("00000019"), &buf));
+        assert_ok(peat_close(db));
+        assert_ok(peat_open("db", &options, &db, NULL));
+        assert_ok(peat_get(db, NULL, peat_str("a"), &buf));
+        assert_ok(peat_close(db));
     }
     peat_buf_free(&buf);
     assert_true(sim_is_clean(sim));
@@ -410,14 +410,14 @@ TEST_IN_DIR(the_default_budget_is_a_quarter_of_what_there_is)
         peat_db *db = open_at(c, root, i, PEAT_THREADS_NONE);
         size_t budget = cases[i].budget << 20;
         assert_true(c->mapped_bytes < budget + budget / 8 && c->mapped_bytes > budget / 4);
-        assert_int_equal(peat_close(db), PEAT_OK);
+        assert_ok(peat_close(db));
     }
     /* of an environment that was made before there were such members */
     c->limit = UINT64_C(64) << 20;
     c->env.size = offsetof(peat_env, unneeded);
     peat_db *db = open_at(c, root, 100, PEAT_THREADS_NONE);
     assert_true(c->mapped_bytes > 64 << 20);
-    assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_settle(db, PEAT_WAIT_FOREVER));
+    assert_ok(peat_close(db));
     free(c);
 }

@@ -28,7 +28,7 @@ static void site_open(site *s, sim_env *sim)
                                 .threads = PEAT_THREADS_NONE,
                                 .test = &s->test,
                                 .host = &s->host};
-    assert_int_equal(peat_open("db", &s->options, &s->db, NULL), PEAT_OK);
+    assert_ok(peat_open("db", &s->options, &s->db, NULL));
 }
 
 static void site_close(site *s)
@@ -41,7 +41,7 @@ static void site_close(site *s)
 static peat_statistics stats_of(site *s)
 {
     peat_statistics stats = {.size = sizeof stats};
-    assert_int_equal(peat_stats(s->db, &stats), PEAT_OK);
+    assert_ok(peat_stats(s->db, &stats));
     return stats;
 }
 
@@ -84,8 +84,8 @@ TEST(memtables_do_not_pile_up)
     assert_true(stats_of(&s).immutable_memtables <= 2);
     assert_true(n > MEMTABLE_BYTES / 400);
     sim_faults_clear(s.sim);
-    assert_int_equal(peat_flush(s.db), PEAT_OK); /* resumes by itself */
-    assert_int_equal(put(&s, n), PEAT_OK);
+    assert_ok(peat_flush(s.db)); /* resumes by itself */
+    assert_ok(put(&s, n));
     site_close(&s);
 }
 
@@ -94,7 +94,7 @@ static void expect_first(site *s, unsigned n)
     for (unsigned i = 0; i < n; i++) {
         char key[16];
         size_t size = (size_t)snprintf(key, sizeof key, "%08u", i);
-        assert_int_equal(peat_exists(s->db, NULL, peat_bytes(key, size)), PEAT_OK);
+        assert_ok(peat_exists(s->db, NULL, peat_bytes(key, size)));
     }
 }
 
@@ -108,7 +108,7 @@ TEST(the_log_of_a_waiting_memtable_stays)
     assert_true(stats_of(&s).immutable_memtables == 2);
     sim_faults_clear(s.sim);
     while (did != 0) {
-        assert_int_equal(peat_work(s.db, 1, &did), PEAT_OK);
+        assert_ok(peat_work(s.db, 1, &did));
         site_open(&again, sim_clone_killed(s.sim));
         expect_first(&again, n);
         site_close(&again);
@@ -124,12 +124,12 @@ TEST(sections_keep_to_their_share)
     site_open(&s, sim_new(sim_seed(1)));
     for (unsigned i = 0; i < 250000; i++) {
         size_t size = (size_t)snprintf(key, sizeof key, "%08u", i * 7919 % 250000);
-        assert_int_equal(peat_put(s.db, NULL, peat_bytes(key, size), peat_str("")), PEAT_OK);
+        assert_ok(peat_put(s.db, NULL, peat_bytes(key, size), peat_str("")));
     }
-    assert_int_equal(peat_compact(s.db, peat_unbounded(), peat_unbounded(), NULL), PEAT_OK);
+    assert_ok(peat_compact(s.db, peat_unbounded(), peat_unbounded(), NULL));
     for (unsigned i = 0; i < 250000; i += 500) {
         size_t size = (size_t)snprintf(key, sizeof key, "%08u", i);
-        assert_int_equal(peat_exists(s.db, NULL, peat_bytes(key, size)), PEAT_OK);
+        assert_ok(peat_exists(s.db, NULL, peat_bytes(key, size)));
         assert_true(stats_of(&s).metadata_bytes <= PEAT_MEMORY_BYTES_MIN / 4);
     }
     site_close(&s);

@@ -26,7 +26,7 @@ static void site_open(site *s, bool no_log)
                                 .threads = PEAT_THREADS_NONE,
                                 .no_log = no_log,
                                 .host = &s->host};
-    assert_int_equal(peat_open("db", &s->options, &s->db, NULL), PEAT_OK);
+    assert_ok(peat_open("db", &s->options, &s->db, NULL));
 }
 
 static peat_rc get(site *s, const char *key)
@@ -39,7 +39,7 @@ static peat_rc get(site *s, const char *key)
 
 static void fail_a_flush(site *s)
 {
-    assert_int_equal(peat_put(s->db, NULL, peat_str("before"), peat_str("1")), PEAT_OK);
+    assert_ok(peat_put(s->db, NULL, peat_str("before"), peat_str("1")));
     (void)sim_fault_add(
         s->sim,
         (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO, .name_prefix = "m-"});
@@ -50,14 +50,14 @@ static void fail_a_flush(site *s)
 static void expect_refusal(site *s)
 {
     peat_batch *batch = NULL;
-    assert_int_equal(peat_batch_new(&batch), PEAT_OK);
-    assert_int_equal(peat_batch_put(batch, peat_str("batch"), peat_str("2")), PEAT_OK);
+    assert_ok(peat_batch_new(&batch));
+    assert_ok(peat_batch_put(batch, peat_str("batch"), peat_str("2")));
     assert_int_equal(peat_put(s->db, NULL, peat_str("after"), peat_str("2")), PEAT_IO);
     assert_int_equal(peat_delete(s->db, NULL, peat_str("before")), PEAT_IO);
     assert_int_equal(peat_write(s->db, NULL, batch), PEAT_IO);
     assert_int_equal(peat_sync(s->db), PEAT_IO);
     peat_batch_free(batch);
-    assert_int_equal(get(s, "before"), PEAT_OK);
+    assert_ok(get(s, "before"));
     assert_int_equal(get(s, "after"), PEAT_NOT_FOUND);
     assert_int_equal(get(s, "batch"), PEAT_NOT_FOUND);
 }
@@ -65,10 +65,10 @@ static void expect_refusal(site *s)
 static void site_close(site *s)
 {
     (void)!peat_close(s->db); /* a fenced store says so once more */
-    assert_int_equal(peat_open("db", &s->options, &s->db, NULL), PEAT_OK);
-    assert_int_equal(peat_put(s->db, NULL, peat_str("after"), peat_str("3")), PEAT_OK);
-    assert_int_equal(get(s, "after"), PEAT_OK);
-    assert_int_equal(peat_close(s->db), PEAT_OK);
+    assert_ok(peat_open("db", &s->options, &s->db, NULL));
+    assert_ok(peat_put(s->db, NULL, peat_str("after"), peat_str("3")));
+    assert_ok(get(s, "after"));
+    assert_ok(peat_close(s->db));
     assert_true(sim_is_clean(s->sim));
     sim_free(s->sim);
 }
@@ -91,7 +91,7 @@ TEST(a_sync_without_room_refuses_writes_as_any_other)
         site s;
         peat_error e;
         site_open(&s, false);
-        assert_int_equal(peat_put(s.db, NULL, peat_str("before"), peat_str("1")), PEAT_OK);
+        assert_ok(peat_put(s.db, NULL, peat_str("before"), peat_str("1")));
         (void)sim_fault_add(s.sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC),
                                                .at = 1,
                                                .error = errors[i],
@@ -142,7 +142,7 @@ static void site_open_with_thread(site *s, const peat_test_options *test, errors
                                 .sync_interval_ms = 1,
                                 .host = &s->host,
                                 .test = test};
-    assert_int_equal(peat_open("db", &s->options, &s->db, NULL), PEAT_OK);
+    assert_ok(peat_open("db", &s->options, &s->db, NULL));
 }
 
 /* The next sync of the manifest fails; a thread comes to it, as nobody else does. */
@@ -172,7 +172,7 @@ TEST(a_promise_that_fails_after_the_interval_is_told)
     errors_seen seen = {0};
     site_open_with_thread(&s, NULL, &seen);
     unsigned fault = break_manifest(&s);
-    assert_int_equal(peat_put(s.db, NULL, peat_str("a"), peat_str("1")), PEAT_OK);
+    assert_ok(peat_put(s.db, NULL, peat_str("a"), peat_str("1")));
     expect_told(&s, fault, &seen);
 }
 
@@ -185,11 +185,11 @@ TEST(a_promise_that_fails_behind_a_sync_is_told_at_once)
         .size = sizeof s.host, .env = sim_peat(s.sim), .event_fn = see_error, .event_ctx = &seen};
     s.options =
         (peat_options){.size = sizeof s.options, .threads = PEAT_THREADS_NONE, .host = &s.host};
-    assert_int_equal(peat_open("db", &s.options, &s.db, NULL), PEAT_OK);
+    assert_ok(peat_open("db", &s.options, &s.db, NULL));
     unsigned fault = break_manifest(&s);
-    assert_int_equal(peat_put(s.db, NULL, peat_str("a"), peat_str("1")), PEAT_OK);
+    assert_ok(peat_put(s.db, NULL, peat_str("a"), peat_str("1")));
     assert_int_equal(atomic_load(&seen.count), 0);
-    assert_int_equal(peat_sync(s.db), PEAT_OK);
+    assert_ok(peat_sync(s.db));
     assert_int_equal(atomic_load(&seen.count), 1);
     expect_told(&s, fault, &seen);
 }
@@ -204,9 +204,8 @@ TEST(an_emptied_log_that_fails_is_told)
     static char value[3000];
     site_open_with_thread(&s, &test, &seen);
     for (int i = 0; i < 20; i++)
-        assert_int_equal(peat_put(s.db, &sync, peat_str("a"), peat_bytes(value, sizeof value)),
-                         PEAT_OK);
-    assert_int_equal(peat_flush(s.db), PEAT_OK);
+        assert_ok(peat_put(s.db, &sync, peat_str("a"), peat_bytes(value, sizeof value)));
+    assert_ok(peat_flush(s.db));
     unsigned fault = break_manifest(&s);
     expect_told(&s, fault, &seen);
 }
@@ -236,13 +235,13 @@ TEST(a_rewrite_of_the_manifest_that_fails_is_told)
         .size = sizeof s.host, .env = sim_peat(s.sim), .event_fn = see_error, .event_ctx = &seen};
     s.options = (peat_options){
         .size = sizeof s.options, .threads = PEAT_THREADS_NONE, .host = &s.host, .test = &test};
-    assert_int_equal(peat_open("db", &s.options, &s.db, NULL), PEAT_OK);
+    assert_ok(peat_open("db", &s.options, &s.db, NULL));
     sim_hook_set(s.sim, break_rewrite, &armed);
     for (int i = 0; i < 1000 && !armed; i++) {
-        assert_int_equal(peat_put(s.db, NULL, peat_str("a"), peat_str("1")), PEAT_OK);
-        assert_int_equal(peat_flush(s.db), PEAT_OK);
+        assert_ok(peat_put(s.db, NULL, peat_str("a"), peat_str("1")));
+        assert_ok(peat_flush(s.db));
         if (!armed)
-            assert_int_equal(peat_work(s.db, 1, NULL), PEAT_OK);
+            assert_ok(peat_work(s.db, 1, NULL));
     }
     sim_hook_set(s.sim, NULL, NULL);
     assert_true(armed);
@@ -250,7 +249,7 @@ TEST(a_rewrite_of_the_manifest_that_fails_is_told)
     assert_int_equal(seen.rc, PEAT_IO);
     assert_non_null(strstr(seen.message, "PEAT cannot be synced"));
     assert_int_equal(peat_put(s.db, NULL, peat_str("a"), peat_str("2")), PEAT_IO);
-    assert_int_equal(get(&s, "a"), PEAT_OK);
+    assert_ok(get(&s, "a"));
     sim_faults_clear(s.sim);
     site_close(&s);
 }

@@ -26,10 +26,10 @@ TEST_F(a_fresh_sink_says_nothing)
 {
     peat_error e;
     pt_sink_get(sink, &e);
-    assert_int_equal(e.rc, PEAT_OK);
+    assert_ok(e.rc);
     assert_int_equal(e.os_errno, 0);
     assert_string_equal(e.message, "");
-    assert_int_equal(pt_sink_write_failure(sink), PEAT_OK);
+    assert_ok(pt_sink_write_failure(sink));
 }
 
 TEST_F(an_error_keeps_code_and_text)
@@ -40,7 +40,7 @@ TEST_F(an_error_keeps_code_and_text)
     assert_int_equal(e.rc, PEAT_CORRUPT);
     assert_int_equal(e.os_errno, 0);
     assert_string_equal(e.message, "table 000007 block @4096");
-    assert_int_equal(pt_sink_write_failure(sink), PEAT_OK); /* an error alone stops no writes */
+    assert_ok(pt_sink_write_failure(sink)); /* an error alone stops no writes */
 }
 
 TEST_F(the_code_follows_from_the_errno)

@@ -20,9 +20,9 @@ static inline void open_fixture(fixture *x, size_t groups, size_t frame_bytes, u
     memset(x, 0, sizeof *x);
     heap_env_init(&x->heap);
     pt_epoch_init(&x->epoch);
-    assert_int_equal(pt_cache_new(&x->heap.env, &x->epoch, GROUPS(groups), &x->cache), PEAT_OK);
+    assert_ok(pt_cache_new(&x->heap.env, &x->epoch, GROUPS(groups), &x->cache));
     x->table = (fake_table){.id = 1, .block_count = block_count, .frame_bytes = frame_bytes};
-    assert_int_equal(fake_attach(x->cache, &x->table), PEAT_OK);
+    assert_ok(fake_attach(x->cache, &x->table));
 }
 
 static inline void close_fixture(fixture *x)
@@ -43,7 +43,7 @@ static inline pt_cache_stats stats_of(fixture *x)
 static inline void touch(fixture *x, uint32_t block, pt_fetch_hint hint)
 {
     pt_block_ref ref;
-    assert_int_equal(fake_fetch(&x->table, block, hint, &ref), PEAT_OK);
+    assert_ok(fake_fetch(&x->table, block, hint, &ref));
     assert_true(fake_ref_is(&x->table, block, &ref));
     fake_release(&x->table, &ref);
     assert_null(ref.pin);

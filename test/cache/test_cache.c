@@ -56,8 +56,8 @@ TEST(a_large_block_is_heap_memory_while_it_is_held)
     x.table.some_large = true;
     long held = atomic_load(&x.heap.held);
     pt_block_ref a, b;
-    assert_int_equal(fake_fetch(&x.table, 7, PT_FETCH_POINT, &a), PEAT_OK);
-    assert_int_equal(fake_fetch(&x.table, 15, PT_FETCH_SCAN, &b), PEAT_OK);
+    assert_ok(fake_fetch(&x.table, 7, PT_FETCH_POINT, &a));
+    assert_ok(fake_fetch(&x.table, 15, PT_FETCH_SCAN, &b));
     assert_true(fake_ref_is(&x.table, 7, &a) && fake_ref_is(&x.table, 15, &b));
     assert_false(resident(&x, 7));
     assert_true(stats_of(&x).heap_bytes >= a.size + b.size);
@@ -77,10 +77,10 @@ TEST(detaching_frees_the_frames_at_once)
     fixture x;
     open_fixture(&x, 8, 4096, 100);
     fake_table other = {.id = 2, .block_count = 10, .frame_bytes = 4096};
-    assert_int_equal(fake_attach(x.cache, &other), PEAT_OK);
+    assert_ok(fake_attach(x.cache, &other));
     pt_block_ref ref;
     for (uint32_t b = 0; b < 10; b++) {
-        assert_int_equal(fake_fetch(&other, b, PT_FETCH_POINT, &ref), PEAT_OK);
+        assert_ok(fake_fetch(&other, b, PT_FETCH_POINT, &ref));
         fake_release(&other, &ref);
         touch(&x, b, PT_FETCH_POINT);
     }
@@ -97,8 +97,8 @@ TEST(detaching_frees_the_frames_at_once)
     close_fixture(&x);
 
     open_fixture(&x, 8, 4096, 100);
-    assert_int_equal(fake_attach(x.cache, &other), PEAT_OK);
-    assert_int_equal(fake_fetch(&other, 3, PT_FETCH_POINT, &ref), PEAT_OK);
+    assert_ok(fake_attach(x.cache, &other));
+    assert_ok(fake_fetch(&other, 3, PT_FETCH_POINT, &ref));
     fake_release(&other, &ref);
     pt_cache_detach(x.cache, other.source);
     assert_int_equal(stats_of(&x).frame_bytes, 0);

@@ -72,7 +72,7 @@ TEST(when_all_frames_are_pinned_a_fetch_takes_heap_memory)
     open_fixture(&x, 2, 16384, 10);
     pt_block_ref refs[10];
     for (uint32_t b = 0; b < 10; b++)
-        assert_int_equal(fake_fetch(&x.table, b, PT_FETCH_POINT, &refs[b]), PEAT_OK);
+        assert_ok(fake_fetch(&x.table, b, PT_FETCH_POINT, &refs[b]));
     pt_cache_stats s = stats_of(&x);
     assert_int_equal(s.pinned, 2);
     assert_int_equal(s.heap_fetches, 8);
@@ -124,13 +124,13 @@ TEST(small_and_large_frames_share_the_slab)
     fixture x;
     open_fixture(&x, 16, 4096, 1000);
     fake_table large = {.id = 2, .block_count = 1000, .frame_bytes = 16384};
-    assert_int_equal(fake_attach(x.cache, &large), PEAT_OK);
+    assert_ok(fake_attach(x.cache, &large));
     pt_block_ref ref;
     for (int round = 0; round < 4; round++) {
         for (uint32_t b = 0; b < 200; b++)
             touch(&x, b, PT_FETCH_POINT);
         for (uint32_t b = 0; b < 200; b++) {
-            assert_int_equal(fake_fetch(&large, b, PT_FETCH_POINT, &ref), PEAT_OK);
+            assert_ok(fake_fetch(&large, b, PT_FETCH_POINT, &ref));
             assert_true(fake_ref_is(&large, b, &ref));
             fake_release(&large, &ref);
         }

@@ -45,7 +45,7 @@ static void attach_new(model *m, fake_table *t)
                       .block_count = counts[roll(m, 4)],
                       .frame_bytes = roll(m, 2) ? 4096 : 16384,
                       .some_large = roll(m, 3) == 0};
-    assert_int_equal(fake_attach(m->cache, t), PEAT_OK);
+    assert_ok(fake_attach(m->cache, t));
 }
 
 static void drop(model *m, held_ref *h)
@@ -138,8 +138,7 @@ TEST(random_calls_never_show_a_stale_or_mixed_block)
         model m = {.random = seed, .seed = seed, .next_id = 1};
         heap_env_init(&m.heap);
         pt_epoch_init(&m.epoch);
-        assert_int_equal(pt_cache_new(&m.heap.env, &m.epoch, seed * 2 * GROUP_COST, &m.cache),
-                         PEAT_OK);
+        assert_ok(pt_cache_new(&m.heap.env, &m.epoch, seed * 2 * GROUP_COST, &m.cache));
         for (size_t i = 0; i < TABLES; i++)
             attach_new(&m, &m.tables[i]);
         for (int i = 0; i < STEPS; i++)

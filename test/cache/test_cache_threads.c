@@ -52,7 +52,7 @@ static void run_storm(storm *s, peat_rc fail, pt_cache_stats *ret_stats)
     pt_cache *cache = NULL;
     heap_env_init(&heap);
     pt_epoch_init(&epoch);
-    assert_int_equal(pt_cache_new(&heap.env, &epoch, 4 * GROUP_COST, &cache), PEAT_OK);
+    assert_ok(pt_cache_new(&heap.env, &epoch, 4 * GROUP_COST, &cache));
     memset(s, 0, sizeof *s);
     s->table = (fake_table){.id = 1,
                             .block_count = 8,
@@ -60,7 +60,7 @@ static void run_storm(storm *s, peat_rc fail, pt_cache_stats *ret_stats)
                             .fail = fail,
                             .before_load = wait_for_all,
                             .arg = s};
-    assert_int_equal(fake_attach(cache, &s->table), PEAT_OK);
+    assert_ok(fake_attach(cache, &s->table));
     pthread_t threads[THREADS];
     for (size_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, join_storm, s), 0);
@@ -254,13 +254,13 @@ TEST(threads_never_see_a_block_they_did_not_ask_for)
     heap_env_init(&s.heap);
     pt_epoch_init(&s.epoch);
     atomic_init(&s.next_id, 100);
-    assert_int_equal(pt_cache_new(&s.heap.env, &s.epoch, 12 * GROUP_COST, &s.cache), PEAT_OK);
+    assert_ok(pt_cache_new(&s.heap.env, &s.epoch, 12 * GROUP_COST, &s.cache));
     for (uint32_t i = 0; i < SHARED_TABLES; i++) {
         s.shared[i] = (fake_table){.id = i + 1,
                                    .block_count = 40,
                                    .frame_bytes = i == 1 ? 16384 : 4096,
                                    .some_large = i == 2};
-        assert_int_equal(fake_attach(s.cache, &s.shared[i]), PEAT_OK);
+        assert_ok(fake_attach(s.cache, &s.shared[i]));
     }
     pthread_t threads[4], counter;
     assert_int_equal(pthread_create(&counter, NULL, count_frames, &s), 0);

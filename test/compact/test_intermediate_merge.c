@@ -18,7 +18,7 @@ static peat_slice key_of(unsigned i, char text[16])
 static void put(peat_db *db, unsigned i, const char *value)
 {
     char text[16];
-    assert_int_equal(peat_put(db, NULL, key_of(i, text), peat_str(value)), PEAT_OK);
+    assert_ok(peat_put(db, NULL, key_of(i, text), peat_str(value)));
 }
 
 /* Even numbers are keys of the bottom run; each flush overwrites one, deletes one, and adds the odd
@@ -30,8 +30,8 @@ static void add_upper_runs(peat_db *db)
         unsigned at = 100 * (i + 1);
         put(db, at, "overwritten");
         put(db, at + 1, "new");
-        assert_int_equal(peat_delete(db, NULL, key_of(at + 2, text)), PEAT_OK);
-        assert_int_equal(peat_flush(db), PEAT_OK);
+        assert_ok(peat_delete(db, NULL, key_of(at + 2, text)));
+        assert_ok(peat_flush(db));
     }
 }
 
@@ -55,7 +55,7 @@ static void expect_all(peat_db *db)
         expect(db, 100 * (i + 1) + 1, "new");
         expect(db, 100 * (i + 1) + 2, NULL);
     }
-    assert_int_equal(peat_iter_open(db, NULL, &it), PEAT_OK);
+    assert_ok(peat_iter_open(db, NULL, &it));
     while (peat_iter_next(it) == PEAT_OK)
         rows++;
     peat_iter_close(it);
@@ -65,7 +65,7 @@ static void expect_all(peat_db *db)
 static uint64_t mid_merges(peat_db *db)
 {
     peat_statistics stats = {.size = sizeof stats};
-    assert_int_equal(peat_stats(db, &stats), PEAT_OK);
+    assert_ok(peat_stats(db, &stats));
     return stats.mid_merges;
 }
 
@@ -78,21 +78,21 @@ TEST(a_merge_of_slices_keeps_what_hides_the_run_below)
     char value[120];
     memset(value, 'v', sizeof value);
     value[sizeof value - 1] = '\0';
-    assert_int_equal(peat_open("db", &options, &db, NULL), PEAT_OK);
+    assert_ok(peat_open("db", &options, &db, NULL));
     for (unsigned i = 0; i < KEYS; i++)
         put(db, 2 * i, value);
-    assert_int_equal(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL), PEAT_OK);
+    assert_ok(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL));
     add_upper_runs(db);
     for (size_t did = 1; did != 0;)
-        assert_int_equal(peat_work(db, 8, &did), PEAT_OK);
+        assert_ok(peat_work(db, 8, &did));
     assert_true(mid_merges(db) >= 1);
     expect_all(db);
-    assert_int_equal(peat_close(db), PEAT_OK);
-    assert_int_equal(peat_open("db", &options, &db, NULL), PEAT_OK);
+    assert_ok(peat_close(db));
+    assert_ok(peat_open("db", &options, &db, NULL));
     expect_all(db);
-    assert_int_equal(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL), PEAT_OK);
+    assert_ok(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL));
     expect_all(db);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
     assert_true(sim_is_clean(sim));
     sim_free(sim);
 }

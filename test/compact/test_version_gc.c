@@ -75,7 +75,7 @@ static void check_version(pt_version_gc *p, const gc_case *c, size_t i)
     const version *v = &c->versions[i];
     pt_entry e = {.key = pt_slice_of(v->key, strlen(v->key)), .kind = v->kind, .seq = v->seq};
     bool keep = false;
-    assert_int_equal(pt_version_gc_entry(p, &e, &keep), PEAT_OK);
+    assert_ok(pt_version_gc_entry(p, &e, &keep));
     if (keep != (v->kept != GONE) || (keep && e.seq != v->kept))
         fail_msg("%s: version %zu is %s with sequence %llu", c->rule, i, keep ? "kept" : "gone",
                  (unsigned long long)e.seq);
@@ -116,7 +116,7 @@ TEST(what_is_kept_for_a_snapshot_is_told)
         const version *v = &steps[i].v;
         pt_entry e = {.key = pt_slice_of(v->key, strlen(v->key)), .kind = v->kind, .seq = v->seq};
         bool keep = false;
-        assert_int_equal(pt_version_gc_entry(&p, &e, &keep), PEAT_OK);
+        assert_ok(pt_version_gc_entry(&p, &e, &keep));
         assert_true(keep);
         assert_int_equal(p.needed_by_snapshot, steps[i].for_snapshot);
         assert_int_equal(p.same_key, steps[i].same_key);
@@ -132,9 +132,9 @@ TEST(what_goes_is_counted)
     pt_entry newest = {.key = pt_slice_of("key", 3), .kind = PUT, .seq = 2};
     pt_entry older = {
         .key = pt_slice_of("key", 3), .value = pt_slice_of("value", 5), .kind = PUT, .seq = 1};
-    assert_int_equal(pt_version_gc_entry(&p, &newest, &keep), PEAT_OK);
+    assert_ok(pt_version_gc_entry(&p, &newest, &keep));
     assert_int_equal(p.dropped_bytes, 0);
-    assert_int_equal(pt_version_gc_entry(&p, &older, &keep), PEAT_OK);
+    assert_ok(pt_version_gc_entry(&p, &older, &keep));
     assert_int_equal(p.dropped_bytes, 8);
     pt_version_gc_done(&p);
 }

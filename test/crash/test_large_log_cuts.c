@@ -47,15 +47,14 @@ static void write_all(peat_db *db)
     char key[16];
     static char value[VALUE_BYTES];
     peat_batch *batch = NULL;
-    assert_int_equal(peat_batch_new(&batch), PEAT_OK);
+    assert_ok(peat_batch_new(&batch));
     for (unsigned i = 0; i < ENTRIES; i++) {
         unsigned k = i * 7 % (ENTRIES / 2);
         (void)snprintf(key, sizeof key, "%06u", k);
         memset(value, (int)(i % 251), sizeof value);
-        assert_int_equal(peat_batch_put(batch, peat_str(key), peat_bytes(value, sizeof value)),
-                         PEAT_OK);
+        assert_ok(peat_batch_put(batch, peat_str(key), peat_bytes(value, sizeof value)));
         if (i < ENTRIES / 2 || i % 5 == 4 || i + 1 == ENTRIES) {
-            assert_int_equal(peat_write(db, NULL, batch), PEAT_OK);
+            assert_ok(peat_write(db, NULL, batch));
             peat_batch_clear(batch);
         }
     }
@@ -70,7 +69,7 @@ static void expect_all(peat_db *db, sim_env *sim)
     static unsigned char last[ENTRIES / 2];
     for (unsigned i = 0; i < ENTRIES; i++)
         last[i * 7 % (ENTRIES / 2)] = (unsigned char)(i % 251);
-    assert_int_equal(peat_iter_open(db, NULL, &it), PEAT_OK);
+    assert_ok(peat_iter_open(db, NULL, &it));
     while ((rc = peat_iter_next(it)) == PEAT_OK) {
         char key[8] = {0};
         assert_int_equal(peat_iter_key(it).size, 6);
@@ -120,7 +119,7 @@ static void recover(world *w, sim_env *sim, bool cut_again)
     if (rc != PEAT_OK)
         fail_msg("%s: %s", sim_story(sim), peat_rc_name(rc));
     expect_all(db, sim);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
     assert_true(sim_is_clean(sim));
 }
 
@@ -131,11 +130,11 @@ static sim_env *make_disk(world *w)
     bool no_log = w->no_log;
     sim_env *sim = sim_new(sim_seed(31));
     w->no_log = false;
-    assert_int_equal(open_store(w, sim, 4 << 20, &db), PEAT_OK);
+    assert_ok(open_store(w, sim, 4 << 20, &db));
     write_all(db);
-    assert_int_equal(peat_sync(db), PEAT_OK);
+    assert_ok(peat_sync(db));
     sim_env *killed = sim_clone_killed(sim);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
     sim_free(sim);
     w->no_log = no_log;
     return killed;
@@ -147,13 +146,13 @@ static void cut_at_every_boundary(bool no_log)
     world w = {.no_log = no_log};
     sim_env *sim = make_disk(&w);
     sim_hook_set(sim, cut_here, &w);
-    assert_int_equal(open_store(&w, sim, 64 << 10, &db), PEAT_OK);
+    assert_ok(open_store(&w, sim, 64 << 10, &db));
     sim_hook_set(sim, NULL, NULL);
     peat_statistics stats = {.size = sizeof stats};
-    assert_int_equal(peat_stats(db, &stats), PEAT_OK);
+    assert_ok(peat_stats(db, &stats));
     assert_true(stats.flushes >= 8);
     expect_all(db, sim);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
     assert_true(sim_is_clean(sim));
     sim_free(sim);
     print_message("%" PRIu64 " cuts, %" PRIu64 " of them in a second recovery\n", w.cuts, w.deeper);

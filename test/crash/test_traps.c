@@ -84,9 +84,9 @@ TEST(a_torn_tail_of_the_manifest_is_no_damage)
     cut_from_now_on(&t, SIM_BIT(SIM_FILE_SYNC), "m-", tear);
     for (unsigned i = 0; i < 12; i++) {
         put_many(&t, 8, false);
-        assert_int_equal(peat_flush(t.db), PEAT_OK);
+        assert_ok(peat_flush(t.db));
         t.durable = t.written;
-        assert_int_equal(peat_work(t.db, 2, NULL), PEAT_OK);
+        assert_ok(peat_work(t.db, 2, NULL));
     }
     assert_true(t.images > 100);
     end(&t);
@@ -100,9 +100,9 @@ TEST(no_order_of_new_names_keeps_a_store_from_opening)
     must_open(&t);
     for (unsigned i = 0; i < 6; i++) {
         put_many(&t, 12, i % 2 != 0);
-        assert_int_equal(peat_flush(t.db), PEAT_OK);
+        assert_ok(peat_flush(t.db));
         t.durable = t.written;
-        assert_int_equal(peat_work(t.db, 4, NULL), PEAT_OK);
+        assert_ok(peat_work(t.db, 4, NULL));
     }
     assert_true(t.images > 300);
     end(&t);
@@ -117,7 +117,7 @@ TEST(nothing_is_removed_before_what_replaces_it_is_durable)
     cut_from_now_on(&t, SIM_CHANGES, NULL, keep_each_thing_alone);
     for (unsigned i = 0; i < 6; i++) {
         put_many(&t, 20, i % 2 != 0);
-        assert_int_equal(peat_settle(t.db, PEAT_WAIT_FOREVER), PEAT_OK);
+        assert_ok(peat_settle(t.db, PEAT_WAIT_FOREVER));
         t.durable = t.written;
     }
     assert_true(sim_count(t.sim, SIM_BIT(SIM_DIR_REMOVE)) > removals + 3);
@@ -168,7 +168,7 @@ TEST(what_a_recovery_left_out_never_comes_back)
         put(&second, true); /* one more, and not those that were lost behind it */
         cut_from_now_on(&second, SIM_CHANGES, NULL, lose_all);
         expect_cut(&second, disk, SIM_CUT_KEPT, 0, 512);
-        assert_int_equal(peat_flush(second.db), PEAT_OK);
+        assert_ok(peat_flush(second.db));
         expect_cut(&second, disk, SIM_CUT_LOST, 0, 512);
         end(&second);
     }
@@ -193,7 +193,7 @@ TEST(a_flipped_bit_in_the_middle_of_the_log_is_told)
             assert_int_equal(rc, PEAT_CORRUPT);
         if (rc != PEAT_OK)
             assert_non_null(strstr(error.message, "w-000001"));
-        assert_int_equal(peat_close(db), PEAT_OK);
+        assert_ok(peat_close(db));
         sim_free(after);
     }
 }
@@ -222,8 +222,8 @@ TEST(a_value_that_changed_on_disk_is_never_returned)
     unsigned told = 0;
     must_open(&t);
     put_many(&t, 20, false);
-    assert_int_equal(peat_settle(t.db, PEAT_WAIT_FOREVER), PEAT_OK);
-    assert_int_equal(peat_close(t.db), PEAT_OK);
+    assert_ok(peat_settle(t.db, PEAT_WAIT_FOREVER));
+    assert_ok(peat_close(t.db));
     assert_int_equal(sim_file_list(t.sim, "store", find_table, &table), 0);
     for (uint64_t offset = 0; offset < table.size; offset += 11) {
         uint8_t mask = (uint8_t)(1u << offset % 8), value[VALUE_BYTES];
@@ -241,7 +241,7 @@ TEST(a_value_that_changed_on_disk_is_never_returned)
             told += rc == PEAT_CORRUPT;
             peat_buf_free(&got);
         }
-        assert_int_equal(peat_close(t.db), PEAT_OK);
+        assert_ok(peat_close(t.db));
         assert_true(sim_file_flip(t.sim, "store", table.name, offset, mask));
     }
     assert_true(told > 100);

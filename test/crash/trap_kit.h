@@ -61,7 +61,7 @@ static void put(trap *t, bool sync)
     uint64_t i = t->written++; /* from here on it may be on disk */
     (void)snprintf(key, sizeof key, "k%06" PRIu64, i);
     fill_value(i, value);
-    assert_int_equal(peat_put(t->db, &o, peat_str(key), peat_bytes(value, sizeof value)), PEAT_OK);
+    assert_ok(peat_put(t->db, &o, peat_str(key), peat_bytes(value, sizeof value)));
     if (sync)
         t->durable = t->written;
 }
@@ -104,10 +104,10 @@ static void expect_clone(trap *t, sim_env *after)
                  t->durable, t->written, sim_story(after));
     later.written = n;
     put(&later, true);
-    assert_int_equal(peat_close(later.db), PEAT_OK);
+    assert_ok(peat_close(later.db));
     must_open(&later);
     assert_int_equal(count_prefix(later.db, sim_story(after)), n + 1);
-    assert_int_equal(peat_close(later.db), PEAT_OK);
+    assert_ok(peat_close(later.db));
     assert_true(sim_is_clean(after));
     sim_free(after);
     t->images++;
@@ -139,7 +139,7 @@ static void cut_from_now_on(trap *t, uint32_t kinds, const char *prefix,
 static void end(trap *t)
 {
     sim_hook_set(t->sim, NULL, NULL);
-    assert_int_equal(peat_close(t->db), PEAT_OK);
+    assert_ok(peat_close(t->db));
     assert_true(sim_is_clean(t->sim));
     sim_free(t->sim);
 }

@@ -45,17 +45,16 @@ void blocks_options(const blocks_world *w, const peat_env *env, peat_host *host,
                                   .test = test};
 }
 
-#define MUST(x) assert_int_equal((x), PEAT_OK)
-
 static void put(const blocks_world *w, peat_db *db, uint32_t key, uint8_t version)
 {
     static uint8_t value[64 << 10];
     char k[16];
     peat_slice name = peat_bytes(k, blocks_key(key, k));
     if (version == 0)
-        MUST(peat_delete(db, NULL, name));
+        assert_ok(peat_delete(db, NULL, name));
     else
-        MUST(peat_put(db, NULL, name, peat_bytes(value, blocks_value(w, key, version, value))));
+        assert_ok(
+            peat_put(db, NULL, name, peat_bytes(value, blocks_value(w, key, version, value))));
 }
 
 /* ---- what lies where ---- */
@@ -65,7 +64,7 @@ static uint32_t key_of(pt_salvage_buffer *b, uint32_t slot, const pt_env *env)
     pt_bytes key;
     char text[16] = "";
     pt_bytes_init(&key, env);
-    MUST(pt_salvage_put_key(&key, &b->view, slot));
+    assert_ok(pt_salvage_put_key(&key, &b->view, slot));
     memcpy(text, key.data + PT_KEYSPACE_BYTES, key.size - PT_KEYSPACE_BYTES);
     pt_bytes_done(&key);
     return (uint32_t)strtoul(text + 1, NULL, 10);
@@ -78,7 +77,7 @@ static void map_blocks(blocks_world *w, blocks_table *t, pt_salvage *s, const pt
     t->count = s->count;
     t->blocks = calloc(s->count, sizeof *t->blocks);
     for (size_t i = 0; i < s->count; i++) {
-        MUST(pt_salvage_read(s, i, &s->extents[i], &b));
+        assert_ok(pt_salvage_read(s, i, &s->extents[i], &b));
         t->blocks[i] = (blocks_block){.offset = s->extents[i].offset,
                                       .size = s->extents[i].size,
                                       .first = key_of(&b, 0, env),
@@ -125,12 +124,12 @@ static void map_world(blocks_world *w)
             pt_salvage *s = NULL;
             pt_bytes_init(&bytes, env);
             assert_int_equal(env->file_open(env->ctx, dir, t->name, 0, &file), 0);
-            MUST(pt_salvage_footer_read(env, file, &bytes, &t->meta));
+            assert_ok(pt_table_footer_read(env, file, &bytes, &t->meta));
             env->file_close(env->ctx, file);
             t->top = t->meta.run_kind != PT_RUN_BOTTOMMOST;
             if (t->top == (top != 0)) {
-                MUST(pt_table_new(env, dir, &sink, &epoch, &t->meta, &opened));
-                MUST(pt_salvage_new(env, opened, &s));
+                assert_ok(pt_table_new(env, dir, &sink, &epoch, &t->meta, &opened));
+                assert_ok(pt_salvage_new(env, opened, &s));
                 map_blocks(w, t, s, env);
                 pt_salvage_free(s);
                 pt_table_free(opened);
@@ -157,16 +156,16 @@ void blocks_world_make(blocks_world *w, peat_compression codec, blocks_shape s, 
     w->shape = s;
     w->sim = sim_new(seed);
     blocks_options(w, sim_peat(w->sim), &host, &test, &options);
-    MUST(peat_open(BLOCKS_DIR, &options, &db, NULL));
+    assert_ok(peat_open(BLOCKS_DIR, &options, &db, NULL));
     for (uint32_t key = 0; key < BLOCKS_KEYS; key++)
         put(w, db, key, w->newest[key] = 1);
-    MUST(peat_settle(db, PEAT_WAIT_FOREVER));
+    assert_ok(peat_settle(db, PEAT_WAIT_FOREVER));
     uint32_t step = 2 + (uint32_t)(rng_next(&r) % 5);
     for (uint32_t key = (uint32_t)(rng_next(&r) % 9); key < BLOCKS_KEYS;
          key += 7 + (uint32_t)(rng_next(&r) % step)) /* so few that no merge is due at the close */
         put(w, db, key, w->newest[key] = rng_next(&r) % 5 == 0 ? 0 : 2);
-    MUST(peat_flush(db));
-    MUST(peat_close(db));
+    assert_ok(peat_flush(db));
+    assert_ok(peat_close(db));
     map_world(w);
     size_t tops = 0;
     for (size_t i = 0; i < w->table_count; i++)

@@ -2,23 +2,10 @@
 /* damage_world.c - see damage.h. */
 #include "damage.h"
 #include "api/handle.h"
-#include "state/durable.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "world/test.h"
 
 /* The segment in which the log of every world ends. */
 #define NEWEST "w-000004"
-
-#define MUST(x)                                                                                    \
-    do {                                                                                           \
-        peat_rc must_rc = (x);                                                                     \
-        if (must_rc < 0) {                                                                         \
-            (void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, peat_rc_name(must_rc));       \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 const char *damage_end_name(damage_end end)
 {
@@ -118,9 +105,9 @@ static void put_version(damage_world *w, peat_db *db, size_t key, uint8_t versio
     char k[32], v[128];
     peat_slice name = peat_bytes(k, damage_key(key, k));
     if (version == 0)
-        MUST(peat_delete(db, NULL, name));
+        assert_ok(peat_delete(db, NULL, name));
     else
-        MUST(peat_put(db, NULL, name, peat_bytes(v, damage_value(key, version, v))));
+        assert_ok(peat_put(db, NULL, name, peat_bytes(v, damage_value(key, version, v))));
     w->base[key] = version;
 }
 
@@ -130,14 +117,14 @@ static void fill_tables(damage_world *w, sim_env *sim, peat_db *db, uint64_t *ra
     for (size_t i = 0; i < DAMAGE_KEYS - 10; i++)
         put_version(w, db, i, 1);
     remember_files(w, sim);
-    MUST(peat_settle(db, PEAT_WAIT_FOREVER));
+    assert_ok(peat_settle(db, PEAT_WAIT_FOREVER));
     for (size_t slice = 0; slice < 2; slice++) {
         for (int i = 0; i < 12; i++) {
             size_t key = next_random(random) % (DAMAGE_KEYS - 10);
             put_version(w, db, key, next_random(random) % 4 == 0 ? 0 : (uint8_t)(2 + slice));
         }
         remember_files(w, sim);
-        MUST(peat_flush(db));
+        assert_ok(peat_flush(db));
     }
 }
 
@@ -149,15 +136,15 @@ static void write_commit(damage_world *w, peat_db *db, size_t i, uint64_t *rando
     peat_write_options options = {.size = sizeof options, .sync = sync};
     size_t key = next_random(random) % (DAMAGE_KEYS - 5);
     uint8_t version = next_random(random) % 5 == 0 ? 0 : (uint8_t)(10 + i);
-    MUST(peat_batch_new(&batch));
+    assert_ok(peat_batch_new(&batch));
     if (version == 0)
-        MUST(peat_batch_delete(batch, peat_bytes(k, damage_key(key, k))));
+        assert_ok(peat_batch_delete(batch, peat_bytes(k, damage_key(key, k))));
     else
-        MUST(peat_batch_put(batch, peat_bytes(k, damage_key(key, k)),
-                            peat_bytes(v, damage_value(key, version, v))));
+        assert_ok(peat_batch_put(batch, peat_bytes(k, damage_key(key, k)),
+                                 peat_bytes(v, damage_value(key, version, v))));
     int n = snprintf(count, sizeof count, "%zu", i + 1);
-    MUST(peat_batch_put(batch, peat_str("count"), peat_bytes(count, (size_t)n)));
-    MUST(peat_write(db, &options, batch));
+    assert_ok(peat_batch_put(batch, peat_str("count"), peat_bytes(count, (size_t)n)));
+    assert_ok(peat_write(db, &options, batch));
     peat_batch_free(batch);
     w->commits[i].key = (uint8_t)key;
     w->commits[i].version = version;
@@ -196,9 +183,9 @@ static void fall_idle(peat_db *db)
 {
     pt_store *s = db->store;
     pt_mutex_lock(&s->commit_mu);
-    MUST(pt_log_idle(s->log));
+    assert_ok(pt_log_idle(s->log));
     pt_mutex_unlock(&s->commit_mu);
-    MUST(pt_durable_note(s, true));
+    assert_ok(pt_install_durable(s, true));
 }
 
 /* In the middle of the first table that the merge writes. */
@@ -233,11 +220,11 @@ void damage_world_make(damage_world *w, damage_end end, peat_compression compres
     sim_env *sim = sim_new(seed);
     *w = (damage_world){.end = end, .compression = compression, .seed = seed, .newest = NEWEST};
     damage_options(w, sim, &host, &test, &options);
-    MUST(peat_open(DAMAGE_DIR, &options, &db, NULL));
+    assert_ok(peat_open(DAMAGE_DIR, &options, &db, NULL));
     fill_tables(w, sim, db, &random);
     if (end == DAMAGE_MERGE) {
         sim_hook_set(sim, catch_merge, &merging);
-        MUST(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL));
+        assert_ok(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL));
         sim_hook_set(sim, NULL, NULL);
         if (merging.caught == NULL)
             abort();
@@ -249,7 +236,7 @@ void damage_world_make(damage_world *w, damage_end end, peat_compression compres
     sim_env *after = end == DAMAGE_MERGE ? merging.caught : NULL;
     if (end == DAMAGE_CUT || end == DAMAGE_LATEST || end == DAMAGE_IDLE)
         after = sim_clone_killed(sim);
-    MUST(peat_close(db));
+    assert_ok(peat_close(db));
     if (after != NULL)
         sim_free(sim);
     w->sim = settle_disk(after != NULL ? after : sim);

@@ -32,7 +32,7 @@ static peat_db *open_world(const damage_world *w, bool read_only)
     peat_db *db = NULL;
     damage_options(w, w->sim, &host, &test, &options);
     options.read_only = read_only;
-    assert_int_equal(peat_open(DAMAGE_DIR, &options, &db, NULL), PEAT_OK);
+    assert_ok(peat_open(DAMAGE_DIR, &options, &db, NULL));
     return db;
 }
 
@@ -64,8 +64,8 @@ TEST(check_names_log_manifest_and_superblock)
         expect_found(db, places[i].file, places[i].from, places[i].at);
         assert_true(sim_file_flip(w.sim, DAMAGE_DIR, places[i].file, places[i].at, 4));
     }
-    assert_int_equal(peat_check(db, NULL, NULL), PEAT_OK);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_check(db, NULL, NULL));
+    assert_ok(peat_close(db));
     damage_world_done(&w);
 }
 
@@ -74,7 +74,7 @@ TEST(check_names_log_manifest_and_superblock)
 static void expect_mended(const damage_world *w, const damage_file *f)
 {
     size_t size = 0;
-    assert_int_equal(peat_close(open_world(w, false)), PEAT_OK);
+    assert_ok(peat_close(open_world(w, false)));
     uint8_t *now = sim_file_get(w->sim, DAMAGE_DIR, f->name, &size);
     assert_int_equal(size, f->size);
     assert_memory_equal(now, f->data, 128);
@@ -96,14 +96,14 @@ TEST(each_copy_of_a_segments_header_is_named)
             expect_found(db, f->name, header, header);
             assert_true(sim_file_flip(w.sim, DAMAGE_DIR, f->name, at, 4));
         }
-        assert_int_equal(peat_check(db, NULL, NULL), PEAT_OK);
-        assert_int_equal(peat_close(db), PEAT_OK);
+        assert_ok(peat_check(db, NULL, NULL));
+        assert_ok(peat_close(db));
 
         assert_true(sim_file_flip(w.sim, DAMAGE_DIR, f->name, header + 20, 4));
         expect_mended(&w, f);
         db = open_world(&w, true);
-        assert_int_equal(peat_check(db, NULL, NULL), PEAT_OK);
-        assert_int_equal(peat_close(db), PEAT_OK);
+        assert_ok(peat_check(db, NULL, NULL));
+        assert_ok(peat_close(db));
         damage_world_done(&w);
     }
 }
@@ -153,7 +153,7 @@ TEST(each_byte_of_a_footer_is_named)
         expect_found(db, f->name, footer, footer);
         assert_true(sim_file_flip(w.sim, DAMAGE_DIR, f->name, at, 4));
     }
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
     damage_world_done(&w);
 }
 
@@ -165,19 +165,18 @@ static void expect_not_missed(const char *name, bool later)
     damage_world w = {.sim = sim_new(5), .compression = PEAT_COMPRESSION_NONE};
     peat_db *db = open_world(&w, false);
     if (later) {
-        assert_int_equal(peat_put(db, NULL, peat_str("b"), peat_str("2")), PEAT_OK);
-        assert_int_equal(peat_sync(db), PEAT_OK);
+        assert_ok(peat_put(db, NULL, peat_str("b"), peat_str("2")));
+        assert_ok(peat_sync(db));
         static char large[1000];
         for (unsigned i = 0; !sim_file_exists(w.sim, DAMAGE_DIR, name); i++) {
             assert_true(i < 100000);
-            assert_int_equal(peat_put(db, NULL, peat_str("c"), (peat_slice){large, sizeof large}),
-                             PEAT_OK);
+            assert_ok(peat_put(db, NULL, peat_str("c"), (peat_slice){large, sizeof large}));
         }
-        assert_int_equal(peat_flush(db), PEAT_OK);
+        assert_ok(peat_flush(db));
     }
-    assert_int_equal(peat_put(db, NULL, peat_str("a"), peat_str("1")), PEAT_OK);
+    assert_ok(peat_put(db, NULL, peat_str("a"), peat_str("1")));
     sim_env *cut = sim_clone_killed(w.sim);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
     sim_free(w.sim);
     w.sim = cut;
     damage_file f = {0};
@@ -190,14 +189,14 @@ static void expect_not_missed(const char *name, bool later)
     memcpy(torn + f.size - 128, zeros, sizeof zeros);
     sim_file_put(w.sim, DAMAGE_DIR, f.name, torn, f.size);
     db = open_world(&w, true);
-    assert_int_equal(peat_check(db, NULL, NULL), PEAT_OK);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_check(db, NULL, NULL));
+    assert_ok(peat_close(db));
     expect_mended(&w, &f);
     db = open_world(&w, true);
-    assert_int_equal(peat_check(db, NULL, NULL), PEAT_OK);
+    assert_ok(peat_check(db, NULL, NULL));
     assert_true(sim_file_flip(w.sim, DAMAGE_DIR, f.name, f.size - 100, 4));
     expect_found(db, f.name, f.size - 128, f.size - 128);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
     free(torn);
     free(f.data);
     sim_free(w.sim);
@@ -252,12 +251,12 @@ TEST(overlapping_tables_of_a_run_are_refused)
     sim_env *sim = sim_new(1);
     peat_error e;
     assert_true(version_set_site_open(&b, sim, "store"));
-    assert_int_equal(pt_version_set_create(&b.version_set, &b.open_tables, 7, 0, false), PEAT_OK);
+    assert_ok(pt_version_set_create(&b.version_set, &b.open_tables, 7, 0, false));
     assert_int_equal(commit_run(&b, "m"), PEAT_CORRUPT);
     pt_sink_get(&b.sink, &e);
     assert_non_null(strstr(e.message, "overlapping"));
     assert_int_equal(commit_run(&b, "c"), PEAT_CORRUPT);
-    assert_int_equal(commit_run(&b, "n"), PEAT_OK);
+    assert_ok(commit_run(&b, "n"));
     version_set_site_close(&b);
     assert_true(sim_is_clean(sim));
     sim_free(sim);
@@ -318,8 +317,8 @@ TEST(an_import_that_is_cut_short_leaves_no_store)
     memory_stream s = {0};
     damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_NONE, 4);
     peat_db *db = open_world(&w, true);
-    assert_int_equal(peat_export(db, NULL, memory_stream_write, &s), PEAT_OK);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_export(db, NULL, memory_stream_write, &s));
+    assert_ok(peat_close(db));
 
     peat_host host;
     peat_test_options test;

@@ -230,7 +230,7 @@ static size_t count_keys(peat_db *db)
 {
     peat_iter *it = NULL;
     size_t n = 0;
-    assert_int_equal(peat_iter_open(db, NULL, &it), PEAT_OK);
+    assert_ok(peat_iter_open(db, NULL, &it));
     while (peat_iter_next(it) == PEAT_OK)
         n++;
     peat_iter_close(it);
@@ -263,7 +263,7 @@ static bool repair_with_fault(const damage_world *w, uint32_t kinds, uint64_t at
     peat_db *db = NULL;
     peat_rc opened = peat_open(NEW_DIR, &options, &db, NULL);
     if (rc == PEAT_OK)
-        assert_int_equal(opened, PEAT_OK);
+        assert_ok(opened);
     else if (opened == PEAT_OK) /* what opens is a new and empty store, or a whole one */
         assert_true(count_keys(db) == 0 || count_keys(db) == whole);
     (void)!peat_close(db);

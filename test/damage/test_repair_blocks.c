@@ -19,7 +19,6 @@
 
 #define NEW_DIR "mended"
 #define SECTOR  512u
-#define MUST(x) assert_int_equal((x), PEAT_OK)
 
 typedef enum kind { CUT, ZEROS, FLIP, BAD, KINDS } kind;
 
@@ -227,12 +226,12 @@ static void mend(const blocks_world *w, sim_env *sim, const damage *d, outcome *
         return;
     }
     blocks_options(w, sim_peat(sim), &host, &test, &options);
-    MUST(peat_open(NEW_DIR, &options, &db, NULL));
-    MUST(peat_iter_open(db, NULL, &it));
+    assert_ok(peat_open(NEW_DIR, &options, &db, NULL));
+    assert_ok(peat_iter_open(db, NULL, &it));
     while (peat_iter_next(it) == PEAT_OK)
         take(peat_iter_key(it), peat_iter_value(it), o->certain);
     peat_iter_close(it);
-    MUST(peat_close(db));
+    assert_ok(peat_close(db));
     if (!sim_is_clean(sim))
         wrong(o, "something was left open or allocated");
 }

@@ -17,13 +17,12 @@ static void make_store(const char *dir)
     char *value = calloc(1, VALUE_BYTES);
     peat_options options = {.size = sizeof options, .threads = PEAT_THREADS_NONE};
     assert_non_null(value);
-    assert_int_equal(peat_open(dir, &options, &db, NULL), PEAT_OK);
+    assert_ok(peat_open(dir, &options, &db, NULL));
     for (int i = 0; i < RECORDS; i++) {
         (void)snprintf(key, sizeof key, "key%d", i);
-        assert_int_equal(peat_put(db, NULL, peat_str(key), peat_bytes(value, VALUE_BYTES)),
-                         PEAT_OK);
+        assert_ok(peat_put(db, NULL, peat_str(key), peat_bytes(value, VALUE_BYTES)));
     }
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
     free(value);
 }
 
@@ -32,7 +31,7 @@ static void expect_all_but(const char *dir, int lost)
     peat_db *db = NULL;
     char key[16];
     peat_buf value = PEAT_BUF_INIT;
-    assert_int_equal(peat_open(dir, NULL, &db, NULL), PEAT_OK);
+    assert_ok(peat_open(dir, NULL, &db, NULL));
     for (int i = 0; i < RECORDS; i++) {
         (void)snprintf(key, sizeof key, "key%d", i);
         peat_rc rc = peat_get(db, NULL, peat_str(key), &value);
@@ -40,7 +39,7 @@ static void expect_all_but(const char *dir, int lost)
             fail_msg("without %d: %s is %s", lost, key, peat_rc_name(rc));
     }
     peat_buf_free(&value);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
 }
 
 static void one_record_is_lost(size_t offset, int lost)
@@ -51,7 +50,7 @@ static void one_record_is_lost(size_t offset, int lost)
     make_store(dir);
     files_flip(dir, "w-000001", offset);
     peat_repair_report report = {.size = sizeof report};
-    assert_int_equal(peat_repair(dir, to_dir, NULL, &report, NULL), PEAT_OK);
+    assert_ok(peat_repair(dir, to_dir, NULL, &report, NULL));
     assert_int_equal(report.entries, RECORDS - 1);
     assert_int_equal(report.lost_log_operations, 1);
     expect_all_but(to_dir, lost);

@@ -20,7 +20,7 @@ static peat_db *open_on(sim_env *sim, bool read_only)
                       .memory_bytes = PEAT_MEMORY_BYTES_MIN,
                       .read_only = read_only};
     peat_db *db = NULL;
-    assert_int_equal(peat_open("db", &o, &db, NULL), PEAT_OK);
+    assert_ok(peat_open("db", &o, &db, NULL));
     return db;
 }
 
@@ -47,15 +47,15 @@ static unsigned tear_one(uint64_t seed)
     sim_env *sim = sim_new(sim_seed(seed));
     peat_db *db = open_on(sim, false);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(peat_put(db, NULL, peat_str("a"), peat_str("1")), PEAT_OK);
-        assert_int_equal(peat_flush(db), PEAT_OK);
+        assert_ok(peat_put(db, NULL, peat_str("a"), peat_str("1")));
+        assert_ok(peat_flush(db));
     }
     sim_fault_add(sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_WRITE),
                                    .at = 1,
                                    .error = EIO,
                                    .keep = SIM_KEEP_SOME,
                                    .name_prefix = "PEAT"});
-    assert_int_equal(peat_put(db, NULL, peat_str("b"), peat_str("2")), PEAT_OK);
+    assert_ok(peat_put(db, NULL, peat_str("b"), peat_str("2")));
     assert_int_equal(peat_flush(db), PEAT_IO);
     assert_int_equal(damages(db), 0);
     assert_int_equal(peat_put(db, NULL, peat_str("c"), peat_str("3")), PEAT_IO);
@@ -64,12 +64,12 @@ static unsigned tear_one(uint64_t seed)
     db = open_on(sim, true);
     unsigned named = damages(db);
     assert_true(named <= 1);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
 
     db = open_on(sim, false);
     assert_int_equal(damages(db), 0);
-    assert_int_equal(peat_exists(db, NULL, peat_str("b")), PEAT_OK);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_exists(db, NULL, peat_str("b")));
+    assert_ok(peat_close(db));
     assert_true(sim_is_clean(sim));
     sim_free(sim);
     return named;

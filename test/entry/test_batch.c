@@ -14,7 +14,7 @@ static void assert_op(pt_cursor *c, pt_kind kind, const char *key, size_t key_si
                       const char *value)
 {
     pt_entry e;
-    assert_int_equal(pt_op_next(c, &e), PEAT_OK);
+    assert_ok(pt_op_next(c, &e));
     assert_int_equal(e.kind, kind);
     assert_int_equal(e.key.size, key_size);
     assert_memory_equal(e.key.data, key, key_size);
@@ -31,9 +31,9 @@ TEST(the_documented_example_is_what_is_written)
     heap_env_init(&h);
     pt_batch b;
     pt_batch_init(&b, &h.env);
-    assert_int_equal(pt_batch_put(&b, 1, text("a"), text("xy")), PEAT_OK);
-    assert_int_equal(pt_batch_delete(&b, 1, text("bc")), PEAT_OK);
-    assert_int_equal(pt_batch_put(&b, 1, pt_slice_of(NULL, 0), pt_slice_of(NULL, 0)), PEAT_OK);
+    assert_ok(pt_batch_put(&b, 1, text("a"), text("xy")));
+    assert_ok(pt_batch_delete(&b, 1, text("bc")));
+    assert_ok(pt_batch_put(&b, 1, pt_slice_of(NULL, 0), pt_slice_of(NULL, 0)));
     assert_int_equal(b.count, 3);
     assert_int_equal(b.key_bytes, 5 + 6 + 4);
     assert_int_equal(b.value_bytes, 2);
@@ -61,14 +61,14 @@ TEST(reserved_room_is_zeroed_and_part_of_the_batch)
     heap_env_init(&h);
     pt_batch b;
     pt_batch_init(&b, &h.env);
-    assert_int_equal(pt_batch_put(&b, 1, text("k"), text("old old old old")), PEAT_OK);
+    assert_ok(pt_batch_put(&b, 1, text("k"), text("old old old old")));
     pt_batch_clear(&b); /* leaves its bytes in the buffer */
     uint8_t *room = NULL;
-    assert_int_equal(pt_batch_put_reserve(&b, 7, text("key"), 5, &room), PEAT_OK);
+    assert_ok(pt_batch_put_reserve(&b, 7, text("key"), 5, &room));
     for (int i = 0; i < 5; i++)
         assert_int_equal(room[i], 0);
     memcpy(room, "hello", 5);
-    assert_int_equal(pt_batch_put_reserve(&b, 7, text("none"), 0, &room), PEAT_OK);
+    assert_ok(pt_batch_put_reserve(&b, 7, text("none"), 0, &room));
     assert_ptr_equal(room, b.bytes.data + b.bytes.size);
     pt_cursor c = pt_cursor_of(b.bytes.data, b.bytes.size);
     assert_op(&c, PT_KIND_PUT, "\0\0\0\7key", 7, "hello");
@@ -88,11 +88,10 @@ TEST(keys_values_and_batches_keep_their_limits)
     assert_int_equal(pt_batch_put(&b, 1, too_long, text("v")), PEAT_TOO_BIG);
     assert_int_equal(pt_batch_delete(&b, 1, too_long), PEAT_TOO_BIG);
     assert_int_equal(b.count + b.bytes.size, 0);
-    assert_int_equal(pt_batch_put(&b, 1, pt_slice_of(long_key, PEAT_KEY_SIZE_MAX), text("v")),
-                     PEAT_OK);
+    assert_ok(pt_batch_put(&b, 1, pt_slice_of(long_key, PEAT_KEY_SIZE_MAX), text("v")));
     pt_cursor c = pt_cursor_of(b.bytes.data, b.bytes.size);
     pt_entry e;
-    assert_int_equal(pt_op_next(&c, &e), PEAT_OK);
+    assert_ok(pt_op_next(&c, &e));
     assert_int_equal(e.key.size, PT_KEY_BYTES_MAX);
 
     /* The batch is made to believe it is nearly full: the last byte fits, one more does not. */
@@ -131,7 +130,7 @@ TEST(a_batch_holds_exactly_its_limit)
     uint8_t *room = NULL;
     b.bytes.size = value_max; /* as if filled up to the last eleven bytes */
     assert_int_equal(pt_batch_put_reserve(&b, 1, text("fourk"), 0, &room), PEAT_TOO_BIG);
-    assert_int_equal(pt_batch_put_reserve(&b, 1, text("four"), 0, &room), PEAT_OK);
+    assert_ok(pt_batch_put_reserve(&b, 1, text("four"), 0, &room));
     assert_int_equal(b.bytes.size, PEAT_BATCH_SIZE_MAX);
     h.env.unmap(&h, fake, PEAT_BATCH_SIZE_MAX);
 }
@@ -142,15 +141,14 @@ TEST(without_memory_a_batch_stays_as_it_was)
     heap_env_init(&h);
     pt_batch b;
     pt_batch_init(&b, &h.env);
-    assert_int_equal(pt_batch_put(&b, 1, text("a"), text("1")), PEAT_OK);
+    assert_ok(pt_batch_put(&b, 1, text("a"), text("1")));
     pt_batch before = b;
     atomic_store(&h.fail_at, atomic_load(&h.calls) + 1);
     static const uint8_t kilobyte[1024] = {1};
     assert_int_equal(pt_batch_put(&b, 1, text("b"), pt_slice_of(kilobyte, sizeof kilobyte)),
                      PEAT_NOMEM);
     assert_memory_equal(&b, &before, sizeof b);
-    assert_int_equal(pt_batch_put(&b, 1, text("b"), pt_slice_of(kilobyte, sizeof kilobyte)),
-                     PEAT_OK);
+    assert_ok(pt_batch_put(&b, 1, text("b"), pt_slice_of(kilobyte, sizeof kilobyte)));
     assert_int_equal(b.count, 2);
     pt_batch_done(&b);
     assert_int_equal(atomic_load(&h.held), 0);
@@ -198,7 +196,7 @@ TEST(every_truncation_ends_cleanly)
     for (size_t i = 0; i < 8; i++) {
         pt_slice k = pt_slice_of(key, i * 37), v = pt_slice_of(value, i * 29);
         peat_rc rc = i % 3 == 2 ? pt_batch_delete(&b, 1, k) : pt_batch_put(&b, 1, k, v);
-        assert_int_equal(rc, PEAT_OK);
+        assert_ok(rc);
         ends[i + 1] = b.bytes.size;
     }
     for (size_t cut = 0; cut <= b.bytes.size; cut++) {
@@ -263,27 +261,25 @@ TEST(inputs_may_be_bytes_of_the_batch)
         uint8_t *room = NULL;
         memset(long_value, 'f', filler);
         pt_batch_init(&b, &h.env);
-        assert_int_equal(pt_batch_put_reserve(&b, 1, text("r"), 6, &room), PEAT_OK);
+        assert_ok(pt_batch_put_reserve(&b, 1, text("r"), 6, &room));
         memcpy(room, "abcdef", 6);
         size_t at = (size_t)(room - b.bytes.data);
-        assert_int_equal(pt_batch_put(&b, 1, text(long_value), text(long_value)), PEAT_OK);
-        assert_int_equal(pt_batch_put(&b, 1, pt_slice_of(b.bytes.data + at, 3),
-                                      pt_slice_of(b.bytes.data + at, 6)),
-                         PEAT_OK);
-        assert_int_equal(pt_batch_delete(&b, 1, pt_slice_of(b.bytes.data + at + 3, 3)), PEAT_OK);
-        assert_int_equal(pt_batch_put_reserve(&b, 1, pt_slice_of(b.bytes.data + at, 2), 300, &room),
-                         PEAT_OK);
+        assert_ok(pt_batch_put(&b, 1, text(long_value), text(long_value)));
+        assert_ok(pt_batch_put(&b, 1, pt_slice_of(b.bytes.data + at, 3),
+                               pt_slice_of(b.bytes.data + at, 6)));
+        assert_ok(pt_batch_delete(&b, 1, pt_slice_of(b.bytes.data + at + 3, 3)));
+        assert_ok(pt_batch_put_reserve(&b, 1, pt_slice_of(b.bytes.data + at, 2), 300, &room));
         pt_cursor c = pt_cursor_of(b.bytes.data, b.bytes.size);
         pt_entry e;
         assert_op(&c, PT_KIND_PUT, "\0\0\0\1r", 5, "abcdef");
-        assert_int_equal(pt_op_next(&c, &e), PEAT_OK);
+        assert_ok(pt_op_next(&c, &e));
         assert_op(&c, PT_KIND_PUT, "\0\0\0\1abc", 7, "abcdef");
         assert_op(&c, PT_KIND_DELETE, "\0\0\0\1def", 7, "");
-        assert_int_equal(pt_op_next(&c, &e), PEAT_OK);
+        assert_ok(pt_op_next(&c, &e));
         assert_memory_equal(e.key.data, "\0\0\0\1ab", 6);
         assert_int_equal(pt_op_next(&c, &e), PEAT_END);
         twice = b;
-        assert_int_equal(pt_batch_append(&b, &b), PEAT_OK);
+        assert_ok(pt_batch_append(&b, &b));
         assert_int_equal(b.count, 2 * twice.count);
         assert_int_equal(b.key_bytes, 2 * twice.key_bytes);
         assert_memory_equal(b.bytes.data, b.bytes.data + b.bytes.size / 2, b.bytes.size / 2);

@@ -91,7 +91,7 @@ static world *make_world(uint64_t seed, size_t run_count)
         children[i] = &w->runs[i].base;
     }
     qsort(w->all, w->all_count, sizeof(row), in_merge_order);
-    assert_int_equal(pt_merge_iter_new(&w->heap.env, children, run_count, &w->it), PEAT_OK);
+    assert_ok(pt_merge_iter_new(&w->heap.env, children, run_count, &w->it));
     return w;
 }
 
@@ -116,7 +116,7 @@ static void assert_stands_on(world *w, peat_rc rc, size_t i)
                     "place %" PRIu64 "\n",
                     w->seed, w->run_count, i, r->run, r->place, rc, pt_merge_iter_child(w->it),
                     w->it->at.seq);
-    assert_int_equal(rc, PEAT_OK);
+    assert_ok(rc);
     assert_int_equal(pt_merge_iter_child(w->it), r->run);
     assert_int_equal(w->it->at.seq, r->place);
     assert_true(pt_slice_equal(w->it->at.key, row_key(r)));

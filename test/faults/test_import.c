@@ -28,12 +28,12 @@ static uint64_t count_entries(const scene *s, sim_env *sim)
     peat_iter *it = NULL;
     uint64_t n = 0;
     open_options(s, sim, &open);
-    assert_int_equal(peat_open("copy", &open.options, &db, NULL), PEAT_OK);
-    assert_int_equal(peat_iter_open(db, NULL, &it), PEAT_OK);
+    assert_ok(peat_open("copy", &open.options, &db, NULL));
+    assert_ok(peat_iter_open(db, NULL, &it));
     while (peat_iter_next(it) == PEAT_OK)
         n++;
     peat_iter_close(it);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
     return n;
 }
 
@@ -47,11 +47,10 @@ static void expect_none(scene *s, sim_env *sim)
     open_options(s, sim, &open);
     peat_rc rc = peat_open("copy", &open.options, &db, NULL);
     if (rc == PEAT_OK) { /* the last change was to make it whole */
-        assert_int_equal(peat_close(db), PEAT_OK);
+        assert_ok(peat_close(db));
     } else if (rc != PEAT_NOT_STORE) {
         assert_int_equal(rc, PEAT_NOT_FOUND);
-        assert_int_equal(peat_import("copy", &open.options, memory_stream_read, &again, NULL),
-                         PEAT_OK);
+        assert_ok(peat_import("copy", &open.options, memory_stream_read, &again, NULL));
     }
     s->refused += rc == PEAT_NOT_STORE;
     if (rc != PEAT_NOT_STORE)
@@ -81,18 +80,16 @@ TEST(an_import_that_ends_too_early_leaves_no_store)
     char key[16];
     static uint8_t value[500];
     model_open_make(&s.options, sim_peat(sim), &open);
-    assert_int_equal(peat_open("store", &open.options, &db, NULL), PEAT_OK);
+    assert_ok(peat_open("store", &open.options, &db, NULL));
     for (unsigned i = 0; i < ENTRIES; i++) {
         int n = snprintf(key, sizeof key, "%05u", i);
-        assert_int_equal(
-            peat_put(db, NULL, peat_bytes(key, (size_t)n), peat_bytes(value, sizeof value)),
-            PEAT_OK);
+        assert_ok(peat_put(db, NULL, peat_bytes(key, (size_t)n), peat_bytes(value, sizeof value)));
     }
-    assert_int_equal(peat_export(db, NULL, memory_stream_write, &s.export), PEAT_OK);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_export(db, NULL, memory_stream_write, &s.export));
+    assert_ok(peat_close(db));
     memory_stream in = s.export;
     sim_hook_set(sim, each_boundary, &s);
-    assert_int_equal(peat_import("copy", &open.options, memory_stream_read, &in, NULL), PEAT_OK);
+    assert_ok(peat_import("copy", &open.options, memory_stream_read, &in, NULL));
     sim_hook_set(sim, NULL, NULL);
     assert_true(s.boundaries > 20);
     assert_true(s.refused > 10);

@@ -407,7 +407,7 @@ TEST(the_store_refuses_a_key_that_did_not_fit)
     peat_buf value = PEAT_BUF_INIT;
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/store", dir);
-    assert_int_equal(peat_open(path, NULL, &db, NULL), PEAT_OK);
+    assert_ok(peat_open(path, NULL, &db, NULL));
     peat_key key = peat_key_in(room, sizeof room);
     peat_key_add_u32(&key, 1);
     peat_slice refused = peat_key_slice(&key);
@@ -419,7 +419,7 @@ TEST(the_store_refuses_a_key_that_did_not_fit)
         *(i == 0 ? &options.lower : i == 1 ? &options.upper : &options.prefix) = refused;
         assert_int_equal(peat_iter_open(db, &options, &it), PEAT_INVALID);
     }
-    assert_int_equal(peat_close(db), PEAT_OK);
-    assert_int_equal(peat_destroy(path, NULL), PEAT_OK);
+    assert_ok(peat_close(db));
+    assert_ok(peat_destroy(path, NULL));
     assert_int_equal(remove(dir), 0);
 }

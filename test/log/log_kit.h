@@ -65,7 +65,7 @@ static inline pt_log_options kit_options(void)
 
 static inline void kit_new_log(kit *k, pt_log_options options)
 {
-    assert_int_equal(pt_log_new(k->env, k->dir, &k->sink, &options, &k->log), PEAT_OK);
+    assert_ok(pt_log_new(k->env, k->dir, &k->sink, &options, &k->log));
 }
 
 /* 0 to 210 bytes for most sequences, some kilobytes for every 17th when asked for. */
@@ -102,19 +102,18 @@ static inline void kit_append(kit *k, uint64_t count, bool large)
 {
     uint64_t position;
     for (uint64_t i = 0; i < count; i++)
-        assert_int_equal(kit_append_size(k, kit_payload_size(k->seq + 1, large), &position),
-                         PEAT_OK);
+        assert_ok(kit_append_size(k, kit_payload_size(k->seq + 1, large), &position));
 }
 
 static inline void kit_write(kit *k)
 {
-    assert_int_equal(pt_log_write(k->log, pt_log_position(k->log)), PEAT_OK);
+    assert_ok(pt_log_write(k->log, pt_log_position(k->log)));
 }
 
 static inline void kit_sync(kit *k)
 {
     uint64_t seq = k->seq;
-    assert_int_equal(pt_log_sync(k->log, pt_log_position(k->log)), PEAT_OK);
+    assert_ok(pt_log_sync(k->log, pt_log_position(k->log)));
     k->synced = seq;
 }
 
@@ -217,7 +216,7 @@ static inline void kit_long_log(kit *k, bool marked)
     kit_append(k, 160, false);
     kit_write(k);
     if (marked)
-        assert_int_equal(pt_log_idle(k->log), PEAT_OK);
+        assert_ok(pt_log_idle(k->log));
     assert_true(kit_files(k) >= 5);
 }
 

@@ -23,10 +23,10 @@ TEST(an_empty_log_makes_no_file)
     kit_open(&k, NULL);
     kit_new_log(&k, kit_options());
     bool did = true;
-    assert_int_equal(pt_log_prepare(k.log, &did), PEAT_OK);
+    assert_ok(pt_log_prepare(k.log, &did));
     assert_false(did);
-    assert_int_equal(pt_log_idle(k.log), PEAT_OK);
-    assert_int_equal(pt_log_seal(k.log), PEAT_OK);
+    assert_ok(pt_log_idle(k.log));
+    assert_ok(pt_log_seal(k.log));
     assert_int_equal(kit_files(&k), 0);
     kit_expect(&k, 0);
     kit_close(&k);
@@ -40,7 +40,7 @@ TEST(records_larger_than_a_segment_come_back)
     kit_new_log(&k, kit_options());
     const size_t sizes[] = {1, 100000, 0, 3, 3776, 3744, 20000, 16064, 16000, 7, 300000};
     for (size_t i = 0; i < PT_COUNT_OF(sizes); i++)
-        assert_int_equal(kit_append_size(&k, sizes[i], &position), PEAT_OK);
+        assert_ok(kit_append_size(&k, sizes[i], &position));
     kit_sync(&k);
     kit_expect_after(&k, sim_clone_cut(k.sim, &(sim_cut){.mode = SIM_CUT_LOST}), k.seq);
     kit_close(&k);
@@ -61,9 +61,9 @@ TEST(every_size_near_a_limit_comes_back)
             kit_open(&k, NULL);
             kit_new_log(&k, options);
             for (int n = 0; n < 5; n++)
-                assert_int_equal(kit_append_size(&k, n == 2 ? 40 : size, &position), PEAT_OK);
-            assert_int_equal(pt_log_idle(k.log), PEAT_OK);
-            assert_int_equal(pt_log_seal(k.log), PEAT_OK);
+                assert_ok(kit_append_size(&k, n == 2 ? 40 : size, &position));
+            assert_ok(pt_log_idle(k.log));
+            assert_ok(pt_log_seal(k.log));
             kit_expect(&k, 5);
             kit_close(&k);
         }
@@ -76,9 +76,8 @@ TEST(a_written_record_survives_a_kill)
     kit_open(&k, NULL);
     kit_new_log(&k, kit_options());
     for (int i = 0; i < 60; i++) {
-        assert_int_equal(kit_append_size(&k, kit_payload_size(k.seq + 1, true), &position),
-                         PEAT_OK);
-        assert_int_equal(pt_log_write(k.log, position), PEAT_OK);
+        assert_ok(kit_append_size(&k, kit_payload_size(k.seq + 1, true), &position));
+        assert_ok(pt_log_write(k.log, position));
         kit_expect_after(&k, sim_clone_killed(k.sim), k.seq);
     }
     kit_close(&k);
@@ -117,7 +116,7 @@ TEST(released_segments_are_used_again)
 
         pt_log_replay replay = kit_replay_of(serial);
         kit_seen seen;
-        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_ok(kit_replay(&k, &replay, &seen));
         assert_true(seen.first <= start + 1);
         assert_int_equal(seen.last, k.seq);
         pt_log_replay_done(k.env, &replay);
@@ -144,11 +143,11 @@ TEST(a_closed_segment_lets_go_of_everything)
         assert_int_equal(stats.segments, 0);
         assert_true(stats.disk_bytes <= KIT_SMALL);
         /* what was released is durable elsewhere: waiting for it ends at once */
-        assert_int_equal(pt_log_sync(k.log, pt_log_position(k.log)), PEAT_OK);
+        assert_ok(pt_log_sync(k.log, pt_log_position(k.log)));
 
         pt_log_replay replay = kit_replay_of(serial);
         kit_seen seen;
-        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_ok(kit_replay(&k, &replay, &seen));
         assert_int_equal(seen.count, 0);
         pt_log_replay_done(k.env, &replay);
     }
@@ -162,18 +161,18 @@ TEST(the_next_segment_is_prepared_when_one_is_half_full)
     uint64_t position;
     kit_open(&k, NULL);
     kit_new_log(&k, kit_options());
-    assert_int_equal(kit_append_size(&k, 100, &position), PEAT_OK);
-    assert_int_equal(pt_log_prepare(k.log, &did), PEAT_OK);
+    assert_ok(kit_append_size(&k, 100, &position));
+    assert_ok(pt_log_prepare(k.log, &did));
     assert_false(did);
     while (position < KIT_SMALL / 2)
-        assert_int_equal(kit_append_size(&k, 100, &position), PEAT_OK);
-    assert_int_equal(pt_log_prepare(k.log, &did), PEAT_OK);
+        assert_ok(kit_append_size(&k, 100, &position));
+    assert_ok(pt_log_prepare(k.log, &did));
     assert_true(did);
-    assert_int_equal(pt_log_prepare(k.log, &did), PEAT_OK);
+    assert_ok(pt_log_prepare(k.log, &did));
     assert_false(did);
     uint64_t made = sim_count(k.sim, SIM_BIT(SIM_FILE_CREATE));
     while (pt_log_serial(k.log) == 1)
-        assert_int_equal(kit_append_size(&k, 100, &position), PEAT_OK);
+        assert_ok(kit_append_size(&k, 100, &position));
     assert_int_equal(sim_count(k.sim, SIM_BIT(SIM_FILE_CREATE)), made);
     kit_write(&k);
     kit_expect(&k, k.seq);
@@ -187,21 +186,21 @@ TEST(an_idle_log_gets_one_mark_and_a_closed_one_a_seal)
     kit_new_log(&k, kit_options());
     for (int round = 0; round < 60; round++) {
         kit_append(&k, 2, false);
-        assert_int_equal(pt_log_idle(k.log), PEAT_OK);
+        assert_ok(pt_log_idle(k.log));
         uint64_t position = pt_log_position(k.log);
-        assert_int_equal(pt_log_idle(k.log), PEAT_OK);
+        assert_ok(pt_log_idle(k.log));
         assert_int_equal(pt_log_position(k.log), position);
         pt_log_replay replay = kit_replay_of(0);
         kit_seen seen;
-        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_ok(kit_replay(&k, &replay, &seen));
         assert_int_equal(replay.seq_durable_in_log, k.seq);
         assert_false(replay.sealed);
         pt_log_replay_done(k.env, &replay);
     }
-    assert_int_equal(pt_log_seal(k.log), PEAT_OK);
+    assert_ok(pt_log_seal(k.log));
     pt_log_replay replay = kit_replay_of(0);
     kit_seen seen;
-    assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+    assert_ok(kit_replay(&k, &replay, &seen));
     assert_true(replay.sealed);
     assert_int_equal(seen.count, 120);
     assert_int_equal(replay.torn_serial, 0);
@@ -266,7 +265,7 @@ TEST(the_worked_example_of_the_document_is_true)
                               .serial_next = 1,
                               .segment_bytes_min = 256 << 10,
                               .segment_bytes_max = 64 << 20};
-    assert_int_equal(pt_log_new(&env, k.dir, &k.sink, &options, &k.log), PEAT_OK);
+    assert_ok(pt_log_new(&env, k.dir, &k.sink, &options, &k.log));
     const struct {
         uint64_t seq;
         uint32_t count;
@@ -274,11 +273,10 @@ TEST(the_worked_example_of_the_document_is_true)
     } records[] = {{1, 1, "put a=1"}, {2, 2, "put b=2, del a now"}};
     for (size_t i = 0; i < PT_COUNT_OF(records); i++) {
         pt_slice p = pt_slice_of(records[i].payload, strlen(records[i].payload));
-        assert_int_equal(pt_log_append(k.log, records[i].seq, records[i].count, p,
-                                       pt_hash(p.data, p.size), &position),
-                         PEAT_OK);
+        assert_ok(pt_log_append(k.log, records[i].seq, records[i].count, p, pt_hash(p.data, p.size),
+                                &position));
     }
-    assert_int_equal(pt_log_idle(k.log), PEAT_OK);
+    assert_ok(pt_log_idle(k.log));
     size_t size = 0;
     uint8_t *data = sim_file_get(k.sim, KIT_DIR, "w-000001", &size);
     assert_int_equal(doc_hex_compare("src/log/log_format.md", "  ", data, size), 18);

@@ -66,7 +66,7 @@ static uint64_t recover(life *l, uint64_t promised, uint64_t at_most)
         options.prev_end = end->end;
     }
     kit_new_log(&l->k, options);
-    assert_int_equal(pt_log_adopt(l->k.log, replay.live, replay.live_count), PEAT_OK);
+    assert_ok(pt_log_adopt(l->k.log, replay.live, replay.live_count));
     pt_log_replay_done(l->k.env, &replay);
     l->k.seq = l->k.synced = last;
     return last;
@@ -101,7 +101,7 @@ static void append_some(life *l, uint64_t seed)
         else if (what < 5)
             kit_write(&l->k);
         else if (what == 5)
-            assert_int_equal(pt_log_idle(l->k.log), PEAT_OK);
+            assert_ok(pt_log_idle(l->k.log));
         if (i == 25) { /* as if a memtable was flushed and the manifest said so */
             uint64_t serial = pt_log_serial(l->k.log);
             l->known.seq_min = l->k.synced = l->k.seq;
@@ -124,7 +124,7 @@ static void live(life *parent, sim_env *sim, const known *before, uint64_t promi
         append_some(&l, seed);
         sim_hook_set(l.k.sim, NULL, NULL);
         /* and an orderly end */
-        assert_int_equal(pt_log_seal(l.k.log), PEAT_OK);
+        assert_ok(pt_log_seal(l.k.log));
         l.k.synced = l.k.seq;
         live(&l, sim_clone_cut(l.k.sim, &(sim_cut){.mode = SIM_CUT_LOST}), &l.known, l.k.synced,
              l.k.seq, 2, seed, &l.lives);

@@ -15,7 +15,7 @@ TEST(a_full_disk_refuses_and_resumes)
     while (rc == PEAT_OK)
         rc = kit_append_size(&k, 150, &position);
     assert_int_equal(rc, PEAT_FULL);
-    assert_int_equal(pt_sink_write_failure(&k.sink), PEAT_OK);
+    assert_ok(pt_sink_write_failure(&k.sink));
     uint64_t before = pt_log_position(k.log);
     assert_int_equal(kit_append_size(&k, 150, &position), PEAT_FULL);
     assert_int_equal(kit_append_size(&k, 90000, &position), PEAT_FULL);
@@ -24,7 +24,7 @@ TEST(a_full_disk_refuses_and_resumes)
     kit_expect_after(&k, sim_clone_killed(k.sim), k.seq);
 
     sim_limit_disk(k.sim, 0);
-    assert_int_equal(kit_append_size(&k, 90000, &position), PEAT_OK);
+    assert_ok(kit_append_size(&k, 90000, &position));
     kit_append(&k, 50, true);
     kit_sync(&k);
     kit_expect(&k, k.seq);
@@ -61,7 +61,7 @@ static void after_a_failed(sim_kind kind)
     kit_open(&other, after);
     pt_log_replay replay = kit_replay_of(0);
     kit_seen seen;
-    assert_int_equal(kit_replay(&other, &replay, &seen), PEAT_OK);
+    assert_ok(kit_replay(&other, &replay, &seen));
     assert_true(seen.count >= 20 && seen.count <= 23);
     pt_log_replay_done(other.env, &replay);
     kit_close(&other);
@@ -186,7 +186,7 @@ static void run_crowd(bool sync, bool upkeep)
         pt_log_release(k.log, pt_log_serial(k.log) - 3);
         pt_log_replay replay = kit_replay_of(pt_log_serial(k.log) - 3);
         kit_seen seen;
-        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_ok(kit_replay(&k, &replay, &seen));
         assert_int_equal(seen.last, k.seq);
         pt_log_replay_done(k.env, &replay);
     }

@@ -73,7 +73,7 @@ TEST(a_log_goes_on_with_two_descriptors)
     kit_sync(&k);
     kit_seen seen = {0};
     pt_log_replay r = {.store_id = KIT_STORE_ID, .read_only = true};
-    assert_int_equal(pt_log_replay_run(k.env, k.dir, &k.sink, &r, kit_visit, &seen), PEAT_OK);
+    assert_ok(pt_log_replay_run(k.env, k.dir, &k.sink, &r, kit_visit, &seen));
     assert_int_equal(seen.last, k.seq);
     assert_int_equal(seen.count, k.seq);
     assert_false(seen.wrong);
@@ -94,7 +94,7 @@ TEST(without_a_descriptor_an_append_fails_and_can_be_repeated)
         rc = kit_append_size(&k, 100, &position);
     assert_int_equal(rc, PEAT_IO);
     assert_non_null(strstr(kit_error(&k), "cannot be made"));
-    assert_int_equal(pt_sink_write_failure(&k.sink), PEAT_OK);
+    assert_ok(pt_sink_write_failure(&k.sink));
     sim_limit_files(k.sim, 0);
     kit_append(&k, 100, false);
     kit_sync(&k);

@@ -36,7 +36,7 @@ static image small_log(bool marked, uint64_t ret_end[13])
         ret_end[i + 1] = pt_log_position(k.log);
     }
     if (marked)
-        assert_int_equal(pt_log_idle(k.log), PEAT_OK);
+        assert_ok(pt_log_idle(k.log));
     kit_write(&k);
     image i = image_get(&k, "w-000001");
     kit_close(&k);
@@ -66,7 +66,7 @@ TEST(a_torn_tail_ends_the_log)
         /* padding is not part of a record: it may be zero already */
         pt_log_replay replay = kit_replay_of(0);
         kit_seen seen;
-        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_ok(kit_replay(&k, &replay, &seen));
         assert_true(seen.last == n || seen.last == n + 1);
         if (seen.last == n + 1)
             assert_memory_equal(torn + at, i.data + at, end[n + 1] - at);
@@ -120,7 +120,7 @@ TEST(a_flip_in_the_unsynced_part_ends_the_log)
         assert_true(sim_file_flip(k.sim, KIT_DIR, "w-000001", bit / 8, (uint8_t)(1u << bit % 8)));
         pt_log_replay replay = kit_replay_of(0);
         kit_seen seen;
-        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_ok(kit_replay(&k, &replay, &seen));
         assert_true(seen.last == 12 || seen.last == records_before(end, bit / 8));
         pt_log_replay_done(k.env, &replay);
         assert_true(sim_file_flip(k.sim, KIT_DIR, "w-000001", bit / 8, (uint8_t)(1u << bit % 8)));
@@ -145,7 +145,7 @@ TEST(a_shortened_file_is_never_silent)
             assert_non_null(strstr(kit_error(&k), "w-000001 @"));
         } else {
             /* no header: as a file that was being made; the manifest knows of recorded ones */
-            assert_int_equal(rc, PEAT_OK);
+            assert_ok(rc);
             assert_int_equal(seen.count, 0);
             pt_log_segment known = {.slot = 1, .serial = 1, .end = end[12]};
             pt_log_replay_done(k.env, &replay);
@@ -176,7 +176,7 @@ TEST(a_missing_segment_is_damage_when_it_was_synced)
             } else {
                 pt_log_replay replay = kit_replay_of(0);
                 kit_seen seen;
-                assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+                assert_ok(kit_replay(&k, &replay, &seen));
                 assert_int_equal(replay.live_count, n - 1);
                 assert_true(seen.last < 160);
                 pt_log_replay_done(k.env, &replay);
@@ -215,7 +215,7 @@ TEST(strange_files_are_told_apart)
     sim_plant_link(k.sim, KIT_DIR, "w-000079");
     pt_log_replay replay = kit_replay_of(0);
     kit_seen seen;
-    assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+    assert_ok(kit_replay(&k, &replay, &seen));
     assert_int_equal(seen.count, 160);
     assert_int_equal(replay.dead_count, 2);
     pt_log_replay_done(k.env, &replay);
@@ -241,9 +241,9 @@ TEST(a_damaged_fragment_loses_its_record_or_is_reported)
         kit_open(&k, NULL);
         kit_new_log(&k, options);
         kit_append(&k, 5, false);
-        assert_int_equal(kit_append_size(&k, 20000, &position), PEAT_OK);
+        assert_ok(kit_append_size(&k, 20000, &position));
         if (marked)
-            assert_int_equal(pt_log_idle(k.log), PEAT_OK);
+            assert_ok(pt_log_idle(k.log));
         unsigned files = kit_files(&k);
         assert_true(files >= 5);
         for (unsigned n = 1; n <= files; n++) {
@@ -257,7 +257,7 @@ TEST(a_damaged_fragment_loses_its_record_or_is_reported)
             } else {
                 pt_log_replay replay = kit_replay_of(0);
                 kit_seen seen;
-                assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+                assert_ok(kit_replay(&k, &replay, &seen));
                 assert_int_equal(seen.last, 5);
                 assert_int_equal(replay.live_count, 1);
                 assert_int_equal(replay.dead_count, files - 1);
@@ -280,7 +280,7 @@ TEST(a_read_only_replay_changes_nothing)
     replay.read_only = true;
     kit_seen seen;
     sim_read_only(k.sim, true);
-    assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+    assert_ok(kit_replay(&k, &replay, &seen));
     sim_read_only(k.sim, false);
     assert_int_equal(seen.count, 160);
     assert_int_equal(sim_count(k.sim, SIM_CHANGES), changes);
@@ -316,7 +316,7 @@ TEST(hostile_records_are_refused_without_memory)
         pt_log_replay replay = kit_replay_of(0);
         kit_seen seen;
         sim_peak_reset(k.sim);
-        assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+        assert_ok(kit_replay(&k, &replay, &seen));
         assert_int_equal(seen.last, 6);
         assert_true(sim_get_held(k.sim).bytes_peak < 64 << 10);
         pt_log_replay_done(k.env, &replay);
@@ -346,7 +346,7 @@ TEST(damage_before_a_recorded_end_is_reported)
     replay.ends = &recorded;
     replay.end_count = 1;
     kit_seen seen;
-    assert_int_equal(kit_replay(&k, &replay, &seen), PEAT_OK);
+    assert_ok(kit_replay(&k, &replay, &seen));
     assert_int_equal(seen.last, 10);
     pt_log_replay_done(k.env, &replay);
     assert_true(sim_file_flip(k.sim, KIT_DIR, "w-000001", end[4] + 3, 4));

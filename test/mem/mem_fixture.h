@@ -21,7 +21,7 @@ static inline void fixture_init(fixture *f, size_t capacity, uint64_t salt)
     *f = (fixture){.seed = test_seed(), .next_seq = 1};
     mem_env_init(&f->env);
     f->rng.state = pt_mix(f->seed) + salt;
-    assert_int_equal(pt_memtable_new(&f->env.env, capacity, &f->m), PEAT_OK);
+    assert_ok(pt_memtable_new(&f->env.env, capacity, &f->m));
 }
 
 static inline void fixture_done(fixture *f)
@@ -78,7 +78,7 @@ static inline void must_walk_both_ways(fixture *f)
 {
     model_sort(&f->model);
     pt_iter *it = NULL;
-    assert_int_equal(pt_memtable_iter_new(f->m, &it), PEAT_OK);
+    assert_ok(pt_memtable_iter_new(f->m, &it));
     size_t i = 0;
     peat_rc rc = pt_iter_first(it);
     for (; rc == PEAT_OK; rc = pt_iter_next(it))
@@ -180,15 +180,15 @@ static inline void must_walk_as_of(fixture *f, uint64_t seq)
 {
     pt_iter *it = NULL;
     model_sort(&f->model);
-    assert_int_equal(pt_memtable_iter_new_at(f->m, seq, &it), PEAT_OK);
+    assert_ok(pt_memtable_iter_new_at(f->m, seq, &it));
     size_t i = 0, last = model_key_before(&f->model, f->model.count);
     for (peat_rc rc = pt_iter_first(it); rc == PEAT_OK; rc = pt_iter_next(it)) {
         assert_true(i < f->model.count);
         must_be_readable(f, "next as of", it, seq, i);
         if (rng_below(&f->rng, 8) == 0 && i != 0) {
-            assert_int_equal(pt_iter_prev(it), PEAT_OK);
+            assert_ok(pt_iter_prev(it));
             must_be_readable(f, "turn as of", it, seq, model_key_before(&f->model, i));
-            assert_int_equal(pt_iter_next(it), PEAT_OK);
+            assert_ok(pt_iter_next(it));
         }
         i = model_find(&f->model, f->model.items[i].key, 0);
         i += i < f->model.count && pt_slice_equal(f->model.items[i].key, it->at.key);
@@ -208,7 +208,7 @@ static inline void must_agree(fixture *f, key_shape shape, uint64_t id_max)
     must_walk_both_ways(f);
     must_measure(f, pt_slice_of("", 0), pt_slice_of("\377\377\377\377\377", 5));
     pt_iter *it = NULL;
-    assert_int_equal(pt_memtable_iter_new(f->m, &it), PEAT_OK);
+    assert_ok(pt_memtable_iter_new(f->m, &it));
     for (int i = 0; i < 300; i++) {
         uint8_t bytes[MODEL_KEY_MAX];
         size_t n = key_make(shape, &f->rng, rng_below(&f->rng, id_max), bytes);

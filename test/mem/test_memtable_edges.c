@@ -9,7 +9,7 @@ TEST(an_empty_memtable_has_nothing)
     uint8_t key[4] = {0, 0, 0, 1};
     must_find(&f, pt_slice_of(key, 4), PT_SEQ_MAX);
     pt_iter *it = NULL;
-    assert_int_equal(pt_memtable_iter_new(f.m, &it), PEAT_OK);
+    assert_ok(pt_memtable_iter_new(f.m, &it));
     must_seek(&f, it, pt_slice_of(key, 4));
     assert_int_equal(pt_iter_first(it), PEAT_END);
     assert_int_equal(pt_iter_last(it), PEAT_END);
@@ -104,7 +104,7 @@ TEST(an_iterator_outlives_the_callers_reference)
     fixture_init(&f, 65536, 0);
     add_text(&f, "k", "v", 7);
     pt_iter *it = NULL;
-    assert_int_equal(pt_memtable_iter_new(f.m, &it), PEAT_OK);
+    assert_ok(pt_memtable_iter_new(f.m, &it));
     pt_memtable_unref(pt_memtable_ref(f.m));
     pt_memtable_unref(f.m);
     must_stand_on(&f, "first", it, pt_iter_first(it), 0);
@@ -118,11 +118,11 @@ TEST(an_iterator_sees_what_was_added_before_its_seek)
     fixture f;
     fixture_init(&f, (size_t)4 << 20, 99);
     pt_iter *it = NULL;
-    assert_int_equal(pt_memtable_iter_new(f.m, &it), PEAT_OK);
+    assert_ok(pt_memtable_iter_new(f.m, &it));
     for (uint64_t i = 0; i < 6000; i++) {
         add_random(&f, KEYS_RANDOM, i, f.next_seq++);
         const pt_entry *e = &f.model.items[f.model.count - 1];
-        assert_int_equal(pt_iter_seek(it, e->key), PEAT_OK);
+        assert_ok(pt_iter_seek(it, e->key));
         must_equal(&f, "seek", &it->at, e);
         /* Later additions may be seen or not, but the order holds. */
         uint8_t last[MODEL_KEY_MAX];
@@ -159,14 +159,14 @@ TEST(walking_back_misses_nothing_when_leaves_split_meanwhile)
     fixture f;
     fixture_init(&f, (size_t)16 << 20, 5);
     pt_iter *it = NULL;
-    assert_int_equal(pt_memtable_iter_new(f.m, &it), PEAT_OK);
+    assert_ok(pt_memtable_iter_new(f.m, &it));
     for (uint64_t i = 0; i < 2000; i++)
         add_decimal(&f, i * 1000);
     for (uint64_t round = 0; round < 100; round++) {
         uint64_t from = 200 + rng_below(&f.rng, 1800), back = 1 + rng_below(&f.rng, 80);
         uint8_t key[MODEL_KEY_MAX];
         size_t n = key_make(KEYS_DECIMAL, &f.rng, from * 1000, key);
-        assert_int_equal(pt_iter_seek(it, pt_slice_of(key, n)), PEAT_OK);
+        assert_ok(pt_iter_seek(it, pt_slice_of(key, n)));
         for (uint64_t i = 1; i <= 100; i++)
             add_decimal(&f, (from - back) * 1000 + i * 9 + round % 9);
         uint64_t left = from; /* of the keys that were there from the start */
@@ -195,7 +195,7 @@ TEST(without_memory_nothing_is_made_and_nothing_leaks)
         if (rc == PEAT_NOMEM)
             assert_int_equal(atomic_load(&env.live), 0);
     }
-    assert_int_equal(rc, PEAT_OK);
+    assert_ok(rc);
     atomic_store(&env.allowed, 0);
     pt_iter *it = NULL;
     assert_int_equal(pt_memtable_iter_new(m, &it), PEAT_NOMEM);

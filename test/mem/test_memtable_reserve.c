@@ -18,7 +18,7 @@ static mem_env env;
 static pt_memtable *memtable_of(size_t capacity)
 {
     pt_memtable *m = NULL;
-    assert_int_equal(pt_memtable_new(&env.env, capacity, &m), PEAT_OK);
+    assert_ok(pt_memtable_new(&env.env, capacity, &m));
     return m;
 }
 
@@ -137,7 +137,7 @@ TEST(capacities_outside_the_limits_are_refused)
 {
     pt_memtable *m = NULL;
     assert_int_equal(pt_memtable_new(&env.env, CAPACITY_MIN - 1, &m), PEAT_INVALID);
-    assert_int_equal(pt_memtable_new(&env.env, CAPACITY_MIN, &m), PEAT_OK);
+    assert_ok(pt_memtable_new(&env.env, CAPACITY_MIN, &m));
     pt_memtable_unref(m);
     assert_int_equal(pt_memtable_new(&env.env, ((size_t)16 << 30) + 1, &m), PEAT_INVALID);
     assert_int_equal(pt_memtable_capacity_for(UINT64_MAX, 1, 1), SIZE_MAX);

@@ -200,7 +200,7 @@ static void *watch_side(void *arg)
 static void everything_is_there(arena_war *w)
 {
     pt_iter *it = NULL;
-    assert_int_equal(pt_memtable_iter_new(w->m, &it), PEAT_OK);
+    assert_ok(pt_memtable_iter_new(w->m, &it));
     uint64_t forward = 0, backward = 0;
     peat_rc rc = pt_iter_first(it);
     for (; rc == PEAT_OK; rc = pt_iter_next(it), forward++)
@@ -217,7 +217,7 @@ static void fight_for(key_shape shape, uint64_t key_count, bool downwards)
     arena_war w = {.shape = shape, .key_count = key_count, .downwards = downwards};
     mem_env_init(&w.env);
     atomic_init(&w.next_seq, 1);
-    assert_int_equal(pt_memtable_new(&w.env.env, (size_t)WRITERS * ROUNDS * 320, &w.m), PEAT_OK);
+    assert_ok(pt_memtable_new(&w.env.env, (size_t)WRITERS * ROUNDS * 320, &w.m));
     unsigned count = WRITERS + READERS + (downwards ? WATCHERS : 0);
     pthread_t threads[WRITERS + READERS + WATCHERS];
     soldier soldiers[WRITERS + READERS + WATCHERS];

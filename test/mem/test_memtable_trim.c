@@ -46,7 +46,7 @@ static void expect(pt_memtable *m, unsigned n)
         for (size_t b = 0; b < e.value.size; b++)
             assert_int_equal(((const uint8_t *)e.value.data)[b], 'a' + (int)(i % 26));
     }
-    assert_int_equal(pt_memtable_iter_new(m, &it), PEAT_OK);
+    assert_ok(pt_memtable_iter_new(m, &it));
     for (peat_rc rc = pt_iter_first(it); rc == PEAT_OK; rc = pt_iter_next(it))
         rows++;
     pt_iter_done(it);
@@ -69,14 +69,14 @@ TEST(what_is_stored_stays_and_the_rest_goes)
     pt_memtable_pool pool;
     pt_memtable *m = NULL;
     pt_memtable_pool_init(&pool, peat_env_default(), CAPACITY);
-    assert_int_equal(pt_memtable_new_from(&pool, CAPACITY, &m), PEAT_OK);
+    assert_ok(pt_memtable_new_from(&pool, CAPACITY, &m));
     pt_memtable_trim(m); /* nothing but its head */
     add(m, 0, 20000);
     expect(m, 20000);
     assert_true(resident(m) > CAPACITY / 2);
     pt_memtable_unref(m);
 
-    assert_int_equal(pt_memtable_new_from(&pool, CAPACITY, &m), PEAT_OK);
+    assert_ok(pt_memtable_new_from(&pool, CAPACITY, &m));
     assert_true(resident(m) > CAPACITY / 2); /* the same mapping */
     pt_memtable_trim(m);
     assert_true(resident(m) <= (size_t)16 << 10);

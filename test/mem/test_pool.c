@@ -39,7 +39,7 @@ static void must_hold_exactly(pt_memtable *m, uint64_t round)
     pt_iter *it = NULL;
     numbered n;
     uint64_t count = 0;
-    assert_int_equal(pt_memtable_iter_new(m, &it), PEAT_OK);
+    assert_ok(pt_memtable_iter_new(m, &it));
     for (peat_rc rc = pt_iter_first(it); rc == PEAT_OK; rc = it->ops->next(it), count++) {
         pt_entry want = numbered_entry(&n, round, count);
         assert_true(entry_equal(&it->at, &want));
@@ -64,7 +64,7 @@ TEST(nothing_of_the_one_before_is_seen)
     pt_memtable_pool_init(&pool, &env.env, CAPACITY);
     for (uint64_t round = 0; round < 4; round++) {
         pt_memtable *m = NULL;
-        assert_int_equal(pt_memtable_new_from(&pool, CAPACITY, &m), PEAT_OK);
+        assert_ok(pt_memtable_new_from(&pool, CAPACITY, &m));
         if (round == 0)
             first = m;
         assert_ptr_equal(m, first);
@@ -88,7 +88,7 @@ TEST(no_more_than_the_share_is_kept)
     mem_env_init(&env);
     pt_memtable_pool_init(&pool, &env.env, CAPACITY);
     for (size_t i = 0; i < MANY; i++)
-        assert_int_equal(pt_memtable_new_from(&pool, CAPACITY, &m[i]), PEAT_OK);
+        assert_ok(pt_memtable_new_from(&pool, CAPACITY, &m[i]));
     for (size_t i = 0; i < MANY; i++) {
         pt_memtable_unref(m[i]);
         size_t in_use = (MANY - 1 - i) * CAPACITY;
@@ -107,7 +107,7 @@ TEST(other_capacities_are_not_kept)
     pt_memtable *m = NULL;
     mem_env_init(&env);
     pt_memtable_pool_init(&pool, &env.env, CAPACITY);
-    assert_int_equal(pt_memtable_new_from(&pool, 2 * CAPACITY, &m), PEAT_OK);
+    assert_ok(pt_memtable_new_from(&pool, 2 * CAPACITY, &m));
     pt_memtable_unref(m);
     assert_int_equal(pt_memtable_pool_bytes(&pool), 0);
     assert_int_equal(pt_memtable_new_from(&pool, 1, &m), PEAT_INVALID);

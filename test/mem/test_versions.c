@@ -36,7 +36,7 @@ static void begin(hot *h)
     mem_env_init(&h->env);
     pt_put_be32(h->key, PT_KEYSPACE_DEFAULT);
     memcpy(h->key + PT_KEYSPACE_BYTES, "hot", 3);
-    assert_int_equal(pt_memtable_new(&h->env.env, (size_t)256 << 20, &h->m), PEAT_OK);
+    assert_ok(pt_memtable_new(&h->env.env, (size_t)256 << 20, &h->m));
 }
 
 static void end(hot *h)

@@ -56,13 +56,13 @@ TEST_IN_DIR(only_one_of_two_processes_gets_in)
     peat_db *db = NULL;
     peat_buf buf = PEAT_BUF_INIT;
     uint64_t n = 0;
-    assert_int_equal(peat_open(dir, NULL, &db, NULL), PEAT_OK);
-    assert_int_equal(peat_get(db, NULL, peat_str("n"), &buf), PEAT_OK);
+    assert_ok(peat_open(dir, NULL, &db, NULL));
+    assert_ok(peat_get(db, NULL, peat_str("n"), &buf));
     assert_int_equal(buf.size, sizeof n);
     memcpy(&n, buf.data, sizeof n);
     assert_int_equal(n, openings / 2 * 2);
     peat_buf_free(&buf);
-    assert_int_equal(peat_close(db), PEAT_OK);
+    assert_ok(peat_close(db));
     trials += openings;
 }
 
@@ -176,9 +176,9 @@ TEST_IN_DIR(odd_names_are_left_alone)
             continue; /* the one that is a path */
         (void)close(fd);
         peat_db *db = NULL;
-        assert_int_equal(peat_open(dir, &o, &db, NULL), PEAT_OK);
-        assert_int_equal(peat_settle(db, PEAT_WAIT_FOREVER), PEAT_OK);
-        assert_int_equal(peat_close(db), PEAT_OK);
+        assert_ok(peat_open(dir, &o, &db, NULL));
+        assert_ok(peat_settle(db, PEAT_WAIT_FOREVER));
+        assert_ok(peat_close(db));
         if (access(path, F_OK) != 0)
             fail_msg("\"%s\" was removed", names[i]);
         trials++;

@@ -180,7 +180,7 @@ TEST(every_read_shows_one_state_while_all_else_goes_on)
         run_round(w, dir, &random, ROUND_MS);
         rounds++;
     }
-    assert_int_equal(peat_destroy(dir, NULL), PEAT_OK);
+    assert_ok(peat_destroy(dir, NULL));
     print_message("seed %" PRIu64 ": %" PRIu64 " rounds, %" PRIu64 " steps\n", w->seed, rounds,
                   (uint64_t)atomic_load(&w->steps));
     free(w);

@@ -13,13 +13,13 @@ typedef void (*shape_fn)(rng *r, size_t i, pt_bytes *key, pt_bytes *value, pt_ki
 static inline void put(pt_bytes *b, const void *data, size_t n)
 {
     b->size = 0;
-    assert_int_equal(pt_bytes_append(b, data, n), PEAT_OK);
+    assert_ok(pt_bytes_append(b, data, n));
 }
 
 static inline void fill(rng *r, pt_bytes *b, size_t n)
 {
     b->size = 0;
-    assert_int_equal(pt_bytes_reserve(b, n + 8), PEAT_OK);
+    assert_ok(pt_bytes_reserve(b, n + 8));
     for (size_t i = 0; i < n; i += 8)
         pt_put_u64(b->data + i, rng_next(r));
     b->size = n;
@@ -64,7 +64,7 @@ static inline void long_keys(rng *r, size_t i, pt_bytes *key, pt_bytes *value, p
     (void)i;
     size_t n = 1 + rng_below(r, 900);
     key->size = 0;
-    assert_int_equal(pt_bytes_reserve(key, n), PEAT_OK);
+    assert_ok(pt_bytes_reserve(key, n));
     memset(key->data, 'k', n);
     key->data[n - 1] = (uint8_t)rng_below(r, 256);
     key->size = n;

@@ -38,10 +38,10 @@ static inline pt_table *make_table(fixture *f, int i)
     pt_entry e = {.key = pt_slice_of("\0\0\0\1k", 5),
                   .value = pt_slice_of(value, strlen(value)),
                   .kind = PT_KIND_PUT};
-    assert_int_equal(pt_table_writer_new(f->env, f->dir, &f->sink, &o, &w), PEAT_OK);
-    assert_int_equal(pt_table_writer_add(w, &e, pt_hash(e.key.data, e.key.size)), PEAT_OK);
-    assert_int_equal(pt_table_writer_finish(w, &meta), PEAT_OK);
-    assert_int_equal(pt_table_new(f->env, f->dir, &f->sink, &f->epoch, &meta, &t), PEAT_OK);
+    assert_ok(pt_table_writer_new(f->env, f->dir, &f->sink, &o, &w));
+    assert_ok(pt_table_writer_add(w, &e, pt_hash(e.key.data, e.key.size)));
+    assert_ok(pt_table_writer_finish(w, &meta));
+    assert_ok(pt_table_new(f->env, f->dir, &f->sink, &f->epoch, &meta, &t));
     pt_table_writer_free(w);
     pt_table_join(t, &f->files);
     return t;

@@ -123,7 +123,7 @@ static inline void kit_init(kit *k)
     pt_sink_init(&k->sink);
     pt_epoch_init(&k->epoch);
     pt_bytes_init(&k->meta_bytes, &k->mem.env);
-    assert_int_equal(pt_bytes_reserve(&k->meta_bytes, 1024), PEAT_OK);
+    assert_ok(pt_bytes_reserve(&k->meta_bytes, 1024));
 }
 
 static inline void kit_done(kit *k)
@@ -177,8 +177,8 @@ static inline peat_rc kit_open(kit *k)
 static inline void kit_build(kit *k, const pt_table_writer_options *options, const model *m)
 {
     kit_init(k);
-    assert_int_equal(kit_write(k, options, m), PEAT_OK);
-    assert_int_equal(kit_open(k), PEAT_OK);
+    assert_ok(kit_write(k, options, m));
+    assert_ok(kit_open(k));
 }
 
 static inline memory_file *kit_file(kit *k)

@@ -27,7 +27,7 @@ uint32_t pt_block_find(const pt_block *b, pt_slice key, uint8_t tag);
 static uint8_t *make_block(rng *r, uint32_t count, const pt_env *env, size_t *ret_size)
 {
     pt_block_builder b;
-    assert_int_equal(pt_block_builder_init(&b, env), PEAT_OK);
+    assert_ok(pt_block_builder_init(&b, env));
     pt_block_builder_clear(&b, 16376);
     for (uint32_t i = 0; i < count; i++) {
         uint8_t key[4];
@@ -36,7 +36,7 @@ static uint8_t *make_block(rng *r, uint32_t count, const pt_env *env, size_t *re
         pt_entry e = {
             .key = pt_slice_of(key, 4), .value = pt_slice_of("v", 1), .kind = PT_KIND_PUT};
         uint8_t tag = (uint8_t[]){0, 1, 0x7f, 0x80, 0xff}[rng_below(r, 5)];
-        assert_int_equal(pt_block_builder_add(&b, &e, tag, &added), PEAT_OK);
+        assert_ok(pt_block_builder_add(&b, &e, tag, &added));
         assert_true(added);
     }
     uint8_t *data = malloc(b.size); /* exact: a read beyond it is seen */

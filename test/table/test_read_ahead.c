@@ -36,10 +36,9 @@ static void attach(scene *s, uint64_t ahead_max)
     s->files.ahead_max = ahead_max;
     pt_table_join(k->table, &s->files);
     size_t bytes = (size_t)8 << 20;
-    assert_int_equal(pt_cache_new(&k->mem.env, &k->epoch, bytes, &s->cache), PEAT_OK);
-    assert_int_equal(
-        pt_cache_attach(s->cache, k->meta.block_count, k->meta.block_bytes, loader, &s->source),
-        PEAT_OK);
+    assert_ok(pt_cache_new(&k->mem.env, &k->epoch, bytes, &s->cache));
+    assert_ok(
+        pt_cache_attach(s->cache, k->meta.block_count, k->meta.block_bytes, loader, &s->source));
 }
 
 static void set_scene(scene *s, const pt_table_writer_options *o, size_t value_size,
@@ -84,7 +83,7 @@ static peat_rc walk(scene *s, pt_fetch_hint hint, bool back, size_t most, size_t
     pt_iter *it;
     pt_table_iter_options o = {.hint = hint};
     size_t n = 0;
-    assert_int_equal(pt_table_iter_new(&s->k.mem.env, s->k.table, s->source, &o, &it), PEAT_OK);
+    assert_ok(pt_table_iter_new(&s->k.mem.env, s->k.table, s->source, &o, &it));
     peat_rc rc = back ? pt_iter_last(it) : pt_iter_first(it);
     while (rc == PEAT_OK && n < most) {
         expect_row(it, &s->m.entries[back ? s->m.count - 1 - n : n]);
@@ -138,7 +137,7 @@ TEST(test_short_scan)
     size_t rows;
     set_scene(&s, &aligned, 100, PT_STREAM_SCAN_BYTES);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(walk(&s, PT_FETCH_SCAN, false, 200, &rows), PEAT_OK);
+        assert_ok(walk(&s, PT_FETCH_SCAN, false, 200, &rows));
         assert_in_range(misses(&s), 5, 8);
         assert_int_equal(s.files.ahead_read, 0);
     }
@@ -154,7 +153,7 @@ TEST(test_what_is_resident)
         set_scene(&s, &aligned, 100, PT_STREAM_SCAN_BYTES);
         for (uint32_t b = 0; b < s.k.meta.block_count; b += every) {
             pt_block_ref ref;
-            assert_int_equal(s.source->fetch(s.source, b, PT_FETCH_POINT, &ref), PEAT_OK);
+            assert_ok(s.source->fetch(s.source, b, PT_FETCH_POINT, &ref));
             s.source->release(s.source, &ref);
         }
         uint64_t before = misses(&s);
@@ -195,11 +194,11 @@ TEST(test_two_scans)
     pt_iter *it;
     pt_table_iter_options o = {.hint = PT_FETCH_SCAN};
     set_scene(&s, &aligned, 100, PT_STREAM_SCAN_BYTES);
-    assert_int_equal(pt_table_iter_new(&s.k.mem.env, s.k.table, s.source, &o, &it), PEAT_OK);
+    assert_ok(pt_table_iter_new(&s.k.mem.env, s.k.table, s.source, &o, &it));
     peat_rc rc = pt_iter_first(it);
     while (rc == PEAT_OK && s.files.ahead_read == 0)
         rc = pt_iter_next(it);
-    assert_int_equal(rc, PEAT_OK);
+    assert_ok(rc);
     assert_int_equal(s.files.ahead_bytes, PT_STREAM_SCAN_BYTES);
     uint64_t read = s.files.ahead_read;
     walk_all(&s, true);
@@ -255,7 +254,7 @@ TEST(test_failures)
         size_t rows;
         for (int io = 0; io < 2; io++) {
             set_scene(&s, &aligned, 100, PT_STREAM_SCAN_BYTES);
-            assert_int_equal(pt_table_load(s.k.table, PT_SECTION_INDEX), PEAT_OK);
+            assert_ok(pt_table_load(s.k.table, PT_SECTION_INDEX));
             *(io ? &s.k.mem.fail_io_at : &s.k.mem.fail_alloc_at) = at + (io == 0);
             peat_rc rc = walk(&s, PT_FETCH_SCAN, false, SIZE_MAX, &rows);
             s.k.mem.fail_io_at = s.k.mem.fail_alloc_at = -1;

@@ -24,7 +24,7 @@ static size_t expect_right_or_error(kit *k, const model *m)
             errors++;
             continue;
         }
-        assert_int_equal(rc, PEAT_OK);
+        assert_ok(rc);
         assert_true(pt_slice_equal(have.value, want->value));
         assert_int_equal(have.kind, want->kind);
         assert_int_equal(have.seq, want->seq);
@@ -63,7 +63,7 @@ static void reopen(kit *k)
 {
     pt_table_free(k->table);
     k->table = NULL;
-    assert_int_equal(kit_open(k), PEAT_OK);
+    assert_ok(kit_open(k));
 }
 
 static void expect_check_finds(kit *k, uint64_t at, bool exactly)
@@ -87,7 +87,7 @@ TEST(every_bit_flip_is_reported_and_never_answers_wrong)
         memory_file *f = kit_file(&k);
         size_t errors = 0;
         assert_int_equal(expect_right_or_error(&k, &m), 0);
-        assert_int_equal(pt_table_check(k.table, note_damage, &(damages){0}, NULL), PEAT_OK);
+        assert_ok(pt_table_check(k.table, note_damage, &(damages){0}, NULL));
         for (size_t at = 0; at < f->size; at++) {
             for (int bit = 0; bit < 8; bit++) {
                 f->data[at] ^= (uint8_t)(1 << bit);
@@ -178,7 +178,7 @@ TEST(a_table_under_another_tables_name_is_reported)
     k.meta.file_number = 77;
     pt_bytes bytes;
     pt_bytes_init(&bytes, &k.mem.env);
-    assert_int_equal(pt_table_meta_encode(&k.meta, &bytes), PEAT_OK);
+    assert_ok(pt_table_meta_encode(&k.meta, &bytes));
     pt_bytes_done(&k.meta_bytes); /* where the keys of the old meta were */
     k.meta_bytes = bytes;
     reopen(&k);
@@ -217,7 +217,7 @@ TEST(every_flip_of_the_meta_is_refused)
     }
     for (size_t n = 0; n < bytes.size; n++)
         assert_true(pt_table_meta_decode(pt_slice_of(bytes.data, n), &meta) < 0);
-    assert_int_equal(pt_table_meta_decode(bytes, &meta), PEAT_OK);
+    assert_ok(pt_table_meta_decode(bytes, &meta));
     kit_done(&k);
     model_done(&m);
 }
@@ -288,7 +288,7 @@ TEST(signed_nonsense_never_crashes)
         memcpy(whole, f->data, f->size);
         for (int n = 0; n < 2500; n++) {
             pt_section_data *index;
-            assert_int_equal(pt_table_section_hold(k.table, PT_SECTION_INDEX, &index), PEAT_OK);
+            assert_ok(pt_table_section_hold(k.table, PT_SECTION_INDEX, &index));
             uint64_t offset;
             size_t size;
             pt_section s = (pt_section)rng_below(&r, 6);

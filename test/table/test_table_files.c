@@ -12,7 +12,7 @@ TEST_F(files_stay_open_below_the_limit)
     uint64_t before = opens(f);
     for (int round = 0; round < 3; round++)
         for (int i = 0; i < TABLES; i++)
-            assert_int_equal(read_table(f, i), PEAT_OK);
+            assert_ok(read_table(f, i));
     assert_int_equal(opens(f) - before, TABLES);
     assert_int_equal(f->files.open, TABLES);
     assert_int_equal(files_held(f), TABLES);
@@ -22,7 +22,7 @@ TEST_F(no_more_than_the_limit_are_open)
 {
     f->files.limit = 2;
     for (int n = 0; n < 5 * TABLES; n++) {
-        assert_int_equal(read_table(f, n * 5 % TABLES), PEAT_OK);
+        assert_ok(read_table(f, n * 5 % TABLES));
         assert_true(files_held(f) <= 2);
     }
     assert_int_equal(files_held(f), 2);
@@ -31,23 +31,23 @@ TEST_F(no_more_than_the_limit_are_open)
 TEST_F(what_was_used_again_stays_before_what_was_not)
 {
     for (int i = 0; i < TABLES; i++)
-        assert_int_equal(read_table(f, i), PEAT_OK); /* the index and the block: used */
+        assert_ok(read_table(f, i)); /* the index and the block: used */
     f->files.limit = 3;
     assert_true(pt_table_files_relieve(&f->files)); /* 3 to 5 are left, not used since */
-    assert_int_equal(read_table(f, 3), PEAT_OK);
-    assert_int_equal(read_table(f, 0), PEAT_OK); /* takes the place of 4 */
+    assert_ok(read_table(f, 3));
+    assert_ok(read_table(f, 0)); /* takes the place of 4 */
     uint64_t before = opens(f);
-    assert_int_equal(read_table(f, 3), PEAT_OK);
-    assert_int_equal(read_table(f, 5), PEAT_OK);
+    assert_ok(read_table(f, 3));
+    assert_ok(read_table(f, 5));
     assert_int_equal(opens(f), before);
-    assert_int_equal(read_table(f, 4), PEAT_OK);
+    assert_ok(read_table(f, 4));
     assert_int_equal(opens(f), before + 1);
 }
 
 TEST_F(a_freed_table_gives_its_place_back)
 {
-    assert_int_equal(read_table(f, 0), PEAT_OK);
-    assert_int_equal(read_table(f, 1), PEAT_OK);
+    assert_ok(read_table(f, 0));
+    assert_ok(read_table(f, 1));
     pt_table_free(f->tables[0]);
     f->tables[0] = NULL;
     assert_int_equal(f->files.open, 1);
@@ -57,10 +57,9 @@ TEST_F(a_freed_table_gives_its_place_back)
 TEST_F(a_table_on_its_own_keeps_its_file)
 {
     pt_table *alone = NULL;
-    assert_int_equal(
-        pt_table_new(f->env, f->dir, &f->sink, &f->epoch, pt_table_get_meta(f->tables[0]), &alone),
-        PEAT_OK);
-    assert_int_equal(pt_table_load(alone, PT_SECTION_INDEX), PEAT_OK);
+    assert_ok(
+        pt_table_new(f->env, f->dir, &f->sink, &f->epoch, pt_table_get_meta(f->tables[0]), &alone));
+    assert_ok(pt_table_load(alone, PT_SECTION_INDEX));
     assert_false(pt_table_files_relieve(&f->files));
     assert_int_equal(files_held(f), 1);
     pt_table_free(alone);
@@ -73,10 +72,10 @@ TEST_F(a_shortage_halves_what_is_open_and_reads_go_on)
 {
     leave_descriptors(f, 4);
     for (int i = 0; i < TABLES; i++)
-        assert_int_equal(read_table(f, i), PEAT_OK);
+        assert_ok(read_table(f, i));
     assert_int_equal(f->files.limit, 2);
     assert_int_equal(files_held(f), 2);
-    assert_int_equal(read_table(f, 0), PEAT_OK);
+    assert_ok(read_table(f, 0));
     assert_int_equal(files_held(f), 2);
 }
 
@@ -84,9 +83,9 @@ TEST_F(a_single_descriptor_is_enough)
 {
     leave_descriptors(f, 1);
     for (int n = 0; n < 3 * TABLES; n++)
-        assert_int_equal(read_table(f, n % TABLES), PEAT_OK);
+        assert_ok(read_table(f, n % TABLES));
     uint64_t bytes = 0;
-    assert_int_equal(pt_table_check(f->tables[3], NULL, NULL, &bytes), PEAT_OK);
+    assert_ok(pt_table_check(f->tables[3], NULL, NULL, &bytes));
     assert_true(bytes > 0);
 }
 
@@ -99,22 +98,22 @@ TEST_F(without_any_the_read_fails_and_later_ones_do_not)
     assert_int_equal(e.os_errno, EMFILE);
     assert_non_null(strstr(e.message, "cannot open table t-000001"));
     leave_descriptors(f, 1);
-    assert_int_equal(read_table(f, 0), PEAT_OK);
+    assert_ok(read_table(f, 0));
 }
 
 TEST_F(a_full_system_is_a_shortage_too)
 {
-    assert_int_equal(read_table(f, 0), PEAT_OK);
+    assert_ok(read_table(f, 0));
     unsigned fault = sim_fault_add(
         f->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN), .at = 1, .error = ENFILE});
-    assert_int_equal(read_table(f, 1), PEAT_OK);
+    assert_ok(read_table(f, 1));
     assert_int_equal(sim_fault_hits(f->sim, fault), 1);
     assert_int_equal(files_held(f), 1);
 }
 
 TEST_F(another_error_closes_nothing)
 {
-    assert_int_equal(read_table(f, 0), PEAT_OK);
+    assert_ok(read_table(f, 0));
     (void)sim_fault_add(f->sim,
                         (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN), .at = 1, .error = EIO});
     assert_int_equal(read_table(f, 1), PEAT_IO);
@@ -127,7 +126,7 @@ TEST_F(reclaim_closes_half_but_keeps_the_last)
     assert_false(pt_table_files_relieve(&f->files));
     assert_int_equal(f->files.limit, PT_TABLE_FILES_MAX);
     for (int i = 0; i < TABLES; i++)
-        assert_int_equal(read_table(f, i), PEAT_OK);
+        assert_ok(read_table(f, i));
     static const size_t left[] = {3, 1};
     for (size_t i = 0; i < PT_COUNT_OF(left); i++) {
         assert_true(pt_table_files_relieve(&f->files));
@@ -135,22 +134,22 @@ TEST_F(reclaim_closes_half_but_keeps_the_last)
     }
     assert_false(pt_table_files_relieve(&f->files));
     assert_int_equal(files_held(f), 1);
-    assert_int_equal(read_table(f, 0), PEAT_OK);
+    assert_ok(read_table(f, 0));
 }
 
 TEST_F(the_limit_grows_again_in_quiet_times)
 {
-    assert_int_equal(read_table(f, 0), PEAT_OK);
-    assert_int_equal(read_table(f, 1), PEAT_OK);
+    assert_ok(read_table(f, 0));
+    assert_ok(read_table(f, 1));
     assert_true(pt_table_files_relieve(&f->files));
     assert_int_equal(f->files.limit, 1);
     for (unsigned n = 0; n < PT_TABLE_FILES_CALM - 1; n++)
-        assert_int_equal(read_table(f, n % 2 != 0), PEAT_OK);
+        assert_ok(read_table(f, n % 2 != 0));
     assert_int_equal(f->files.limit, 1);
-    assert_int_equal(read_table(f, 2), PEAT_OK);
+    assert_ok(read_table(f, 2));
     assert_int_equal(f->files.limit, 2);
     f->files.limit = PT_TABLE_FILES_MAX;
     f->files.calm = PT_TABLE_FILES_CALM;
-    assert_int_equal(read_table(f, 3), PEAT_OK);
+    assert_ok(read_table(f, 3));
     assert_int_equal(f->files.limit, PT_TABLE_FILES_MAX);
 }

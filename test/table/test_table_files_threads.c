@@ -44,7 +44,7 @@ static void wait_behind_a_reader(fixture *f, void *(*run)(void *), call *c)
 {
     pthread_t thread;
     pt_file *file = NULL;
-    assert_int_equal(pt_table_pin(f->tables[0], &file), PEAT_OK);
+    assert_ok(pt_table_pin(f->tables[0], &file));
     assert_int_equal(pthread_create(&thread, NULL, run, c), 0);
     wait_for_leaving(f);
     assert_false(atomic_load(&c->done));
@@ -60,9 +60,9 @@ TEST_F(a_newcomer_waits_for_a_read_to_end)
     call c = {.f = f, .table = 1};
     f->files.limit = 1;
     wait_behind_a_reader(f, run_read, &c);
-    assert_int_equal(c.rc, PEAT_OK);
+    assert_ok(c.rc);
     assert_int_equal(files_held(f), 1);
-    assert_int_equal(read_table(f, 0), PEAT_OK);
+    assert_ok(read_table(f, 0));
 }
 
 TEST_F(a_file_that_is_leaving_is_opened_again_behind_its_end)
@@ -72,8 +72,8 @@ TEST_F(a_file_that_is_leaving_is_opened_again_behind_its_end)
     call r = {.f = f};
     pt_file *file = NULL;
     pt_file *last = NULL;
-    assert_int_equal(pt_table_pin(f->tables[0], &file), PEAT_OK);
-    assert_int_equal(pt_table_pin(f->tables[1], &last), PEAT_OK); /* the one that is kept */
+    assert_ok(pt_table_pin(f->tables[0], &file));
+    assert_ok(pt_table_pin(f->tables[1], &last)); /* the one that is kept */
     assert_int_equal(pthread_create(&fd_reclaim, NULL, run_reclaim, &r), 0);
     wait_for_leaving(f);
     pthread_t reader;
@@ -83,7 +83,7 @@ TEST_F(a_file_that_is_leaving_is_opened_again_behind_its_end)
     pt_table_unpin(f->tables[1]); /* with half of two open, the reader wants its place */
     assert_int_equal(pthread_join(reader, NULL), 0);
     assert_true(r.answer);
-    assert_int_equal(c.rc, PEAT_OK);
+    assert_ok(c.rc);
     assert_int_equal(files_held(f), 1);
 }
 
@@ -91,8 +91,8 @@ TEST_F(reclaim_waits_for_a_read_to_end)
 {
     call c = {.f = f};
     pt_file *file = NULL;
-    assert_int_equal(read_table(f, 0), PEAT_OK); /* older, so the first to go */
-    assert_int_equal(pt_table_pin(f->tables[1], &file), PEAT_OK);
+    assert_ok(read_table(f, 0)); /* older, so the first to go */
+    assert_ok(pt_table_pin(f->tables[1], &file));
     wait_behind_a_reader(f, run_reclaim, &c);
     pt_table_unpin(f->tables[1]);
     assert_true(c.answer);
@@ -103,12 +103,12 @@ TEST_F(reclaim_waits_for_a_read_to_end)
  */
 TEST_F(the_last_file_is_not_given_to_others)
 {
-    assert_int_equal(read_table(f, 0), PEAT_OK);
+    assert_ok(read_table(f, 0));
     assert_false(pt_table_files_relieve(&f->files));
     assert_int_equal(files_held(f), 1);
     leave_descriptors(f, 1);
     for (int i = 1; i < TABLES; i++)
-        assert_int_equal(read_table(f, i), PEAT_OK);
+        assert_ok(read_table(f, i));
     assert_int_equal(files_held(f), 1);
 }
 
@@ -135,7 +135,7 @@ TEST_F(many_readers_share_two_descriptors)
     }
     for (int i = 0; i < 5; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-        assert_int_equal(calls[i].rc, PEAT_OK);
+        assert_ok(calls[i].rc);
     }
     assert_true(files_held(f) <= 2);
     assert_int_equal(f->files.leaving, 0);

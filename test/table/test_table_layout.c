@@ -150,9 +150,9 @@ TEST(cut_begins_a_block)
     kit_init(&k);
     pt_table_writer *w;
     pt_table_writer_options o = {.store_id = 1, .file_number = 1, .run_kind = PT_RUN_FLUSHED};
-    assert_int_equal(pt_table_writer_new(&k.mem.env, NULL, &k.sink, &o, &w), PEAT_OK);
+    assert_ok(pt_table_writer_new(&k.mem.env, NULL, &k.sink, &o, &w));
     uint32_t block;
-    assert_int_equal(pt_table_writer_cut(w, &block), PEAT_OK);
+    assert_ok(pt_table_writer_cut(w, &block));
     assert_int_equal(block, 0);
     uint32_t cuts[5];
     for (size_t i = 0; i < 500; i++) {
@@ -162,22 +162,22 @@ TEST(cut_begins_a_block)
                       .value = pt_slice_of("value", 5),
                       .kind = PT_KIND_PUT};
         if (i % 100 == 0)
-            assert_int_equal(pt_table_writer_cut(w, &cuts[i / 100]), PEAT_OK);
-        assert_int_equal(pt_table_writer_add(w, &e, pt_hash(key, (size_t)n)), PEAT_OK);
+            assert_ok(pt_table_writer_cut(w, &cuts[i / 100]));
+        assert_ok(pt_table_writer_add(w, &e, pt_hash(key, (size_t)n)));
     }
     pt_table_meta meta;
-    assert_int_equal(pt_table_writer_finish(w, &meta), PEAT_OK);
-    assert_int_equal(pt_table_meta_encode(&meta, &k.meta_bytes), PEAT_OK);
+    assert_ok(pt_table_writer_finish(w, &meta));
+    assert_ok(pt_table_meta_encode(&meta, &k.meta_bytes));
     pt_table_writer_free(w);
-    assert_int_equal(kit_open(&k), PEAT_OK);
+    assert_ok(kit_open(&k));
     assert_int_equal(cuts[0], 0);
     assert_int_equal(meta.block_count, cuts[4] + 1);
     pt_section_data *d;
-    assert_int_equal(pt_table_section_hold(k.table, PT_SECTION_INDEX, &d), PEAT_OK);
+    assert_ok(pt_table_section_hold(k.table, PT_SECTION_INDEX, &d));
     for (uint32_t i = 0; i < 5; i++)
         assert_int_equal(pt_index_entries_before(&d->view.index, cuts[i]), i * 100);
     pt_section_unref(d);
-    assert_int_equal(pt_table_check(k.table, NULL, NULL, NULL), PEAT_OK);
+    assert_ok(pt_table_check(k.table, NULL, NULL, NULL));
     kit_done(&k);
 }
 
@@ -208,12 +208,12 @@ TEST(the_largest_keys_and_large_values_survive)
         kit_source_init(&s, &k);
         for (size_t i = 0; i < m.count; i++) {
             pt_entry have;
-            assert_int_equal(kit_find(&k, &s, m.entries[i].key, m.entries[i].seq, &have), PEAT_OK);
+            assert_ok(kit_find(&k, &s, m.entries[i].key, m.entries[i].seq, &have));
             assert_int_equal(have.kind, m.entries[i].kind);
             assert_true(pt_slice_equal(have.value, m.entries[i].value));
             free((void *)(uintptr_t)have.value.data);
         }
-        assert_int_equal(pt_table_check(k.table, NULL, NULL, NULL), PEAT_OK);
+        assert_ok(pt_table_check(k.table, NULL, NULL, NULL));
         kit_done(&k);
     }
     free(value);

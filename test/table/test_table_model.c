@@ -99,7 +99,7 @@ static void expect_at(pt_iter *it, peat_rc rc, const model *m, span in, size_t i
         assert_int_equal(rc, PEAT_END);
         return;
     }
-    assert_int_equal(rc, PEAT_OK);
+    assert_ok(rc);
     expect_entry(pt_iter_entry(it), &m->entries[i]);
     const pt_iter_group *g = it->group;
     assert_true(g->at < g->count && g->count <= PT_ITER_GROUP);
@@ -179,7 +179,7 @@ static void iterate_agrees(kit *k, const model *m, uint64_t seed)
     kit_source_init(&s, k);
     pt_iter *it;
     span all = {0, m->count};
-    assert_int_equal(pt_table_iter_new(&k->mem.env, k->table, &s.base, NULL, &it), PEAT_OK);
+    assert_ok(pt_table_iter_new(&k->mem.env, k->table, &s.base, NULL, &it));
     walk_whole(it, m, all);
     walk_random(it, m, all, &r);
     pt_iter_done(it);
@@ -192,7 +192,7 @@ static void iterate_agrees(kit *k, const model *m, uint64_t seed)
             o.upper = (pt_slice){0};
         span in = {o.lower.data ? model_bound(m, o.lower, false) : 0,
                    o.upper.data ? model_bound(m, o.upper, false) : m->count};
-        assert_int_equal(pt_table_iter_new(&k->mem.env, k->table, &s.base, &o, &it), PEAT_OK);
+        assert_ok(pt_table_iter_new(&k->mem.env, k->table, &s.base, &o, &it));
         if (in.lo <= in.hi) {
             walk_whole(it, m, in);
             walk_random(it, m, in, &r);
@@ -217,8 +217,8 @@ static void stream_agrees(kit *k, const model *m, uint64_t seed)
     rng r = {seed};
     pt_block_source *source;
     pt_iter *it;
-    assert_int_equal(pt_table_stream_new(&k->mem.env, k->table, PT_STREAM_MERGE, &source), PEAT_OK);
-    assert_int_equal(pt_table_iter_new(&k->mem.env, k->table, source, NULL, &it), PEAT_OK);
+    assert_ok(pt_table_stream_new(&k->mem.env, k->table, PT_STREAM_MERGE, &source));
+    assert_ok(pt_table_iter_new(&k->mem.env, k->table, source, NULL, &it));
     uint64_t reads = k->mem.reads;
     peat_rc rc = pt_iter_first(it);
     for (size_t i = 0; i < m->count; i++, rc = pt_iter_next(it))

@@ -16,7 +16,7 @@ TEST(absent_keys_seldom_pass_the_filter)
         &(pt_table_writer_options){
             .store_id = 1, .file_number = 1, .run_kind = PT_RUN_FLUSHED, .want_filter = true},
         20000, 8);
-    assert_int_equal(pt_table_load(k.table, PT_SECTION_FILTER), PEAT_OK);
+    assert_ok(pt_table_load(k.table, PT_SECTION_FILTER));
     assert_true(k.meta.section[PT_SECTION_FILTER].size < 20000 * 10 / 8 + 20000 / 8 + 64 + 20000);
     for (size_t i = 0; i < m.count; i++) {
         pt_slice key = m.entries[i].key;
@@ -42,24 +42,24 @@ TEST(keys_with_equal_hashes_are_all_found)
                                  .run_kind = PT_RUN_BOTTOMMOST,
                                  .want_filter = true,
                                  .want_locator = true};
-    assert_int_equal(pt_table_writer_new(&k.mem.env, NULL, &k.sink, &o, &w), PEAT_OK);
+    assert_ok(pt_table_writer_new(&k.mem.env, NULL, &k.sink, &o, &w));
     for (size_t i = 0; i < 300; i++) {
         char key[16];
         int n = snprintf(key, sizeof key, "%06zu", i);
         pt_entry e = {.key = pt_slice_of(key, (size_t)n),
                       .value = pt_slice_of(key, (size_t)n),
                       .kind = PT_KIND_PUT};
-        assert_int_equal(pt_table_writer_add(w, &e, pt_mix(i / 2)), PEAT_OK);
+        assert_ok(pt_table_writer_add(w, &e, pt_mix(i / 2)));
     }
     pt_table_meta meta;
-    assert_int_equal(pt_table_writer_finish(w, &meta), PEAT_OK);
-    assert_int_equal(pt_table_meta_encode(&meta, &k.meta_bytes), PEAT_OK);
+    assert_ok(pt_table_writer_finish(w, &meta));
+    assert_ok(pt_table_meta_encode(&meta, &k.meta_bytes));
     pt_table_writer_free(w);
-    assert_int_equal(kit_open(&k), PEAT_OK);
+    assert_ok(kit_open(&k));
     assert_int_equal(k.meta.section[PT_SECTION_LOCATOR].size, 0);
     assert_int_not_equal(k.meta.section[PT_SECTION_FILTER].size, 0);
-    assert_int_equal(pt_table_load(k.table, PT_SECTION_FILTER), PEAT_OK);
-    assert_int_equal(pt_table_load(k.table, PT_SECTION_INDEX), PEAT_OK);
+    assert_ok(pt_table_load(k.table, PT_SECTION_FILTER));
+    assert_ok(pt_table_load(k.table, PT_SECTION_INDEX));
     kit_source s;
     kit_source_init(&s, &k);
     for (size_t i = 0; i < 300; i++) {
@@ -71,7 +71,7 @@ TEST(keys_with_equal_hashes_are_all_found)
         uint64_t hash = pt_mix(i / 2);
         assert_int_equal(pt_table_find(k.table, &s.base, slice, hash, 9, 0, NULL, &r),
                          PT_FIND_NEED_BLOCK);
-        assert_int_equal(s.base.fetch(&s.base, r.block, PT_FETCH_POINT, &held), PEAT_OK);
+        assert_ok(s.base.fetch(&s.base, r.block, PT_FETCH_POINT, &held));
         assert_int_equal(pt_table_find(k.table, &s.base, slice, hash, 9, r.block, &held, &r),
                          PT_FIND_FOUND);
         assert_true(pt_slice_equal(r.entry.value, slice));
@@ -94,7 +94,7 @@ TEST(without_memory_for_hashes_there_is_no_filter)
                   1000, 8);
     assert_int_equal(k.meta.section[PT_SECTION_FILTER].size, 0);
     assert_int_equal(k.meta.section[PT_SECTION_LOCATOR].size, 0);
-    assert_int_equal(pt_table_check(k.table, NULL, NULL, NULL), PEAT_OK);
+    assert_ok(pt_table_check(k.table, NULL, NULL, NULL));
     finish(&k, &m);
 }
 
@@ -107,8 +107,8 @@ TEST(an_absent_key_needs_no_block_with_a_locator)
         &(pt_table_writer_options){
             .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOMMOST, .want_locator = true},
         20000, 100);
-    assert_int_equal(pt_table_load(k.table, PT_SECTION_INDEX), PEAT_OK);
-    assert_int_equal(pt_table_load(k.table, PT_SECTION_LOCATOR), PEAT_OK);
+    assert_ok(pt_table_load(k.table, PT_SECTION_INDEX));
+    assert_ok(pt_table_load(k.table, PT_SECTION_LOCATOR));
     kit_source s;
     kit_source_init(&s, &k);
     size_t asked = 0;
@@ -144,12 +144,11 @@ TEST(rank_with_blocks_is_exact_and_its_bytes_follow_the_values)
         uint8_t longer[64];
         memcpy(longer, key.data, key.size);
         longer[key.size] = 0; /* the smallest key behind it */
-        assert_int_equal(pt_table_rank(k.table, &s.base, key, &entries, &bytes), PEAT_OK);
+        assert_ok(pt_table_rank(k.table, &s.base, key, &entries, &bytes));
         assert_int_equal(entries, i);
         assert_true(bytes >= last_bytes);
-        assert_int_equal(
-            pt_table_rank(k.table, &s.base, pt_slice_of(longer, key.size + 1), &entries, &behind),
-            PEAT_OK);
+        assert_ok(
+            pt_table_rank(k.table, &s.base, pt_slice_of(longer, key.size + 1), &entries, &behind));
         assert_int_equal(entries, i + 1);
         assert_true(behind >= bytes + 40 && behind <= bytes + 100);
         last_bytes = behind;
@@ -170,16 +169,16 @@ TEST(rank_is_exact_at_block_borders_and_monotone)
     uint64_t last = 0, last_bytes = 0;
     for (size_t i = 0; i < m.count; i++) {
         uint64_t entries, bytes;
-        assert_int_equal(pt_table_rank(k.table, NULL, m.entries[i].key, &entries, &bytes), PEAT_OK);
+        assert_ok(pt_table_rank(k.table, NULL, m.entries[i].key, &entries, &bytes));
         assert_true(entries >= last && bytes >= last_bytes);
         assert_true(entries <= i + 100 && entries + 100 >= i); /* a block holds fewer */
         last = entries;
         last_bytes = bytes;
     }
     uint64_t entries, bytes;
-    assert_int_equal(pt_table_rank(k.table, NULL, pt_slice_of("", 0), &entries, &bytes), PEAT_OK);
+    assert_ok(pt_table_rank(k.table, NULL, pt_slice_of("", 0), &entries, &bytes));
     assert_int_equal(entries, 0);
-    assert_int_equal(pt_table_rank(k.table, NULL, pt_slice_of("z", 1), &entries, &bytes), PEAT_OK);
+    assert_ok(pt_table_rank(k.table, NULL, pt_slice_of("z", 1), &entries, &bytes));
     assert_int_equal(entries, 10000);
     finish(&k, &m);
 }

@@ -34,10 +34,9 @@ static void add_table(version_set_site *s, uint64_t number)
     state.seq_durable = number * 11;
     state.log_serial_min = 3;
     pt_bytes_init(&edit, s->env);
-    assert_int_equal(pt_edit_add_table(&edit, &meta), PEAT_OK);
-    assert_int_equal(pt_edit_push(&edit, s->version_set.version->partitions[0]->id, &layer),
-                     PEAT_OK);
-    assert_int_equal(pt_version_set_commit(&s->version_set, &edit, &state), PEAT_OK);
+    assert_ok(pt_edit_add_table(&edit, &meta));
+    assert_ok(pt_edit_push(&edit, s->version_set.version->partitions[0]->id, &layer));
+    assert_ok(pt_version_set_commit(&s->version_set, &edit, &state));
     pt_bytes_done(&edit);
 }
 
@@ -49,8 +48,8 @@ static void add_ends(version_set_site *s)
     pt_bytes edit;
     pt_state state = s->version_set.state;
     pt_bytes_init(&edit, s->env);
-    assert_int_equal(pt_edit_log_ends(&edit, ends, PT_COUNT_OF(ends)), PEAT_OK);
-    assert_int_equal(pt_version_set_commit(&s->version_set, &edit, &state), PEAT_OK);
+    assert_ok(pt_edit_log_ends(&edit, ends, PT_COUNT_OF(ends)));
+    assert_ok(pt_version_set_commit(&s->version_set, &edit, &state));
     pt_bytes_done(&edit);
 }
 
@@ -83,7 +82,7 @@ static void make(sim_env *sim)
 {
     version_set_site s;
     assert_true(version_set_site_open(&s, sim, "db"));
-    assert_int_equal(pt_version_set_create(&s.version_set, &s.open_tables, 7, 0, false), PEAT_OK);
+    assert_ok(pt_version_set_create(&s.version_set, &s.open_tables, 7, 0, false));
     for (uint64_t number = 1; number <= TABLES; number++)
         add_table(&s, number);
     add_ends(&s);
@@ -103,15 +102,15 @@ TEST(a_rewritten_manifest_says_what_the_edits_said)
     make(sim);
     for (uint64_t number = 1; number <= 3; number++) {
         assert_true(version_set_site_open(&s, sim, "db"));
-        assert_int_equal(pt_version_set_open(&s.version_set, &s.open_tables), PEAT_OK);
+        assert_ok(pt_version_set_open(&s.version_set, &s.open_tables));
         assert_int_equal(manifest_number(&s), number);
         expect_all(&s.version_set);
-        assert_int_equal(pt_version_set_begin(&s.version_set), PEAT_OK);
+        assert_ok(pt_version_set_begin(&s.version_set));
         s.version_set.live_bytes =
             1; /* by itself it is rewritten when it has grown to four times it */
-        assert_int_equal(pt_version_set_tidy(&s.version_set, (uint64_t)1 << 20), PEAT_OK);
+        assert_ok(pt_version_set_tidy(&s.version_set, (uint64_t)1 << 20));
         assert_int_equal(manifest_number(&s), number);
-        assert_int_equal(pt_version_set_tidy(&s.version_set, 0), PEAT_OK);
+        assert_ok(pt_version_set_tidy(&s.version_set, 0));
         assert_int_equal(manifest_number(&s), number + 1);
         version_set_site_close(&s);
     }
