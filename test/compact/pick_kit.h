@@ -138,17 +138,20 @@ static inline pt_pick_options kit_options(const pt_pick_options *said)
 
 typedef enum due { NOTHING, MID, BOTTOM, SPLIT, UNITE } due;
 
-typedef struct pick_case {
-    const char *rule;
-    part_spec parts[KIT_SPECS];
-    pt_pick_options options;
-    /* what is expected */
+typedef struct pick_expected {
     due due;
     size_t first;
     size_t count;           /* of partitions; 0: one */
     size_t runs[4];         /* of each partition; those beyond are like the last */
     uint64_t bytes, writes; /* of merges */
     bool on_credit;
+} pick_expected;
+
+typedef struct pick_case {
+    const char *rule;
+    part_spec parts[KIT_SPECS];
+    pt_pick_options options;
+    pick_expected expected;
 } pick_case;
 
 static inline bool case_agrees(const char *rule, const char *what, uint64_t found,
@@ -177,11 +180,12 @@ static inline due due_of(pt_unit unit, const pt_merge_pick *pick)
 
 static inline bool merge_agrees(const pick_case *c, const pt_merge_pick *pick)
 {
-    bool good = case_agrees(c->rule, "bytes", pick->bytes, c->bytes);
-    good = case_agrees(c->rule, "write_bytes", pick->write_bytes, c->writes) && good;
-    good = case_agrees(c->rule, "on_credit", pick->on_credit, c->on_credit) && good;
+    const pick_expected *e = &c->expected;
+    bool good = case_agrees(c->rule, "bytes", pick->bytes, e->bytes);
+    good = case_agrees(c->rule, "write_bytes", pick->write_bytes, e->writes) && good;
+    good = case_agrees(c->rule, "on_credit", pick->on_credit, e->on_credit) && good;
     for (size_t i = 0; i < pick->count && i < PT_MERGE_PARTS_MAX; i++) {
-        size_t expected = c->runs[pt_min_u64(i, PT_COUNT_OF(c->runs) - 1)];
+        size_t expected = e->runs[pt_min_u64(i, PT_COUNT_OF(e->runs) - 1)];
         good = case_agrees(c->rule, "run_from", pick->parts[i].run_from, 0) && good;
         good = case_agrees(c->rule, "run_count", pick->parts[i].run_count, expected) && good;
     }
@@ -194,18 +198,19 @@ static inline bool case_holds(const pick_case *c, pick_function *choose)
 {
     static const char *const names[] = {"nothing", "an intermediate merge", "a bottommost merge",
                                         "a split", "a union"};
+    const pick_expected *e = &c->expected;
     pt_merge_pick pick;
     memset(&pick, 0, sizeof pick);
     pick.bytes = pick.write_bytes = pick.first = pick.count = 77; /* left over from before */
     pick.on_credit = true;
     pt_pick_options o = kit_options(&c->options);
     due found = due_of(choose(kit_version(c->parts), &o, &pick), &pick);
-    if (found != c->due)
-        print_error("\"%s\": due is %s, expected %s\n", c->rule, names[found], names[c->due]);
-    if (found != c->due || found == NOTHING)
-        return found == c->due;
-    bool good = case_agrees(c->rule, "first", pick.first, c->first);
-    good = case_agrees(c->rule, "count", pick.count, c->count != 0 ? c->count : 1) && good;
+    if (found != e->due)
+        print_error("\"%s\": due is %s, expected %s\n", c->rule, names[found], names[e->due]);
+    if (found != e->due || found == NOTHING)
+        return found == e->due;
+    bool good = case_agrees(c->rule, "first", pick.first, e->first);
+    good = case_agrees(c->rule, "count", pick.count, e->count != 0 ? e->count : 1) && good;
     return (found == SPLIT || found == UNITE || merge_agrees(c, &pick)) && good;
 }
 
