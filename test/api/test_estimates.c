@@ -2,7 +2,7 @@
 /* test_estimates.c - what approximate_count and _size say, against what is there. */
 #include "api/api_kit.h"
 
-#include "support/rng.h"
+#include "world/random.h"
 
 static peat_slice numbered(char *room, size_t capacity, int n)
 {

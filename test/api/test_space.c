@@ -34,23 +34,11 @@ typedef struct truth {
     bool scattered; /* keys are not in the order of their numbers */
     bool halved;    /* half of a value compresses */
     bool works;     /* peat_work is called, too */
-    uint64_t steps, seed;
+    uint64_t steps;
+    rng random;
     double worst;
     char where[96]; /* that was */
 } truth;
-
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-static uint64_t random_of(truth *t, uint64_t n)
-{
-    t->seed += UINT64_C(0x9e3779b97f4a7c15);
-    return mix(t->seed) % n;
-}
 
 static int new_store(void **state)
 {
@@ -144,7 +132,8 @@ static void check_obsolete(truth *t)
 
 static peat_slice key_of(const truth *t, uint64_t i, char key[32])
 {
-    return peat_bytes(key, (size_t)snprintf(key, 32, "%016" PRIx64, t->scattered ? mix(i + 1) : i));
+    return peat_bytes(key,
+                      (size_t)snprintf(key, 32, "%016" PRIx64, t->scattered ? rng_hash(i + 1) : i));
 }
 
 static void account(truth *t, uint64_t i, uint32_t after)
@@ -166,7 +155,7 @@ static void put_value(truth *t, uint64_t i, uint32_t size)
     char key[32];
     assert_true(size <= sizeof value);
     for (uint32_t at = 0; at + 8 <= size; at += 8) {
-        uint64_t x = mix(t->put + i * 65537 + (t->halved ? at % (size / 2) : at));
+        uint64_t x = rng_hash(t->put + i * 65537 + (t->halved ? at % (size / 2) : at));
         memcpy(value + at, &x, 8);
     }
     assert_ok(peat_put(t->k->db, NULL, key_of(t, i, key), peat_bytes(value, size)));
@@ -249,11 +238,11 @@ static void cache_and_evict(truth *t)
     static uint64_t held[OBJECTS];
     t->scattered = true;
     for (uint64_t i = 0; i < 12000; i++) {
-        uint64_t slot = i < OBJECTS ? i : random_of(t, OBJECTS);
+        uint64_t slot = i < OBJECTS ? i : rng_below(&t->random, OBJECTS);
         if (i >= OBJECTS)
             delete_key(t, held[slot]);
         held[slot] = i;
-        put_value(t, i, 200 + (uint32_t)random_of(t, 1800));
+        put_value(t, i, 200 + (uint32_t)rng_below(&t->random, 1800));
         step(t, 1);
     }
 }
@@ -282,7 +271,7 @@ static void overwrite_anything(truth *t)
     t->scattered = true;
     fill(t, 4000, 400);
     for (uint64_t i = 0; i < 40000; i++) {
-        put_value(t, random_of(t, 4000), 400);
+        put_value(t, rng_below(&t->random, 4000), 400);
         step(t, 1);
     }
 }
@@ -296,7 +285,7 @@ TEST_SPACE(uniform_overwriting_keeps_within_the_bound)
 static void overwrite_by_other_sizes(truth *t)
 {
     for (uint64_t i = 0; i < 30000; i++) {
-        uint64_t key = random_of(t, 3000);
+        uint64_t key = rng_below(&t->random, 3000);
         put_value(t, key, t->sizes[key] > 500 ? 20 : 1000);
         step(t, 1);
     }
@@ -575,7 +564,7 @@ TEST_SPACE(an_hour_of_a_trickle_rewrites_little)
     fill(t, 8000, 1000);
     uint64_t before = bytes_written(t->k), put = t->put;
     for (int second = 0; second < 3600; second++) {
-        put_value(t, random_of(t, 8000), 84);
+        put_value(t, rng_below(&t->random, 8000), 84);
         sim_clock_advance(t->k->sim, 1000 * MS);
         assert_ok(peat_work(t->k->db, 8, NULL));
     }
@@ -632,7 +621,7 @@ TEST_SPACE(endless_overwriting_writes_each_byte_eight_times_at_most)
     truth *t = begin_fill(k);
     uint64_t before = bytes_written(k), put_before = t->put;
     for (uint64_t i = 0; i < 6 * (uint64_t)FILL_KEYS; i++)
-        put_value(t, random_of(t, FILL_KEYS), FILL_BYTES);
+        put_value(t, rng_below(&t->random, FILL_KEYS), FILL_BYTES);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     expect_amplification(bytes_written(k) - before, t->put - put_before, 8.0,
                          "endless overwriting");

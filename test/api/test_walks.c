@@ -7,7 +7,8 @@
  *     PEAT_SEED=7 PEAT_WALKS=1000 api_test_walks      as many stores, from that seed on
  */
 #include "api/api_kit.h"
-#include "support/rng.h"
+#include "world/random.h"
+#include "world/settings.h"
 
 enum { KEYS = 400, KEY_MAX = 300, CHANGES = 60, WALKS = 4, SNAPSHOTS = 3, ROWS = 50 };
 
@@ -367,8 +368,7 @@ static void live(uint64_t seed)
 
 TEST(walks_agree_with_the_list_of_changes)
 {
-    const char *walks = getenv("PEAT_WALKS");
-    uint64_t seed = sim_seed(1), count = walks != NULL ? strtoull(walks, NULL, 10) : 150;
+    uint64_t seed = sim_seed(1), count = test_number("PEAT_WALKS", 150);
     for (uint64_t i = 0; i < count; i++)
         live(seed + i);
 }

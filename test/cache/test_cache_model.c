@@ -22,13 +22,14 @@ typedef struct model {
     pt_cache *cache;
     fake_table tables[TABLES];
     held_ref held[HELD];
-    uint64_t random, seed;
+    rng random;
+    uint64_t seed;
     uint32_t next_id;
 } model;
 
 static uint32_t roll(model *m, uint32_t n)
 {
-    return (uint32_t)((heap_env_random(&m->random) >> 20) % n);
+    return (uint32_t)rng_below(&m->random, n);
 }
 
 static void check(model *m, bool ok, const char *what)
@@ -135,7 +136,7 @@ static void step(model *m)
 TEST(random_calls_never_show_a_stale_or_mixed_block)
 {
     for (uint64_t seed = 1; seed <= 12; seed++) {
-        model m = {.random = seed, .seed = seed, .next_id = 1};
+        model m = {.random = {seed}, .seed = seed, .next_id = 1};
         heap_env_init(&m.heap);
         pt_epoch_init(&m.epoch);
         assert_ok(pt_cache_new(&m.heap.env, &m.epoch, seed * 2 * GROUP_COST, &m.cache));

@@ -214,12 +214,12 @@ static void use_own_table(stress *s, uint64_t r)
 static void *use_cache(void *arg)
 {
     stress *s = arg;
-    uint64_t random = 88172645463325252ULL + atomic_fetch_add(&s->next_id, 1);
+    rng random = {atomic_fetch_add(&s->next_id, 1)};
     pt_block_ref kept[SHARED_TABLES] = {{0}};
     uint32_t kept_block[SHARED_TABLES] = {0};
     for (int i = 0; i < ROUNDS; i++) {
-        uint64_t r = heap_env_random(&random);
-        size_t n = (size_t)(heap_env_random(&random) % SHARED_TABLES);
+        uint64_t r = rng_next(&random);
+        size_t n = (size_t)rng_below(&random, SHARED_TABLES);
         if (r % 64 == 0)
             use_own_table(s, r >> 6);
         else if (r % 2)

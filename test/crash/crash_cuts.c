@@ -25,7 +25,7 @@
 typedef struct cuts {
     const crash_job *job;
     crash_tally *tally;
-    model_random random;
+    rng random;
     uint64_t *visited; /* images with their bounds */
 } cuts;
 
@@ -67,7 +67,7 @@ static void verify(cuts *c, image *im);
 
 static uint64_t chance(cuts *c, uint64_t one_in)
 {
-    return model_below(&c->random, one_in) == 0;
+    return rng_below(&c->random, one_in) == 0;
 }
 
 static void tell(const site *s, const sim_boundary *b, const sim_cut *cut, image *io)
@@ -145,7 +145,7 @@ static void offer(site *s, sim_env *sim, const sim_boundary *b, sim_cut cut)
 
 static sim_cut some_cut(cuts *c, sim_cut_mode mode, uint32_t sector)
 {
-    return (sim_cut){.mode = mode, .seed = model_next(&c->random), .sector_bytes = sector};
+    return (sim_cut){.mode = mode, .seed = rng_next(&c->random), .sector_bytes = sector};
 }
 
 /* Every combination of a few things, or each alone lost and alone kept, for some of many. */
@@ -160,7 +160,7 @@ static void cut_items(site *s, sim_env *sim, const sim_boundary *b, uint32_t sec
     offer(s, sim, b, (sim_cut){SIM_CUT_LOST, 0, sector});
     offer(s, sim, b, (sim_cut){SIM_CUT_KEPT, 0, sector});
     for (unsigned i = 0; i < 4; i++) {
-        uint64_t item = model_below(&s->c->random, items);
+        uint64_t item = rng_below(&s->c->random, items);
         offer(s, sim, b, (sim_cut){SIM_CUT_BUT_ONE, item, sector});
         offer(s, sim, b, (sim_cut){SIM_CUT_ONLY_ONE, item, sector});
     }
@@ -211,7 +211,7 @@ static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
     if (s->depth == 1 && chance(c, 4))
         offer(s, sim, b, some_cut(c, KILLED, sector));
     if (s->depth > 1) {
-        offer(s, sim, b, some_cut(c, some[model_below(&c->random, 6)], sector));
+        offer(s, sim, b, some_cut(c, some[rng_below(&c->random, 6)], sector));
         offer(s, sim, b, some_cut(c, SIM_CUT_RANDOM, sector));
     }
 }
@@ -279,7 +279,7 @@ static void write_on(site *s, crash_run *r, uint64_t at, bool deep)
     const crash_plan *before = r->plan;
     crash_plan branch;
     size_t more = deep ? 4 : 1;
-    crash_plan_branch(&branch, before, crash_load_afterwards(), at, more, model_next(&c->random));
+    crash_plan_branch(&branch, before, crash_load_afterwards(), at, more, rng_next(&c->random));
     for (int i = 0; i < 3; i++)
         atomic_store(&r->counters[i], at);
     r->plan = &branch;
@@ -347,8 +347,8 @@ void crash_cut_plan(void *arg, FILE *report)
     c.visited = calloc((size_t)1 << VISITED_BITS, sizeof *c.visited);
     crash_plan_init_load(&plan, job.load, job.seed, job.commits);
     sim_env *sim = sim_new(job.seed);
-    sim_split_writes(sim, splits[model_below(&c.random, job.load->huge != 0 ? 3 : 5)]);
-    if (model_below(&c.random, 2) == 0) /* then what is never the same twice is so by counting */
+    sim_split_writes(sim, splits[rng_below(&c.random, job.load->huge != 0 ? 3 : 5)]);
+    if (rng_below(&c.random, 2) == 0) /* then what is never the same twice is so by counting */
         sim_fix_random(sim);
     crash_run_init(&r, &plan, sim, report);
     /* with garbage not before there is a store: nothing is lost then */

@@ -14,28 +14,28 @@
 typedef struct maker {
     crash_plan *plan;
     const crash_load *load;
-    model_random random;
+    rng random;
     uint64_t next_up, next_down; /* ranks, for loads that go in order */
     uint32_t branch;
 } maker;
 
 static bool percent(maker *m, unsigned of_hundred)
 {
-    return model_below(&m->random, 100) < of_hundred;
+    return rng_below(&m->random, 100) < of_hundred;
 }
 
 static uint32_t some_size(maker *m)
 {
     if (percent(m, m->load->huge))
         return m->load->huge_max;
-    return (uint32_t)model_below(&m->random, percent(m, 83) ? 120 : m->load->value_max + 1);
+    return (uint32_t)rng_below(&m->random, percent(m, 83) ? 120 : m->load->value_max + 1);
 }
 
 static crash_write some_write(maker *m, size_t hot, size_t commit, uint32_t number)
 {
     bool emptying = m->load->waves && commit % WAVE >= WAVE / 2;
     crash_write w = {
-        .rank = (uint32_t)model_below(&m->random, hot ? hot : m->plan->keys.ranks),
+        .rank = (uint32_t)rng_below(&m->random, hot ? hot : m->plan->keys.ranks),
         .deleted = emptying || percent(m, m->load->deletes),
         .value = {some_size(m), ((uint32_t)commit + m->branch * CRASH_BRANCH) * 64 + number}};
     if (m->load->ascending)
@@ -51,7 +51,7 @@ static void add_commit(maker *m, size_t i)
     *c = (crash_commit){.first = p->write_count,
                         .single = !percent(m, m->load->batches),
                         .sync = percent(m, m->load->sync)};
-    c->count = c->single ? 1 : 1 + model_below(&m->random, m->load->batch_max);
+    c->count = c->single ? 1 : 1 + rng_below(&m->random, m->load->batch_max);
     if (p->write_count + c->count > p->write_capacity) {
         p->write_capacity = 2 * (p->write_count + c->count);
         p->writes = realloc(p->writes, p->write_capacity * sizeof *p->writes);
@@ -62,7 +62,7 @@ static void add_commit(maker *m, size_t i)
 
 static void add_steps(maker *m)
 {
-    uint64_t dice = model_below(&m->random, 100);
+    uint64_t dice = rng_below(&m->random, 100);
     m->plan->steps[m->plan->step_count++] = CRASH_COMMIT;
     for (int step = CRASH_COMMIT + 1; step < CRASH_STEP_COUNT; step++) {
         if (dice < m->load->after[step]) {
@@ -144,8 +144,8 @@ void crash_plan_branch(crash_plan *p, const crash_plan *from, const crash_load *
                        size_t more, uint64_t seed)
 {
     maker m = {.plan = p, .load = load, .random = {seed}};
-    m.branch = 1 + (uint32_t)model_below(&m.random, BRANCHES);
-    m.next_up = model_below(&m.random, 1000);
+    m.branch = 1 + (uint32_t)rng_below(&m.random, BRANCHES);
+    m.next_up = rng_below(&m.random, 1000);
     *p = (crash_plan){.seed = from->seed,
                       .load = from->load,
                       .options = from->options,
@@ -166,17 +166,17 @@ void crash_plan_branch(crash_plan *p, const crash_plan *from, const crash_load *
 }
 
 /* Most plans run without threads, where a seed says everything. */
-static void choose_options(crash_plan *p, model_random *r)
+static void choose_options(crash_plan *p, rng *r)
 {
     int64_t *f = p->options.field;
     model_options_random(r, &p->options);
     f[MODEL_OPTION_disk] = 0;
-    if (model_below(r, 4) != 0)
+    if (rng_below(r, 4) != 0)
         f[MODEL_OPTION_threads] = -1;
-    if (model_below(r, 8) != 0)
+    if (rng_below(r, 8) != 0)
         f[MODEL_OPTION_no_log] = 0;
-    if (model_below(r, 4) != 0)
-        f[MODEL_OPTION_memtable] = (int64_t)1 << (11 + model_below(r, 5));
+    if (rng_below(r, 4) != 0)
+        f[MODEL_OPTION_memtable] = (int64_t)1 << (11 + rng_below(r, 5));
     if (f[MODEL_OPTION_keys] == 5) /* the huge keys: a few kilobytes each is enough for a disk */
         f[MODEL_OPTION_keys] = 0;
 }

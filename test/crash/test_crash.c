@@ -23,7 +23,7 @@ typedef struct tally {
 /* Cuts the store under `run` now and then. */
 typedef struct cutter {
     const crash_run *run;
-    model_random random;
+    rng random;
     uint64_t one_in; /* boundaries */
     unsigned depth, left;
     bool killable; /* nothing that only memory knows is owed */
@@ -54,12 +54,12 @@ static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
     static const char *const names[] = {"random", "lost", "kept", "prefix", "garbage", "killed"};
     cutter *c = arg;
     char story[400];
-    if (c->left == 0 || model_below(&c->random, c->one_in) != 0)
+    if (c->left == 0 || rng_below(&c->random, c->one_in) != 0)
         return;
     c->left--;
-    int mode = modes[model_below(&c->random, sizeof modes / sizeof *modes)];
-    uint64_t seed = model_next(&c->random);
-    uint32_t sector = model_below(&c->random, 2) ? 512 : 4096;
+    int mode = modes[rng_below(&c->random, sizeof modes / sizeof *modes)];
+    uint64_t seed = rng_next(&c->random);
+    uint32_t sector = rng_below(&c->random, 2) ? 512 : 4096;
     bool killed = mode == KILLED && !c->run->open.options.no_log;
     bounds allowed = {.durable = atomic_load(c->run->durable)};
     allowed.low = killed ? atomic_load(c->run->returned) : allowed.durable;
@@ -91,10 +91,10 @@ static void verify_clone(const crash_run *before, sim_env *sim, bounds b, const 
                          unsigned depth, uint64_t seed, tally *t)
 {
     crash_run r;
-    model_random random = {seed};
+    rng random = {seed};
     cutter again = {.run = &r,
                     .random = {seed + 1},
-                    .one_in = 1 + model_below(&random, 60),
+                    .one_in = 1 + rng_below(&random, 60),
                     .depth = depth - 1,
                     .left = depth > 1 ? 2 : 0,
                     .tally = t};
@@ -102,7 +102,7 @@ static void verify_clone(const crash_run *before, sim_env *sim, bounds b, const 
     t->nested += depth < DEPTH;
     crash_run_init(&r, before->plan, sim, before->report);
     (void)snprintf(r.story, sizeof r.story, "%s", story);
-    if (model_below(&random, 4) == 0)
+    if (rng_below(&random, 4) == 0)
         verify_read_only(&r, b.low, b.high);
 
     atomic_store(r.begun, b.high); /* until it is known which of the states came back */
@@ -140,16 +140,16 @@ static void run_plan(void *arg, FILE *report)
 {
     const job *j = arg;
     static const size_t splits[] = {0, 0, 512, 4096, 700};
-    model_random random = {j->seed * 31 + 7};
+    rng random = {j->seed * 31 + 7};
     crash_plan plan;
     crash_run r;
     tally t = {0};
     crash_plan_init(&plan, j->seed, j->commits);
     sim_env *sim = sim_new(j->seed);
-    sim_split_writes(sim, splits[model_below(&random, 5)]);
+    sim_split_writes(sim, splits[rng_below(&random, 5)]);
     cutter c = {.run = &r,
                 .random = {j->seed + 99},
-                .one_in = 1 + model_below(&random, j->commits / 4),
+                .one_in = 1 + rng_below(&random, j->commits / 4),
                 .depth = DEPTH,
                 .left = j->clones,
                 .tally = &t};
@@ -174,7 +174,7 @@ static void run_plan(void *arg, FILE *report)
 static bool run_seed(uint64_t seed, tally *io_sum)
 {
     char report[2048];
-    job j = {.seed = seed, .commits = 120, .clones = (unsigned)model_number("CLONES", 24)};
+    job j = {.seed = seed, .commits = 120, .clones = (unsigned)test_number("CLONES", 24)};
     tally t = {0};
     if (!model_in_child(run_plan, &j, false, report, sizeof report)) {
         (void)fprintf(stderr,
@@ -201,7 +201,7 @@ static void print_tally(const tally *t)
 TEST(a_store_comes_back_from_any_cut_as_a_prefix_of_its_commits)
 {
     tally sum = {0};
-    for (uint64_t seed = 1; seed <= model_number("N", SAMPLE_PLANS); seed++)
+    for (uint64_t seed = 1; seed <= test_number("N", SAMPLE_PLANS); seed++)
         assert_true(run_seed(seed, &sum));
     print_tally(&sum);
     assert_true(sum.clones > 100 && sum.nested > 20);
@@ -210,7 +210,7 @@ TEST(a_store_comes_back_from_any_cut_as_a_prefix_of_its_commits)
 TEST(a_fresh_plan_survives_its_cuts)
 {
     tally sum = {0};
-    uint64_t seed = model_seed(model_fresh_seed());
+    uint64_t seed = test_seed(test_fresh_seed());
     print_message("seed %" PRIu64 "\n", seed);
     assert_true(run_seed(seed, &sum));
 }
@@ -260,7 +260,7 @@ TEST(a_hole_in_the_order_is_found)
 
 static int campaign(void)
 {
-    uint64_t first = model_seed(model_fresh_seed()), runs = model_number("N", 1000);
+    uint64_t first = test_seed(test_fresh_seed()), runs = test_number("N", 1000);
     tally sum = {0};
     unsigned failed = 0;
     for (uint64_t i = 0; i < runs && failed < 5; i++) {
@@ -275,7 +275,7 @@ static int campaign(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+    if (test_is_campaign(argc, argv))
         return campaign();
     return test_run_all();
 }

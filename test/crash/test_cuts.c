@@ -37,7 +37,7 @@ TEST(every_kind_of_work_comes_back_from_its_cuts)
     crash_tally *t = crash_tally_new(100000);
     for (size_t i = 0; crash_load_at(i) != NULL; i++) {
         crash_job j = {.load = crash_load_at(i),
-                       .seed = model_seed(1),
+                       .seed = test_seed(1),
                        .commits = SAMPLE_LENGTH,
                        .one_in = SAMPLE_IN,
                        .tally = t};
@@ -54,7 +54,7 @@ TEST(a_manifest_that_is_rewritten_again_and_again_comes_back)
 {
     crash_tally *t = crash_tally_new(100000);
     crash_job j = {.load = crash_load_of("manifest"),
-                   .seed = model_seed(1),
+                   .seed = test_seed(1),
                    .commits = REWRITES_LENGTH,
                    .one_in = 1000,
                    .tally = t};
@@ -82,10 +82,10 @@ static void print_line(const crash_tally *t, unsigned failed, size_t loads)
 
 static int campaign(void)
 {
-    uint64_t seed = model_seed(model_fresh_seed()), wanted = model_number("N", 20000);
-    uint64_t plans = model_number("PLANS", UINT64_MAX);
+    uint64_t seed = test_seed(test_fresh_seed()), wanted = test_number("N", 20000);
+    uint64_t plans = test_number("PLANS", UINT64_MAX);
     const char *only = getenv("LOAD");
-    time_t end = time(NULL) + (time_t)model_number("BOUND", 3600);
+    time_t end = time(NULL) + (time_t)test_number("BOUND", 3600);
     unsigned failed = 0;
     size_t loads = 0, done = 0;
     crash_tally *t = crash_tally_new(wanted);
@@ -95,9 +95,9 @@ static int campaign(void)
          done++) {
         crash_job j = {.load = crash_load_at(done % loads),
                        .seed = seed + done / loads,
-                       .commits = model_number("COMMITS", COMMITS),
+                       .commits = test_number("COMMITS", COMMITS),
                        .one_in = 1,
-                       .garbage = model_number("GARBAGE", 0) != 0,
+                       .garbage = test_number("GARBAGE", 0) != 0,
                        .tally = t};
         if (only != NULL && *only != '\0') {
             j.load = crash_load_of(only);
@@ -121,7 +121,7 @@ static int campaign(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+    if (test_is_campaign(argc, argv))
         return campaign();
     return test_run_all();
 }

@@ -17,12 +17,12 @@
 
 /* --- the workload under a fault --- */
 
-static void read_some(crash_fault_run *f, model_random *random)
+static void read_some(crash_fault_run *f, rng *random)
 {
     const model_keys *keys = &f->run.plan->keys;
     peat_buf buf = PEAT_BUF_INIT;
     peat_iter *it = NULL;
-    size_t rank = model_below(random, keys->ranks);
+    size_t rank = rng_below(random, keys->ranks);
     peat_rc rc = peat_get(f->run.db, NULL, keys->by_rank[rank], &buf);
     if (rc >= 0)
         (void)crash_source_of(f, rank, (crash_reading){rc, peat_bytes(buf.data, rc ? 0 : buf.size)},
@@ -104,7 +104,7 @@ static void note_failed_syncs(crash_fault_run *f)
 
 static void follow(crash_fault_run *f)
 {
-    model_random random = {f->job->seed + 5};
+    rng random = {f->job->seed + 5};
     try_open(f);
     for (size_t i = 0; i < f->run.plan->step_count && !f->reopened_badly; i++) {
         try_step(f, f->run.plan->steps[i]);
@@ -238,18 +238,18 @@ static void count_calls(void *arg, FILE *report)
 static int64_t run_one(uint64_t seed)
 {
     char report[2048];
-    model_random random = {seed};
-    const family *chosen = &families[model_below(&random, FAMILIES)];
+    rng random = {seed};
+    const family *chosen = &families[rng_below(&random, FAMILIES)];
     crash_fault_job j = {.seed = seed % 16 + 1, .name = chosen->name};
     j.fault.kinds = chosen->kinds;
     if (!model_in_child(count_calls, &j, false, report, sizeof report)) {
         (void)fprintf(stderr, "fault %" PRIu64 ": %s", seed, report);
         return -1;
     }
-    j.fault.at = 1 + model_below(&random, strtoull(report, NULL, 10));
-    j.fault.error = chosen->errors[model_below(&random, 4)];
-    j.fault.sticky = model_below(&random, 2) == 0;
-    j.fault.keep = (sim_keep)model_below(&random, 3);
+    j.fault.at = 1 + rng_below(&random, strtoull(report, NULL, 10));
+    j.fault.error = chosen->errors[rng_below(&random, 4)];
+    j.fault.sticky = rng_below(&random, 2) == 0;
+    j.fault.keep = (sim_keep)rng_below(&random, 3);
     if (!model_in_child(run_fault, &j, false, report, sizeof report)) {
         (void)fprintf(stderr, "fault %" PRIu64 ": %s", seed, report);
         (void)fprintf(stderr, "rerun: SEED=%" PRIu64 " N=1 crash_test_faults --campaign\n", seed);
@@ -260,7 +260,7 @@ static int64_t run_one(uint64_t seed)
 
 static unsigned run_many(uint64_t first, uint64_t runs, unsigned failures_max)
 {
-    uint64_t hits = 0, done = 0, bound = model_number("BOUND", 0);
+    uint64_t hits = 0, done = 0, bound = test_number("BOUND", 0);
     time_t end = bound != 0 ? time(NULL) + (time_t)bound : 0;
     unsigned failed = 0;
     for (; done < runs && failed < failures_max && (end == 0 || time(NULL) < end); done++) {
@@ -276,17 +276,17 @@ static unsigned run_many(uint64_t first, uint64_t runs, unsigned failures_max)
 
 TEST(no_failing_call_loses_what_was_acknowledged)
 {
-    assert_int_equal(run_many(1, model_number("N", SAMPLE_RUNS), 1), 0);
+    assert_int_equal(run_many(1, test_number("N", SAMPLE_RUNS), 1), 0);
 }
 
 TEST(no_failing_call_of_fresh_seeds_does_either)
 {
-    assert_int_equal(run_many(model_seed(model_fresh_seed()), 20, 1), 0);
+    assert_int_equal(run_many(test_seed(test_fresh_seed()), 20, 1), 0);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
-        return run_many(model_seed(model_fresh_seed()), model_number("N", 10000), 10) != 0;
+    if (test_is_campaign(argc, argv))
+        return run_many(test_seed(test_fresh_seed()), test_number("N", 10000), 10) != 0;
     return test_run_all();
 }

@@ -43,7 +43,7 @@ typedef struct scene {
     crash_plan first; /* owns the keys of all branches */
     crash_plan plan;
     uint64_t seed, cut;
-    model_random random;
+    rng random;
     int pipe[2]; /* a byte when the store is open, and after each commit */
     char dir[120];
 } scene;
@@ -96,7 +96,7 @@ static void wait_for(scene *s, uint64_t commits)
 {
     struct timespec begin, now;
     char byte;
-    long ns = (long)model_below(&s->random, 400000);
+    long ns = (long)rng_below(&s->random, 400000);
     while (commits-- > 0 && read(s->pipe[0], &byte, 1) == 1)
         continue;
     (void)clock_gettime(CLOCK_MONOTONIC, &begin);
@@ -142,7 +142,7 @@ static void follow(scene *s)
 static void cut_once(scene *s, unsigned how, tally *t)
 {
     int status = 0;
-    uint64_t commits = model_below(&s->random, 5) == 0 ? 0 : 1 + model_below(&s->random, 30);
+    uint64_t commits = rng_below(&s->random, 5) == 0 ? 0 : 1 + rng_below(&s->random, 30);
     atomic_store(&s->memory->opened, 0);
     atomic_store(&s->memory->cutting, false);
     if (pipe(s->pipe) != 0)
@@ -185,7 +185,7 @@ static bool cut_one_disk(scene *s, const crash_disk_kind *kind, uint64_t cuts, t
         return false;
     plan_anew(s, stores);
     for (uint64_t i = 0; i < cuts && t->violations == 0; i++, s->cut++) {
-        cut_once(s, (unsigned)model_below(&s->random, CRASH_DISK_CUTS), t);
+        cut_once(s, (unsigned)rng_below(&s->random, CRASH_DISK_CUTS), t);
         if (s->plan.commit_count < COMMITS_MAX)
             continue;
         crash_plan_done(&s->plan);
@@ -211,12 +211,12 @@ static void print_line(const tally *t, const char *kinds)
 /* Rounds over all kinds until N cuts were made or BOUND seconds have passed. */
 static int run(uint64_t cuts, uint64_t per_disk)
 {
-    scene s = {.seed = model_seed(model_fresh_seed()),
+    scene s = {.seed = test_seed(test_fresh_seed()),
                .memory = mmap(NULL, sizeof *s.memory, PROT_READ | PROT_WRITE,
                               MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
     const char *why, *only = getenv("KIND");
     char names[200] = "";
-    time_t end = time(NULL) + (time_t)model_number("BOUND", 3600);
+    time_t end = time(NULL) + (time_t)test_number("BOUND", 3600);
     tally t = {0};
     bool any = true;
     s.random.state = s.seed;
@@ -248,7 +248,7 @@ int main(int argc, char **argv)
         (void)printf("%s\n", why);
         return 77;
     }
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
-        return run(model_number("N", 2000), CUTS_PER_DISK);
+    if (test_is_campaign(argc, argv))
+        return run(test_number("N", 2000), CUTS_PER_DISK);
     return run(1, CUTS_SHORT);
 }

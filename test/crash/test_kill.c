@@ -62,13 +62,6 @@ static void write_on(void *arg, FILE *report)
     crash_close(&r);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 typedef enum life_end { LIFE_KILLED, LIFE_DONE, LIFE_WRONG } life_end;
 
 /* Kills the writer once it has told of so many commits and so long a time has passed. */
@@ -89,7 +82,7 @@ static life_end kill_after(scene *s, uint64_t commits, uint64_t ns)
     (void)close(s->pipe[1]);
     while (commits-- > 0 && read(s->pipe[0], &byte, 1) == 1)
         continue;
-    for (uint64_t end = now_ns() + ns; ns != 0 && now_ns() < end;)
+    for (uint64_t end = test_now_ns() + ns; ns != 0 && test_now_ns() < end;)
         continue;
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, &status, 0);
@@ -132,14 +125,14 @@ static void scene_done(scene *s)
 
 TEST(everything_that_returned_survives_sigkill)
 {
-    uint64_t seed = model_seed(model_fresh_seed()), kills = model_number("N", KILLS_MANY);
-    model_random random = {seed};
+    uint64_t seed = test_seed(test_fresh_seed()), kills = test_number("N", KILLS_MANY);
+    rng random = {seed};
     char report[2048];
     scene s;
     print_message("seed %" PRIu64 "\n", seed);
     scene_init(&s, seed);
     for (uint64_t i = 0; i < kills; i++)
-        assert_true(kill_after(&s, model_below(&random, 2 * COMMITS / kills), 0) != LIFE_WRONG);
+        assert_true(kill_after(&s, rng_below(&random, 2 * COMMITS / kills), 0) != LIFE_WRONG);
     if (!model_in_child(verify_end, &s, false, report, sizeof report))
         fail_msg("%s", report);
     print_message("%" PRIu64 " kills, %" PRIu64 " commits\n", kills,
@@ -158,21 +151,21 @@ typedef struct campaign {
 
 static bool goes_on(const campaign *c)
 {
-    return c->kills < c->kills_max && now_ns() < c->end_ns && c->violations == 0;
+    return c->kills < c->kills_max && test_now_ns() < c->end_ns && c->violations == 0;
 }
 
 /* One store, until its plan has been followed to the end. */
 static void run_store(campaign *c, uint64_t seed)
 {
-    model_random random = {seed ^ 0x6b696c6c};
+    rng random = {seed ^ 0x6b696c6c};
     char report[2048] = "";
     scene s;
     life_end end = LIFE_KILLED;
     scene_init(&s, seed);
     while (end == LIFE_KILLED && goes_on(c)) {
-        bool opening = model_below(&random, 4) == 0;
-        uint64_t commits = opening ? 0 : 1 + model_below(&random, LIFE_COMMITS);
-        end = kill_after(&s, commits, model_below(&random, opening ? OPENING_NS : LIFE_NS));
+        bool opening = rng_below(&random, 4) == 0;
+        uint64_t commits = opening ? 0 : 1 + rng_below(&random, LIFE_COMMITS);
+        end = kill_after(&s, commits, rng_below(&random, opening ? OPENING_NS : LIFE_NS));
         c->kills += end == LIFE_KILLED;
     }
     if (end == LIFE_WRONG || !model_in_child(verify_end, &s, false, report, sizeof report)) {
@@ -188,9 +181,9 @@ static void run_store(campaign *c, uint64_t seed)
 
 static int run_campaign(void)
 {
-    uint64_t seed = model_seed(1), n = model_number("N", 0), bound = model_number("BOUND", 0);
+    uint64_t seed = test_seed(1), n = test_number("N", 0), bound = test_number("BOUND", 0);
     campaign c = {.kills_max = n != 0 ? n : 20000,
-                  .end_ns = bound != 0 ? now_ns() + bound * 1000000000u : UINT64_MAX};
+                  .end_ns = bound != 0 ? test_now_ns() + bound * 1000000000u : UINT64_MAX};
     for (; goes_on(&c); seed++)
         run_store(&c, seed);
     print_message("%" PRIu64 " trials, %u violations; kills at random times, %" PRIu64
@@ -201,7 +194,7 @@ static int run_campaign(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+    if (test_is_campaign(argc, argv))
         return run_campaign();
     return test_run_all();
 }

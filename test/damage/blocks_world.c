@@ -2,7 +2,7 @@
 /* blocks_world.c - see blocks_world.h. */
 #include "blocks_world.h"
 
-#include "support/rng.h"
+#include "world/random.h"
 #include "world/test.h"
 
 #define NOT_HERE UINT32_MAX

@@ -2,6 +2,7 @@
 /* damage_world.c - see damage.h. */
 #include "damage.h"
 #include "api/handle.h"
+#include "world/random.h"
 #include "world/test.h"
 
 /* The segment in which the log of every world ends. */
@@ -52,12 +53,6 @@ void damage_options(const damage_world *w, sim_env *sim, peat_host *host, peat_t
                                   .compression = w->compression,
                                   .host = host,
                                   .test = test};
-}
-
-static uint64_t next_random(uint64_t *io_state)
-{
-    *io_state = *io_state * 6364136223846793005u + 1442695040888963407u;
-    return *io_state >> 33;
 }
 
 /* ---- files ---- */
@@ -111,8 +106,8 @@ static void put_version(damage_world *w, peat_db *db, size_t key, uint8_t versio
     w->base[key] = version;
 }
 
-/* A bottom run in several partitions, then two upper runs above it, one with deletes. */
-static void fill_tables(damage_world *w, sim_env *sim, peat_db *db, uint64_t *random)
+/* A bottom run in several partitions, then two slices above it, one with deletes. */
+static void fill_tables(damage_world *w, sim_env *sim, peat_db *db, rng *random)
 {
     for (size_t i = 0; i < DAMAGE_KEYS - 10; i++)
         put_version(w, db, i, 1);
@@ -120,8 +115,8 @@ static void fill_tables(damage_world *w, sim_env *sim, peat_db *db, uint64_t *ra
     assert_ok(peat_settle(db, PEAT_WAIT_FOREVER));
     for (size_t slice = 0; slice < 2; slice++) {
         for (int i = 0; i < 12; i++) {
-            size_t key = next_random(random) % (DAMAGE_KEYS - 10);
-            put_version(w, db, key, next_random(random) % 4 == 0 ? 0 : (uint8_t)(2 + slice));
+            size_t key = rng_below(random, DAMAGE_KEYS - 10);
+            put_version(w, db, key, rng_below(random, 4) == 0 ? 0 : (uint8_t)(2 + slice));
         }
         remember_files(w, sim);
         assert_ok(peat_flush(db));
@@ -129,13 +124,13 @@ static void fill_tables(damage_world *w, sim_env *sim, peat_db *db, uint64_t *ra
 }
 
 /* Each commit is a batch: one key, and the number of commits. */
-static void write_commit(damage_world *w, peat_db *db, size_t i, uint64_t *random, bool sync)
+static void write_commit(damage_world *w, peat_db *db, size_t i, rng *random, bool sync)
 {
     char k[32], v[128], count[16];
     peat_batch *batch = NULL;
     peat_write_options options = {.size = sizeof options, .sync = sync};
-    size_t key = next_random(random) % (DAMAGE_KEYS - 5);
-    uint8_t version = next_random(random) % 5 == 0 ? 0 : (uint8_t)(10 + i);
+    size_t key = rng_below(random, DAMAGE_KEYS - 5);
+    uint8_t version = rng_below(random, 5) == 0 ? 0 : (uint8_t)(10 + i);
     assert_ok(peat_batch_new(&batch));
     if (version == 0)
         assert_ok(peat_batch_delete(batch, peat_bytes(k, damage_key(key, k))));
@@ -162,7 +157,7 @@ static size_t written_to(sim_env *sim)
     return (n + 15) / 16 * 16;
 }
 
-static void fill_log(damage_world *w, sim_env *sim, peat_db *db, uint64_t *random)
+static void fill_log(damage_world *w, sim_env *sim, peat_db *db, rng *random)
 {
     for (size_t i = 0; i < DAMAGE_COMMITS; i++) {
         bool begun = sim_file_exists(sim, DAMAGE_DIR, NEWEST);
@@ -215,7 +210,7 @@ void damage_world_make(damage_world *w, damage_end end, peat_compression compres
     peat_test_options test;
     peat_options options;
     peat_db *db = NULL;
-    uint64_t random = seed * 977 + 5;
+    rng random = {seed * 977 + 5};
     catcher merging = {0};
     sim_env *sim = sim_new(seed);
     *w = (damage_world){.end = end, .compression = compression, .seed = seed, .newest = NEWEST};

@@ -9,6 +9,8 @@
  * ctest: timeout=300
  */
 #include "damage_trial.h"
+#include "world/random.h"
+#include "world/settings.h"
 #include "world/test.h"
 
 #include <time.h>
@@ -110,20 +112,13 @@ static void try_writing(const damage_world *w, const trial *t, tally *io)
 
 /* ---- samples ---- */
 
-static uint64_t next_random(uint64_t *io_state)
-{
-    *io_state = *io_state * 6364136223846793005u + 1442695040888963407u;
-    return *io_state >> 20;
-}
-
 /* `most` trials of a kind, or all of them. */
-static void sample(const damage_world *w, trial_kind k, uint64_t most, uint64_t *io_random,
-                   tally *io)
+static void sample(const damage_world *w, trial_kind k, uint64_t most, rng *io_random, tally *io)
 {
     uint64_t all = trial_count(w, k);
     bool every = all <= most;
     for (uint64_t i = 0; i < (every ? all : most); i++) {
-        trial t = trial_at(w, k, every ? i : next_random(io_random) % all);
+        trial t = trial_at(w, k, every ? i : rng_below(io_random, all));
         try_reading(w, &t, k != TRIAL_FLIP || i % 4 == 0, io);
     }
 }
@@ -141,7 +136,7 @@ static void print_tally(const tally *t)
 static void each_world(trial_kind k, uint64_t most)
 {
     tally sum = {0};
-    uint64_t random = sim_seed(k + 1);
+    rng random = {sim_seed(k + 1)};
     for (int end = 0; end < DAMAGE_ENDS; end++) {
         damage_world w;
         damage_world_make(&w, (damage_end)end, (peat_compression)(1 + end % 3), 1);
@@ -203,12 +198,12 @@ TEST(files_under_other_names_are_told_or_harmless)
 TEST(a_merge_that_meets_damage_keeps_its_inputs)
 {
     tally sum = {0};
-    uint64_t random = sim_seed(99);
+    rng random = {sim_seed(99)};
     for (int end = 0; end < DAMAGE_ENDS; end++) {
         damage_world w;
         damage_world_make(&w, (damage_end)end, (peat_compression)(1 + end % 3), 1);
         for (int i = 0; i < 400; i++) {
-            trial t = trial_at(&w, TRIAL_FLIP, next_random(&random) % trial_count(&w, TRIAL_FLIP));
+            trial t = trial_at(&w, TRIAL_FLIP, rng_below(&random, trial_count(&w, TRIAL_FLIP)));
             if (t.file->name[0] == 't' || i % 4 == 0)
                 try_writing(&w, &t, &sum);
         }
@@ -221,23 +216,17 @@ TEST(a_merge_that_meets_damage_keeps_its_inputs)
 
 /* ---- campaign ---- */
 
-static uint64_t number(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : otherwise;
-}
-
 /* Everything there is to try in one world, in random order when N limits it. */
 static void exhaust(damage_world *w, uint64_t most, time_t until, tally *io)
 {
-    uint64_t random = w->seed * 31 + 1;
+    rng random = {w->seed * 31 + 1};
     for (int k = TRIAL_KINDS; k-- > 0;) {
         uint64_t all = trial_count(w, (trial_kind)k);
         bool every = all <= most;
         for (uint64_t i = 0; i < (every ? all : most) && io->bad < 20; i++) {
             if (time(NULL) >= until)
                 return;
-            trial t = trial_at(w, (trial_kind)k, every ? i : next_random(&random) % all);
+            trial t = trial_at(w, (trial_kind)k, every ? i : rng_below(&random, all));
             try_reading(w, &t, k != TRIAL_FLIP || i % 8 == i / 8 % 8, io);
             if (k == TRIAL_FLIP && i % 64 == 5)
                 try_writing(w, &t, io);
@@ -248,8 +237,8 @@ static void exhaust(damage_world *w, uint64_t most, time_t until, tally *io)
 static int campaign(void)
 {
     tally sum = {0};
-    uint64_t seed = number("SEED", 1), n = number("N", 0);
-    time_t until = time(NULL) + (time_t)number("BOUND", 100000000);
+    uint64_t seed = test_number("SEED", 1), n = test_number("N", 0);
+    time_t until = time(NULL) + (time_t)test_number("BOUND", 100000000);
     uint64_t worlds = DAMAGE_ENDS * 3;
     for (uint64_t i = 0; i < worlds && sum.bad < 20 && time(NULL) < until; i++) {
         damage_world w;
@@ -285,7 +274,7 @@ static int save(const char *end_name, const char *compression, const char *path)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+    if (test_is_campaign(argc, argv))
         return campaign();
     if (argc == 5 && strcmp(argv[1], "--save") == 0)
         return save(argv[2], argv[3], argv[4]);

@@ -9,6 +9,8 @@
  * ctest: timeout=300
  */
 #include "damage_trial.h"
+#include "world/random.h"
+#include "world/settings.h"
 #include "world/test.h"
 
 #include <time.h>
@@ -171,12 +173,6 @@ static void try_repair(const damage_world *w, const trial *t, tally *io)
     sim_free(sim);
 }
 
-static uint64_t next_random(uint64_t *io_state)
-{
-    *io_state = *io_state * 6364136223846793005u + 1442695040888963407u;
-    return *io_state >> 20;
-}
-
 static void print_tally(const tally *t)
 {
     print_message("%" PRIu64 " repairs: %" PRIu64 " complete, %" PRIu64 " with doubts, %" PRIu64
@@ -187,13 +183,13 @@ static void print_tally(const tally *t)
 static void each_world(trial_kind kind, uint64_t most)
 {
     tally sum = {0};
-    uint64_t random = sim_seed(kind + 11);
+    rng random = {sim_seed(kind + 11)};
     for (int end = 0; end < DAMAGE_ENDS; end++) {
         damage_world w;
         damage_world_make(&w, (damage_end)end, (peat_compression)(1 + (end + (int)kind) % 3), 1);
         uint64_t all = trial_count(&w, kind);
         for (uint64_t i = 0; i < (all < most ? all : most); i++) {
-            trial t = trial_at(&w, kind, all <= most ? i : next_random(&random) % all);
+            trial t = trial_at(&w, kind, all <= most ? i : rng_below(&random, all));
             try_repair(&w, &t, &sum);
         }
         damage_world_done(&w);
@@ -314,26 +310,21 @@ TEST(a_repair_that_fails_leaves_both_as_they_were)
     damage_world_done(&w);
 }
 
-static uint64_t number(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : otherwise;
-}
-
 static int campaign(void)
 {
     tally sum = {0};
-    uint64_t seed = number("SEED", 1), random = seed, n = number("N", UINT64_MAX);
-    time_t until = time(NULL) + (time_t)number("BOUND", 60);
+    uint64_t seed = test_number("SEED", 1), n = test_number("N", UINT64_MAX);
+    rng random = {seed};
+    time_t until = time(NULL) + (time_t)test_number("BOUND", 60);
     while (sum.trials < n && sum.bad < 20 && time(NULL) < until) {
         damage_world w;
-        damage_world_make(&w, (damage_end)(next_random(&random) % DAMAGE_ENDS),
-                          (peat_compression)(1 + next_random(&random) % 3), 1 + random % 4);
+        damage_world_make(&w, (damage_end)(rng_below(&random, DAMAGE_ENDS)),
+                          (peat_compression)(1 + rng_below(&random, 3)), 1 + rng_below(&random, 4));
         for (int i = 0; i < 500 && sum.bad < 20; i++) {
             trial_kind kind =
-                (trial_kind)(next_random(&random) % 2 == 0 ? TRIAL_FLIP
-                                                           : next_random(&random) % TRIAL_KINDS);
-            trial t = trial_at(&w, kind, next_random(&random) % trial_count(&w, kind));
+                (trial_kind)(rng_below(&random, 2) == 0 ? TRIAL_FLIP
+                                                        : rng_below(&random, TRIAL_KINDS));
+            trial t = trial_at(&w, kind, rng_below(&random, trial_count(&w, kind)));
             try_repair(&w, &t, &sum);
         }
         damage_world_done(&w);
@@ -348,7 +339,7 @@ static int campaign(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+    if (test_is_campaign(argc, argv))
         return campaign();
     return test_run_all();
 }

@@ -12,7 +12,8 @@
  * ctest: timeout=300
  */
 #include "blocks_world.h"
-#include "support/rng.h"
+#include "world/random.h"
+#include "world/settings.h"
 #include "world/test.h"
 
 #include <time.h>
@@ -300,17 +301,11 @@ TEST(blocks_of_zstd)
         each_shape(PEAT_COMPRESSION_ZSTD);
 }
 
-static uint64_t number(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : otherwise;
-}
-
 static int campaign(void)
 {
     tally sum = {0};
-    uint64_t seed = number("SEED", 1), n = number("N", UINT64_MAX);
-    time_t until = time(NULL) + (time_t)number("BOUND", 60);
+    uint64_t seed = test_number("SEED", 1), n = test_number("N", UINT64_MAX);
+    time_t until = time(NULL) + (time_t)test_number("BOUND", 60);
     unsigned codecs = pt_codec_present(PT_CODEC_ZSTD) ? 3 : 2;
     for (uint64_t i = 0; sum.trials < n && sum.bad < 20 && time(NULL) < until; i++)
         try_world((peat_compression)(1 + i % codecs), (blocks_shape)(i / codecs % BLOCKS_SHAPES),
@@ -325,7 +320,7 @@ static int campaign(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+    if (test_is_campaign(argc, argv))
         return campaign();
     return test_run_all();
 }

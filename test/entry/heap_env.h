@@ -7,6 +7,7 @@
 #define TEST_ENTRY_HEAP_ENV_H
 
 #include "env/env.h"
+#include "world/random.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -89,17 +90,6 @@ static inline void heap_env_init(heap_env *h)
                       .release = heap_env_release,
                       .map = heap_env_map,
                       .unmap = heap_env_unmap};
-}
-
-/* xorshift64* (Vigna 2016): the same run for the same seed everywhere. */
-static inline uint64_t heap_env_random(uint64_t *io_state)
-{
-    uint64_t x = *io_state;
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    *io_state = x;
-    return x * 0x2545f4914f6cdd1dULL;
 }
 
 #endif

@@ -224,14 +224,14 @@ TEST(every_truncation_ends_cleanly)
 
 TEST(random_bytes_never_leave_the_list)
 {
-    uint64_t seed = 20240607;
+    rng random = {20240607};
     for (int round = 0; round < 200000; round++) {
-        size_t size = heap_env_random(&seed) % 64;
+        size_t size = rng_below(&random, 64);
         uint8_t *bytes = malloc(size ? size : 1);
         assert_non_null(bytes);
         for (size_t i = 0; i < size; i++) {
             /* small numbers make plausible kinds and sizes */
-            uint64_t r = heap_env_random(&seed);
+            uint64_t r = rng_next(&random);
             bytes[i] = (uint8_t)(r % 4 ? (r >> 8) % 8 : r >> 16);
         }
         pt_cursor c = pt_cursor_of(bytes, size);

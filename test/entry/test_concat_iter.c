@@ -19,12 +19,13 @@ typedef struct world {
     run_iter link;          /* the open one */
     int opened, closed;
     fault fault, no_open;
-    uint64_t seed, random;
+    uint64_t seed;
+    rng random;
 } world;
 
 static uint64_t roll(world *w, uint64_t n)
 {
-    return (w->random = pt_mix(w->random + 1)) % n;
+    return rng_below(&w->random, n);
 }
 
 static world *of(const pt_concat_iter *c)
@@ -77,7 +78,7 @@ static world *make_world(uint64_t seed)
 {
     world *w = calloc(1, sizeof *w);
     assert_non_null(w);
-    w->seed = w->random = seed;
+    w->seed = w->random.state = seed;
     for (size_t i = 0; i < LINKS; i++)
         add_link(w, i);
     size_t begin = roll(w, 3) ? 0 : (size_t)roll(w, LINKS);

@@ -20,13 +20,14 @@ typedef struct world {
     size_t all_count;
     fault fault;
     int done_count;
-    uint64_t seed, random;
+    uint64_t seed;
+    rng random;
     pt_iter *it;
 } world;
 
 static uint64_t roll(world *w, uint64_t n)
 {
-    return (heap_env_random(&w->random) >> 20) % n;
+    return rng_below(&w->random, n);
 }
 
 /* Few different keys, many ties in the first twelve bytes, some keys shorter than those. */
@@ -83,7 +84,7 @@ static world *make_world(uint64_t seed, size_t run_count)
     world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     heap_env_init(&w->heap);
-    w->seed = w->random = seed;
+    w->seed = w->random.state = seed;
     w->run_count = run_count;
     pt_iter *children[RUNS];
     for (size_t i = 0; i < run_count; i++) {

@@ -56,7 +56,7 @@ typedef struct faults_world {
     _Atomic bool struck_sync;  /* of a file's contents: what was not durable may be lost */
     _Atomic bool struck_vital; /* the same, of the log, the manifest or PEAT, since `opens` */
     _Atomic uint32_t opens;    /* counted before each: segments in use are others from then on */
-    model_random random;
+    rng random;
     uint64_t (*hits)(const struct faults_world *w); /* calls that failed so far */
     unsigned fault;                                 /* of the sim */
 } faults_world;

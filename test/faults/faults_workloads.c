@@ -35,13 +35,13 @@
 
 static unsigned some_key(faults_world *w)
 {
-    return (unsigned)model_below(&w->random, FAULTS_KEYS);
+    return (unsigned)rng_below(&w->random, FAULTS_KEYS);
 }
 
 static void put_some(faults_world *w, unsigned count, uint32_t size)
 {
     for (unsigned i = 0; i < count; i++) {
-        uint32_t n = size / 2 + (uint32_t)model_below(&w->random, size);
+        uint32_t n = size / 2 + (uint32_t)rng_below(&w->random, size);
         bool sync = i % 8 == 7;
         if (i % 6 == 5)
             faults_delete(w, some_key(w), sync);

@@ -321,11 +321,11 @@ static campaign campaign_of(uint64_t seed)
 
 static int run_campaign(void)
 {
-    campaign c = campaign_of(model_seed(1));
-    uint64_t bound = model_number("BOUND", 0);
-    c.points_max = model_number("N", 0);
+    campaign c = campaign_of(test_seed(1));
+    uint64_t bound = test_number("BOUND", 0);
+    c.points_max = test_number("N", 0);
     c.points_max = c.points_max != 0 ? c.points_max : UINT64_MAX;
-    c.stride = model_number("STRIDE", 1);
+    c.stride = test_number("STRIDE", 1);
     c.end = bound != 0 ? time(NULL) + (time_t)bound : 0;
     run_lines(&c);
     print_message("%" PRIu64 " trials, %u violations; %" PRIu64 " of %" PRIu64
@@ -339,7 +339,7 @@ static int run_campaign(void)
 TEST(no_failing_call_breaks_a_promise)
 {
     campaign c = campaign_of(1);
-    c.stride = model_number("STRIDE", SAMPLE_STRIDE);
+    c.stride = test_number("STRIDE", SAMPLE_STRIDE);
     run_lines(&c);
     print_message("%" PRIu64 " of %" PRIu64 " points of %u lines\n", c.points, c.total, c.lines);
     assert_int_equal(c.failures, 0);
@@ -380,7 +380,7 @@ TEST(a_sync_that_fails_in_a_thread_refuses_writes)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+    if (test_is_campaign(argc, argv))
         return run_campaign();
     return test_run_all();
 }

@@ -90,7 +90,7 @@ static void put_ballast(const fill *f, uint64_t left)
 
 static unsigned below(fill *f, uint64_t n)
 {
-    return (unsigned)model_below(&f->world.random, n);
+    return (unsigned)rng_below(&f->world.random, n);
 }
 
 static bool room_in_book(const fill *f)
@@ -160,24 +160,17 @@ static void reopen_full(fill *f)
     f->refused += w->db == NULL;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* There is room: a store that is open takes writes again by itself. */
 static void resume(fill *f)
 {
     faults_world *w = &f->world;
-    uint64_t begin = now_ms();
+    uint64_t begin = test_now_ms();
     bool done = w->db == NULL;
     (void)unlink(f->ballast);
     while (!done && room_in_book(f)) {
         faults_put(w, below(f, FAULTS_KEYS), 300, false);
         done = w->book.acked[w->book.commits];
-        if (!done && now_ms() - begin > RESUME_MS)
+        if (!done && test_now_ms() - begin > RESUME_MS)
             faults_wrong(w, "writes do not go on");
         if (!done)
             w->book.commits--, w->book.writes--; /* refused: nothing of it is there */
@@ -298,8 +291,8 @@ static progress *new_progress(void)
 static int run_campaign(void)
 {
     progress *p = new_progress();
-    uint64_t n = model_number("N", 0);
-    int violations = run_points(model_seed(1), n != 0 ? n : 10000, model_number("BOUND", 0), p);
+    uint64_t n = test_number("N", 0);
+    int violations = run_points(test_seed(1), n != 0 ? n : 10000, test_number("BOUND", 0), p);
     if (violations < 0) {
         print_message("a tmpfs cannot be mounted here\n");
         return 77;
@@ -324,7 +317,7 @@ TEST(a_full_disk_loses_nothing_and_is_left_again)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+    if (test_is_campaign(argc, argv))
         return run_campaign();
     return test_run_all();
 }

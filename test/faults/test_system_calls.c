@@ -206,7 +206,7 @@ typedef struct campaign {
     const char *only, *only_way, *only_at, *only_sticky;
     unsigned failures;
     bool sample, stopped;
-    model_random random;
+    rng random;
 } campaign;
 
 static void run_point(campaign *c, scene *s, const way *y, bool sticky, uint64_t at)
@@ -231,7 +231,7 @@ static void run_way(campaign *c, scene *s, const way *y, bool sticky)
     if (c->only_at != NULL)
         first = last = strtoull(c->only_at, NULL, 10);
     else if (c->sample)
-        first = last = 1 + model_below(&c->random, total);
+        first = last = 1 + rng_below(&c->random, total);
     for (uint64_t at = first; at <= last && c->failures < FAILURES_MAX && !c->stopped; at++) {
         run_point(c, s, y, sticky, at);
         c->stopped = c->trials >= c->trials_max || (c->end != 0 && time(NULL) >= c->end);
@@ -259,7 +259,7 @@ static void run_workloads(campaign *c)
         scene_init(s, memory, workload, c->seed);
         for (size_t y = 0; y < WAYS; y++)
             for (int sticky = 0; sticky <= ways[y].sticky_too; sticky++)
-                if (!c->stopped && !(c->sample && model_below(&c->random, 3) != 0) &&
+                if (!c->stopped && !(c->sample && rng_below(&c->random, 3) != 0) &&
                     wanted(c->only_way, ways[y].name) &&
                     wanted(c->only_sticky, sticky ? "1" : "0") && c->failures < FAILURES_MAX)
                     run_way(c, s, &ways[y], sticky);
@@ -282,8 +282,8 @@ static campaign campaign_of(uint64_t seed)
 
 static int run_campaign(void)
 {
-    campaign c = campaign_of(model_seed(1));
-    uint64_t bound = model_number("BOUND", 0), n = model_number("N", 0);
+    campaign c = campaign_of(test_seed(1));
+    uint64_t bound = test_number("BOUND", 0), n = test_number("N", 0);
     c.end = bound != 0 ? time(NULL) + (time_t)bound : 0;
     c.trials_max = n != 0 ? n : UINT64_MAX;
     if (!faults_trace_works()) {
@@ -299,7 +299,7 @@ static int run_campaign(void)
 
 TEST(no_system_call_is_fatal)
 {
-    campaign c = campaign_of(model_seed(model_fresh_seed()));
+    campaign c = campaign_of(test_seed(test_fresh_seed()));
     if (!faults_trace_works())
         skip();
     c.sample = true;
@@ -313,7 +313,7 @@ TEST(no_system_call_is_fatal)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+    if (test_is_campaign(argc, argv))
         return run_campaign();
     return test_run_all();
 }

@@ -339,11 +339,11 @@ static void seed_batch(seeding *s)
 
 static void seed_operations(seeding *s)
 {
-    model_random r = {11};
+    rng r = {11};
     for (size_t i = 0; i < 24; i++) {
         begin(s);
         for (size_t n = 40 + 10 * i; n > 0; n--)
-            add_number(s, model_next(&r) >> 24, 1);
+            add_number(s, rng_next(&r) >> 24, 1);
         s->take(s->ctx, &fuzz_operations, s->bytes, s->size);
     }
 }

@@ -7,7 +7,8 @@
  */
 #include <peat_key.h>
 
-#include "support/rng.h"
+#include "world/random.h"
+#include "world/settings.h"
 #include "world/test.h"
 
 #include <math.h>
@@ -31,15 +32,9 @@ typedef struct tuple {
     bytes tail;
 } tuple;
 
-static uint64_t from_environment(const char *name, uint64_t standard)
-{
-    const char *text = getenv(name);
-    return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : standard;
-}
-
 static rng start(void)
 {
-    rng r = {from_environment("SEED", 160)};
+    rng r = {test_number("SEED", 160)};
     print_message("SEED=%" PRIu64 "\n", r.state);
     return r;
 }
@@ -244,7 +239,7 @@ TEST(the_bytes_are_those_that_are_written_down)
 TEST(keys_have_the_order_of_what_they_are_made_of)
 {
     rng r = start();
-    uint64_t pairs = from_environment("N_KEYS", 200000);
+    uint64_t pairs = test_number("N_KEYS", 200000);
     unsigned char room_a[ROOM], room_b[ROOM];
     for (uint64_t i = 0; i < pairs; i++) {
         tuple a = any_tuple(&r), b = any_tuple(&r);

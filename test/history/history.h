@@ -24,6 +24,8 @@
 #define TEST_HISTORY_HISTORY_H
 
 #include "peat.h"
+#include "world/random.h"
+#include "world/settings.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -90,9 +92,6 @@ typedef struct history {
     bool lossy;                        /* without a log and not closed: later writes may be gone */
     _Atomic uint64_t scanned_rows, other_calls;
 } history;
-
-uint64_t history_now(void);
-uint64_t history_random(uint64_t *io_state, uint64_t n);
 
 /* Memory for the records of a round; lives until the program ends. */
 history *history_new(uint64_t records_max_all);

@@ -17,7 +17,7 @@ typedef struct player {
     history *h;
     peat_db *db;
     uint32_t number;
-    uint64_t random;
+    rng random;
     uint32_t writes;           /* so far */
     int tell_fd;               /* -1: nothing to tell */
     uint64_t tell_at, tell_ns; /* when it has so many records, or it is so late */
@@ -35,7 +35,7 @@ typedef struct player {
 
 static uint64_t pick(player *p, uint64_t n)
 {
-    return history_random(&p->random, n);
+    return rng_below(&p->random, n);
 }
 
 static void must(player *p, peat_rc rc, const char *what)
@@ -53,7 +53,7 @@ static history_record *begin(player *p, history_kind kind, uint32_t key, history
 {
     uint64_t at = atomic_load_explicit(&p->own->count, memory_order_relaxed);
     history_record *r = &p->own->records[at];
-    *r = (history_record){.start = history_now(), .id = id, .key = key, .kind = kind};
+    *r = (history_record){.start = test_now_ns(), .id = id, .key = key, .kind = kind};
     atomic_store_explicit(&p->own->count, at + 1, memory_order_release);
     return r;
 }
@@ -91,7 +91,7 @@ static void write_one(player *p, uint32_t key, bool gone)
     history_record *r = begin(p, gone ? HISTORY_DELETE : HISTORY_PUT, key, id);
     must(p, gone ? peat_delete(p->db, &o, k) : peat_put(p->db, &o, k, peat_bytes(p->value, size)),
          "a write");
-    r->end = history_now();
+    r->end = test_now_ns();
 }
 
 static void write_contended(player *p)
@@ -169,7 +169,7 @@ static void write_batch(player *p)
     for (size_t i = 0; i < n; i++)
         r[-(ptrdiff_t)i].start = r[1 - (ptrdiff_t)n].start; /* one call */
     must(p, peat_write(p->db, &o, p->batch), "write");
-    uint64_t end = history_now();
+    uint64_t end = test_now_ns();
     for (size_t i = 0; i < n; i++)
         r[-(ptrdiff_t)i].end = end;
 }
@@ -205,7 +205,7 @@ static void read_one(player *p)
     }
     history_record *r = begin(p, HISTORY_GET, key, 0);
     r->id = look_up(p, &o, key);
-    r->end = history_now();
+    r->end = test_now_ns();
 }
 
 /* The iterator still shows the state it was opened on. */
@@ -235,15 +235,15 @@ static void record_state(player *p)
     history_state *s = &p->own->seen[at];
     peat_iter_options o = {.size = sizeof o};
     s->complete = false;
-    s->start = history_now();
+    s->start = test_now_ns();
     if (pick(p, 2))
         must(p, peat_snapshot_open(p->db, &p->snapshot), "snapshot_open");
     o.snapshot = p->snapshot;
     if (p->snapshot != NULL)
-        s->end = history_now();
+        s->end = test_now_ns();
     must(p, peat_iter_open(p->db, &o, &p->it), "iter_open");
     if (p->snapshot == NULL)
-        s->end = history_now();
+        s->end = test_now_ns();
     history_scan(p->it, (unsigned)pick(p, 4), s->seen);
     s->complete = true;
     p->held = s;
@@ -259,7 +259,7 @@ static void keep_up(player *p)
     if (what == 0) {
         history_record *r = begin(p, HISTORY_FLUSH, 0, 0);
         must(p, peat_flush(p->db), "flush");
-        r->end = history_now();
+        r->end = test_now_ns();
     } else if (what == 1) {
         char low[2] = {"0123456789abcdef"[pick(p, 16)], '\0'};
         must(p, peat_compact(p->db, peat_str(low), peat_unbounded(), NULL), "compact");
@@ -296,9 +296,9 @@ static void *play(void *arg)
     player *p = arg;
     for (;;) {
         uint64_t count = atomic_load_explicit(&p->own->count, memory_order_relaxed);
-        if (count + ROOM > p->h->records_max || history_now() > p->h->deadline)
+        if (count + ROOM > p->h->records_max || test_now_ns() > p->h->deadline)
             break;
-        if (p->tell_fd >= 0 && (count >= p->tell_at || history_now() > p->tell_ns)) {
+        if (p->tell_fd >= 0 && (count >= p->tell_at || test_now_ns() > p->tell_ns)) {
             (void)!write(p->tell_fd, "k", 1);
             p->tell_fd = -1;
         }
@@ -319,7 +319,7 @@ void history_play(history *h, peat_db *db, int tell_fd, uint64_t tell_at)
         p->db = db;
         p->number = i;
         p->own = &h->thread[i];
-        p->random = h->seed * 1000003 + h->round * 16 + i;
+        p->random.state = h->seed * 1000003 + h->round * 16 + i;
         p->tell_fd = i == 0 ? tell_fd : -1;
         p->tell_at = tell_at;
         p->tell_ns = h->deadline - h->deadline_ns / h->records_max * tell_at;

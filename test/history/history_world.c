@@ -8,29 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
-
-uint64_t history_now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t mix(uint64_t x)
-{
-    x += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-uint64_t history_random(uint64_t *io_state, uint64_t n)
-{
-    *io_state += 1;
-    return mix(*io_state) % n;
-}
 
 _Noreturn void history_fail(const char *format, ...)
 {
@@ -69,7 +47,7 @@ size_t history_key(uint32_t key, char ret_key[HISTORY_KEY_MAX])
 {
     const char *head = key % 3 == 0 ? "common/head/" : "";
     return (size_t)snprintf(ret_key, HISTORY_KEY_MAX, "%s%02x/%05u", head,
-                            (unsigned)(mix(key) & 255), key);
+                            (unsigned)(rng_hash(key) & 255), key);
 }
 
 bool history_parse_key(peat_slice key, uint32_t *ret_key)
@@ -86,7 +64,7 @@ bool history_parse_key(peat_slice key, uint32_t *ret_key)
 
 size_t history_value(uint32_t key, history_id id, uint8_t ret_value[HISTORY_VALUE_MAX])
 {
-    uint64_t word = mix(id ^ mix(key));
+    uint64_t word = rng_hash(id ^ rng_hash(key));
     size_t size = sizeof id + (word % 64 == 0 ? (word >> 8) % 6000 : (word >> 8) % 100);
     memcpy(ret_value, &id, sizeof id);
     for (size_t i = sizeof id; i < size; i += 8) {

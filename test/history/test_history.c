@@ -67,17 +67,17 @@ static void arena_init(arena *a, uint64_t seed, uint64_t records_max)
 static void choose(arena *a)
 {
     history *h = a->h;
-    model_random r = {a->random};
+    rng r = {a->random};
     int64_t *f = a->options.field;
     model_options_random(&r, &a->options);
     f[MODEL_OPTION_disk] = 2;
     /* below, nearly every write waits for a flush */
     if (f[MODEL_OPTION_memtable] != 0)
         f[MODEL_OPTION_memtable] *= 16;
-    a->random = model_next(&r);
-    a->ending = (ending)model_below(&r, END_KINDS);
+    a->random = rng_next(&r);
+    a->ending = (ending)rng_below(&r, END_KINDS);
     h->round++;
-    h->threads = 2 + (uint32_t)model_below(&r, model_below(&r, 2) ? 3 : HISTORY_THREADS_MAX - 1);
+    h->threads = 2 + (uint32_t)rng_below(&r, rng_below(&r, 2) ? 3 : HISTORY_THREADS_MAX - 1);
     h->records_max = a->records_max / h->threads;
     h->states_max = HISTORY_STATES / h->threads;
     for (uint32_t t = 0; t < HISTORY_THREADS_MAX; t++) {
@@ -91,7 +91,7 @@ static void choose(arena *a)
         atomic_store(&h->deleted[k], false);
     h->lossy = f[MODEL_OPTION_no_log] != 0 && a->ending != END_CLOSED;
     h->deadline_ns = ROUND_NS;
-    h->deadline = history_now() + ROUND_NS;
+    h->deadline = test_now_ns() + ROUND_NS;
 }
 
 static peat_rc open_store(arena *a, model_open *open, peat_db **ret_db, peat_error *ret_error)
@@ -123,8 +123,8 @@ static bool run_child(arena *a)
 {
     int fds[2], status = 0;
     char byte;
-    model_random r = {a->random};
-    uint64_t tell_at = model_below(&r, a->h->records_max);
+    rng r = {a->random};
+    uint64_t tell_at = rng_below(&r, a->h->records_max);
     (void)fflush(NULL);
     if (pipe(fds) != 0)
         return tell(a, "no pipe");
@@ -162,9 +162,9 @@ static bool read_final(arena *a)
     a->options = kept;
     if (rc != PEAT_OK)
         return tell(a, "open: %s", error.message);
-    s->start = history_now();
+    s->start = test_now_ns();
     rc = peat_iter_open(db, NULL, &it);
-    s->end = history_now();
+    s->end = test_now_ns();
     if (rc == PEAT_OK)
         history_scan(it, (unsigned)(a->h->round % 4), s->seen);
     s->complete = true;
@@ -225,8 +225,8 @@ static void arena_done(arena *a)
 TEST(one_order_explains_what_all_threads_saw)
 {
     arena a;
-    arena_init(&a, model_seed(model_fresh_seed()), 24000);
-    for (uint64_t i = 0; i < model_number("N", 12); i++)
+    arena_init(&a, test_seed(test_fresh_seed()), 24000);
+    for (uint64_t i = 0; i < test_number("N", 12); i++)
         assert_true(play_round(&a) && judge(&a));
     print_message("seed %" PRIu64 ": %" PRIu64 " calls, %" PRIu64 " rows, %" PRIu64 " kills\n",
                   a.h->seed, a.calls, a.rows, a.kills);
@@ -353,11 +353,11 @@ TEST(what_cannot_show_is_not_missed)
 static int campaign(void)
 {
     arena a;
-    uint64_t rounds = model_number("N", 1000000), bound = model_number("BOUND", 60);
-    uint64_t end = history_now() + bound * 1000000000u;
+    uint64_t rounds = test_number("N", 1000000), bound = test_number("BOUND", 60);
+    uint64_t end = test_now_ns() + bound * 1000000000u;
     bool ok = true;
-    arena_init(&a, model_seed(model_fresh_seed()), model_number("OPS", 400000));
-    for (uint64_t i = 0; ok && i < rounds && history_now() < end; i++) {
+    arena_init(&a, test_seed(test_fresh_seed()), test_number("OPS", 400000));
+    for (uint64_t i = 0; ok && i < rounds && test_now_ns() < end; i++) {
         ok = play_round(&a) && judge(&a);
         if (i % 20 == 19) {
             print_message("%" PRIu64 " rounds, %" PRIu64 " calls\n", a.rounds, a.calls);
@@ -373,7 +373,7 @@ static int campaign(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+    if (test_is_campaign(argc, argv))
         return campaign();
     return test_run_all();
 }

@@ -18,7 +18,7 @@ typedef struct fixture {
 
 static inline void fixture_init(fixture *f, size_t capacity, uint64_t salt)
 {
-    *f = (fixture){.seed = test_seed(), .next_seq = 1};
+    *f = (fixture){.seed = test_seed(1), .next_seq = 1};
     mem_env_init(&f->env);
     f->rng.state = pt_mix(f->seed) + salt;
     assert_ok(pt_memtable_new(&f->env.env, capacity, &f->m));
@@ -55,7 +55,7 @@ static inline void must_equal(const fixture *f, const char *what, const pt_entry
 {
     if (!entry_equal(found, expected))
         fail_msg("%s: found seq %llu key size %zu, expected seq %llu key size %zu; repeat with "
-                 "PEAT_TEST_SEED=%llu",
+                 "SEED=%llu",
                  what, (unsigned long long)found->seq, found->key.size,
                  (unsigned long long)expected->seq, expected->key.size,
                  (unsigned long long)f->seed);
@@ -66,8 +66,8 @@ static inline void must_stand_on(const fixture *f, const char *what, const pt_it
                                  size_t i)
 {
     if ((rc == PEAT_OK) != (i < f->model.count))
-        fail_msg("%s: rc %d at %zu of %zu; repeat with PEAT_TEST_SEED=%llu", what, (int)rc, i,
-                 f->model.count, (unsigned long long)f->seed);
+        fail_msg("%s: rc %d at %zu of %zu; repeat with SEED=%llu", what, (int)rc, i, f->model.count,
+                 (unsigned long long)f->seed);
     if (rc == PEAT_OK)
         must_equal(f, what, &it->at, &f->model.items[i]);
     else
@@ -144,7 +144,7 @@ static inline void must_measure(fixture *f, pt_slice lower, pt_slice upper)
     pt_memtable_measure(f->m, lower, upper, &alone, NULL);
     if (have_entries != entries || have_bytes != bytes || alone != entries)
         fail_msg("measure: found %llu entries, %llu bytes, expected %llu, %llu; repeat with "
-                 "PEAT_TEST_SEED=%llu",
+                 "SEED=%llu",
                  (unsigned long long)have_entries, (unsigned long long)have_bytes,
                  (unsigned long long)entries, (unsigned long long)bytes,
                  (unsigned long long)f->seed);
@@ -165,7 +165,7 @@ static inline void must_be_readable(const fixture *f, const char *what, const pt
         }
     }
     if (!pt_slice_equal(it->at.key, key) || it->at.seq <= seq)
-        fail_msg("%s: found seq %llu where all are newer; repeat with PEAT_TEST_SEED=%llu", what,
+        fail_msg("%s: found seq %llu where all are newer; repeat with SEED=%llu", what,
                  (unsigned long long)it->at.seq, (unsigned long long)f->seed);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * mem_model.h - a sorted array that a memtable must agree with, and the ways of making keys that
- * the tests use. Failures print the seed; PEAT_TEST_SEED=n repeats a run.
+ * the tests use. Failures print the seed; SEED=n repeats a run.
  */
 #ifndef TEST_MEM_MEM_MODEL_H
 #define TEST_MEM_MEM_MODEL_H
@@ -9,7 +9,7 @@
 #include "base/coding.h"
 #include "base/hash.h"
 #include "mem/memtable.h"
-#include "support/rng.h"
+#include "world/random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,12 +139,6 @@ static inline bool entry_equal(const pt_entry *a, const pt_entry *b)
 {
     return a->seq == b->seq && a->kind == b->kind && pt_slice_equal(a->key, b->key) &&
            pt_slice_equal(a->value, b->value);
-}
-
-static inline uint64_t test_seed(void)
-{
-    const char *text = getenv("PEAT_TEST_SEED");
-    return text != NULL ? strtoull(text, NULL, 10) : 1;
 }
 
 #endif

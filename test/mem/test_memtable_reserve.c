@@ -202,7 +202,7 @@ typedef struct filler {
 static void *fill_beside_others(void *arg)
 {
     filler *f = arg;
-    rng r = {.state = test_seed() + f->number};
+    rng r = {.state = test_seed(1) + f->number};
     for (;;) {
         size_t value = rng_below(&r, 300);
         uint64_t batch = 1 + rng_below(&r, 4);

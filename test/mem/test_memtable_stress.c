@@ -171,7 +171,7 @@ static void *read_side(void *arg)
 {
     const soldier *s = arg;
     arena_war *w = s->war;
-    rng r = {.state = test_seed() + s->number};
+    rng r = {.state = test_seed(1) + s->number};
     pt_iter *it = NULL;
     if (pt_memtable_iter_new(w->m, &it) != PEAT_OK)
         abort();
@@ -236,8 +236,8 @@ static void fight_for(key_shape shape, uint64_t key_count, bool downwards)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     everything_is_there(&w);
     if (atomic_load(&w.wrong) != 0)
-        fail_msg("check %d failed; repeat with PEAT_TEST_SEED=%llu", atomic_load(&w.wrong),
-                 (unsigned long long)test_seed());
+        fail_msg("check %d failed; repeat with SEED=%llu", atomic_load(&w.wrong),
+                 (unsigned long long)test_seed(1));
     pt_memtable_unref(w.m);
     for (unsigned i = 0; i < WRITERS; i++)
         free(w.seqs[i]);

@@ -19,27 +19,13 @@
 
 #include "peat.h"
 #include "peat_env.h"
+#include "world/random.h"
+#include "world/settings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-
-/* --- chance ----------------------------------------------------------------------------------- */
-
-typedef struct model_random {
-    uint64_t state;
-} model_random;
-
-uint64_t model_next(model_random *r);
-/* 0 .. limit-1; limit 0 counts as 1. */
-uint64_t model_below(model_random *r, uint64_t limit);
-/* SEED or PEAT_SEED of the environment, else `otherwise`. */
-uint64_t model_seed(uint64_t otherwise);
-/* The number in an environment variable, else `otherwise`. */
-uint64_t model_number(const char *variable, uint64_t otherwise);
-/* A seed no earlier run had. */
-uint64_t model_fresh_seed(void);
 
 /* --- keys and values ----------------------------------------------------------------------------
  */
@@ -101,7 +87,7 @@ typedef struct model_options {
 } model_options;
 
 int64_t model_option_simplest(model_option option);
-void model_options_random(model_random *r, model_options *ret_options);
+void model_options_random(rng *r, model_options *ret_options);
 /* What peat_open takes; the structs stay where they are while it is in use. */
 typedef struct model_open {
     struct peat_env env;

@@ -1,43 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* model_keys.c - chance, the sets of keys, and what values look like. */
+/* model_keys.c - the sets of keys, and what values look like. */
 #include "model/model.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-uint64_t model_next(model_random *r)
-{
-    uint64_t z = (r->state += 0x9e3779b97f4a7c15u); /* splitmix64 */
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-uint64_t model_below(model_random *r, uint64_t limit)
-{
-    return limit == 0 ? 0 : model_next(r) % limit;
-}
-
-uint64_t model_number(const char *variable, uint64_t otherwise)
-{
-    const char *text = getenv(variable);
-    return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : otherwise;
-}
-
-uint64_t model_seed(uint64_t otherwise)
-{
-    return model_number("SEED", model_number("PEAT_SEED", otherwise));
-}
-
-uint64_t model_fresh_seed(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    model_random r = {(uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 20) ^ (uint64_t)getpid()};
-    return model_next(&r) % 1000000000u;
-}
 
 /* --- keys ---------------------------------------------------------------------------------------
  */
@@ -79,10 +45,10 @@ static size_t make_prefixed(size_t id, uint8_t *ret_bytes)
 static size_t make_binary(size_t id, uint8_t *ret_bytes)
 {
     static const uint8_t letters[] = {0x00, 0xff, 0x00, 0xff, 0x01, 0x7f, 0x80, 0xfe};
-    model_random r = {id};
-    size_t n = 1 + model_below(&r, 12);
+    rng r = {id};
+    size_t n = 1 + rng_below(&r, 12);
     for (size_t i = 0; i < n; i++)
-        ret_bytes[i] = letters[model_below(&r, sizeof letters)];
+        ret_bytes[i] = letters[rng_below(&r, sizeof letters)];
     return n;
 }
 
@@ -182,12 +148,12 @@ size_t model_keys_seek(const model_keys *k, peat_slice key)
 
 void model_value_fill(model_value value, uint8_t *ret_bytes)
 {
-    model_random r = {value.seed};
-    uint64_t word = model_next(&r);
+    rng r = {value.seed};
+    uint64_t word = rng_next(&r);
     for (size_t i = 0; i < value.size; i += 8) {
         size_t left = value.size - i;
         if (value.seed % 2 == 0 || i % 128 == 0)
-            word = model_next(&r);
+            word = rng_next(&r);
         memcpy(ret_bytes + i, &word, left < 8 ? left : 8);
     }
 }

@@ -22,33 +22,33 @@ int64_t model_option_simplest(model_option option)
 }
 
 /* One of a power of two between 2^low and 2^high, or the derived size. */
-static int64_t some_size(model_random *r, unsigned low, unsigned high)
+static int64_t some_size(rng *r, unsigned low, unsigned high)
 {
-    if (model_below(r, 4) == 0)
+    if (rng_below(r, 4) == 0)
         return 0;
-    return (int64_t)1 << (low + model_below(r, high - low + 1));
+    return (int64_t)1 << (low + rng_below(r, high - low + 1));
 }
 
-void model_options_random(model_random *r, model_options *ret_options)
+void model_options_random(rng *r, model_options *ret_options)
 {
     static const int64_t threads[] = {-1, -1, -1, 0, 1, 2, 3, 4};
     int64_t *f = ret_options->field;
-    f[MODEL_OPTION_keys] = (int64_t)model_below(r, MODEL_KEY_STYLES);
-    uint64_t disk = model_below(r, 16);
+    f[MODEL_OPTION_keys] = (int64_t)rng_below(r, MODEL_KEY_STYLES);
+    uint64_t disk = rng_below(r, 16);
     f[MODEL_OPTION_disk] = disk == 0 ? 1 : disk < 6 ? 2 : 0;
-    f[MODEL_OPTION_written] = (int64_t)model_below(r, 2);
-    f[MODEL_OPTION_events] = model_below(r, 4) == 0;
-    f[MODEL_OPTION_threads] = threads[model_below(r, 8)];
-    f[MODEL_OPTION_memory] = model_below(r, 3) == 0 ? 0 : (int64_t)1 << (20 + model_below(r, 5));
-    f[MODEL_OPTION_compression] = (int64_t)model_below(r, 4);
+    f[MODEL_OPTION_written] = (int64_t)rng_below(r, 2);
+    f[MODEL_OPTION_events] = rng_below(r, 4) == 0;
+    f[MODEL_OPTION_threads] = threads[rng_below(r, 8)];
+    f[MODEL_OPTION_memory] = rng_below(r, 3) == 0 ? 0 : (int64_t)1 << (20 + rng_below(r, 5));
+    f[MODEL_OPTION_compression] = (int64_t)rng_below(r, 4);
     f[MODEL_OPTION_memtable] = some_size(r, 10, 17);
     f[MODEL_OPTION_block] = some_size(r, 8, 14);
     f[MODEL_OPTION_partition] = some_size(r, 12, 18);
     f[MODEL_OPTION_table] = some_size(r, 11, 17);
     f[MODEL_OPTION_segment] = some_size(r, 12, 18);
-    f[MODEL_OPTION_no_log] = model_below(r, 8) == 0;
-    f[MODEL_OPTION_interval] = model_below(r, 2) ? 0 : 1 + (int64_t)model_below(r, 50);
-    f[MODEL_OPTION_space] = model_below(r, 2) ? 0 : 105 + (int64_t)model_below(r, 300);
+    f[MODEL_OPTION_no_log] = rng_below(r, 8) == 0;
+    f[MODEL_OPTION_interval] = rng_below(r, 2) ? 0 : 1 + (int64_t)rng_below(r, 50);
+    f[MODEL_OPTION_space] = rng_below(r, 2) ? 0 : 105 + (int64_t)rng_below(r, 300);
 }
 
 void model_open_make(const model_options *o, const struct peat_env *env, model_open *ret_open)

@@ -69,7 +69,7 @@ static bool run_seed(uint64_t seed, size_t operations)
 
 TEST(fixed_seeds_agree_with_the_sorted_array)
 {
-    uint64_t runs = model_number("N", 48);
+    uint64_t runs = test_number("N", 48);
     for (uint64_t seed = 1; seed <= runs; seed++)
         assert_true(run_seed(seed, seed % 8 == 0 ? DENSE_OPS : SAMPLE_OPS));
     print_message("%llu operations under %llu option sets\n", (unsigned long long)operations_done,
@@ -116,7 +116,7 @@ TEST(kept_scripts_agree)
 
 TEST(a_fresh_seed_agrees_with_the_sorted_array)
 {
-    uint64_t seed = model_seed(model_fresh_seed());
+    uint64_t seed = test_seed(test_fresh_seed());
     print_message("seed %llu\n", (unsigned long long)seed);
     assert_true(run_seed(seed, SAMPLE_OPS));
 }
@@ -166,9 +166,9 @@ TEST(a_planted_lie_is_found_and_shrunk)
 
 static int campaign(void)
 {
-    uint64_t first = model_seed(model_fresh_seed()), runs = model_number("N", 1000000), i = 0;
-    time_t end = time(NULL) + (time_t)model_number("BOUND", 60);
-    size_t operations = model_number("OPS", 60000);
+    uint64_t first = test_seed(test_fresh_seed()), runs = test_number("N", 1000000), i = 0;
+    time_t end = time(NULL) + (time_t)test_number("BOUND", 60);
+    size_t operations = test_number("OPS", 60000);
     unsigned failed = 0;
     for (; i < runs && failed < 5 && time(NULL) < end; i++) {
         failed += !run_seed(first + i, operations);
@@ -197,7 +197,7 @@ static int replay(const char *path)
 static int write_script(const char *seed)
 {
     model_script script;
-    script_of(strtoull(seed, NULL, 10), model_number("OPS", SAMPLE_OPS), &script);
+    script_of(strtoull(seed, NULL, 10), test_number("OPS", SAMPLE_OPS), &script);
     model_script_print(&script, stdout);
     model_script_done(&script);
     return 0;
@@ -205,7 +205,7 @@ static int write_script(const char *seed)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--campaign") == 0)
+    if (test_is_campaign(argc, argv))
         return campaign();
     if (argc == 3 && strcmp(argv[1], "--replay") == 0)
         return replay(argv[2]);

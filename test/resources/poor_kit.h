@@ -6,6 +6,7 @@
 
 #include "peat.h"
 #include "peat_env.h"
+#include "world/settings.h"
 #include "world/test.h"
 
 #include <fcntl.h>
@@ -150,11 +151,6 @@ static inline void live(const char *dir, const peat_options *o)
 }
 
 #define TEST_IN_DIR(name) TEST_WITH(name, const char *root, set_up, tear_down)
-
-static inline bool is_campaign(int argc, char **argv)
-{
-    return argc > 1 && strcmp(argv[1], "--campaign") == 0;
-}
 
 /* What main returns; a campaign ends with a proof's last line. */
 static inline int run_poor(bool campaign)

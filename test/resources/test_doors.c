@@ -187,8 +187,7 @@ TEST_IN_DIR(odd_names_are_left_alone)
 
 int main(int argc, char **argv)
 {
-    bool campaign = is_campaign(argc, argv);
-    const char *n = getenv("N");
-    openings = !campaign ? 200 : n != NULL && *n != '\0' ? strtoull(n, NULL, 10) : 20000;
+    bool campaign = test_is_campaign(argc, argv);
+    openings = campaign ? test_number("N", 20000) : 200;
     return run_poor(campaign);
 }

@@ -9,6 +9,8 @@
  * ctest: timeout=240
  */
 #include "api/api_kit.h"
+#include "world/random.h"
+#include "world/settings.h"
 
 #define MIB ((uint64_t)1 << 20)
 /* 12 make a merge due; a bottom merge under way takes so many batches that as many again, and more,
@@ -37,16 +39,9 @@ static void end(kit *k, const char *load)
                  peak / budget);
 }
 
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
 static peat_slice key_of(uint64_t i, char key[8])
 {
-    uint64_t x = mix(i + 1);
+    uint64_t x = rng_hash(i + 1);
     memcpy(key, &x, 8);
     return peat_bytes(key, 8);
 }
@@ -90,7 +85,7 @@ TEST_OPEN(large_values)
     begin(k, size * LARGEST_SHARE);
     uint8_t *value = malloc(size);
     for (size_t i = 0; i < size; i++)
-        value[i] = (uint8_t)mix(i / 2);
+        value[i] = (uint8_t)rng_hash(i / 2);
     for (uint64_t i = 0; i < 6; i++) {
         value[0] = (uint8_t)i;
         assert_ok(peat_put(k->db, NULL, key_of(i, key), peat_bytes(value, size)));
@@ -145,7 +140,7 @@ TEST_OPEN(tiny_memory_leaves_few_slices)
     assert_ok(peat_batch_new(&batch));
     for (uint64_t i = 0; i < count; i++) {
         for (size_t b = 0; b < sizeof value; b++)
-            value[b] = (uint8_t)mix(i * 16 + b % 16);
+            value[b] = (uint8_t)rng_hash(i * 16 + b % 16);
         assert_ok(peat_batch_put(batch, key_of(i, key), peat_bytes(value, sizeof value)));
         if (i % 250 != 0)
             continue;
@@ -163,6 +158,6 @@ TEST_OPEN(tiny_memory_leaves_few_slices)
 
 int main(int argc, char **argv)
 {
-    campaign = argc > 1 && strcmp(argv[1], "--campaign") == 0;
+    campaign = test_is_campaign(argc, argv);
     return test_run_all();
 }

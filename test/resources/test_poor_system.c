@@ -125,7 +125,7 @@ TEST_IN_DIR(clocks_may_jump)
 
 int main(int argc, char **argv)
 {
-    bool campaign = is_campaign(argc, argv);
+    bool campaign = test_is_campaign(argc, argv);
     rounds = campaign ? 5 : 1;
     return run_poor(campaign);
 }

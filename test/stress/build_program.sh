@@ -16,7 +16,7 @@ build_program() {
     parts=("$here/programs/$1"_*.c)
     shopt -u nullglob
     if nm -A "$lib/libpeat.a" 2>/dev/null | grep ' U ZSTD_' >/dev/null; then zstd=-lzstd; fi
-    "${PEAT_CC:-cc}" -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -I"$src/include" \
+    "${PEAT_CC:-cc}" -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -I"$src/include" -I"$src/test" \
         -o "$work/$1" "$here/programs/$1.c" "${parts[@]}" "$lib/libpeat.a" -llz4 $zstd -pthread \
         ${PROGRAM_LDFLAGS:-}
 }

@@ -14,6 +14,8 @@
 #define TEST_STRESS_STRESS_H
 
 #include "peat.h"
+#include "world/random.h"
+#include "world/settings.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -41,10 +43,6 @@ static inline unsigned stress_members(unsigned group)
 {
     return group < STRESS_GROUPS ? STRESS_MEMBERS : 1;
 }
-
-uint64_t stress_mix(uint64_t x);
-/* A random number below n from a thread's own state. */
-uint64_t stress_random(uint64_t *io_state, uint64_t n);
 
 /* The key's bytes; members of one group lie far apart. */
 size_t stress_key(const stress_world *w, unsigned group, unsigned member,

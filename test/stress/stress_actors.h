@@ -25,7 +25,7 @@ typedef struct stress_arena {
 typedef struct stress_actor {
     stress_arena *a;
     unsigned number;
-    uint64_t random;
+    rng random;
     pthread_t thread;
 } stress_actor;
 

@@ -16,7 +16,7 @@ bool stress_going_on(stress_actor *t)
 
 uint64_t stress_pick(stress_actor *t, uint64_t n)
 {
-    return stress_random(&t->random, n);
+    return rng_below(&t->random, n);
 }
 
 void stress_must(const stress_actor *t, peat_rc rc, const char *what)

@@ -16,7 +16,7 @@ static uint64_t read_group_at(stress_actor *t, const peat_snapshot *snapshot, un
     peat_read_options o = {.size = sizeof o, .snapshot = snapshot};
     for (unsigned m = 0; m < stress_members(g); m++) {
         seen[m] = stress_get(t, &o, g, m, buf, "get at a snapshot");
-        hash = stress_mix(hash ^ seen[m]);
+        hash = rng_hash(hash ^ seen[m]);
     }
     stress_check_group(t->a->w, g, seen, low, high, "get at a snapshot");
     return hash;

@@ -11,20 +11,6 @@
 /* A value: group, member, version, size, then bytes that follow from them. */
 #define HEAD_BYTES ((size_t)24)
 
-uint64_t stress_mix(uint64_t x)
-{
-    x += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-uint64_t stress_random(uint64_t *io_state, uint64_t n)
-{
-    *io_state += 1;
-    return stress_mix(*io_state) % n;
-}
-
 _Noreturn void stress_fail(const stress_world *w, const char *format, ...)
 {
     va_list args;
@@ -38,7 +24,7 @@ _Noreturn void stress_fail(const stress_world *w, const char *format, ...)
 
 static uint64_t fate(const stress_world *w, unsigned group, unsigned member, uint64_t version)
 {
-    return stress_mix(w->seed ^ stress_mix(version * 4096 + group) ^ member);
+    return rng_hash(w->seed ^ rng_hash(version * 4096 + group) ^ member);
 }
 
 size_t stress_key(const stress_world *w, unsigned group, unsigned member,
@@ -219,7 +205,7 @@ static void see(scan_state *s, peat_slice key, peat_slice value)
     s->last_size = key.size;
     uint64_t version = stress_check_value(s->w, group, member, value, "scan");
     s->seen[group][member] = version;
-    s->hash += stress_mix(version ^ stress_mix((uint64_t)group << 32 | member));
+    s->hash += rng_hash(version ^ rng_hash((uint64_t)group << 32 | member));
 }
 
 static peat_rc see_steps(scan_state *s, peat_iter *it)

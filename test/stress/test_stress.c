@@ -22,13 +22,6 @@
 #define WATCHDOG_S  100 /* without a beat: a deadlock, beyond any sanitizer's pause */
 #define THREADS_MAX 16u
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* Reads a key of the store from inside an event, and writes one; an event that comes of that write
  * writes no more. */
 typedef struct event_state {
@@ -50,21 +43,21 @@ static void on_event(void *ctx, const peat_event *event)
         stress_fail(e->a->w, "event: exists failed");
 }
 
-static void random_options(uint64_t *random, peat_options *o, peat_test_options *test)
+static void random_options(rng *random, peat_options *o, peat_test_options *test)
 {
     *test = (peat_test_options){.size = sizeof *test,
-                                .memtable_bytes = (size_t)65536 << stress_random(random, 3),
+                                .memtable_bytes = (size_t)65536 << rng_below(random, 3),
                                 .block_bytes = 4096,
-                                .partition_bytes = (size_t)32768 << stress_random(random, 4),
-                                .table_bytes = (size_t)16384 << stress_random(random, 4),
-                                .segment_bytes = (size_t)32768 << stress_random(random, 3)};
-    uint64_t threads = stress_random(random, 5);
+                                .partition_bytes = (size_t)32768 << rng_below(random, 4),
+                                .table_bytes = (size_t)16384 << rng_below(random, 4),
+                                .segment_bytes = (size_t)32768 << rng_below(random, 3)};
+    uint64_t threads = rng_below(random, 5);
     *o = (peat_options){.size = sizeof *o,
-                        .memory_bytes = PEAT_MEMORY_BYTES_MIN << stress_random(random, 4),
+                        .memory_bytes = PEAT_MEMORY_BYTES_MIN << rng_below(random, 4),
                         .threads = threads == 0 ? PEAT_THREADS_NONE : (int)threads,
-                        .sync_interval_ms = (uint32_t)(1 + stress_random(random, 30)),
-                        .compression = (peat_compression)stress_random(random, 3),
-                        .no_log = stress_random(random, 8) == 0,
+                        .sync_interval_ms = (uint32_t)(1 + rng_below(random, 30)),
+                        .compression = (peat_compression)rng_below(random, 3),
+                        .no_log = rng_below(random, 8) == 0,
                         .test = test};
 }
 
@@ -77,7 +70,7 @@ static void open_store(stress_arena *a, const char *dir, const peat_options *o)
 
 static void check_rest(stress_arena *a)
 {
-    stress_actor t = {.a = a, .random = a->w->seed};
+    stress_actor t = {.a = a, .random = {a->w->seed}};
     stress_bounds *b = (stress_bounds *)stress_alloc(&t, sizeof *b);
     peat_iter *it = NULL;
     stress_low(a->w, b);
@@ -91,11 +84,10 @@ static void check_rest(stress_arena *a)
     free(b);
 }
 
-static void start(stress_actor *t, stress_arena *a, unsigned number, uint64_t *random,
+static void start(stress_actor *t, stress_arena *a, unsigned number, rng *random,
                   void *(*fn)(void *))
 {
-    *t = (stress_actor){
-        .a = a, .number = number, .random = stress_mix(stress_random(random, UINT64_MAX))};
+    *t = (stress_actor){.a = a, .number = number, .random = {rng_next(random)}};
     if (pthread_create(&t->thread, NULL, fn, t) != 0)
         stress_fail(a->w, "no thread");
 }
@@ -103,7 +95,7 @@ static void start(stress_actor *t, stress_arena *a, unsigned number, uint64_t *r
 /* From beat to beat; ends the round when its time is up. */
 static void watch(stress_arena *a, uint64_t until_ms)
 {
-    while (now_ms() < until_ms) {
+    while (test_now_ms() < until_ms) {
         struct timespec patience;
         (void)clock_gettime(CLOCK_REALTIME, &patience);
         patience.tv_sec += WATCHDOG_S;
@@ -116,7 +108,7 @@ static void watch(stress_arena *a, uint64_t until_ms)
     }
 }
 
-static void run_round(stress_world *w, const char *dir, uint64_t *random, uint64_t ms)
+static void run_round(stress_world *w, const char *dir, rng *random, uint64_t ms)
 {
     stress_arena a = {.w = w};
     event_state events = {.a = &a};
@@ -150,11 +142,11 @@ static void run_round(stress_world *w, const char *dir, uint64_t *random, uint64
     atomic_store(&events.db, a.db);
     for (unsigned i = 0; i < n; i++)
         start(&actors[i], &a, i, random, fns[i]);
-    watch(&a, now_ms() + ms);
+    watch(&a, test_now_ms() + ms);
     atomic_store(&a.stop, true);
     for (unsigned i = 0; i < n; i++)
         (void)pthread_join(actors[i].thread, &held[i]);
-    stress_close_in_flight(&a, (unsigned)stress_random(random, 3));
+    stress_close_in_flight(&a, (unsigned)rng_below(random, 3));
     for (unsigned i = 0; i < 2; i++) { /* what is still held outlives the store */
         stress_drop_pins(&actors[3 + i], held[3 + i]);
         stress_drop_iters(&actors[5 + i], held[5 + i]);
@@ -162,21 +154,16 @@ static void run_round(stress_world *w, const char *dir, uint64_t *random, uint64
     (void)sem_destroy(&a.beat);
 }
 
-static uint64_t number_from(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
-}
-
 TEST(every_read_shows_one_state_while_all_else_goes_on)
 {
     stress_world *w = (stress_world *)calloc(1, sizeof *w);
     assert_non_null(w);
-    w->seed = number_from("SEED", now_ms());
-    uint64_t end = now_ms() + 1000 * number_from("N", 8), random = stress_mix(w->seed), rounds = 0;
+    w->seed = test_number("SEED", test_now_ms());
+    uint64_t end = test_now_ms() + 1000 * test_number("N", 8), rounds = 0;
+    rng random = {w->seed};
     char dir[] = "stress-XXXXXX";
     assert_non_null(mkdtemp(dir));
-    while (now_ms() < end) {
+    while (test_now_ms() < end) {
         run_round(w, dir, &random, ROUND_MS);
         rounds++;
     }

@@ -222,7 +222,7 @@ static int sim_random(void *ctx, void *buf, size_t n)
     sim_lock(sim);
     int e = sim_admit(sim, SIM_RANDOM, NULL, NULL);
     for (size_t i = 0; e == 0 && i < n; i++)
-        p[i] = sim->fixed_random ? 0x5a : (uint8_t)(sim_random_next(&sim->random_state) >> 32);
+        p[i] = sim->fixed_random ? 0x5a : (uint8_t)(rng_next(&sim->random) >> 32);
     sim_unlock(sim);
     return e;
 }

@@ -22,19 +22,18 @@ typedef struct cutter {
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {
-    uint64_t state = a ^ (b * 0xd6e8feb86659fd93u);
-    (void)sim_random_next(&state);
-    return sim_random_next(&state);
+    return rng_hash(rng_hash(a) ^ b);
 }
 
 /* `likely` of 16: the newest. Otherwise the durable state or any moment in between. */
-static uint64_t pick_random(uint64_t state, uint64_t likely, const uint64_t *moments, size_t n)
+static uint64_t pick_random(uint64_t seed, uint64_t likely, const uint64_t *moments, size_t n)
 {
-    if (sim_random_next(&state) % 16 < likely)
+    rng r = {seed};
+    if (rng_below(&r, 16) < likely)
         return UINT64_MAX;
-    if (n == 0 || (sim_random_next(&state) & 1))
+    if (n == 0 || rng_below(&r, 2) != 0)
         return 0;
-    return moments[sim_random_next(&state) % n];
+    return moments[rng_below(&r, n)];
 }
 
 /* Cuts differ in how much survives, and so do files within one: everything of the log may be there
@@ -128,10 +127,10 @@ static void one_sector(const cutter *c, sim_version *const *v, size_t n, uint64_
     }
     if (chosen != NULL)
         memcpy(io_data, chosen->data, SIM_SECTOR_BYTES);
-    uint64_t state = mix(c->cut->seed, v[0]->seq);
-    if (c->cut->mode == SIM_CUT_GARBAGE && written && sim_random_next(&state) % 4 == 0)
+    rng r = {mix(c->cut->seed, v[0]->seq)};
+    if (c->cut->mode == SIM_CUT_GARBAGE && written && rng_below(&r, 4) == 0)
         for (size_t i = 0; i < SIM_SECTOR_BYTES; i++)
-            io_data[i] = (uint8_t)sim_random_next(&state);
+            io_data[i] = (uint8_t)rng_next(&r);
 }
 
 static void one_group(cutter *c, const sim_inode *from, sim_version *const *v, size_t n,
@@ -380,7 +379,7 @@ static sim_name copy_name(sim_disk *to, const sim_name *from)
 
 void sim_disk_copy(sim_disk *disk, sim_disk *ret_disk)
 {
-    sim_disk_init(ret_disk, mix(disk->random_state, disk->seq));
+    sim_disk_init(ret_disk, mix(disk->random.state, disk->seq));
     ret_disk->seq = disk->seq;
     ret_disk->inode_id = disk->inode_id;
     for (const sim_folder *from = disk->folders; from != NULL; from = from->next) {

@@ -150,8 +150,7 @@ static bool is_newest(const sim_inode *inode, size_t at)
 
 static bool chance(sim_disk *disk, sim_keep keep)
 {
-    return keep == SIM_KEEP_ALL ||
-           (keep == SIM_KEEP_SOME && (sim_random_next(&disk->random_state) & 1));
+    return keep == SIM_KEEP_ALL || (keep == SIM_KEEP_SOME && (rng_next(&disk->random) & 1));
 }
 
 /* Sizes are the journal's matter: they stay unsynced and a later sync takes them along; but a
@@ -367,7 +366,7 @@ void sim_folder_sync(sim_disk *disk, sim_folder *folder)
 
 void sim_disk_init(sim_disk *disk, uint64_t seed)
 {
-    *disk = (sim_disk){.random_state = seed};
+    *disk = (sim_disk){.random = {seed}};
 }
 
 void sim_disk_done(sim_disk *disk)

@@ -21,6 +21,7 @@
 #define TEST_SUPPORT_SIM_DISK_H
 
 #include "support/sim_env.h"
+#include "world/random.h"
 
 #define SIM_SECTOR_BYTES ((size_t)512)
 
@@ -84,17 +85,8 @@ typedef struct sim_disk {
     sim_inode *inodes;
     uint64_t seq;
     uint64_t inode_id;
-    uint64_t random_state;
+    rng random;
 } sim_disk;
-
-/* splitmix64 */
-static inline uint64_t sim_random_next(uint64_t *io_state)
-{
-    uint64_t z = *io_state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
 
 /* Aborts when there is no memory. */
 void *sim_grow(void *p, size_t *io_capacity, size_t needed, size_t item_bytes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sim_env.c - making, cloning and controlling a simulated environment; see sim_env.h. */
 #include "support/sim_state.h"
+#include "world/settings.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,8 +13,7 @@
 
 uint64_t sim_seed(uint64_t otherwise)
 {
-    const char *text = getenv("PEAT_SEED");
-    return text != NULL && *text != '\0' ? strtoull(text, NULL, 0) : otherwise;
+    return test_number("PEAT_SEED", otherwise);
 }
 
 void sim_lock(sim_env *sim)
@@ -41,7 +41,7 @@ static sim_env *new_bare(uint64_t seed)
     sim_members(&sim->env);
     sim->env.ctx = sim;
     sim->pid = 1000;
-    sim->random_state = seed;
+    sim->random = (rng){seed};
     atomic_store(&sim->now_ns, 1000000000u);
     atomic_store(&sim->wall_ahead_ms, FIRST_WALL_MS);
     atomic_store(&sim->clock_step_ns, 1000);
@@ -271,7 +271,7 @@ static sim_env *clone_bare(sim_env *sim, uint64_t seed)
 sim_env *sim_clone_cut(sim_env *sim, const sim_cut *cut)
 {
     sim_lock(sim);
-    sim_env *to = clone_bare(sim, sim->random_state + 1);
+    sim_env *to = clone_bare(sim, sim->random.state + 1);
     sim_disk_cut(&sim->disk, cut, &to->disk);
     (void)snprintf(
         to->story, sizeof to->story,
@@ -285,7 +285,7 @@ sim_env *sim_clone_cut(sim_env *sim, const sim_cut *cut)
 sim_env *sim_clone_killed(sim_env *sim)
 {
     sim_lock(sim);
-    sim_env *to = clone_bare(sim, sim->random_state);
+    sim_env *to = clone_bare(sim, sim->random.state);
     sim_disk_copy(&sim->disk, &to->disk);
     (void)snprintf(to->story, sizeof to->story, "%.300s, killed before boundary %" PRIu64,
                    sim->story, sim->boundaries ? sim->boundaries - 1 : 0);

@@ -109,7 +109,7 @@ static size_t room_for(sim_env *sim, const sim_inode *inode, uint64_t offset, si
 static size_t kept_of(sim_env *sim, size_t n, sim_keep keep)
 {
     if (keep == SIM_KEEP_SOME)
-        return (size_t)(sim_random_next(&sim->disk.random_state) % (n + 1));
+        return (size_t)(rng_next(&sim->disk.random) % (n + 1));
     return keep == SIM_KEEP_ALL ? n : 0;
 }
 
@@ -145,7 +145,7 @@ int sim_file_write(void *ctx, peat_env_file *file, uint64_t offset, const void *
 /* Under mu. A processor that is stopped has stored any part of it. */
 static int store(sim_env *sim, peat_env_file *file, uint64_t offset, const uint8_t *p, size_t n)
 {
-    if (sim_random_next(&sim->disk.random_state) % 4 == 0)
+    if (rng_next(&sim->disk.random) % 4 == 0)
         return EOPNOTSUPP;
     int e = sim_admit_change(sim, SIM_FILE_STORE, file->name, NULL);
     if (e != 0)
@@ -154,7 +154,7 @@ static int store(sim_env *sim, peat_env_file *file, uint64_t offset, const uint8
         (void)fprintf(stderr, "sim: a store that would end a program with SIGBUS\n");
         abort();
     }
-    size_t first = (size_t)(sim_random_next(&sim->disk.random_state) % (n + 1));
+    size_t first = (size_t)(rng_next(&sim->disk.random) % (n + 1));
     sim_inode_write(&sim->disk, file->inode, offset, p, first);
     sim_boundary_pass(sim, SIM_FILE_STORE, file->name);
     sim_inode_write(&sim->disk, file->inode, offset + first, p + first, n - first);

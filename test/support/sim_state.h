@@ -33,7 +33,7 @@ struct sim_env {
     /* guarded by mu, which the hook's own calls take again */
     pthread_mutex_t mu;
     sim_disk disk;
-    uint64_t random_state;
+    rng random;
     uint64_t boundaries;
     /* any thread */
     _Atomic uint64_t calls[SIM_KIND_COUNT];

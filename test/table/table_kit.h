@@ -8,7 +8,7 @@
 
 #include "base/hash.h"
 #include "memory_env.h"
-#include "support/rng.h"
+#include "world/random.h"
 #include "table/table.h"
 #include "world/test.h"
 

@@ -7,7 +7,7 @@
 
 TEST(every_encoding_gives_back_what_it_took)
 {
-    uint64_t random = seed;
+    rng random = {seed};
     cli_bytes text = {0}, scratch = {0};
     for (int round = 0; round < 3000; round++) {
         char data[64];

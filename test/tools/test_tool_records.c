@@ -254,7 +254,7 @@ TEST(malformed_json_is_refused)
 /* Hostile bytes end in records or an error; ASan watches over the rest. */
 TEST(random_input_never_breaks_a_reader)
 {
-    uint64_t random = seed;
+    rng random = {seed};
     uint64_t records = 0, errors = 0;
     for (int round = 0; round < 600; round++) {
         char data[200];

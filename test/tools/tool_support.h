@@ -6,6 +6,7 @@
 #ifndef TEST_TOOL_SUPPORT_H
 #define TEST_TOOL_SUPPORT_H
 
+#include "world/random.h"
 #include "world/test.h"
 
 #include <unistd.h>
@@ -17,21 +18,13 @@
 
 static const uint64_t seed = 20240607;
 
-static uint64_t next_random(uint64_t *io_state)
-{
-    *io_state ^= *io_state << 13;
-    *io_state ^= *io_state >> 7;
-    *io_state ^= *io_state << 17;
-    return *io_state;
-}
-
 /* Bytes that meet the special ones often. */
-static size_t random_bytes(uint64_t *io_state, char *to, size_t max)
+static size_t random_bytes(rng *io_random, char *to, size_t max)
 {
     static const char special[] = "\\\t\n\r\0x\"{};\xff\xc3\xa4";
-    size_t size = next_random(io_state) % (max + 1);
+    size_t size = rng_below(io_random, max + 1);
     for (size_t i = 0; i < size; i++) {
-        uint64_t r = next_random(io_state);
+        uint64_t r = rng_next(io_random);
         to[i] = r % 2 == 0 ? special[r / 2 % (sizeof special - 1)] : (char)(r >> 8);
     }
     return size;

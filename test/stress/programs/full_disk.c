@@ -12,6 +12,7 @@
  */
 #include "peat.h"
 #include "peat_env.h"
+#include "world/random.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,26 +32,14 @@
 
 typedef struct disk {
     char store[512], ballast[512];
-    uint64_t seed, random;
+    uint64_t seed;
+    rng random;
     peat_db *db;
     peat_options options;
     uint32_t versions[KEYS]; /* 0: not there */
     uint32_t newest;
     uint64_t puts;
 } disk;
-
-static uint64_t mix(uint64_t x)
-{
-    x += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-static uint64_t pick(disk *d, uint64_t n)
-{
-    return mix(d->random++) % n;
-}
 
 static _Noreturn void fail(const disk *d, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -71,7 +60,7 @@ static _Noreturn void fail(const disk *d, const char *format, ...)
 
 static size_t make_value(const disk *d, unsigned key, uint32_t version, uint8_t *value)
 {
-    uint64_t x = mix(d->seed ^ ((uint64_t)key << 32 | version));
+    uint64_t x = rng_hash(d->seed ^ ((uint64_t)key << 32 | version));
     size_t n = 8 + x % (x % 16 == 0 ? VALUE_MAX - 8 : 600);
     for (size_t i = 0; i < n;
          i++, x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407))
@@ -89,7 +78,7 @@ static peat_rc put(disk *d, unsigned key)
     uint8_t value[VALUE_MAX];
     char text[16];
     size_t n = make_value(d, key, d->newest + 1, value);
-    peat_write_options o = {.size = sizeof o, .sync = pick(d, 200) == 0};
+    peat_write_options o = {.size = sizeof o, .sync = rng_below(&d->random, 200) == 0};
     peat_rc rc = peat_put(d->db, &o, make_key(key, text), peat_bytes(value, n));
     if (rc == PEAT_OK) {
         d->versions[key] = ++d->newest;
@@ -103,7 +92,7 @@ static peat_rc put(disk *d, unsigned key)
 static void fill(disk *d, uint64_t puts_max)
 {
     for (uint64_t n = 0; n < puts_max; n++)
-        if (put(d, (unsigned)pick(d, KEYS)) == PEAT_FULL)
+        if (put(d, (unsigned)rng_below(&d->random, KEYS)) == PEAT_FULL)
             return;
     if (puts_max == UINT64_MAX)
         fail(d, "the disk was never full");
@@ -143,7 +132,7 @@ static void erase_some(disk *d)
     char text[16];
     unsigned refused = 0;
     for (unsigned i = 0; i < 300; i++) {
-        unsigned k = (unsigned)pick(d, KEYS);
+        unsigned k = (unsigned)rng_below(&d->random, KEYS);
         peat_rc rc = peat_delete(d->db, NULL, make_key(k, text));
         if (rc == PEAT_OK)
             d->versions[k] = 0;
@@ -195,7 +184,7 @@ static void resume(disk *d)
 {
     uint64_t begin = now_ms(), good = 0;
     while (good < 2000) {
-        if (put(d, (unsigned)pick(d, KEYS)) == PEAT_OK) {
+        if (put(d, (unsigned)rng_below(&d->random, KEYS)) == PEAT_OK) {
             good++;
             continue;
         }
@@ -231,15 +220,15 @@ int main(int argc, char **argv)
     (void)snprintf(d->store, sizeof d->store, "%s/store", argv[1]);
     (void)snprintf(d->ballast, sizeof d->ballast, "%s/ballast", argv[1]);
     d->seed = strtoull(argv[2], NULL, 10);
-    d->random = mix(d->seed);
+    d->random.state = d->seed;
     d->options = (peat_options){.size = sizeof d->options, .test = &test};
-    d->options.memory_bytes = PEAT_MEMORY_BYTES_MIN << pick(d, 4);
-    d->options.threads = pick(d, 3) == 0 ? PEAT_THREADS_NONE : 1;
-    test.partition_bytes = (size_t)256 << (10 + pick(d, 4));
+    d->options.memory_bytes = PEAT_MEMORY_BYTES_MIN << rng_below(&d->random, 4);
+    d->options.threads = rng_below(&d->random, 3) == 0 ? PEAT_THREADS_NONE : 1;
+    test.partition_bytes = (size_t)256 << (10 + rng_below(&d->random, 4));
     (void)printf("seed %" PRIu64 " threads %d memory %zu MiB:", d->seed, d->options.threads,
                  d->options.memory_bytes >> 20);
     open_store(d, "at first");
-    fill(d, pick(d, 3000));
+    fill(d, rng_below(&d->random, 3000));
     make_ballast(d, strtoull(argv[3], NULL, 10));
     fill(d, UINT64_MAX);
     verify(d, "full");
@@ -247,7 +236,7 @@ int main(int argc, char **argv)
     verify(d, "after deletes");
     press_on(d);
     verify(d, "after upkeep");
-    if (pick(d, 2) == 0) {
+    if (rng_below(&d->random, 2) == 0) {
         close_store(d, "closed full");
         open_store(d, "while full");
         verify(d, "reopened full");

@@ -14,15 +14,15 @@
  * in the test suite.
  */
 #include "peat.h"
+#include "usage.h"
+#include "world/random.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,24 +38,6 @@ static void must(peat_rc rc, const char *what)
         return;
     (void)fprintf(stderr, "idle: %s: %s\n", what, peat_rc_name(rc));
     exit(1);
-}
-
-static uint64_t number_in(const char *path, const char *field, unsigned word)
-{
-    char line[1024];
-    uint64_t n = 0;
-    FILE *f = fopen(path, "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        const char *p = field != NULL ? line : strrchr(line, ')');
-        if (p == NULL || (field != NULL && strncmp(line, field, strlen(field)) != 0))
-            continue;
-        for (unsigned i = 0; p != NULL && i < word; i++)
-            p = strpbrk(p + 1, " \t");
-        n = p != NULL ? strtoull(p, NULL, 10) : 0;
-    }
-    if (f != NULL)
-        (void)fclose(f);
-    return n;
 }
 
 static void on_event(void *ctx, const peat_event *event)
@@ -76,36 +58,12 @@ static bool event_within(sem_t *events, unsigned seconds)
     return rc == 0;
 }
 
-typedef struct usage {
-    uint64_t ticks, switches;
-} usage;
-
-/* Of all threads but this one. */
-static usage measure(void)
-{
-    usage u = {0};
-    struct dirent *e;
-    DIR *d = opendir("/proc/self/task");
-    while (d != NULL && (e = readdir(d)) != NULL) {
-        char path[300];
-        if (e->d_name[0] == '.' || atol(e->d_name) == syscall(SYS_gettid))
-            continue;
-        (void)snprintf(path, sizeof path, "/proc/self/task/%s/status", e->d_name);
-        u.switches += number_in(path, "voluntary_ctxt_switches", 1);
-        (void)snprintf(path, sizeof path, "/proc/self/task/%s/stat", e->d_name);
-        u.ticks += number_in(path, NULL, 12) + number_in(path, NULL, 13);
-    }
-    if (d != NULL)
-        (void)closedir(d);
-    return u;
-}
-
 static void write_all(peat_db *db)
 {
     char key[32], value[128];
     memset(value, 'x', sizeof value);
     for (uint64_t i = 0; i < RECORDS; i++) {
-        uint64_t k = i * UINT64_C(0x9e3779b97f4a7c15) % (RECORDS / 2);
+        uint64_t k = rng_hash(i) % (RECORDS / 2);
         peat_slice key_bytes = peat_bytes(key, (size_t)snprintf(key, sizeof key, "%010" PRIu64, k));
         must(i % 11 == 0 ? peat_delete(db, NULL, key_bytes)
                          : peat_put(db, NULL, key_bytes, peat_bytes(value, i % sizeof value)),

@@ -12,6 +12,7 @@
  */
 #include "peat.h"
 #include "peat_env.h"
+#include "world/random.h"
 
 #include <inttypes.h>
 #include <malloc.h>
@@ -67,13 +68,6 @@ static void counted_release(void *ctx, void *p)
     free(p);
 }
 
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
 static uint64_t status_kib(const char *field)
 {
     char line[256];
@@ -112,15 +106,15 @@ static void must(peat_rc rc, const char *what)
 
 static size_t make_key(uint64_t i, char key[32])
 {
-    return (size_t)snprintf(key, 32, "%016" PRIx64, mix(i + 1));
+    return (size_t)snprintf(key, 32, "%016" PRIx64, rng_hash(i + 1));
 }
 
 /* The record's number, then bytes of which half compress. */
 static void make_value(const load *l, uint64_t i, uint64_t version, uint8_t *value)
 {
-    uint64_t x = mix(i * 31 + version);
+    uint64_t x = rng_hash(i * 31 + version);
     memset(value, 'v', l->value_bytes);
-    for (size_t at = sizeof i; at + 8 <= l->value_bytes; at += 16, x = mix(x + 1))
+    for (size_t at = sizeof i; at + 8 <= l->value_bytes; at += 16, x = rng_hash(x + 1))
         memcpy(value + at, &x, 8);
     memcpy(value, &i, sizeof i);
 }
@@ -160,7 +154,7 @@ static void read_some(load *l)
     peat_buf buf = PEAT_BUF_INIT;
     char key[32];
     for (uint64_t n = 0; n < 100000; n++) {
-        uint64_t i = mix(n + 7) % l->records;
+        uint64_t i = rng_hash(n + 7) % l->records;
         make_value(l, i, i % 5 == 0, value);
         peat_rc rc = peat_get(l->db, NULL, peat_bytes(key, make_key(i, key)), &buf);
         if (rc != PEAT_OK || buf.size != l->value_bytes ||

@@ -35,11 +35,6 @@ static const struct {
     {"amplification_small", load_amplification_small},
 };
 
-static double mib(uint64_t n)
-{
-    return (double)n / (double)MIB;
-}
-
 static void report(space *s)
 {
     const space_sample *w = &s->worst;
@@ -69,7 +64,7 @@ int main(int argc, char **argv)
                .budget_bytes = strtoull(argv[3], NULL, 10) * MIB,
                .threads = atoi(argv[4]),
                .seconds = strtoull(argv[5], NULL, 10),
-               .seed = argc > 6 ? strtoull(argv[6], NULL, 10) : 1,
+               .random = {argc > 6 ? strtoull(argv[6], NULL, 10) : 1},
                .speed = 1.0};
     for (size_t i = 0; i < sizeof loads / sizeof *loads; i++) {
         if (strcmp(loads[i].name, argv[1]) != 0)

@@ -18,6 +18,7 @@
 
 #include "peat.h"
 #include "peat_env.h"
+#include "world/random.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -30,6 +31,11 @@
 #define S_NS  (1000 * MS_NS)
 
 #define SAMPLE_NS (250 * MS_NS)
+
+static inline double mib(uint64_t n)
+{
+    return (double)n / (double)MIB;
+}
 
 typedef struct space_sample {
     double ratio; /* of the directory to what is allowed */
@@ -62,7 +68,7 @@ typedef struct space {
     _Atomic uint64_t live_bytes, held_bytes, freed_bytes, user_bytes;
     bool holding; /* what is freed is seen by an open read point */
     uint8_t *pool;
-    uint64_t seed;
+    rng random;
 
     /* the judge; samples are taken by one thread at a time */
     _Atomic uint64_t strict_from_ns; /* until then a burst is worked off */
@@ -90,8 +96,6 @@ void space_spend(space *s, uint64_t ns);
 /* Timed waits of the store that were shortened. */
 uint64_t space_waits(void);
 
-uint64_t mix(uint64_t x);
-uint64_t space_random(space *s);
 peat_slice space_key(const space *s, uint64_t number, char key[32]);
 void space_put(space *s, uint64_t number, uint32_t value_bytes);
 void space_delete(space *s, uint64_t number);

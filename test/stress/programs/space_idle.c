@@ -4,12 +4,7 @@
  * they stop it settles and rests; and how much is written for a byte that is put.
  */
 #include "space.h"
-
-#include <dirent.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "usage.h"
 
 #define HOUR_S        3600u
 #define FULL_SECONDS  100u /* from so many on the store is as large as the promise says */
@@ -19,68 +14,21 @@
 #define ROW           1000u
 #define REST_S        3u
 
-static double mib(uint64_t n)
-{
-    return (double)n / (double)MIB;
-}
-
-typedef struct usage {
-    uint64_t ticks, switches, written;
-} usage;
-
-static uint64_t number_in(const char *path, const char *field, unsigned word)
-{
-    char line[1024];
-    uint64_t n = 0;
-    FILE *f = fopen(path, "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        const char *p = field != NULL ? line : strrchr(line, ')');
-        if (p == NULL || (field != NULL && strncmp(line, field, strlen(field)) != 0))
-            continue;
-        for (unsigned i = 0; p != NULL && i < word; i++)
-            p = strpbrk(p + 1, " \t");
-        n = p != NULL ? strtoull(p, NULL, 10) : 0;
-    }
-    if (f != NULL)
-        (void)fclose(f);
-    return n;
-}
-
-/* Of all threads but this one. */
-static usage measure(const space *s)
-{
-    usage u = {.written = atomic_load(&s->written_bytes)};
-    char path[300];
-    struct dirent *e;
-    DIR *d = opendir("/proc/self/task");
-    while (d != NULL && (e = readdir(d)) != NULL) {
-        if (e->d_name[0] == '.' || atol(e->d_name) == syscall(SYS_gettid))
-            continue;
-        (void)snprintf(path, sizeof path, "/proc/self/task/%s/status", e->d_name);
-        u.switches += number_in(path, "voluntary_ctxt_switches", 1);
-        (void)snprintf(path, sizeof path, "/proc/self/task/%s/stat", e->d_name);
-        u.ticks += number_in(path, NULL, 12) + number_in(path, NULL, 13);
-    }
-    if (d != NULL)
-        (void)closedir(d);
-    return u;
-}
-
 /* Without threads peat_work finds nothing to do; with them they sleep. */
 static void expect_rest(space *s)
 {
     space_sampling_stop(s);
-    usage before = measure(s);
+    uint64_t written = atomic_load(&s->written_bytes);
+    usage before = measure();
     if (s->threads == PEAT_THREADS_NONE)
         space_wait(s, REST_S * S_NS);
     else
         (void)sleep(REST_S);
-    usage after = measure(s);
-    if (after.written != before.written || after.ticks != before.ticks ||
-        after.switches != before.switches)
+    usage after = measure();
+    written = atomic_load(&s->written_bytes) - written;
+    if (written != 0 || after.ticks != before.ticks || after.switches != before.switches)
         space_violation(s, "no rest: %" PRIu64 " bytes, %" PRIu64 " ticks, %" PRIu64 " switches",
-                        after.written - before.written, after.ticks - before.ticks,
-                        after.switches - before.switches);
+                        written, after.ticks - before.ticks, after.switches - before.switches);
 }
 
 /* The full settling comes after a quiet minute, or up to some when it was disturbed. */
@@ -140,7 +88,7 @@ void load_idle(space *s)
     uint64_t begun = space_now(s);
     peat_statistics stats = space_stats(s);
     for (uint64_t i = 0; i < HOUR_S; i++) {
-        space_put(s, space_random(s) % keys, TRICKLE_BYTES - 16);
+        space_put(s, rng_below(&s->random, keys), TRICKLE_BYTES - 16);
         space_wait_until(s, begun + (i + 1) * S_NS);
     }
     uint64_t written = atomic_load(&s->written_bytes) - before;
@@ -192,7 +140,7 @@ static void amplify(space *s, uint32_t value_bytes)
     expect_amplification(s, begun, 4.0, "fill and one overwrite");
     meter endless = read_meter(s);
     for (uint64_t i = 0; i < 6 * keys; i++)
-        space_put(s, space_random(s) % keys, value_bytes);
+        space_put(s, rng_below(&s->random, keys), value_bytes);
     expect_amplification(s, endless, 8.0, "endless overwriting");
 }
 

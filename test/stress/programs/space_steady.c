@@ -63,13 +63,13 @@ void load_cache(space *s)
     space_begin(s, count, 4016);
     for (uint64_t i = 0; i < count; i++) {
         if (slots == OBJECTS) {
-            uint64_t out = i % 2 != 0 ? oldest++ % OBJECTS : space_random(s) % OBJECTS;
+            uint64_t out = i % 2 != 0 ? oldest++ % OBJECTS : rng_below(&s->random, OBJECTS);
             space_delete(s, held[out]);
             held[out] = i;
         } else {
             held[slots++] = i;
         }
-        space_put(s, i, 1000 + (uint32_t)(space_random(s) % 3000));
+        space_put(s, i, 1000 + (uint32_t)(rng_below(&s->random, 3000)));
         space_spend(s, SPEND_NS);
         check_at(s, i, count);
     }
@@ -97,7 +97,7 @@ void load_uniform(space *s)
     space_begin(s, KEYS, VALUE + 16);
     space_fill(s, 0, KEYS, VALUE);
     for (uint64_t i = 0; i < count; i++) {
-        space_put(s, space_random(s) % KEYS, VALUE);
+        space_put(s, rng_below(&s->random, KEYS), VALUE);
         space_spend(s, SPEND_NS);
         check_at(s, i, count);
     }

@@ -174,7 +174,7 @@ void space_begin(space *s, uint64_t key_count, uint64_t entry_bytes_max)
     if (s->sizes == NULL || s->pool == NULL)
         must(PEAT_NOMEM, "begin");
     for (uint64_t at = 0; at + 8 <= POOL_BYTES + entry_bytes_max; at += 8) {
-        uint64_t x = mix(at + s->seed);
+        uint64_t x = rng_hash(at + s->random.state);
         memcpy(s->pool + at, &x, 8);
     }
     make_env(s);
@@ -193,22 +193,9 @@ void space_end(space *s)
 
 /* ---- keys, values, the truth ---- */
 
-uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-uint64_t space_random(space *s)
-{
-    s->seed += UINT64_C(0x9e3779b97f4a7c15);
-    return mix(s->seed);
-}
-
 peat_slice space_key(const space *s, uint64_t number, char key[32])
 {
-    uint64_t n = s->scattered ? mix(number + 1) : number;
+    uint64_t n = s->scattered ? rng_hash(number + 1) : number;
     return peat_bytes(key, (size_t)snprintf(key, 32, "%016" PRIx64, n));
 }
 
@@ -234,7 +221,7 @@ void space_put(space *s, uint64_t number, uint32_t value_bytes)
 {
     char key[32];
     uint8_t halves[HALVED_MAX];
-    uint64_t at = mix(number * 31 + atomic_load(&s->user_bytes)) % POOL_BYTES;
+    uint64_t at = rng_hash(number * 31 + atomic_load(&s->user_bytes)) % POOL_BYTES;
     const uint8_t *value = s->pool + at;
     if (s->halved && value_bytes <= HALVED_MAX) {
         memcpy(halves, value, value_bytes / 2);
