@@ -6,10 +6,9 @@
 #ifndef TEST_CACHE_BLOCKS_H
 #define TEST_CACHE_BLOCKS_H
 
-#include "world/test.h"
-
 #include "cache/cache.h"
-#include "entry/heap_env.h"
+#include "world/random.h"
+#include "world/sim.h"
 
 typedef struct fake_table {
     uint32_t id;

@@ -9,7 +9,7 @@
 #define GROUPS(n) ((size_t)(n) * (16384 + 4 * 33 + 12))
 
 typedef struct fixture {
-    heap_env heap;
+    sim_env *sim;
     pt_epoch epoch;
     pt_cache *cache;
     fake_table table;
@@ -18,9 +18,9 @@ typedef struct fixture {
 static inline void open_fixture(fixture *x, size_t groups, size_t frame_bytes, uint32_t block_count)
 {
     memset(x, 0, sizeof *x);
-    heap_env_init(&x->heap);
+    x->sim = sim_new(1);
     pt_epoch_init(&x->epoch);
-    assert_ok(pt_cache_new(&x->heap.env, &x->epoch, GROUPS(groups), &x->cache));
+    assert_ok(pt_cache_new(sim_peat(x->sim), &x->epoch, GROUPS(groups), &x->cache));
     x->table = (fake_table){.id = 1, .block_count = block_count, .frame_bytes = frame_bytes};
     assert_ok(fake_attach(x->cache, &x->table));
 }
@@ -30,7 +30,7 @@ static inline void close_fixture(fixture *x)
     pt_cache_detach(x->cache, x->table.source);
     pt_cache_free(x->cache);
     pt_epoch_done(&x->epoch);
-    assert_int_equal(atomic_load(&x->heap.held), 0);
+    sim_end(x->sim);
 }
 
 static inline pt_cache_stats stats_of(fixture *x)

@@ -7,7 +7,7 @@ TEST(a_block_is_read_once_and_then_resident)
     fixture x;
     open_fixture(&x, 8, 4096, 100);
     assert_false(resident(&x, 5));
-    long allocations = atomic_load(&x.heap.calls);
+    uint64_t allocations = sim_count(x.sim, SIM_MEMORY);
     for (int i = 0; i < 3; i++)
         touch(&x, 5, PT_FETCH_POINT);
     assert_true(resident(&x, 5));
@@ -17,7 +17,7 @@ TEST(a_block_is_read_once_and_then_resident)
     assert_int_equal(s.misses, 1);
     assert_int_equal(s.frame_bytes, 4096);
     assert_int_equal(s.pinned, 0);
-    assert_int_equal(atomic_load(&x.heap.calls), allocations);
+    assert_int_equal(sim_count(x.sim, SIM_MEMORY), allocations);
     close_fixture(&x);
 }
 
@@ -25,10 +25,10 @@ TEST(misses_that_evict_do_not_allocate)
 {
     fixture x;
     open_fixture(&x, 8, 4096, 1000);
-    long allocations = atomic_load(&x.heap.calls);
+    uint64_t allocations = sim_count(x.sim, SIM_MEMORY);
     for (uint32_t b = 0; b < 1000; b++)
         touch(&x, b, b % 3 ? PT_FETCH_POINT : PT_FETCH_SCAN);
-    assert_int_equal(atomic_load(&x.heap.calls), allocations);
+    assert_int_equal(sim_count(x.sim, SIM_MEMORY), allocations);
     pt_cache_stats s = stats_of(&x);
     assert_int_equal(s.misses, 1000);
     assert_int_equal(s.heap_fetches, 0);
@@ -54,7 +54,7 @@ TEST(a_large_block_is_heap_memory_while_it_is_held)
     fixture x;
     open_fixture(&x, 8, 4096, 100);
     x.table.some_large = true;
-    long held = atomic_load(&x.heap.held);
+    uint64_t held = sim_memory_held(x.sim);
     pt_block_ref a, b;
     assert_ok(fake_fetch(&x.table, 7, PT_FETCH_POINT, &a));
     assert_ok(fake_fetch(&x.table, 15, PT_FETCH_SCAN, &b));
@@ -68,7 +68,7 @@ TEST(a_large_block_is_heap_memory_while_it_is_held)
     assert_int_equal(s.heap_bytes, 0);
     assert_int_equal(s.heap_fetches, 0);
     assert_int_equal(s.frame_bytes, 0);
-    assert_int_equal(atomic_load(&x.heap.held), held);
+    assert_int_equal(sim_memory_held(x.sim), held);
     close_fixture(&x);
 }
 
@@ -110,7 +110,7 @@ TEST(a_failing_load_leaves_nothing_behind)
     fixture x;
     open_fixture(&x, 4, 4096, 100);
     x.table.some_large = true;
-    long held = atomic_load(&x.heap.held);
+    uint64_t held = sim_memory_held(x.sim);
     atomic_store(&x.table.fail, PEAT_CORRUPT);
     for (uint32_t b = 0; b < 100; b++) {
         pt_block_ref ref = {.size = 77};
@@ -120,7 +120,7 @@ TEST(a_failing_load_leaves_nothing_behind)
     }
     pt_cache_stats s = stats_of(&x);
     assert_int_equal(s.frame_bytes + s.heap_bytes + s.pinned, 0);
-    assert_int_equal(atomic_load(&x.heap.held), held);
+    assert_int_equal(sim_memory_held(x.sim), held);
     atomic_store(&x.table.fail, PEAT_OK);
     touch(&x, 5, PT_FETCH_POINT);
     assert_true(resident(&x, 5));
@@ -133,7 +133,7 @@ TEST(without_memory_a_large_fetch_fails_and_a_small_one_does_not)
     open_fixture(&x, 4, 4096, 100);
     x.table.some_large = true;
     pt_block_ref ref;
-    atomic_store(&x.heap.fail_at, atomic_load(&x.heap.calls) + 1);
+    sim_fail(x.sim, .kinds = SIM_MEMORY, .error = ENOMEM);
     touch(&x, 3, PT_FETCH_POINT);
     assert_int_equal(fake_fetch(&x.table, 7, PT_FETCH_POINT, &ref), PEAT_NOMEM);
     touch(&x, 7, PT_FETCH_POINT);
@@ -142,24 +142,20 @@ TEST(without_memory_a_large_fetch_fails_and_a_small_one_does_not)
 
 TEST(a_cache_that_cannot_be_made_leaves_nothing)
 {
-    heap_env h;
     pt_epoch e;
     pt_epoch_init(&e);
-    for (long n = 1;; n++) {
-        heap_env_init(&h);
-        atomic_store(&h.fail_at, n);
+    peat_rc rc = PEAT_NOMEM;
+    uint64_t n = 0;
+    while (rc != PEAT_OK) {
+        sim_env *sim = sim_new(1);
         pt_cache *c = NULL;
-        peat_rc rc = pt_cache_new(&h.env, &e, GROUPS(4), &c);
-        if (rc == PEAT_OK) {
-            assert_true(n > 4);
-            pt_cache_free(c);
-            break;
-        }
-        assert_int_equal(rc, PEAT_NOMEM);
-        assert_null(c);
-        assert_int_equal(atomic_load(&h.held), 0);
+        sim_fail(sim, .kinds = SIM_MEMORY, .at = ++n, .error = ENOMEM);
+        rc = pt_cache_new(sim_peat(sim), &e, GROUPS(4), &c);
+        assert_true(rc == PEAT_OK ? c != NULL : rc == PEAT_NOMEM && c == NULL);
+        pt_cache_free(c);
+        sim_end(sim);
     }
-    assert_int_equal(atomic_load(&h.held), 0);
+    assert_true(n > 4);
     pt_cache_free(NULL);
     pt_epoch_done(&e);
 }

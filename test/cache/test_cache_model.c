@@ -17,7 +17,7 @@ typedef struct held_ref {
 } held_ref;
 
 typedef struct model {
-    heap_env heap;
+    sim_env *sim;
     pt_epoch epoch;
     pt_cache *cache;
     fake_table tables[TABLES];
@@ -137,9 +137,9 @@ TEST(random_calls_never_show_a_stale_or_mixed_block)
 {
     for (uint64_t seed = 1; seed <= 12; seed++) {
         model m = {.random = {seed}, .seed = seed, .next_id = 1};
-        heap_env_init(&m.heap);
+        m.sim = sim_new(seed);
         pt_epoch_init(&m.epoch);
-        assert_ok(pt_cache_new(&m.heap.env, &m.epoch, seed * 2 * GROUP_COST, &m.cache));
+        assert_ok(pt_cache_new(sim_peat(m.sim), &m.epoch, seed * 2 * GROUP_COST, &m.cache));
         for (size_t i = 0; i < TABLES; i++)
             attach_new(&m, &m.tables[i]);
         for (int i = 0; i < STEPS; i++)
@@ -151,6 +151,6 @@ TEST(random_calls_never_show_a_stale_or_mixed_block)
             pt_cache_detach(m.cache, m.tables[i].source);
         pt_cache_free(m.cache);
         pt_epoch_done(&m.epoch);
-        assert_int_equal(atomic_load(&m.heap.held), 0);
+        sim_end(m.sim);
     }
 }

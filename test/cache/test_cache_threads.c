@@ -47,12 +47,11 @@ static void *join_storm(void *arg)
 
 static void run_storm(storm *s, peat_rc fail, pt_cache_stats *ret_stats)
 {
-    heap_env heap;
+    sim_env *sim = sim_new(1);
     pt_epoch epoch;
     pt_cache *cache = NULL;
-    heap_env_init(&heap);
     pt_epoch_init(&epoch);
-    assert_ok(pt_cache_new(&heap.env, &epoch, 4 * GROUP_COST, &cache));
+    assert_ok(pt_cache_new(sim_peat(sim), &epoch, 4 * GROUP_COST, &cache));
     memset(s, 0, sizeof *s);
     s->table = (fake_table){.id = 1,
                             .block_count = 8,
@@ -70,7 +69,7 @@ static void run_storm(storm *s, peat_rc fail, pt_cache_stats *ret_stats)
     pt_cache_detach(cache, s->table.source);
     pt_cache_free(cache);
     pt_epoch_done(&epoch);
-    assert_int_equal(atomic_load(&heap.held), 0);
+    sim_end(sim);
 }
 
 TEST(a_storm_of_misses_reads_the_block_once)
@@ -153,7 +152,7 @@ TEST(a_pinned_frame_is_never_reused)
 #define ROUNDS        4000
 
 typedef struct stress {
-    heap_env heap;
+    sim_env *sim;
     pt_epoch epoch;
     pt_cache *cache;
     fake_table shared[SHARED_TABLES];
@@ -251,10 +250,10 @@ TEST(threads_never_see_a_block_they_did_not_ask_for)
 {
     static stress s;
     memset(&s, 0, sizeof s);
-    heap_env_init(&s.heap);
+    s.sim = sim_new(1);
     pt_epoch_init(&s.epoch);
     atomic_init(&s.next_id, 100);
-    assert_ok(pt_cache_new(&s.heap.env, &s.epoch, 12 * GROUP_COST, &s.cache));
+    assert_ok(pt_cache_new(sim_peat(s.sim), &s.epoch, 12 * GROUP_COST, &s.cache));
     for (uint32_t i = 0; i < SHARED_TABLES; i++) {
         s.shared[i] = (fake_table){.id = i + 1,
                                    .block_count = 40,
@@ -280,5 +279,5 @@ TEST(threads_never_see_a_block_they_did_not_ask_for)
         pt_cache_detach(s.cache, s.shared[i].source);
     pt_cache_free(s.cache);
     pt_epoch_done(&s.epoch);
-    assert_int_equal(atomic_load(&s.heap.held), 0);
+    sim_end(s.sim);
 }

@@ -4,8 +4,7 @@
  * its upper runs: split.c on plans made of literals, without a store or a file.
  */
 #include "compact/split.h"
-#include "entry/heap_env.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #define TABLES_MAX     12
 #define UPPER_RUNS_MAX 2
@@ -75,7 +74,7 @@ static const split_case shares[] = {
 /* ---- a plan of a case ---- */
 
 typedef struct site {
-    heap_env heap;
+    sim_env *sim;
     pt_layer runs[UPPER_RUNS_MAX], bottom[TABLES_MAX];
     pt_table_ref table_refs[UPPER_RUNS_MAX + TABLES_MAX];
     pt_table_meta metas[UPPER_RUNS_MAX + TABLES_MAX];
@@ -98,9 +97,9 @@ static pt_layer make_layer(site *s, size_t i, const slice_spec *size)
 static void make_site(site *s, const split_case *c)
 {
     memset(s, 0, sizeof *s);
-    heap_env_init(&s->heap);
-    pt_split_plan *p = &s->plan;
-    *p = (pt_split_plan){
+    s->sim = sim_new(1);
+    pt_partition_plan *p = &s->plan;
+    *p = (pt_partition_plan){
         .id = PARTITION_ID, .lower = pt_slice_of("A", 1), .runs = s->runs, .bottom = s->bottom};
     for (size_t i = 0; i < UPPER_RUNS_MAX && c->runs[i].bytes != 0; i++, p->run_count++)
         s->runs[i] = make_layer(s, i, &c->runs[i]);
@@ -177,11 +176,12 @@ static bool case_holds(const split_case *c)
     pt_bytes edit;
     uint64_t next = PARTITION_NEXT;
     make_site(&s, c);
-    pt_bytes_init(&edit, &s.heap.env);
-    peat_rc rc = pt_split_edit(&s.heap.env, &s.plan, TARGET, &next, &edit);
+    pt_bytes_init(&edit, sim_peat(s.sim));
+    peat_rc rc = pt_split_edit(sim_peat(s.sim), &s.plan, TARGET, &next, &edit);
     bool good = is(c->rule, "the result", (uint64_t)rc, PEAT_OK) && edit_is(&s, c, &edit, next);
     pt_bytes_done(&edit);
-    return is(c->rule, "memory held", (uint64_t)atomic_load(&s.heap.held), 0) && good;
+    sim_end(s.sim);
+    return good;
 }
 
 static void cases_hold(const split_case *cases, size_t count)
@@ -208,18 +208,18 @@ TEST(every_part_gets_its_share_of_the_slices)
 TEST(without_memory_there_is_no_edit_and_nothing_is_held)
 {
     peat_rc rc = PEAT_NOMEM;
-    long n = 0;
+    uint64_t n = 0;
     while (rc != PEAT_OK) {
         site s;
         pt_bytes edit;
         uint64_t next = PARTITION_NEXT;
         make_site(&s, &shares[1]);
-        atomic_store(&s.heap.fail_at, ++n);
-        pt_bytes_init(&edit, &s.heap.env);
-        rc = pt_split_edit(&s.heap.env, &s.plan, TARGET, &next, &edit);
-        assert_int_equal(rc, atomic_load(&s.heap.calls) < n ? PEAT_OK : PEAT_NOMEM);
+        unsigned fault = sim_fail(s.sim, .kinds = SIM_MEMORY, .at = ++n, .error = ENOMEM);
+        pt_bytes_init(&edit, sim_peat(s.sim));
+        rc = pt_split_edit(sim_peat(s.sim), &s.plan, TARGET, &next, &edit);
+        assert_int_equal(rc, sim_fault_hits(s.sim, fault) == 0 ? PEAT_OK : PEAT_NOMEM);
         pt_bytes_done(&edit);
-        assert_int_equal(atomic_load(&s.heap.held), 0);
+        sim_end(s.sim);
     }
     assert_true(n > 2); /* the shares, and the edit */
 }

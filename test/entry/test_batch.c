@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* test_batch.c - operations encode and decode, keep their limits, and survive hostile bytes. */
-#include "world/test.h"
-
 #include "entry/batch.h"
-#include "entry/heap_env.h"
+#include "world/random.h"
+#include "world/sim.h"
 
 static pt_slice text(const char *s)
 {
@@ -27,10 +26,9 @@ TEST(the_documented_example_is_what_is_written)
     static const uint8_t expected[] = {0x02, 0x05, 0x02, 0, 0, 0, 1, 'a', 'x',
                                        'y',  0x01, 0x06, 0, 0, 0, 1, 'b', 'c',
                                        0x02, 0x04, 0x00, 0, 0, 0, 1};
-    heap_env h;
-    heap_env_init(&h);
+    sim_env *sim = sim_new(1);
     pt_batch b;
-    pt_batch_init(&b, &h.env);
+    pt_batch_init(&b, sim_peat(sim));
     assert_ok(pt_batch_put(&b, 1, text("a"), text("xy")));
     assert_ok(pt_batch_delete(&b, 1, text("bc")));
     assert_ok(pt_batch_put(&b, 1, pt_slice_of(NULL, 0), pt_slice_of(NULL, 0)));
@@ -52,15 +50,14 @@ TEST(the_documented_example_is_what_is_written)
     assert_int_equal(b.count + b.bytes.size + b.key_bytes + b.value_bytes, 0);
     pt_batch_done(&b);
     pt_batch_done(&b);
-    assert_int_equal(atomic_load(&h.held), 0);
+    sim_end(sim);
 }
 
 TEST(reserved_room_is_zeroed_and_part_of_the_batch)
 {
-    heap_env h;
-    heap_env_init(&h);
+    sim_env *sim = sim_new(1);
     pt_batch b;
-    pt_batch_init(&b, &h.env);
+    pt_batch_init(&b, sim_peat(sim));
     assert_ok(pt_batch_put(&b, 1, text("k"), text("old old old old")));
     pt_batch_clear(&b); /* leaves its bytes in the buffer */
     uint8_t *room = NULL;
@@ -74,14 +71,14 @@ TEST(reserved_room_is_zeroed_and_part_of_the_batch)
     assert_op(&c, PT_KIND_PUT, "\0\0\0\7key", 7, "hello");
     assert_op(&c, PT_KIND_PUT, "\0\0\0\7none", 8, "");
     pt_batch_done(&b);
+    sim_end(sim);
 }
 
 TEST(keys_values_and_batches_keep_their_limits)
 {
-    heap_env h;
-    heap_env_init(&h);
+    sim_env *sim = sim_new(1);
     pt_batch b;
-    pt_batch_init(&b, &h.env);
+    pt_batch_init(&b, sim_peat(sim));
     static uint8_t long_key[PEAT_KEY_SIZE_MAX + 1];
     memset(long_key, 'k', sizeof long_key);
     pt_slice too_long = pt_slice_of(long_key, PEAT_KEY_SIZE_MAX + 1);
@@ -109,17 +106,18 @@ TEST(keys_values_and_batches_keep_their_limits)
     assert_int_equal(b.count, 1);
     b.bytes.size = small;
     pt_batch_done(&b);
+    sim_end(sim);
 }
 
 TEST(a_batch_holds_exactly_its_limit)
 {
-    heap_env h;
-    heap_env_init(&h);
+    sim_env *sim = sim_new(1);
+    const peat_env *env = sim_peat(sim);
     pt_batch b;
-    pt_batch_init(&b, &h.env);
+    pt_batch_init(&b, env);
     /* one byte kind, one key size, five value size, four keyspace */
     size_t value_max = PEAT_BATCH_SIZE_MAX - 11;
-    uint8_t *fake = (uint8_t *)h.env.map(&h, PEAT_BATCH_SIZE_MAX);
+    uint8_t *fake = (uint8_t *)env->map(env->ctx, PEAT_BATCH_SIZE_MAX);
     assert_non_null(fake);
     b.bytes.data = fake; /* untouched pages cost nothing */
     b.bytes.capacity = PEAT_BATCH_SIZE_MAX;
@@ -132,18 +130,18 @@ TEST(a_batch_holds_exactly_its_limit)
     assert_int_equal(pt_batch_put_reserve(&b, 1, text("fourk"), 0, &room), PEAT_TOO_BIG);
     assert_ok(pt_batch_put_reserve(&b, 1, text("four"), 0, &room));
     assert_int_equal(b.bytes.size, PEAT_BATCH_SIZE_MAX);
-    h.env.unmap(&h, fake, PEAT_BATCH_SIZE_MAX);
+    env->unmap(env->ctx, fake, PEAT_BATCH_SIZE_MAX);
+    sim_end(sim);
 }
 
 TEST(without_memory_a_batch_stays_as_it_was)
 {
-    heap_env h;
-    heap_env_init(&h);
+    sim_env *sim = sim_new(1);
     pt_batch b;
-    pt_batch_init(&b, &h.env);
+    pt_batch_init(&b, sim_peat(sim));
     assert_ok(pt_batch_put(&b, 1, text("a"), text("1")));
     pt_batch before = b;
-    atomic_store(&h.fail_at, atomic_load(&h.calls) + 1);
+    sim_fail(sim, .kinds = SIM_MEMORY, .error = ENOMEM);
     static const uint8_t kilobyte[1024] = {1};
     assert_int_equal(pt_batch_put(&b, 1, text("b"), pt_slice_of(kilobyte, sizeof kilobyte)),
                      PEAT_NOMEM);
@@ -151,7 +149,7 @@ TEST(without_memory_a_batch_stays_as_it_was)
     assert_ok(pt_batch_put(&b, 1, text("b"), pt_slice_of(kilobyte, sizeof kilobyte)));
     assert_int_equal(b.count, 2);
     pt_batch_done(&b);
-    assert_int_equal(atomic_load(&h.held), 0);
+    sim_end(sim);
 }
 
 static peat_rc decode_once(const uint8_t *bytes, size_t size)
@@ -185,10 +183,9 @@ TEST(bytes_that_are_no_operation_are_refused)
 /* Every cut of a valid list gives whole operations of that list, then an end or a refusal. */
 TEST(every_truncation_ends_cleanly)
 {
-    heap_env h;
-    heap_env_init(&h);
+    sim_env *sim = sim_new(1);
     pt_batch b;
-    pt_batch_init(&b, &h.env);
+    pt_batch_init(&b, sim_peat(sim));
     char key[300], value[300];
     memset(key, 'k', sizeof key);
     memset(value, 'v', sizeof value);
@@ -220,6 +217,7 @@ TEST(every_truncation_ends_cleanly)
         free(exact);
     }
     pt_batch_done(&b);
+    sim_end(sim);
 }
 
 TEST(random_bytes_never_leave_the_list)
@@ -253,14 +251,13 @@ TEST(random_bytes_never_leave_the_list)
 /* Whatever moves when the batch grows is found again: a key, a value, and both in one call. */
 TEST(inputs_may_be_bytes_of_the_batch)
 {
-    heap_env h;
-    heap_env_init(&h);
+    sim_env *sim = sim_new(1);
     for (size_t filler = 0; filler < 200; filler++) {
         char *long_value = calloc(1, filler + 1);
         pt_batch b, twice;
         uint8_t *room = NULL;
         memset(long_value, 'f', filler);
-        pt_batch_init(&b, &h.env);
+        pt_batch_init(&b, sim_peat(sim));
         assert_ok(pt_batch_put_reserve(&b, 1, text("r"), 6, &room));
         memcpy(room, "abcdef", 6);
         size_t at = (size_t)(room - b.bytes.data);
@@ -286,5 +283,5 @@ TEST(inputs_may_be_bytes_of_the_batch)
         pt_batch_done(&b);
         free(long_value);
     }
-    assert_int_equal(atomic_load(&h.held), 0);
+    sim_end(sim);
 }

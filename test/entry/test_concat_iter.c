@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_concat_iter.c - a chain of links against the array of all their rows. */
 #include "strict_run.h"
+#include "world/random.h"
 
 #include "base/coding.h"
 #include "base/hash.h"

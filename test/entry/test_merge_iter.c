@@ -3,8 +3,9 @@
 #include "strict_run.h"
 
 #include "base/coding.h"
-#include "entry/heap_env.h"
 #include "entry/merge_iter.h"
+#include "world/random.h"
+#include "world/sim.h"
 
 #define ROWS 40
 #define RUNS 9
@@ -12,7 +13,7 @@
 /* ---- a set of runs, and all their rows in the order the merge must give them ---- */
 
 typedef struct world {
-    heap_env heap;
+    sim_env *sim;
     row rows[RUNS][ROWS];
     run_iter runs[RUNS];
     size_t run_count;
@@ -83,7 +84,7 @@ static world *make_world(uint64_t seed, size_t run_count)
 {
     world *w = calloc(1, sizeof *w);
     assert_non_null(w);
-    heap_env_init(&w->heap);
+    w->sim = sim_new(seed);
     w->seed = w->random.state = seed;
     w->run_count = run_count;
     pt_iter *children[RUNS];
@@ -92,7 +93,7 @@ static world *make_world(uint64_t seed, size_t run_count)
         children[i] = &w->runs[i].base;
     }
     qsort(w->all, w->all_count, sizeof(row), in_merge_order);
-    assert_ok(pt_merge_iter_new(&w->heap.env, children, run_count, &w->it));
+    assert_ok(pt_merge_iter_new(sim_peat(w->sim), children, run_count, &w->it));
     return w;
 }
 
@@ -100,7 +101,7 @@ static void free_world(world *w)
 {
     pt_iter_done(w->it);
     assert_int_equal(w->done_count, w->run_count);
-    assert_int_equal(atomic_load(&w->heap.held), 0);
+    sim_end(w->sim);
     free(w);
 }
 
@@ -236,15 +237,15 @@ TEST(no_children_are_an_end_and_one_is_itself)
 
 TEST(without_memory_the_children_stay_the_callers)
 {
-    heap_env h;
-    heap_env_init(&h);
-    atomic_store(&h.fail_at, 1);
+    sim_env *sim = sim_new(1);
+    sim_fail(sim, .kinds = SIM_MEMORY, .error = ENOMEM);
     int done_count = 0;
     run_iter runs[2] = {{.base = {.ops = &run_ops}, .done_count = &done_count},
                         {.base = {.ops = &run_ops}, .done_count = &done_count}};
     pt_iter *children[2] = {&runs[0].base, &runs[1].base};
     pt_iter *it = NULL;
-    assert_int_equal(pt_merge_iter_new(&h.env, children, 2, &it), PEAT_NOMEM);
+    assert_int_equal(pt_merge_iter_new(sim_peat(sim), children, 2, &it), PEAT_NOMEM);
     assert_null(it);
     assert_int_equal(done_count, 0);
+    sim_end(sim);
 }

@@ -4,14 +4,15 @@
  * every key looked up. What pt_table_check finds sound must answer without a fault.
  */
 #include "fuzz/fuzz.h"
-#include "table/memory_env.h"
-#include "table/table_internal.h"
+#include "support/sim_env.h"
+#include "table/table_file.h"
 
 /* No decoder may ask for more than a few times the file: the largest table here has 64 KiB. */
 #define PEAK_BYTES_MAX ((size_t)64 << 20)
 
 typedef struct opened {
-    memory_env mem;
+    const pt_env *env;
+    pt_dir *dir;
     pt_sink sink;
     pt_epoch epoch;
     pt_table *table;
@@ -97,7 +98,7 @@ static void walk(opened *o)
     pt_table_iter_options options = {.hint = PT_FETCH_SCAN};
     const pt_table_meta *m = pt_table_get_meta(o->table);
     pt_iter *it = NULL;
-    if (pt_table_iter_new(&o->mem.env, o->table, &o->source, &options, &it) != PEAT_OK)
+    if (pt_table_iter_new(o->env, o->table, &o->source, &options, &it) != PEAT_OK)
         return;
     peat_rc rc;
     for (rc = pt_iter_first(it); rc == PEAT_OK; rc = pt_iter_next(it))
@@ -126,19 +127,19 @@ static void stream(opened *o)
     pt_block_source *source = NULL;
     pt_iter *it = NULL;
     size_t n = 0;
-    if (pt_table_stream_new(&o->mem.env, o->table, PT_STREAM_MERGE, &source) != PEAT_OK)
+    if (pt_table_stream_new(o->env, o->table, PT_STREAM_MERGE, &source) != PEAT_OK)
         return;
-    if (pt_table_iter_new(&o->mem.env, o->table, source, &options, &it) == PEAT_OK)
+    if (pt_table_iter_new(o->env, o->table, source, &options, &it) == PEAT_OK)
         for (peat_rc rc = pt_iter_first(it); rc == PEAT_OK; rc = pt_iter_next(it))
             n++;
     FUZZ_REQUIRE(!o->sound || n == o->entries, "the stream shows the same");
     pt_iter_done(it);
-    pt_table_stream_free(&o->mem.env, source);
+    pt_table_stream_free(o->env, source);
 }
 
 static void use_table(opened *o, const pt_table_meta *m)
 {
-    if (pt_table_new(&o->mem.env, NULL, &o->sink, &o->epoch, m, &o->table) != PEAT_OK)
+    if (pt_table_new(o->env, o->dir, &o->sink, &o->epoch, m, &o->table) != PEAT_OK)
         return;
     o->source.block_count = m->block_count;
     o->sound = pt_table_check(o->table, NULL, NULL, NULL) == PEAT_OK;
@@ -162,20 +163,19 @@ static size_t run(const uint8_t *data, size_t size)
         pt_table_meta_decode(pt_slice_of(file + trailer - meta, meta), &m) == PEAT_OK &&
         m.file_bytes == n) { /* the directory is compared before a table is opened */
         char name[PT_TABLE_NAME_SIZE];
-        pt_file *f = NULL;
-        memory_env_init(&o.mem);
+        sim_env *sim = sim_new(1);
+        o.env = sim_peat(sim);
         pt_sink_init(&o.sink);
         pt_epoch_init(&o.epoch);
         pt_table_name(m.file_number, name);
-        FUZZ_REQUIRE(o.mem.env.file_open(&o.mem, NULL, name, PEAT_ENV_FILE_CREATE, &f) == 0 &&
-                         o.mem.env.file_write(&o.mem, f, 0, file, n) == 0,
-                     "there is memory");
-        o.mem.env.file_close(&o.mem, f);
+        sim_file_put(sim, "db", name, file, n);
+        FUZZ_REQUIRE(o.env->dir_open(o.env->ctx, "db", 0, &o.dir) == 0, "the directory is there");
         use_table(&o, &m);
+        o.env->dir_close(o.env->ctx, o.dir);
         pt_epoch_done(&o.epoch);
         pt_sink_done(&o.sink);
-        FUZZ_REQUIRE(o.mem.blocks == 0 && o.mem.open_files == 0, "nothing is left over");
-        memory_env_done(&o.mem);
+        FUZZ_REQUIRE(sim_is_clean(sim), "nothing is left over");
+        sim_free(sim);
     }
     free(o.key);
     free(file);

@@ -3,12 +3,12 @@
 #ifndef TEST_MEM_MEM_FIXTURE_H
 #define TEST_MEM_MEM_FIXTURE_H
 
-#include "mem/mem_env.h"
 #include "mem/mem_model.h"
-#include "world/test.h"
+#include "world/settings.h"
+#include "world/sim.h"
 
 typedef struct fixture {
-    mem_env env;
+    sim_env *sim;
     pt_memtable *m;
     model model;
     rng rng;
@@ -19,15 +19,16 @@ typedef struct fixture {
 static inline void fixture_init(fixture *f, size_t capacity, uint64_t salt)
 {
     *f = (fixture){.seed = test_seed(1), .next_seq = 1};
-    mem_env_init(&f->env);
+    f->sim = sim_new(1);
+    sim_heap_maps(f->sim);
     f->rng.state = pt_mix(f->seed) + salt;
-    assert_ok(pt_memtable_new(&f->env.env, capacity, &f->m));
+    assert_ok(pt_memtable_new(sim_peat(f->sim), capacity, &f->m));
 }
 
 static inline void fixture_done(fixture *f)
 {
     pt_memtable_unref(f->m);
-    assert_int_equal(atomic_load(&f->env.live), 0);
+    sim_end(f->sim);
     model_done(&f->model);
 }
 

@@ -185,21 +185,21 @@ TEST(walking_back_misses_nothing_when_leaves_split_meanwhile)
 
 TEST(without_memory_nothing_is_made_and_nothing_leaks)
 {
-    mem_env env;
-    mem_env_init(&env);
+    sim_env *sim = sim_new(1);
     pt_memtable *m = NULL;
+    pt_iter *it = NULL;
     peat_rc rc = PEAT_NOMEM;
-    for (long allowed = 0; rc == PEAT_NOMEM && allowed < 10; allowed++) {
-        atomic_store(&env.allowed, allowed);
-        rc = pt_memtable_new(&env.env, 65536, &m);
+    for (uint64_t at = 1; rc == PEAT_NOMEM && at <= 10; at++) {
+        sim_fail(sim, .kinds = SIM_MEMORY, .at = at, .error = ENOMEM);
+        rc = pt_memtable_new(sim_peat(sim), 65536, &m);
+        sim_faults_clear(sim);
         if (rc == PEAT_NOMEM)
-            assert_int_equal(atomic_load(&env.live), 0);
+            assert_true(sim_is_clean(sim));
     }
     assert_ok(rc);
-    atomic_store(&env.allowed, 0);
-    pt_iter *it = NULL;
+    sim_fail(sim, .kinds = SIM_MEMORY, .error = ENOMEM);
     assert_int_equal(pt_memtable_iter_new(m, &it), PEAT_NOMEM);
     pt_memtable_unref(m);
     pt_memtable_unref(NULL);
-    assert_int_equal(atomic_load(&env.live), 0);
+    sim_end(sim);
 }

@@ -3,9 +3,9 @@
  * test_memtable_reserve.c - what is reserved can be added, whatever the order and whoever else
  * writes; and little of the capacity is lost to that promise. An entry that does not fit traps.
  */
-#include "mem/mem_env.h"
 #include "mem/mem_model.h"
-#include "world/test.h"
+#include "world/settings.h"
+#include "world/sim.h"
 
 #include <pthread.h>
 
@@ -13,12 +13,20 @@
 
 typedef enum key_order { ORDER_RANDOM, ORDER_UP, ORDER_DOWN, ORDER_SAME, ORDER_COUNT } key_order;
 
-static mem_env env;
+static const peat_env *watched_env(void)
+{
+    static sim_env *sim;
+    if (sim == NULL) {
+        sim = sim_new(1);
+        sim_heap_maps(sim);
+    }
+    return sim_peat(sim);
+}
 
 static pt_memtable *memtable_of(size_t capacity)
 {
     pt_memtable *m = NULL;
-    assert_ok(pt_memtable_new(&env.env, capacity, &m));
+    assert_ok(pt_memtable_new(watched_env(), capacity, &m));
     return m;
 }
 
@@ -136,10 +144,10 @@ TEST(the_largest_value_that_fits_fits)
 TEST(capacities_outside_the_limits_are_refused)
 {
     pt_memtable *m = NULL;
-    assert_int_equal(pt_memtable_new(&env.env, CAPACITY_MIN - 1, &m), PEAT_INVALID);
-    assert_ok(pt_memtable_new(&env.env, CAPACITY_MIN, &m));
+    assert_int_equal(pt_memtable_new(watched_env(), CAPACITY_MIN - 1, &m), PEAT_INVALID);
+    assert_ok(pt_memtable_new(watched_env(), CAPACITY_MIN, &m));
     pt_memtable_unref(m);
-    assert_int_equal(pt_memtable_new(&env.env, ((size_t)16 << 30) + 1, &m), PEAT_INVALID);
+    assert_int_equal(pt_memtable_new(watched_env(), ((size_t)16 << 30) + 1, &m), PEAT_INVALID);
     assert_int_equal(pt_memtable_capacity_for(UINT64_MAX, 1, 1), SIZE_MAX);
     assert_int_equal(pt_memtable_capacity_for(1, UINT64_MAX, 1), SIZE_MAX);
     assert_int_equal(pt_memtable_capacity_for(1, 1, UINT64_MAX), SIZE_MAX);
@@ -236,10 +244,4 @@ TEST(writers_side_by_side_fill_up_without_a_trap)
         assert_int_equal(s.entries, added);
         pt_memtable_unref(m);
     }
-}
-
-int main(void)
-{
-    mem_env_init(&env);
-    return test_run_all();
 }

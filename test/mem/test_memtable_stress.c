@@ -5,9 +5,9 @@
  * can demand what must be there. Under ThreadSanitizer this is the proof of the locking rules.
  */
 /* ctest: timeout=240 */
-#include "mem/mem_env.h"
 #include "mem/mem_model.h"
-#include "world/test.h"
+#include "world/settings.h"
+#include "world/sim.h"
 
 #include <pthread.h>
 
@@ -30,7 +30,7 @@
 #endif
 
 typedef struct arena_war {
-    mem_env env;
+    sim_env *sim;
     pt_memtable *m;
     key_shape shape;
     uint64_t key_count; /* keys are shared by all writers; fewer keys, more versions */
@@ -215,9 +215,10 @@ static void everything_is_there(arena_war *w)
 static void fight_for(key_shape shape, uint64_t key_count, bool downwards)
 {
     arena_war w = {.shape = shape, .key_count = key_count, .downwards = downwards};
-    mem_env_init(&w.env);
+    w.sim = sim_new(1);
+    sim_heap_maps(w.sim);
     atomic_init(&w.next_seq, 1);
-    assert_ok(pt_memtable_new(&w.env.env, (size_t)WRITERS * ROUNDS * 320, &w.m));
+    assert_ok(pt_memtable_new(sim_peat(w.sim), (size_t)WRITERS * ROUNDS * 320, &w.m));
     unsigned count = WRITERS + READERS + (downwards ? WATCHERS : 0);
     pthread_t threads[WRITERS + READERS + WATCHERS];
     soldier soldiers[WRITERS + READERS + WATCHERS];
@@ -241,7 +242,7 @@ static void fight_for(key_shape shape, uint64_t key_count, bool downwards)
     pt_memtable_unref(w.m);
     for (unsigned i = 0; i < WRITERS; i++)
         free(w.seqs[i]);
-    assert_int_equal(atomic_load(&w.env.live), 0);
+    sim_end(w.sim);
 }
 
 static void fight(key_shape shape, uint64_t key_count)

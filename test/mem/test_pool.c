@@ -57,11 +57,10 @@ static void must_hold_exactly(pt_memtable *m, uint64_t round)
 
 TEST(nothing_of_the_one_before_is_seen)
 {
-    mem_env env;
+    sim_env *sim = sim_new(1);
     pt_memtable_pool pool;
     const void *first = NULL;
-    mem_env_init(&env);
-    pt_memtable_pool_init(&pool, &env.env, CAPACITY);
+    pt_memtable_pool_init(&pool, sim_peat(sim), CAPACITY);
     for (uint64_t round = 0; round < 4; round++) {
         pt_memtable *m = NULL;
         assert_ok(pt_memtable_new_from(&pool, CAPACITY, &m));
@@ -75,18 +74,18 @@ TEST(nothing_of_the_one_before_is_seen)
     }
     pt_memtable_pool_trim(&pool);
     assert_int_equal(pt_memtable_pool_bytes(&pool), 0);
-    assert_int_equal(atomic_load(&env.live), 0);
+    assert_true(sim_is_clean(sim));
     pt_memtable_pool_done(&pool);
+    sim_free(sim);
 }
 
 TEST(no_more_than_the_share_is_kept)
 {
     enum { MANY = PT_POOL_MAPPINGS + 2 };
-    mem_env env;
+    sim_env *sim = sim_new(1);
     pt_memtable_pool pool;
     pt_memtable *m[MANY];
-    mem_env_init(&env);
-    pt_memtable_pool_init(&pool, &env.env, CAPACITY);
+    pt_memtable_pool_init(&pool, sim_peat(sim), CAPACITY);
     for (size_t i = 0; i < MANY; i++)
         assert_ok(pt_memtable_new_from(&pool, CAPACITY, &m[i]));
     for (size_t i = 0; i < MANY; i++) {
@@ -97,23 +96,21 @@ TEST(no_more_than_the_share_is_kept)
     }
     assert_int_equal(pt_memtable_pool_bytes(&pool), PT_POOL_MAPPINGS * CAPACITY);
     pt_memtable_pool_done(&pool);
-    assert_int_equal(atomic_load(&env.live), 0);
+    sim_end(sim);
 }
 
 TEST(other_capacities_are_not_kept)
 {
-    mem_env env;
+    sim_env *sim = sim_new(1);
     pt_memtable_pool pool;
     pt_memtable *m = NULL;
-    mem_env_init(&env);
-    pt_memtable_pool_init(&pool, &env.env, CAPACITY);
+    pt_memtable_pool_init(&pool, sim_peat(sim), CAPACITY);
     assert_ok(pt_memtable_new_from(&pool, 2 * CAPACITY, &m));
     pt_memtable_unref(m);
     assert_int_equal(pt_memtable_pool_bytes(&pool), 0);
     assert_int_equal(pt_memtable_new_from(&pool, 1, &m), PEAT_INVALID);
-    mem_env_init(&env);
-    atomic_store(&env.allowed, 0);
+    sim_fail(sim, .kinds = SIM_MEMORY, .error = ENOMEM, .sticky = true);
     assert_int_equal(pt_memtable_new_from(&pool, CAPACITY, &m), PEAT_NOMEM);
     pt_memtable_pool_done(&pool);
-    assert_int_equal(atomic_load(&env.live), 0);
+    sim_end(sim);
 }

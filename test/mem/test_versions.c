@@ -3,10 +3,9 @@
  * test_versions.c - how many versions of a hot key are looked at to find one of them. See
  * mem/versions.h; steps are counted, nothing is timed.
  */
-#include "mem/mem_env.h"
 #include "mem/mem_model.h"
 #include "mem/tree.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #include <pthread.h>
 
@@ -15,7 +14,7 @@
 #define LOOKS_MAX 64u
 
 typedef struct hot {
-    mem_env env;
+    sim_env *sim;
     pt_memtable *m;
     uint8_t key[PT_KEYSPACE_BYTES + 3];
     const pt_record *in_tree;
@@ -33,16 +32,17 @@ static void add(hot *h, uint64_t seq)
 
 static void begin(hot *h)
 {
-    mem_env_init(&h->env);
+    h->sim = sim_new(1);
+    sim_heap_maps(h->sim);
     pt_put_be32(h->key, PT_KEYSPACE_DEFAULT);
     memcpy(h->key + PT_KEYSPACE_BYTES, "hot", 3);
-    assert_ok(pt_memtable_new(&h->env.env, (size_t)256 << 20, &h->m));
+    assert_ok(pt_memtable_new(sim_peat(h->sim), (size_t)256 << 20, &h->m));
 }
 
 static void end(hot *h)
 {
     pt_memtable_unref(h->m);
-    assert_int_equal(atomic_load(&h->env.live), 0);
+    sim_end(h->sim);
 }
 
 static uint32_t looks_for(hot *h, uint64_t seq, uint64_t expected)

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define POISONED 4096 /* bytes at the most */
+
 struct peat_env_thread {
     peat_env_thread *real;
 };
@@ -55,28 +57,10 @@ static void *sim_alloc(void *ctx, size_t size)
     void *p = sim_admit(sim, SIM_ALLOC, NULL, NULL) == 0 ? malloc(size) : NULL;
     if (p == NULL)
         return NULL;
-    memset(p, 0xa5, size < 4096 ? size : 4096); /* whoever counts on zeroes fails every time */
+    memset(p, 0xa5, size < POISONED ? size : POISONED); /* whoever counts on zeroes fails */
     sim_count_up(&sim->allocations, 1);
     bytes_up(sim, malloc_usable_size(p));
     return p;
-}
-
-static void *sim_resize(void *ctx, void *p, size_t size)
-{
-    sim_env *sim = ctx;
-    forbid_zero(size, "resize");
-    if (sim_admit(sim, SIM_RESIZE, NULL, NULL) != 0)
-        return NULL;
-    uint64_t before = p != NULL ? malloc_usable_size(p) : 0;
-    bool fresh = p == NULL;
-    void *q = realloc(p, size);
-    if (q == NULL)
-        return NULL;
-    if (fresh)
-        sim_count_up(&sim->allocations, 1);
-    bytes_up(sim, malloc_usable_size(q));
-    sim_count_down(&sim->bytes, before);
-    return q;
 }
 
 static void sim_release(void *ctx, void *p)
@@ -89,12 +73,44 @@ static void sim_release(void *ctx, void *p)
     free(p);
 }
 
+/* It always moves, and overwrites what it leaves behind. */
+static void *sim_resize(void *ctx, void *p, size_t size)
+{
+    sim_env *sim = ctx;
+    forbid_zero(size, "resize");
+    if (sim_admit(sim, SIM_RESIZE, NULL, NULL) != 0)
+        return NULL;
+    void *q = malloc(size);
+    if (q == NULL)
+        return NULL;
+    sim_count_up(&sim->allocations, 1);
+    bytes_up(sim, malloc_usable_size(q));
+    if (p == NULL)
+        return q;
+    size_t before = malloc_usable_size(p);
+    memcpy(q, p, before < size ? before : size);
+    memset(p, 0xdd, before < POISONED ? before : POISONED);
+    sim_release(ctx, p);
+    return q;
+}
+
+static void *heap_map(size_t size)
+{
+    void *p = NULL;
+    if (posix_memalign(&p, 4096, size) != 0)
+        return NULL;
+    memset(p, 0, size);
+    return p;
+}
+
 static void *sim_map(void *ctx, size_t size)
 {
     sim_env *sim = ctx;
     const peat_env *real = peat_env_default();
+    void *p = NULL;
     forbid_zero(size, "map");
-    void *p = sim_admit(sim, SIM_MAP, NULL, NULL) == 0 ? real->map(real->ctx, size) : NULL;
+    if (sim_admit(sim, SIM_MAP, NULL, NULL) == 0)
+        p = sim->heap_maps ? heap_map(size) : real->map(real->ctx, size);
     if (p != NULL) {
         sim_count_up(&sim->maps, 1);
         bytes_up(sim, size);
@@ -104,9 +120,10 @@ static void *sim_map(void *ctx, size_t size)
 
 static void sim_unneeded(void *ctx, void *p, size_t size)
 {
-    (void)ctx;
+    const sim_env *sim = ctx;
     const peat_env *real = peat_env_default();
-    real->unneeded(real->ctx, p, size);
+    if (!sim->heap_maps)
+        real->unneeded(real->ctx, p, size);
 }
 
 static void sim_unmap(void *ctx, void *p, size_t size)
@@ -117,7 +134,10 @@ static void sim_unmap(void *ctx, void *p, size_t size)
         return;
     sim_count_down(&sim->maps, 1);
     sim_count_down(&sim->bytes, size);
-    real->unmap(real->ctx, p, size);
+    if (sim->heap_maps)
+        free(p);
+    else
+        real->unmap(real->ctx, p, size);
 }
 
 /* --- what every disk call does first --------------------------------------------------------- */

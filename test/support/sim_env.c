@@ -118,10 +118,11 @@ uint64_t sim_count(sim_env *sim, uint32_t kinds)
 unsigned sim_fault_add(sim_env *sim, sim_fault fault)
 {
     unsigned n = atomic_load(&sim->fault_count);
-    if (n == SIM_FAULTS_MAX || fault.at == 0 || fault.kinds == 0 || fault.error == 0) {
+    if (n == SIM_FAULTS_MAX || fault.kinds == 0 || fault.error == 0) {
         (void)fprintf(stderr, "sim_fault_add: too many faults, or one that could never strike\n");
         abort();
     }
+    fault.at += fault.at == 0;
     sim->faults[n].plan = fault;
     atomic_store(&sim->faults[n].seen, 0);
     atomic_store(&sim->faults[n].hits, 0);
@@ -199,6 +200,11 @@ void sim_stores(sim_env *sim, bool on)
 void sim_fix_random(sim_env *sim)
 {
     sim->fixed_random = true;
+}
+
+void sim_heap_maps(sim_env *sim)
+{
+    sim->heap_maps = SIM_ADDRESSES_WATCHED;
 }
 
 uint64_t sim_disk_bytes(sim_env *sim)
@@ -305,6 +311,11 @@ sim_held sim_get_held(sim_env *sim)
                       .threads = atomic_load(&sim->threads),
                       .bytes = atomic_load(&sim->bytes),
                       .bytes_peak = atomic_load(&sim->bytes_peak)};
+}
+
+uint64_t sim_memory_held(sim_env *sim)
+{
+    return atomic_load(&sim->allocations) + atomic_load(&sim->maps);
 }
 
 void sim_peak_reset(sim_env *sim)

@@ -94,7 +94,7 @@ typedef enum sim_keep { SIM_KEEP_SOME, SIM_KEEP_NONE, SIM_KEEP_ALL } sim_keep;
 
 typedef struct sim_fault {
     uint32_t kinds;          /* SIM_BIT(...) | ..., SIM_DISK, SIM_MEMORY, SIM_ANY */
-    uint64_t at;             /* the at-th matching call from now on, counted from 1 */
+    uint64_t at;             /* the at-th matching call from now on; 0 and 1: the next */
     int error;               /* errno; memory calls answer NULL */
     bool sticky;             /* all later matching calls too */
     sim_keep keep;           /* SIM_KEEP_SOME: a random prefix of a write, any sectors of a sync */
@@ -103,6 +103,7 @@ typedef struct sim_fault {
 
 #define SIM_FAULTS_MAX 8
 unsigned sim_fault_add(sim_env *sim, sim_fault fault); /* returns its number */
+#define sim_fail(sim, ...) sim_fault_add((sim), (sim_fault){__VA_ARGS__})
 uint64_t sim_fault_hits(sim_env *sim, unsigned fault); /* calls that it has failed */
 void sim_faults_clear(sim_env *sim);
 
@@ -116,6 +117,8 @@ void sim_split_writes(sim_env *sim, size_t bytes);
 /* file_store: refused always, or one time in four; what it stores may be cut at any byte. At first
  * on for odd seeds. */
 void sim_stores(sim_env *sim, bool on);
+/* Under AddressSanitizer mappings come from the heap, so that their ends are watched. */
+void sim_heap_maps(sim_env *sim);
 /* `random` gives the same bytes for ever, in the clones too. */
 void sim_fix_random(sim_env *sim);
 uint64_t sim_disk_bytes(sim_env *sim);
@@ -181,6 +184,7 @@ typedef struct sim_held {
 } sim_held;
 
 sim_held sim_get_held(sim_env *sim);
+uint64_t sim_memory_held(sim_env *sim); /* allocations and mappings */
 void sim_peak_reset(sim_env *sim);
 /* Nothing is held. Otherwise says on stderr what is, with the story. */
 bool sim_is_clean(sim_env *sim);
@@ -191,6 +195,9 @@ bool sim_file_exists(sim_env *sim, const char *dir, const char *name);
 uint8_t *sim_file_get(sim_env *sim, const char *dir, const char *name,
                       size_t *ret_size); /* free() it; NULL when missing */
 void sim_file_put(sim_env *sim, const char *dir, const char *name, const void *data, size_t size);
+/* The bytes that reads see, which may be changed in place until the next write; NULL when missing.
+ */
+uint8_t *sim_file_bytes(sim_env *sim, const char *dir, const char *name, size_t *ret_size);
 /* False when there is no such file, or no such byte in it. */
 bool sim_file_flip(sim_env *sim, const char *dir, const char *name, uint64_t offset, uint8_t mask);
 bool sim_file_cut(sim_env *sim, const char *dir, const char *name, uint64_t size);

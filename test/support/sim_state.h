@@ -11,6 +11,17 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SIM_ADDRESSES_WATCHED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SIM_ADDRESSES_WATCHED true
+#endif
+#endif
+#ifndef SIM_ADDRESSES_WATCHED
+#define SIM_ADDRESSES_WATCHED false
+#endif
+
 typedef struct sim_fault_state {
     sim_fault plan;
     _Atomic uint64_t seen; /* matching calls */
@@ -27,7 +38,7 @@ struct sim_env {
     uint64_t disk_limit, file_limit;
     size_t split_bytes;
     bool read_only;
-    bool stores, fixed_random;
+    bool stores, fixed_random, heap_maps;
     int64_t pid;
     char story[512];
     /* guarded by mu, which the hook's own calls take again */

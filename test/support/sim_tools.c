@@ -52,6 +52,15 @@ uint8_t *sim_file_get(sim_env *sim, const char *dir, const char *name, size_t *r
     return copy;
 }
 
+uint8_t *sim_file_bytes(sim_env *sim, const char *dir, const char *name, size_t *ret_size)
+{
+    sim_lock(sim);
+    sim_inode *inode = find(sim, dir, name);
+    sim_unlock(sim);
+    *ret_size = inode != NULL ? (size_t)inode->live_size : 0;
+    return inode != NULL ? inode->live : NULL;
+}
+
 void sim_file_put(sim_env *sim, const char *dir, const char *name, const void *data, size_t size)
 {
     sim_lock(sim);

@@ -125,12 +125,11 @@ static const shape shapes[] = {
 
 static inline void make_model(model *m, const shape *s, uint64_t seed)
 {
-    memory_env heap;
-    memory_env_init(&heap);
+    sim_env *sim = sim_new(1);
     rng r = {seed};
     pt_bytes key, value;
-    pt_bytes_init(&key, &heap.env);
-    pt_bytes_init(&value, &heap.env);
+    pt_bytes_init(&key, sim_peat(sim));
+    pt_bytes_init(&value, sim_peat(sim));
     for (size_t i = 0; i < s->count; i++) {
         pt_kind kind;
         s->make(&r, i, &key, &value, &kind);
@@ -139,6 +138,7 @@ static inline void make_model(model *m, const shape *s, uint64_t seed)
     }
     pt_bytes_done(&key);
     pt_bytes_done(&value);
+    sim_end(sim);
     model_sort(m);
 }
 

@@ -7,10 +7,9 @@
 #define PT_TEST_TABLE_KIT_H
 
 #include "base/hash.h"
-#include "memory_env.h"
-#include "world/random.h"
 #include "table/table.h"
-#include "world/test.h"
+#include "world/random.h"
+#include "world/sim.h"
 
 /* ---- the oracle ---- */
 
@@ -107,8 +106,16 @@ static inline const pt_entry *model_find(const model *m, pt_slice key, uint64_t 
 
 /* ---- a table under test ---- */
 
+#define KIT_DIR "db"
+/* Those whose failure a table has to tell. */
+#define KIT_FILE_CALLS                                                                             \
+    (SIM_BIT(SIM_FILE_OPEN) | SIM_BIT(SIM_FILE_CREATE) | SIM_BIT(SIM_FILE_READ) |                  \
+     SIM_BIT(SIM_FILE_WRITE) | SIM_BIT(SIM_FILE_SYNC))
+
 typedef struct kit {
-    memory_env mem;
+    sim_env *sim;
+    const pt_env *env;
+    pt_dir *dir;
     pt_sink sink;
     pt_epoch epoch;
     pt_table_meta meta;
@@ -119,10 +126,12 @@ typedef struct kit {
 static inline void kit_init(kit *k)
 {
     memset(k, 0, sizeof *k);
-    memory_env_init(&k->mem);
+    k->sim = sim_new(1);
+    k->env = sim_peat(k->sim);
+    assert_int_equal(k->env->dir_open(k->env->ctx, KIT_DIR, PEAT_ENV_DIR_CREATE, &k->dir), 0);
     pt_sink_init(&k->sink);
     pt_epoch_init(&k->epoch);
-    pt_bytes_init(&k->meta_bytes, &k->mem.env);
+    pt_bytes_init(&k->meta_bytes, k->env);
     assert_ok(pt_bytes_reserve(&k->meta_bytes, 1024));
 }
 
@@ -132,9 +141,8 @@ static inline void kit_done(kit *k)
     pt_bytes_done(&k->meta_bytes);
     pt_epoch_done(&k->epoch);
     pt_sink_done(&k->sink);
-    assert_int_equal(k->mem.blocks, 0);
-    assert_int_equal(k->mem.open_files, 0);
-    memory_env_done(&k->mem);
+    k->env->dir_close(k->env->ctx, k->dir);
+    sim_end(k->sim);
 }
 
 static inline const char *kit_error(kit *k)
@@ -151,7 +159,7 @@ static inline peat_rc kit_write(kit *k, const pt_table_writer_options *options, 
     peat_rc rc = PEAT_OK;
     pt_table_writer *w = NULL;
     pt_table_meta meta;
-    TRY(pt_table_writer_new(&k->mem.env, NULL, &k->sink, options, &w));
+    TRY(pt_table_writer_new(k->env, k->dir, &k->sink, options, &w));
     for (size_t i = 0; i < m->count; i++) {
         const pt_entry *e = &m->entries[i];
         TRY(pt_table_writer_add(w, e, pt_hash(e->key.data, e->key.size)));
@@ -171,7 +179,7 @@ static inline peat_rc kit_open(kit *k)
         pt_table_meta_decode(pt_slice_of(k->meta_bytes.data, k->meta_bytes.size), &k->meta);
     if (rc != PEAT_OK)
         return rc;
-    return pt_table_new(&k->mem.env, NULL, &k->sink, &k->epoch, &k->meta, &k->table);
+    return pt_table_new(k->env, k->dir, &k->sink, &k->epoch, &k->meta, &k->table);
 }
 
 static inline void kit_build(kit *k, const pt_table_writer_options *options, const model *m)
@@ -181,11 +189,19 @@ static inline void kit_build(kit *k, const pt_table_writer_options *options, con
     assert_ok(kit_open(k));
 }
 
-static inline memory_file *kit_file(kit *k)
-{
+/* The bytes of its file, which may be changed in place. */
+typedef struct kit_bytes {
     char name[PT_TABLE_NAME_SIZE];
-    pt_table_name(k->meta.file_number, name);
-    return memory_env_find(&k->mem, name);
+    uint8_t *data;
+    size_t size;
+} kit_bytes;
+
+static inline kit_bytes kit_file(kit *k)
+{
+    kit_bytes f;
+    pt_table_name(k->meta.file_number, f.name);
+    f.data = sim_file_bytes(k->sim, KIT_DIR, f.name, &f.size);
+    return f;
 }
 
 /* ---- block sources ---- */

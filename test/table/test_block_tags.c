@@ -58,12 +58,11 @@ static uint32_t find_slowly(const pt_block *b, pt_slice key, uint8_t tag)
 
 TEST(tags_find_what_a_scan_finds)
 {
-    memory_env mem;
-    memory_env_init(&mem);
+    sim_env *sim = sim_new(1);
     rng r = {21};
     for (uint32_t count = 1; count < 100; count++) {
         size_t size, used;
-        uint8_t *data = make_block(&r, count, &mem.env, &size);
+        uint8_t *data = make_block(&r, count, sim_peat(sim), &size);
         assert_null(pt_block_check(data, size, &used));
         assert_int_equal(used, size);
         pt_block b;
@@ -79,6 +78,5 @@ TEST(tags_find_what_a_scan_finds)
         }
         free(data);
     }
-    assert_int_equal(mem.blocks, 0);
-    memory_env_done(&mem);
+    sim_end(sim);
 }

@@ -36,7 +36,7 @@ static void attach(scene *s, uint64_t ahead_max)
     s->files.ahead_max = ahead_max;
     pt_table_join(k->table, &s->files);
     size_t bytes = (size_t)8 << 20;
-    assert_ok(pt_cache_new(&k->mem.env, &k->epoch, bytes, &s->cache));
+    assert_ok(pt_cache_new(k->env, &k->epoch, bytes, &s->cache));
     assert_ok(
         pt_cache_attach(s->cache, k->meta.block_count, k->meta.block_bytes, loader, &s->source));
 }
@@ -83,7 +83,7 @@ static peat_rc walk(scene *s, pt_fetch_hint hint, bool back, size_t most, size_t
     pt_iter *it;
     pt_table_iter_options o = {.hint = hint};
     size_t n = 0;
-    assert_ok(pt_table_iter_new(&s->k.mem.env, s->k.table, s->source, &o, &it));
+    assert_ok(pt_table_iter_new(s->k.env, s->k.table, s->source, &o, &it));
     peat_rc rc = back ? pt_iter_last(it) : pt_iter_first(it);
     while (rc == PEAT_OK && n < most) {
         expect_row(it, &s->m.entries[back ? s->m.count - 1 - n : n]);
@@ -112,10 +112,10 @@ static void first_scan_passes_the_cache(const pt_table_writer_options *o, bool b
 {
     scene s;
     set_scene(&s, o, 100, PT_STREAM_SCAN_BYTES);
-    uint64_t reads = s.k.mem.reads;
+    uint64_t reads = sim_count(s.k.sim, SIM_BIT(SIM_FILE_READ));
     walk_all(&s, back);
     assert_in_range(misses(&s), 1, CACHED);
-    reads = s.k.mem.reads - reads;
+    reads = sim_count(s.k.sim, SIM_BIT(SIM_FILE_READ)) - reads;
     assert_true(reads < CACHED + 2 + s.k.meta.file_bytes / PT_STREAM_SCAN_BYTES + 2);
     assert_true(s.files.ahead_read > s.k.meta.file_bytes / 4);
     clear_scene(&s);
@@ -194,7 +194,7 @@ TEST(test_two_scans)
     pt_iter *it;
     pt_table_iter_options o = {.hint = PT_FETCH_SCAN};
     set_scene(&s, &aligned, 100, PT_STREAM_SCAN_BYTES);
-    assert_ok(pt_table_iter_new(&s.k.mem.env, s.k.table, s.source, &o, &it));
+    assert_ok(pt_table_iter_new(s.k.env, s.k.table, s.source, &o, &it));
     peat_rc rc = pt_iter_first(it);
     while (rc == PEAT_OK && s.files.ahead_read == 0)
         rc = pt_iter_next(it);
@@ -236,7 +236,7 @@ TEST(test_damage)
     size_t rows;
     set_scene(&s, &aligned, 100, PT_STREAM_SCAN_BYTES);
     uint32_t bad = s.k.meta.block_count / 2;
-    kit_file(&s.k)->data[(size_t)bad * 4096 + 1000] ^= 4;
+    kit_file(&s.k).data[(size_t)bad * 4096 + 1000] ^= 4;
     assert_int_equal(walk(&s, PT_FETCH_SCAN, false, SIZE_MAX, &rows), PEAT_CORRUPT);
     assert_in_range(rows, KEYS / 2 - KEYS / 20, KEYS / 2 + KEYS / 20);
     char offset[32];
@@ -250,14 +250,15 @@ TEST(test_failures)
 {
     scene s;
     unsigned ended = 0;
-    for (int64_t at = 0; at < 90; at++) {
+    for (uint64_t at = 0; at < 90; at++) {
         size_t rows;
         for (int io = 0; io < 2; io++) {
             set_scene(&s, &aligned, 100, PT_STREAM_SCAN_BYTES);
             assert_ok(pt_table_load(s.k.table, PT_SECTION_INDEX));
-            *(io ? &s.k.mem.fail_io_at : &s.k.mem.fail_alloc_at) = at + (io == 0);
+            sim_fail(s.k.sim, .kinds = io ? KIT_FILE_CALLS : SIM_MEMORY, .at = at + 1 + !io,
+                     .error = io ? EIO : ENOMEM);
             peat_rc rc = walk(&s, PT_FETCH_SCAN, false, SIZE_MAX, &rows);
-            s.k.mem.fail_io_at = s.k.mem.fail_alloc_at = -1;
+            sim_faults_clear(s.k.sim);
             assert_true(rc == PEAT_END || rc == PEAT_IO || rc == PEAT_NOMEM);
             assert_true(rc != PEAT_END || rows == KEYS);
             ended += rc == PEAT_END;

@@ -31,7 +31,7 @@ static size_t expect_right_or_error(kit *k, const model *m)
         free((void *)(uintptr_t)have.value.data);
     }
     pt_iter *it;
-    peat_rc rc = pt_table_iter_new(&k->mem.env, k->table, &s.base, NULL, &it);
+    peat_rc rc = pt_table_iter_new(k->env, k->table, &s.base, NULL, &it);
     if (rc == PEAT_OK) {
         rc = pt_iter_first(it);
         for (size_t i = 0; i < m->count && rc == PEAT_OK; i++, rc = pt_iter_next(it)) {
@@ -84,22 +84,22 @@ TEST(every_bit_flip_is_reported_and_never_answers_wrong)
         make_model(&m, 30, false);
         kit k;
         kit_build(&k, &layouts[l], &m);
-        memory_file *f = kit_file(&k);
+        kit_bytes f = kit_file(&k);
         size_t errors = 0;
         assert_int_equal(expect_right_or_error(&k, &m), 0);
         assert_ok(pt_table_check(k.table, note_damage, &(damages){0}, NULL));
-        for (size_t at = 0; at < f->size; at++) {
+        for (size_t at = 0; at < f.size; at++) {
             for (int bit = 0; bit < 8; bit++) {
-                f->data[at] ^= (uint8_t)(1 << bit);
+                f.data[at] ^= (uint8_t)(1 << bit);
                 reopen(&k);
                 errors += expect_right_or_error(&k, &m) != 0;
                 if (bit == (int)(at % 8))
                     expect_check_finds(&k, at, true);
-                f->data[at] ^= (uint8_t)(1 << bit);
+                f.data[at] ^= (uint8_t)(1 << bit);
             }
         }
-        print_message("layout %zu: %zu bytes, %zu flips met by reads\n", l, f->size, errors);
-        assert_true(errors > f->size); /* most bytes are blocks and index: read by the lookups */
+        print_message("layout %zu: %zu bytes, %zu flips met by reads\n", l, f.size, errors);
+        assert_true(errors > f.size); /* most bytes are blocks and index: read by the lookups */
         kit_done(&k);
         model_done(&m);
     }
@@ -112,15 +112,16 @@ TEST(every_truncation_is_reported_and_never_answers_wrong)
         make_model(&m, 300, l != 0);
         kit k;
         kit_build(&k, &layouts[l], &m);
-        memory_file *f = kit_file(&k);
-        size_t whole = f->size;
-        for (size_t cut = 0; cut < whole; cut += cut + 64 < whole ? 13 : 1) {
-            f->size = cut;
+        kit_bytes f = kit_file(&k);
+        uint8_t *whole = sim_file_get(k.sim, KIT_DIR, f.name, &f.size);
+        for (size_t cut = 0; cut < f.size; cut += cut + 64 < f.size ? 13 : 1) {
+            assert_true(sim_file_cut(k.sim, KIT_DIR, f.name, cut));
             reopen(&k);
             (void)expect_right_or_error(&k, &m); /* the footer's loss harms no lookup */
             expect_check_finds(&k, 0, false);
+            sim_file_put(k.sim, KIT_DIR, f.name, whole, f.size);
         }
-        f->size = whole;
+        free(whole);
         kit_done(&k);
         model_done(&m);
     }
@@ -134,17 +135,17 @@ TEST(flips_in_a_table_of_many_blocks_name_the_block)
         make_model(&m, 900, l != 0);
         kit k;
         kit_build(&k, &layouts[l], &m);
-        memory_file *f = kit_file(&k);
+        kit_bytes f = kit_file(&k);
         assert_true(k.meta.block_count > 3);
         for (int n = 0; n < 200; n++) {
-            size_t at = rng_below(&r, f->size);
+            size_t at = rng_below(&r, f.size);
             uint8_t flip = (uint8_t)(1 << rng_below(&r, 8));
-            f->data[at] ^= flip;
+            f.data[at] ^= flip;
             reopen(&k);
             (void)expect_right_or_error(&k, &m);
             /* large sections begin well before the damage */
             expect_check_finds(&k, at, at < k.meta.section[PT_SECTION_INDEX].offset);
-            f->data[at] ^= flip;
+            f.data[at] ^= flip;
         }
         kit_done(&k);
         model_done(&m);
@@ -158,8 +159,8 @@ TEST(blocks_in_each_others_place_are_reported)
     kit k;
     kit_build(&k, &layouts[0], &m);
     assert_int_equal(k.meta.flags, PT_TABLE_ALIGNED);
-    memory_file *f = kit_file(&k);
-    memcpy(f->data + 4096, f->data + 8192, 4096);
+    kit_bytes f = kit_file(&k);
+    memcpy(f.data + 4096, f.data + 8192, 4096);
     assert_true(expect_right_or_error(&k, &m) > 0);
     expect_check_finds(&k, 4096, true);
     assert_non_null(strstr(kit_error(&k), "t-000001"));
@@ -173,11 +174,12 @@ TEST(a_table_under_another_tables_name_is_reported)
     make_model(&m, 300, false);
     kit k;
     kit_build(&k, &layouts[0], &m);
-    memory_file *f = kit_file(&k);
-    memcpy(f->name, "t-000077", 9);
+    kit_bytes f = kit_file(&k);
+    sim_file_put(k.sim, KIT_DIR, "t-000077", f.data, f.size);
+    assert_true(sim_file_delete(k.sim, KIT_DIR, f.name));
     k.meta.file_number = 77;
     pt_bytes bytes;
-    pt_bytes_init(&bytes, &k.mem.env);
+    pt_bytes_init(&bytes, k.env);
     assert_ok(pt_table_meta_encode(&k.meta, &bytes));
     pt_bytes_done(&k.meta_bytes); /* where the keys of the old meta were */
     k.meta_bytes = bytes;
@@ -194,7 +196,7 @@ TEST(a_missing_table_is_named)
     make_model(&m, 3, false);
     kit k;
     kit_build(&k, &layouts[0], &m);
-    memory_env_remove(&k.mem, "t-000001");
+    assert_true(sim_file_delete(k.sim, KIT_DIR, "t-000001"));
     assert_int_equal(expect_right_or_error(&k, &m), m.count + 1);
     assert_non_null(strstr(kit_error(&k), "t-000001 is missing"));
     expect_check_finds(&k, 0, true);
@@ -224,11 +226,10 @@ TEST(every_flip_of_the_meta_is_refused)
 
 /* ---- bytes that verify and make no sense ---- */
 
-static void sign(kit *k, memory_file *f, uint64_t offset, uint64_t size)
+static void sign(kit *k, uint8_t *data, uint64_t offset, uint64_t size)
 {
     uint64_t n = size - PT_BLOCK_CHECK_BYTES;
-    pt_put_u64(f->data + offset + n,
-               pt_checksum(f->data + offset, (size_t)n, k->table->file_id, offset));
+    pt_put_u64(data + offset + n, pt_checksum(data + offset, (size_t)n, k->table->file_id, offset));
 }
 
 /* Any code may come back, any entry; the sanitizer watches the reads. */
@@ -251,7 +252,7 @@ static void use_everything(kit *k, const model *m)
     }
     pt_iter *it;
     pt_table_iter_options o = {.lower = m->entries[0].key, .upper = m->entries[m->count / 2].key};
-    if (pt_table_iter_new(&k->mem.env, k->table, &s.base, &o, &it) == PEAT_OK) {
+    if (pt_table_iter_new(k->env, k->table, &s.base, &o, &it) == PEAT_OK) {
         peat_rc rc = pt_iter_first(it);
         for (int i = 0; i < 500 && rc == PEAT_OK; i++, rc = pt_iter_next(it))
             sum += pt_hash(it->at.key.data, it->at.key.size);
@@ -282,10 +283,10 @@ TEST(signed_nonsense_never_crashes)
         make_model(&m, 400, l != 0);
         kit k;
         kit_build(&k, &layouts[l], &m);
-        memory_file *f = kit_file(&k);
-        uint8_t *whole = malloc(f->size);
+        kit_bytes f = kit_file(&k);
+        uint8_t *whole = malloc(f.size);
         assert_non_null(whole);
-        memcpy(whole, f->data, f->size);
+        memcpy(whole, f.data, f.size);
         for (int n = 0; n < 2500; n++) {
             pt_section_data *index;
             assert_ok(pt_table_section_hold(k.table, PT_SECTION_INDEX, &index));
@@ -301,11 +302,11 @@ TEST(signed_nonsense_never_crashes)
             }
             pt_section_unref(index);
             for (uint64_t i = 1 + rng_below(&r, 4); i > 0; i--)
-                mutate(&r, f->data + offset, size);
-            sign(&k, f, offset, size);
+                mutate(&r, f.data + offset, size);
+            sign(&k, f.data, offset, size);
             reopen(&k);
             use_everything(&k, &m);
-            memcpy(f->data, whole, f->size);
+            memcpy(f.data, whole, f.size);
             reopen(&k);
         }
         free(whole);

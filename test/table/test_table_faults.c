@@ -19,8 +19,8 @@ static peat_rc whole_life(kit *k, const pt_table_writer_options *o, const model 
         TRY(kit_find(k, &s, m->entries[i].key, PT_SEQ_MAX, &have));
         free((void *)(uintptr_t)have.value.data);
     }
-    TRY(pt_table_stream_new(&k->mem.env, k->table, PT_STREAM_MERGE, &stream));
-    TRY(pt_table_iter_new(&k->mem.env, k->table, stream,
+    TRY(pt_table_stream_new(k->env, k->table, PT_STREAM_MERGE, &stream));
+    TRY(pt_table_iter_new(k->env, k->table, stream,
                           &(pt_table_iter_options){.lower = m->entries[0].key}, &it));
     size_t seen = 0;
     for (rc = pt_iter_first(it); rc == PEAT_OK; rc = pt_iter_next(it))
@@ -31,7 +31,7 @@ static peat_rc whole_life(kit *k, const pt_table_writer_options *o, const model 
     TRY(pt_table_check(k->table, NULL, NULL, NULL));
 out:
     pt_iter_done(it);
-    pt_table_stream_free(&k->mem.env, stream);
+    pt_table_stream_free(k->env, stream);
     assert_int_equal(s.held, 0);
     return rc;
 }
@@ -41,22 +41,20 @@ static void fail_each(const pt_table_writer_options *o, bool memory, peat_rc wan
     model m = {0};
     make_model(&m, 500, true);
     peat_rc rc = want;
-    int n = 0;
+    uint64_t n = 0;
     for (; rc != PEAT_OK; n++) {
         kit k;
         kit_init(&k);
-        if (memory)
-            k.mem.fail_alloc_at = n;
-        else
-            k.mem.fail_io_at = n;
+        sim_fail(k.sim, .kinds = memory ? SIM_MEMORY : KIT_FILE_CALLS, .at = n + 1,
+                 .error = memory ? ENOMEM : EIO);
         rc = whole_life(&k, o, &m);
         assert_true(rc == PEAT_OK || rc == want);
         if (rc != PEAT_OK)
             assert_true(strlen(kit_error(&k)) > 10);
-        k.mem.fail_alloc_at = k.mem.fail_io_at = -1;
+        sim_faults_clear(k.sim);
         kit_done(&k);
     }
-    print_message("%d calls failed\n", n - 1);
+    print_message("%" PRIu64 " calls failed\n", n - 1);
     assert_true(n > 10);
     model_done(&m);
 }

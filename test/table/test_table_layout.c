@@ -28,8 +28,8 @@ TEST(the_worked_example_is_what_the_writer_writes)
               &(pt_table_writer_options){
                   .store_id = 7, .file_number = 1, .created_edit = 5, .run_kind = PT_RUN_FLUSHED},
               &m);
-    assert_int_equal(kit_file(&k)->size, sizeof want);
-    assert_memory_equal(kit_file(&k)->data, want, sizeof want);
+    assert_int_equal(kit_file(&k).size, sizeof want);
+    assert_memory_equal(kit_file(&k).data, want, sizeof want);
     finish(&k, &m);
 }
 
@@ -58,7 +58,7 @@ TEST(the_meta_survives_its_encoding)
     assert_int_equal(k.meta.value_bytes, 1000);
     assert_int_equal(k.meta.seq_min, 5);
     assert_int_equal(k.meta.seq_max, 199);
-    assert_int_equal(k.meta.file_bytes, kit_file(&k)->size);
+    assert_int_equal(k.meta.file_bytes, kit_file(&k).size);
     assert_true(pt_slice_equal(k.meta.key_min, m.entries[0].key));
     assert_true(pt_slice_equal(k.meta.key_max, pt_slice_of("z", 1)));
     finish(&k, &m);
@@ -138,8 +138,7 @@ TEST(an_absent_codec_is_named)
     pt_table *t;
     pt_table_meta meta = k.meta;
     meta.codec = (pt_codec)99;
-    assert_int_equal(pt_table_new(&k.mem.env, NULL, &k.sink, &k.epoch, &meta, &t),
-                     PEAT_UNSUPPORTED);
+    assert_int_equal(pt_table_new(k.env, k.dir, &k.sink, &k.epoch, &meta, &t), PEAT_UNSUPPORTED);
     assert_non_null(strstr(kit_error(&k), "t-000001"));
     finish(&k, &m);
 }
@@ -150,7 +149,7 @@ TEST(cut_begins_a_block)
     kit_init(&k);
     pt_table_writer *w;
     pt_table_writer_options o = {.store_id = 1, .file_number = 1, .run_kind = PT_RUN_FLUSHED};
-    assert_ok(pt_table_writer_new(&k.mem.env, NULL, &k.sink, &o, &w));
+    assert_ok(pt_table_writer_new(k.env, k.dir, &k.sink, &o, &w));
     uint32_t block;
     assert_ok(pt_table_writer_cut(w, &block));
     assert_int_equal(block, 0);

@@ -179,7 +179,7 @@ static void iterate_agrees(kit *k, const model *m, uint64_t seed)
     kit_source_init(&s, k);
     pt_iter *it;
     span all = {0, m->count};
-    assert_ok(pt_table_iter_new(&k->mem.env, k->table, &s.base, NULL, &it));
+    assert_ok(pt_table_iter_new(k->env, k->table, &s.base, NULL, &it));
     walk_whole(it, m, all);
     walk_random(it, m, all, &r);
     pt_iter_done(it);
@@ -192,7 +192,7 @@ static void iterate_agrees(kit *k, const model *m, uint64_t seed)
             o.upper = (pt_slice){0};
         span in = {o.lower.data ? model_bound(m, o.lower, false) : 0,
                    o.upper.data ? model_bound(m, o.upper, false) : m->count};
-        assert_ok(pt_table_iter_new(&k->mem.env, k->table, &s.base, &o, &it));
+        assert_ok(pt_table_iter_new(k->env, k->table, &s.base, &o, &it));
         if (in.lo <= in.hi) {
             walk_whole(it, m, in);
             walk_random(it, m, in, &r);
@@ -217,18 +217,19 @@ static void stream_agrees(kit *k, const model *m, uint64_t seed)
     rng r = {seed};
     pt_block_source *source;
     pt_iter *it;
-    assert_ok(pt_table_stream_new(&k->mem.env, k->table, PT_STREAM_MERGE, &source));
-    assert_ok(pt_table_iter_new(&k->mem.env, k->table, source, NULL, &it));
-    uint64_t reads = k->mem.reads;
+    assert_ok(pt_table_stream_new(k->env, k->table, PT_STREAM_MERGE, &source));
+    assert_ok(pt_table_iter_new(k->env, k->table, source, NULL, &it));
+    uint64_t reads = sim_count(k->sim, SIM_BIT(SIM_FILE_READ));
     peat_rc rc = pt_iter_first(it);
     for (size_t i = 0; i < m->count; i++, rc = pt_iter_next(it))
         expect_at(it, rc, m, (span){0, m->count}, i);
     assert_int_equal(rc, PEAT_END);
     /* 256 KiB first, then more at a time; a large entry on its own at worst */
-    assert_true(k->mem.reads - reads <= 2 + k->meta.file_bytes / (128 << 10));
+    assert_true(sim_count(k->sim, SIM_BIT(SIM_FILE_READ)) - reads <=
+                2 + k->meta.file_bytes / (128 << 10));
     walk_random(it, m, (span){0, m->count}, &r);
     pt_iter_done(it);
-    pt_table_stream_free(&k->mem.env, source);
+    pt_table_stream_free(k->env, source);
 }
 
 TEST(streams_agree_with_a_sorted_array)

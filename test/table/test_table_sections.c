@@ -42,7 +42,7 @@ TEST(keys_with_equal_hashes_are_all_found)
                                  .run_kind = PT_RUN_BOTTOMMOST,
                                  .want_filter = true,
                                  .want_locator = true};
-    assert_ok(pt_table_writer_new(&k.mem.env, NULL, &k.sink, &o, &w));
+    assert_ok(pt_table_writer_new(k.env, k.dir, &k.sink, &o, &w));
     for (size_t i = 0; i < 300; i++) {
         char key[16];
         int n = snprintf(key, sizeof key, "%06zu", i);
@@ -205,7 +205,7 @@ static void *read_all(void *arg)
         }
     }
     pt_iter *it;
-    if (pt_table_iter_new(&r->k->mem.env, r->k->table, &s.base, NULL, &it) == PEAT_OK) {
+    if (pt_table_iter_new(r->k->env, r->k->table, &s.base, NULL, &it) == PEAT_OK) {
         for (peat_rc rc = pt_iter_first(it); rc == PEAT_OK; rc = pt_iter_next(it))
             r->found++;
         pt_iter_done(it);
