@@ -8,8 +8,7 @@
 
 #include "peat.h"
 #include "peat_env.h"
-#include "support/sim_env.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 typedef struct kit {
     sim_env *sim;

@@ -99,22 +99,17 @@ TEST_OPEN(trouble_of_the_disk_is_told_for_each_call)
     put_many(k, 2000, 100);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     kit_reopen(k);
-    sim_fault_add(
-        k->sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_FILE_READ), .at = 1, .error = EIO, .sticky = true});
+    sim_fail(k->sim, .kinds = SIM_BIT(SIM_FILE_READ), .error = EIO, .sticky = true);
     expect_refused(k, peat_get(k->db, NULL, peat_str("key-000100"), &k->buf), PEAT_IO, "t-");
     sim_faults_clear(k->sim);
     expect_refused(k, peat_get(k->db, NULL, peat_str(NULL), &k->buf), PEAT_INVALID, "key");
-    sim_fault_add(
-        k->sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_FILE_READ), .at = 1, .error = EIO, .sticky = true});
+    sim_fail(k->sim, .kinds = SIM_BIT(SIM_FILE_READ), .error = EIO, .sticky = true);
     peat_iter *it = NULL;
     assert_ok(peat_iter_open(k->db, NULL, &it));
     expect_refused(k, peat_iter_first(it), PEAT_IO, "t-");
     expect_refused(k, peat_iter_next(it), PEAT_IO, "t-");
     sim_faults_clear(k->sim);
-    sim_fault_add(
-        k->sim, (sim_fault){.kinds = SIM_BIT(SIM_ALLOC), .at = 1, .error = ENOMEM, .sticky = true});
+    sim_fail(k->sim, .kinds = SIM_BIT(SIM_ALLOC), .error = ENOMEM, .sticky = true);
     peat_snapshot *snapshot = NULL;
     expect_refused(k, peat_snapshot_open(k->db, &snapshot), PEAT_NOMEM,
                    peat_rc_text(PEAT_NOMEM)); /* not the text of an earlier call */
@@ -127,9 +122,7 @@ TEST_OPEN(a_refused_write_tells_what_stopped_the_writes)
 {
     peat_write_options sync = {.size = sizeof sync, .sync = true};
     assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("0"))); /* the log has its segment */
-    sim_fault_add(
-        k->sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO, .sticky = true});
+    sim_fail(k->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO, .sticky = true);
     assert_int_equal(peat_put(k->db, &sync, peat_str("a"), peat_str("1")), PEAT_IO);
     peat_error first, again;
     assert_int_equal(peat_call_error(k->db, &first), PEAT_IO);

@@ -161,8 +161,7 @@ TEST_OPEN(a_fill_without_memory_leaves_it_nowhere)
     peat_iter *it = open_iter(k, NULL);
     assert_ok(peat_iter_seek(it, peat_str("a"))); /* there is memory for a step, but not for b */
     assert_ok(peat_iter_fill(it, &row, 1, &n));
-    sim_fault_add(k->sim,
-                  (sim_fault){.kinds = SIM_MEMORY, .at = 1, .error = ENOMEM, .sticky = true});
+    sim_fail(k->sim, .kinds = SIM_MEMORY, .error = ENOMEM, .sticky = true);
     assert_int_equal(peat_iter_fill(it, &row, 1, &n), PEAT_NOMEM);
     assert_int_equal(n, 0);
     sim_faults_clear(k->sim);

@@ -336,9 +336,7 @@ TEST_OPEN(an_error_is_an_event_and_the_stores_first_cause)
     k->host.event_ctx = &seen;
     kit_must_open(k);
     put(k, "a", "1");
-    sim_fault_add(
-        k->sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO, .name_prefix = "w-"});
+    sim_fail(k->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO, .name_prefix = "w-");
     assert_int_equal(peat_sync(k->db), PEAT_IO);
     sim_faults_clear(k->sim);
     assert_int_equal(peat_db_error(k->db, &k->error), PEAT_IO);

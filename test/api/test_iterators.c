@@ -82,8 +82,7 @@ TEST_OPEN(a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_was
                      PEAT_TOO_BIG);
     assert_int_equal(peat_iter_seek_for_prev(it, (peat_slice){NULL, 1}), PEAT_INVALID);
     expect_at(it, PEAT_OK, "d");
-    sim_fault_add(
-        k->sim, (sim_fault){.kinds = SIM_BIT(SIM_ALLOC), .at = 1, .error = ENOMEM, .sticky = true});
+    sim_fail(k->sim, .kinds = SIM_BIT(SIM_ALLOC), .error = ENOMEM, .sticky = true);
     assert_int_equal(peat_iter_seek(it, (peat_slice){large, PEAT_KEY_SIZE_MAX}), PEAT_NOMEM);
     sim_faults_clear(k->sim);
     assert_false(peat_iter_valid(it));
@@ -406,7 +405,7 @@ TEST_OPEN(a_refresh_that_fails_leaves_it_as_it_was)
     expect_at(then, PEAT_OK, "b");
     expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
     for (unsigned at = 1;; at++) {
-        sim_fault_add(k->sim, (sim_fault){.kinds = SIM_BIT(SIM_ALLOC), .at = at, .error = ENOMEM});
+        sim_fail(k->sim, .kinds = SIM_BIT(SIM_ALLOC), .at = at, .error = ENOMEM);
         peat_rc rc = peat_iter_refresh(it);
         sim_faults_clear(k->sim);
         expect_at(it, PEAT_OK, "d");

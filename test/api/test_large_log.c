@@ -18,8 +18,7 @@ static void kill_store(kit *k)
     sim_env *after = sim_clone_killed(k->sim);
     peat_buf_free(&k->buf);
     assert_ok(peat_close(k->db));
-    assert_true(sim_is_clean(k->sim));
-    sim_free(k->sim);
+    sim_end(k->sim);
     k->db = NULL;
     k->sim = after;
     k->host.env = sim_peat(after);

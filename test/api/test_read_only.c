@@ -111,11 +111,8 @@ TEST_NEW(check_tells_why_a_table_cannot_be_read)
         .size = sizeof options, .damage_fn = keep_message, .damage_ctx = message};
     make_unclean_store(k);
     kit_must_open(k);
-    sim_fault_add(k->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN),
-                                      .at = 1,
-                                      .error = EIO,
-                                      .sticky = true,
-                                      .name_prefix = "t-"});
+    sim_fail(k->sim, .kinds = SIM_BIT(SIM_FILE_OPEN), .error = EIO, .sticky = true,
+             .name_prefix = "t-");
     assert_int_equal(peat_check(k->db, &options, NULL), PEAT_CORRUPT);
     assert_non_null(strstr(message, "t-"));
     assert_non_null(strstr(message, "cannot be read: "));
@@ -134,11 +131,8 @@ TEST_NEW(check_of_a_table_that_may_not_be_read_fails)
             .size = sizeof options, .damage_fn = keep_message, .damage_ctx = message};
         peat_check_report report = {.size = sizeof report};
         kit_must_open(k);
-        sim_fault_add(k->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN),
-                                          .at = 1,
-                                          .error = errors[i],
-                                          .sticky = true,
-                                          .name_prefix = "t-"});
+        sim_fail(k->sim, .kinds = SIM_BIT(SIM_FILE_OPEN), .error = errors[i], .sticky = true,
+                 .name_prefix = "t-");
         assert_int_equal(peat_check(k->db, &options, &report), PEAT_IO);
         assert_int_equal(report.damages, 0);
         assert_string_equal(message, "");

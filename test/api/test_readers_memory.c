@@ -138,8 +138,7 @@ TEST_OPEN(a_pinned_value_of_a_memtable_is_a_counted_copy)
     assert_true(pinned(k) >= 5 && pinned(k) < 200);
     expect_bytes(p.data, p.size, "value");
     put(k, "small", "another");
-    sim_fault_add(k->sim,
-                  (sim_fault){.kinds = SIM_MEMORY, .at = 1, .error = ENOMEM, .sticky = true});
+    sim_fail(k->sim, .kinds = SIM_MEMORY, .error = ENOMEM, .sticky = true);
     peat_pinned none = PEAT_PINNED_INIT;
     peat_rc rc = peat_get_pinned(k->db, NULL, peat_str("small"), &none);
     sim_faults_clear(k->sim);
@@ -156,7 +155,7 @@ TEST_OPEN(an_iterator_without_memory_stays_where_it_is)
     expect_row(it, peat_iter_first(it), 0);
     go_on(k, 0);
     /* the copy of its key is made, and nothing after it */
-    sim_fault_add(k->sim, (sim_fault){.kinds = SIM_MEMORY, .at = 2, .error = ENOMEM});
+    sim_fail(k->sim, .kinds = SIM_MEMORY, .at = 2, .error = ENOMEM);
     peat_rc rc = peat_iter_next(it);
     sim_faults_clear(k->sim);
     expect_row(it, rc, 1);

@@ -4,8 +4,7 @@
  * damage to it is told by the next open, and not taken for a torn tail.
  */
 #include "peat.h"
-#include "support/sim_env.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #define KEYS 20u
 
@@ -41,8 +40,7 @@ static sim_env *kill_store(sim_env *sim, peat_db *db)
 {
     sim_env *after = sim_clone_killed(sim);
     assert_ok(peat_close(db));
-    assert_true(sim_is_clean(sim));
-    sim_free(sim);
+    sim_end(sim);
     return after;
 }
 
@@ -59,8 +57,7 @@ TEST(damage_to_what_recovery_showed_is_told)
     sim = kill_store(sim, db);
     assert_true(sim_file_flip(sim, "db", "w-000001", 128 + 48 * 10, 1)); /* in the tenth record */
     assert_int_equal(open_store(sim, &db), PEAT_CORRUPT);
-    assert_true(sim_is_clean(sim));
-    sim_free(sim);
+    sim_end(sim);
 }
 
 /* After `flushes`, each of which ends a segment, the newest one holds synced records: the files
@@ -90,8 +87,7 @@ static void lose_log(unsigned flushes, bool by_sync)
     }
     assert_int_not_equal(lost, 0);
     assert_int_equal(open_store(sim, &db), PEAT_CORRUPT);
-    assert_true(sim_is_clean(sim));
-    sim_free(sim);
+    sim_end(sim);
 }
 
 TEST(a_synced_segment_that_is_lost_is_noticed)

@@ -5,9 +5,7 @@
 
 TEST_NEW(a_directory_without_permission_says_so)
 {
-    sim_fault_add(
-        k->sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_DIR_OPEN), .at = 1, .error = EACCES, .sticky = true});
+    sim_fail(k->sim, .kinds = SIM_BIT(SIM_DIR_OPEN), .error = EACCES, .sticky = true);
     assert_int_equal(kit_open(k), PEAT_IO);
     assert_int_equal(k->error.os_errno, EACCES);
     assert_non_null(strstr(k->error.message, "store"));
@@ -21,11 +19,8 @@ TEST_NEW(a_file_without_permission_is_named)
     kit_must_open(k);
     put(k, "a", "1");
     kit_close(k);
-    sim_fault_add(k->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN),
-                                      .at = 1,
-                                      .error = EACCES,
-                                      .sticky = true,
-                                      .name_prefix = "m-"});
+    sim_fail(k->sim, .kinds = SIM_BIT(SIM_FILE_OPEN), .error = EACCES, .sticky = true,
+             .name_prefix = "m-");
     assert_int_equal(kit_open(k), PEAT_IO);
     assert_int_equal(k->error.os_errno, EACCES);
     assert_non_null(strstr(k->error.message, "m-"));

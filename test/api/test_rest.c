@@ -8,8 +8,7 @@
 #include "peat.h"
 #include "peat_admin.h"
 #include "peat_env.h"
-#include "support/sim_env.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #include <dirent.h>
 #include <malloc.h>
@@ -375,11 +374,8 @@ TEST(a_store_that_wakes_without_descriptors_goes_on_later)
         assert_ok(peat_settle(db, PEAT_WAIT_FOREVER));
         assert_true(sim_get_held(sim).files <= 1);
         put_some(db, 20, 10);
-        (void)sim_fault_add(sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN),
-                                             .at = 1,
-                                             .error = EMFILE,
-                                             .sticky = true,
-                                             .name_prefix = names[i]});
+        sim_fail(sim, .kinds = SIM_BIT(SIM_FILE_OPEN), .error = EMFILE, .sticky = true,
+                 .name_prefix = names[i]);
         assert_int_equal(peat_flush(db), PEAT_IO);
         assert_ok(peat_put(db, NULL, peat_str("a"), peat_str("b")));
         sim_faults_clear(sim);
@@ -391,8 +387,7 @@ TEST(a_store_that_wakes_without_descriptors_goes_on_later)
         assert_ok(peat_close(db));
     }
     peat_buf_free(&buf);
-    assert_true(sim_is_clean(sim));
-    sim_free(sim);
+    sim_end(sim);
 }
 
 /* Of the memory there is, at most a quarter: seen by what is mapped at the beginning, which is the

@@ -4,8 +4,7 @@
  * memtables wait, their log stays until each is flushed, sections of tables keep to their share.
  */
 #include "peat.h"
-#include "support/sim_env.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #define MEMTABLE_BYTES ((size_t)64 << 10)
 
@@ -34,8 +33,7 @@ static void site_open(site *s, sim_env *sim)
 static void site_close(site *s)
 {
     (void)!peat_close(s->db); /* may say once more that a flush failed */
-    assert_true(sim_is_clean(s->sim));
-    sim_free(s->sim);
+    sim_end(s->sim);
 }
 
 static peat_statistics stats_of(site *s)
@@ -55,11 +53,8 @@ static peat_rc put(site *s, unsigned i)
 
 static void fail_tables(site *s)
 {
-    (void)sim_fault_add(s->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_CREATE),
-                                            .at = 1,
-                                            .error = ENOSPC,
-                                            .sticky = true,
-                                            .name_prefix = "t-"});
+    sim_fail(s->sim, .kinds = SIM_BIT(SIM_FILE_CREATE), .error = ENOSPC, .sticky = true,
+             .name_prefix = "t-");
 }
 
 /* Writes until there is no room; returns how many writes were taken. */

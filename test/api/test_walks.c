@@ -296,7 +296,7 @@ static void walk_some(world *w)
 static void walk_with_faults(world *w)
 {
     uint32_t kinds = below(w, 2) ? SIM_BIT(SIM_FILE_READ) : SIM_MEMORY;
-    sim_fault_add(w->k->sim, (sim_fault){.kinds = kinds, .at = 1 + below(w, 30), .error = EIO});
+    sim_fail(w->k->sim, .kinds = kinds, .at = 1 + below(w, 30), .error = EIO);
     w->faulty = true;
     walk_some(w);
     w->faulty = false;

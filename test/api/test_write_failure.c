@@ -5,8 +5,7 @@
  * store that failed, an event tells of it.
  */
 #include "peat.h"
-#include "support/sim_env.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #include <sched.h>
 #include <stdatomic.h>
@@ -40,9 +39,7 @@ static peat_rc get(site *s, const char *key)
 static void fail_a_flush(site *s)
 {
     assert_ok(peat_put(s->db, NULL, peat_str("before"), peat_str("1")));
-    (void)sim_fault_add(
-        s->sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO, .name_prefix = "m-"});
+    sim_fail(s->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO, .name_prefix = "m-");
     assert_int_equal(peat_flush(s->db), PEAT_IO);
     sim_faults_clear(s->sim);
 }
@@ -69,8 +66,7 @@ static void site_close(site *s)
     assert_ok(peat_put(s->db, NULL, peat_str("after"), peat_str("3")));
     assert_ok(get(s, "after"));
     assert_ok(peat_close(s->db));
-    assert_true(sim_is_clean(s->sim));
-    sim_free(s->sim);
+    sim_end(s->sim);
 }
 
 TEST(a_failed_manifest_refuses_writes_until_reopen)
@@ -92,10 +88,7 @@ TEST(a_sync_without_room_refuses_writes_as_any_other)
         peat_error e;
         site_open(&s, false);
         assert_ok(peat_put(s.db, NULL, peat_str("before"), peat_str("1")));
-        (void)sim_fault_add(s.sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC),
-                                               .at = 1,
-                                               .error = errors[i],
-                                               .name_prefix = "w-"});
+        sim_fail(s.sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = errors[i], .name_prefix = "w-");
         assert_int_equal(peat_put(s.db, &sync, peat_str("before"), peat_str("2")), PEAT_IO);
         assert_int_equal(peat_call_error(s.db, &e), PEAT_IO);
         assert_int_equal(e.rc, PEAT_IO);
@@ -148,9 +141,7 @@ static void site_open_with_thread(site *s, const peat_test_options *test, errors
 /* The next sync of the manifest fails; a thread comes to it, as nobody else does. */
 static unsigned break_manifest(site *s)
 {
-    return sim_fault_add(
-        s->sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO, .name_prefix = "m-"});
+    return sim_fail(s->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO, .name_prefix = "m-");
 }
 
 static void expect_told(site *s, unsigned fault, const errors_seen *seen)
@@ -162,8 +153,7 @@ static void expect_told(site *s, unsigned fault, const errors_seen *seen)
     assert_true(atomic_load(&seen->count) >= 1);
     assert_int_equal(seen->rc, PEAT_IO);
     assert_non_null(strstr(seen->message, "m-000001 cannot be synced"));
-    assert_true(sim_is_clean(s->sim));
-    sim_free(s->sim);
+    sim_end(s->sim);
 }
 
 TEST(a_promise_that_fails_after_the_interval_is_told)
@@ -219,9 +209,7 @@ static void break_rewrite(void *arg, sim_env *sim, const sim_boundary *b)
     if (*armed || b->kind != SIM_FILE_CREATE || strcmp(b->name, "m-000002") != 0)
         return;
     *armed = true;
-    (void)sim_fault_add(
-        sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO, .name_prefix = "PEAT"});
+    sim_fail(sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO, .name_prefix = "PEAT");
 }
 
 /* What was to be installed is durable, and its unit has not failed: only the event tells. */

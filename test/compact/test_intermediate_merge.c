@@ -4,8 +4,7 @@
  * what they hide in the run stays hidden.
  */
 #include "peat.h"
-#include "support/sim_env.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #define KEYS    3000u
 #define FLUSHES 16u /* more than the upper runs a partition may have before they are merged */
@@ -93,6 +92,5 @@ TEST(a_merge_of_slices_keeps_what_hides_the_run_below)
     assert_ok(peat_compact(db, peat_unbounded(), peat_unbounded(), NULL));
     expect_all(db);
     assert_ok(peat_close(db));
-    assert_true(sim_is_clean(sim));
-    sim_free(sim);
+    sim_end(sim);
 }

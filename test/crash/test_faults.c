@@ -224,7 +224,7 @@ static void count_calls(void *arg, FILE *report)
     crash_plan_init(&plan, j->seed, CRASH_FAULT_COMMITS);
     sim_env *sim = sim_new(j->seed);
     crash_run_init(&f.run, &plan, sim, report);
-    f.fault = sim_fault_add(sim, (sim_fault){.kinds = SIM_ANY, .at = UINT64_MAX, .error = EIO});
+    f.fault = sim_fail(sim, .kinds = SIM_ANY, .at = UINT64_MAX, .error = EIO);
     follow(&f);
     if (f.reopened_badly)
         crash_fail(&f.run, "without a fault the store does not open");

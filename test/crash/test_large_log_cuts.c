@@ -8,8 +8,7 @@
  */
 #include "peat.h"
 #include "peat_env.h"
-#include "support/sim_env.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #define ENTRIES     1000u
 #define VALUE_BYTES 700u
@@ -153,8 +152,7 @@ static void cut_at_every_boundary(bool no_log)
     assert_true(stats.flushes >= 8);
     expect_all(db, sim);
     assert_ok(peat_close(db));
-    assert_true(sim_is_clean(sim));
-    sim_free(sim);
+    sim_end(sim);
     print_message("%" PRIu64 " cuts, %" PRIu64 " of them in a second recovery\n", w.cuts, w.deeper);
     assert_true(w.cuts > 150 && w.deeper > 20);
 }
@@ -176,8 +174,7 @@ static void fail_calls(uint32_t kinds, int error, bool sticky, unsigned stride)
         peat_db *db = NULL;
         world w = {0};
         sim_env *sim = make_disk(&w);
-        unsigned fault = sim_fault_add(
-            sim, (sim_fault){.kinds = kinds, .at = at, .error = error, .sticky = sticky});
+        unsigned fault = sim_fail(sim, .kinds = kinds, .at = at, .error = error, .sticky = sticky);
         peat_rc rc = open_store(&w, sim, 64 << 10, &db);
         uint64_t hits = sim_fault_hits(sim, fault);
         sim_faults_clear(sim);

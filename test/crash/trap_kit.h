@@ -8,8 +8,7 @@
 #define TEST_CRASH_TRAP_KIT_H
 
 #include "peat.h"
-#include "support/sim_env.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #define VALUE_BYTES 300
 
@@ -108,8 +107,7 @@ static void expect_clone(trap *t, sim_env *after)
     must_open(&later);
     assert_int_equal(count_prefix(later.db, sim_story(after)), n + 1);
     assert_ok(peat_close(later.db));
-    assert_true(sim_is_clean(after));
-    sim_free(after);
+    sim_end(after);
     t->images++;
 }
 
@@ -140,8 +138,7 @@ static void end(trap *t)
 {
     sim_hook_set(t->sim, NULL, NULL);
     assert_ok(peat_close(t->db));
-    assert_true(sim_is_clean(t->sim));
-    sim_free(t->sim);
+    sim_end(t->sim);
 }
 
 #endif

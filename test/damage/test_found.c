@@ -6,7 +6,7 @@
 #include "damage.h"
 #include "support/version_set_site.h"
 #include "support/memory_stream.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 /* ---- check names file and offset ---- */
 
@@ -125,10 +125,8 @@ TEST(a_header_that_cannot_be_mended_fails_the_open)
         assert_true(sim_file_flip(w.sim, DAMAGE_DIR, f->name, 20, 4));
         damage_options(&w, w.sim, &host, &test, &options);
         /* of syncs the first is the one before anything is read */
-        unsigned fault = sim_fault_add(w.sim, (sim_fault){.kinds = SIM_BIT(calls[i]),
-                                                          .at = 1 + i,
-                                                          .error = EIO,
-                                                          .name_prefix = f->name});
+        unsigned fault = sim_fail(w.sim, .kinds = SIM_BIT(calls[i]), .at = 1 + i, .error = EIO,
+                                  .name_prefix = f->name);
         assert_int_equal(peat_open(DAMAGE_DIR, &options, &db, &error), PEAT_IO);
         assert_int_equal(sim_fault_hits(w.sim, fault), 1);
         assert_null(db);
@@ -258,8 +256,7 @@ TEST(overlapping_tables_of_a_run_are_refused)
     assert_int_equal(commit_run(&b, "c"), PEAT_CORRUPT);
     assert_ok(commit_run(&b, "n"));
     version_set_site_close(&b);
-    assert_true(sim_is_clean(sim));
-    sim_free(sim);
+    sim_end(sim);
 }
 
 TEST(damage_keeps_its_place_beside_its_text)

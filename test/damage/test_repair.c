@@ -249,8 +249,7 @@ static bool repair_with_fault(const damage_world *w, uint32_t kinds, uint64_t at
     peat_error e;
     damage_options(w, sim, &host, &test, &options);
     peat_repair_options repair = {.size = sizeof repair, .open = &options};
-    unsigned fault =
-        sim_fault_add(sim, (sim_fault){.kinds = kinds, .at = at, .error = EIO, .sticky = sticky});
+    unsigned fault = sim_fail(sim, .kinds = kinds, .at = at, .error = EIO, .sticky = sticky);
     peat_rc rc = peat_repair(DAMAGE_DIR, NEW_DIR, &repair, NULL, &e);
     bool reached = sim_fault_hits(sim, fault) != 0;
     sim_faults_clear(sim);

@@ -4,8 +4,7 @@
  * wrote half is not called damage, and the next open for writing mends it. Without that open, as
  * after a power cut, a check names the slot.
  */
-#include "support/sim_env.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #include <peat.h>
 
@@ -50,11 +49,8 @@ static unsigned tear_one(uint64_t seed)
         assert_ok(peat_put(db, NULL, peat_str("a"), peat_str("1")));
         assert_ok(peat_flush(db));
     }
-    sim_fault_add(sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_WRITE),
-                                   .at = 1,
-                                   .error = EIO,
-                                   .keep = SIM_KEEP_SOME,
-                                   .name_prefix = "PEAT"});
+    sim_fail(sim, .kinds = SIM_BIT(SIM_FILE_WRITE), .error = EIO, .keep = SIM_KEEP_SOME,
+             .name_prefix = "PEAT");
     assert_ok(peat_put(db, NULL, peat_str("b"), peat_str("2")));
     assert_int_equal(peat_flush(db), PEAT_IO);
     assert_int_equal(damages(db), 0);
@@ -70,8 +66,7 @@ static unsigned tear_one(uint64_t seed)
     assert_int_equal(damages(db), 0);
     assert_ok(peat_exists(db, NULL, peat_str("b")));
     assert_ok(peat_close(db));
-    assert_true(sim_is_clean(sim));
-    sim_free(sim);
+    sim_end(sim);
     return named;
 }
 

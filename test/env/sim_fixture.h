@@ -6,8 +6,7 @@
 #ifndef TEST_ENV_SIM_FIXTURE_H
 #define TEST_ENV_SIM_FIXTURE_H
 
-#include "support/sim_env.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #define SECTOR 512
 

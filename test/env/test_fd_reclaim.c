@@ -67,9 +67,7 @@ TEST_F(it_asks_until_there_is_nothing_and_tries_for_a_while)
 {
     lender l;
     lender_init(&l, f, 3);
-    (void)sim_fault_add(
-        f->sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_FILE_CREATE), .at = 1, .error = ENFILE, .sticky = true});
+    sim_fail(f->sim, .kinds = SIM_BIT(SIM_FILE_CREATE), .error = ENFILE, .sticky = true);
     uint64_t before = sim_count(f->sim, SIM_BIT(SIM_FILE_CREATE));
     assert_int_equal(open_x(&l), ENFILE);
     assert_int_equal(l.asked, 3 + PT_FD_RECLAIM_WAITS + 1); /* three files, and nothing */
@@ -98,8 +96,7 @@ TEST_F(other_errors_and_sinks_without_reclaim_are_answered_at_once)
 {
     lender l;
     lender_init(&l, f, 1);
-    unsigned fault = sim_fault_add(
-        f->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_CREATE), .at = 1, .error = EIO});
+    unsigned fault = sim_fail(f->sim, .kinds = SIM_BIT(SIM_FILE_CREATE), .error = EIO);
     assert_int_equal(open_x(&l), EIO);
     assert_int_equal(sim_fault_hits(f->sim, fault), 1);
     assert_int_equal(l.asked, 0);
@@ -121,8 +118,7 @@ TEST_F(a_listing_is_begun_again)
     lender l;
     int names = 0;
     lender_init(&l, f, 2);
-    (void)sim_fault_add(f->sim,
-                        (sim_fault){.kinds = SIM_BIT(SIM_DIR_LIST), .at = 1, .error = EMFILE});
+    sim_fail(f->sim, .kinds = SIM_BIT(SIM_DIR_LIST), .error = EMFILE);
     assert_int_equal(pt_dir_list(f->env, f->dir, &l.sink, count_name, &names), 0);
     assert_int_equal(l.asked, 1);
     assert_int_equal(names, 2);

@@ -57,7 +57,7 @@ TEST(every_range_shows_the_bytes_of_the_file)
     /* a file that is shorter than it was said to be, and no memory */
     pt_file_reader_set(&w, file, FILE_BYTES + 10);
     assert_int_equal(pt_file_reader_get(&w, FILE_BYTES - 5, 15, &p), EIO);
-    sim_fault_add(sim, (sim_fault){.kinds = SIM_MEMORY, .at = 1, .error = ENOMEM});
+    sim_fail(sim, .kinds = SIM_MEMORY, .error = ENOMEM);
     assert_int_equal(pt_file_reader_get(&w, 0, FILE_BYTES + 1, &p), ENOMEM);
     sim_faults_clear(sim);
     assert_int_equal(pt_file_reader_get(&w, 3, 9, &p), 0);

@@ -6,9 +6,8 @@ TEST_F(a_failed_sync_is_not_made_good_by_a_second_one)
 {
     peat_env_file *file = make_durable(f, "x");
     put(f, file, 0, 'b', SECTOR);
-    unsigned fault = sim_fault_add(
-        f->sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO, .keep = SIM_KEEP_NONE});
+    unsigned fault =
+        sim_fail(f->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO, .keep = SIM_KEEP_NONE);
     assert_int_equal(f->env->file_sync(f->env->ctx, file), EIO);
     assert_int_equal(sim_fault_hits(f->sim, fault), 1);
     sync_file(f, file); /* says 0 */
@@ -28,9 +27,7 @@ TEST_F(a_rewrite_after_a_failed_sync_is_dirty_again)
 {
     peat_env_file *file = make_durable(f, "x");
     put(f, file, 0, 'b', SECTOR);
-    (void)sim_fault_add(
-        f->sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO, .keep = SIM_KEEP_NONE});
+    sim_fail(f->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO, .keep = SIM_KEEP_NONE);
     assert_int_equal(f->env->file_sync(f->env->ctx, file), EIO);
     put(f, file, 0, 'c', SECTOR);
     assert_int_equal(f->env->file_advise(f->env->ctx, file, 0, 0, PEAT_ENV_ADVISE_DONTNEED), 0);
@@ -59,10 +56,7 @@ TEST_F(a_failed_write_leaves_a_prefix)
         char name[2] = {(char)('x' + i), '\0'};
         peat_env_file *file = make(f, name);
         sim_faults_clear(f->sim);
-        (void)sim_fault_add(f->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_WRITE),
-                                                .at = 1,
-                                                .error = EIO,
-                                                .keep = cases[i].keep});
+        sim_fail(f->sim, .kinds = SIM_BIT(SIM_FILE_WRITE), .error = EIO, .keep = cases[i].keep);
         assert_int_equal(f->env->file_write(f->env->ctx, file, 0, data, sizeof data), EIO);
         size_t n = 0;
         uint8_t *found = sim_file_get(f->sim, "db", name, &n);
@@ -77,12 +71,10 @@ TEST_F(a_failed_write_leaves_a_prefix)
 TEST_F(the_nth_matching_call_fails_once_or_from_then_on)
 {
     peat_env_file *x = make(f, "x"), *y = make(f, "y");
-    unsigned once = sim_fault_add(
-        f->sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 2, .error = EIO, .name_prefix = "x"});
-    unsigned always = sim_fault_add(
-        f->sim,
-        (sim_fault){.kinds = SIM_BIT(SIM_FILE_SIZE), .at = 2, .error = ENOLINK, .sticky = true});
+    unsigned once = sim_fail(f->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .at = 2, .error = EIO,
+                             .name_prefix = "x");
+    unsigned always = sim_fail(f->sim, .kinds = SIM_BIT(SIM_FILE_SIZE), .at = 2, .error = ENOLINK,
+                               .sticky = true);
     static const int syncs_of_x[] = {0, EIO, 0}, sizes[] = {0, ENOLINK, ENOLINK};
     for (int i = 0; i < 3; i++) {
         uint64_t size = 0;
@@ -99,7 +91,7 @@ TEST_F(the_nth_matching_call_fails_once_or_from_then_on)
 
 TEST_F(the_nth_allocation_fails_and_leaks_are_counted)
 {
-    (void)sim_fault_add(f->sim, (sim_fault){.kinds = SIM_MEMORY, .at = 2, .error = ENOMEM});
+    sim_fail(f->sim, .kinds = SIM_MEMORY, .at = 2, .error = ENOMEM);
     void *p = f->env->alloc(f->env->ctx, 100);
     assert_non_null(p);
     assert_null(f->env->resize(f->env->ctx, p, 200));
@@ -175,8 +167,7 @@ TEST_F(locks_conflict_and_go_with_the_process)
     assert_int_equal(env->dir_lock(env->ctx, dir, "LOCK", false, &two, &pid), 0);
     env->dir_unlock(env->ctx, two);
     env->dir_close(env->ctx, dir);
-    assert_true(sim_is_clean(after));
-    sim_free(after);
+    sim_end(after);
 
     f->env->dir_unlock(f->env->ctx, one);
     assert_int_equal(f->env->dir_lock(f->env->ctx, f->dir, "LOCK", true, &one, &pid), 0);

@@ -5,7 +5,7 @@
  */
 #include "faults/faults.h"
 #include "support/memory_stream.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #define ENTRIES 400
 
@@ -55,8 +55,7 @@ static void expect_none(scene *s, sim_env *sim)
     s->refused += rc == PEAT_NOT_STORE;
     if (rc != PEAT_NOT_STORE)
         assert_int_equal(count_entries(s, sim), ENTRIES);
-    assert_true(sim_is_clean(sim));
-    sim_free(sim);
+    sim_end(sim);
 }
 
 static void each_boundary(void *arg, sim_env *sim, const sim_boundary *b)

@@ -241,10 +241,7 @@ TEST(a_file_system_without_allocation_gets_zeros)
 {
     kit k;
     kit_open(&k, NULL);
-    sim_fault_add(k.sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_ALLOCATE),
-                                     .at = 1,
-                                     .error = EOPNOTSUPP,
-                                     .sticky = true});
+    sim_fail(k.sim, .kinds = SIM_BIT(SIM_FILE_ALLOCATE), .error = EOPNOTSUPP, .sticky = true);
     kit_new_log(&k, kit_options());
     kit_append(&k, 100, true);
     kit_sync(&k);

@@ -193,7 +193,7 @@ TEST(what_a_failed_sync_left_in_memory_is_not_believed)
         kit_append(&k, 5, false);
         kit_sync(&k);
         kit_append(&k, 10, false);
-        sim_fault_add(sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_SYNC), .at = 1, .error = EIO});
+        sim_fail(sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO);
         assert_int_equal(pt_log_sync(k.log, pt_log_position(k.log)), PEAT_IO);
         sim_faults_clear(sim);
 

@@ -41,7 +41,7 @@ static void after_a_failed(sim_kind kind)
     kit_sync(&k);
     kit_append(&k, 3, false);
     sim_stores(k.sim, kind == SIM_FILE_STORE);
-    sim_fault_add(k.sim, (sim_fault){.kinds = SIM_BIT(kind), .at = 1, .error = EIO});
+    sim_fail(k.sim, .kinds = SIM_BIT(kind), .error = EIO);
     assert_int_equal(pt_log_sync(k.log, pt_log_position(k.log)), PEAT_IO);
     assert_int_equal(pt_sink_write_failure(&k.sink), PEAT_IO);
     assert_non_null(strstr(kit_error(&k), "w-00000"));
@@ -89,8 +89,8 @@ TEST(each_call_may_fail)
         peat_rc rc = PEAT_OK;
         uint64_t position = 0;
         kit_open(&k, NULL);
-        unsigned fault = sim_fault_add(
-            k.sim, (sim_fault){.kinds = SIM_ANY, .at = at, .error = at % 2 ? EIO : ENOSPC});
+        unsigned fault =
+            sim_fail(k.sim, .kinds = SIM_ANY, .at = at, .error = at % 2 ? EIO : ENOSPC);
         pt_log_options options = kit_options();
         rc = pt_log_new(k.env, k.dir, &k.sink, &options, &k.log);
         for (int i = 0; i < 45 && rc == PEAT_OK; i++) {

@@ -104,8 +104,7 @@ TEST_F(without_any_the_read_fails_and_later_ones_do_not)
 TEST_F(a_full_system_is_a_shortage_too)
 {
     assert_ok(read_table(f, 0));
-    unsigned fault = sim_fault_add(
-        f->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN), .at = 1, .error = ENFILE});
+    unsigned fault = sim_fail(f->sim, .kinds = SIM_BIT(SIM_FILE_OPEN), .error = ENFILE);
     assert_ok(read_table(f, 1));
     assert_int_equal(sim_fault_hits(f->sim, fault), 1);
     assert_int_equal(files_held(f), 1);
@@ -114,8 +113,7 @@ TEST_F(a_full_system_is_a_shortage_too)
 TEST_F(another_error_closes_nothing)
 {
     assert_ok(read_table(f, 0));
-    (void)sim_fault_add(f->sim,
-                        (sim_fault){.kinds = SIM_BIT(SIM_FILE_OPEN), .at = 1, .error = EIO});
+    sim_fail(f->sim, .kinds = SIM_BIT(SIM_FILE_OPEN), .error = EIO);
     assert_int_equal(read_table(f, 1), PEAT_IO);
     assert_int_equal(files_held(f), 1);
     assert_int_equal(f->files.limit, PT_TABLE_FILES_MAX);

@@ -125,10 +125,7 @@ TEST(a_failed_append_stops_writes)
         store_init(&s, sim);
         must(&s, store_open(&s));
         must(&s, store_begin(&s));
-        sim_fault_add(sim, (sim_fault){.kinds = SIM_BIT(kinds[i / 2]),
-                                       .at = 1,
-                                       .error = EIO,
-                                       .name_prefix = files[i % 2]});
+        sim_fail(sim, .kinds = SIM_BIT(kinds[i / 2]), .error = EIO, .name_prefix = files[i % 2]);
         assert_int_equal(store_append(&s), PEAT_IO);
         assert_int_equal(pt_sink_write_failure(&s.sink), PEAT_IO);
         uint64_t changes = sim_count(sim, SIM_CHANGES);
@@ -165,8 +162,7 @@ TEST(each_call_may_fail)
             store s;
             uint64_t acknowledged = 2;
             store_init(&s, sim);
-            unsigned fault =
-                sim_fault_add(sim, (sim_fault){.kinds = SIM_ANY, .at = at, .error = errors[e]});
+            unsigned fault = sim_fail(sim, .kinds = SIM_ANY, .at = at, .error = errors[e]);
             peat_rc rc = some_work(&s, &acknowledged);
             hit = sim_fault_hits(sim, fault) > 0;
             assert_true(rc == PEAT_OK || hit);
@@ -197,8 +193,7 @@ TEST(a_failed_create_leaves_nothing)
     for (uint64_t at = 1; hit; at++) {
         store s;
         store_init(&s, sim_new(1));
-        unsigned fault =
-            sim_fault_add(s.sim, (sim_fault){.kinds = SIM_ANY, .at = at, .error = ENOSPC});
+        unsigned fault = sim_fail(s.sim, .kinds = SIM_ANY, .at = at, .error = ENOSPC);
         peat_rc rc = store_create(&s);
         hit = sim_fault_hits(s.sim, fault) > 0;
         sim_faults_clear(s.sim);
@@ -241,10 +236,7 @@ TEST(no_allocation_call_is_no_obstacle)
 {
     store s;
     store_init(&s, sim_new(1));
-    sim_fault_add(s.sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_ALLOCATE),
-                                     .at = 1,
-                                     .error = EOPNOTSUPP,
-                                     .sticky = true});
+    sim_fail(s.sim, .kinds = SIM_BIT(SIM_FILE_ALLOCATE), .error = EOPNOTSUPP, .sticky = true);
     must(&s, store_create(&s));
     pt_manifest_free(s.m);
     s.m = NULL;
