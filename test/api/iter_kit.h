@@ -6,7 +6,7 @@
 #ifndef TEST_API_ITER_KIT_H
 #define TEST_API_ITER_KIT_H
 
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 static inline void fill_letters(kit *k)
 {

@@ -7,8 +7,8 @@
 #ifndef TEST_API_SCENE_H
 #define TEST_API_SCENE_H
 
-#include "api/api_kit.h"
-#include "api/files.h"
+#include "world/kit.h"
+#include "world/files.h"
 
 typedef struct scene {
     char dir[256];

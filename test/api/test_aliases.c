@@ -5,7 +5,7 @@
  * uses up what it was given before it moves or overwrites anything. Runs under AddressSanitizer in
  * the proofs.
  */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 static peat_slice shifted(peat_slice s, size_t by)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_batch.c - batches: whole, in order, reusable, and their limits. */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 static peat_batch *new_batch(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_call_errors.c - peat_call_error: why the last call of this thread failed. */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 #include <pthread.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_copy.c - export and import: one state, all of it, or a refusal. */
-#include "api/api_kit.h"
-#include "api/files.h"
+#include "world/kit.h"
+#include "world/files.h"
 #include "support/memory_stream.h"
 
 typedef struct stream {

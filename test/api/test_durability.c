@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* test_durability.c - what each kind of write has on disk when it returns, and what it asks of the
  * system. */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 /* Entries that are there when the power goes now and everything unsynced is lost. */
 static int left_after_cut(kit *k)
 {
-    sim_env *after = sim_clone_cut(k->sim, &(sim_cut){.mode = SIM_CUT_LOST});
-    peat_host host = {.size = sizeof host, .env = sim_peat(after)};
-    peat_options options = {.size = sizeof options, .threads = PEAT_THREADS_NONE, .host = &host};
-    peat_db *db = NULL;
-    peat_error error;
-    if (peat_open("store", &options, &db, &error) != PEAT_OK)
-        fail_msg("%s", error.message);
-    int n = count_all(db);
-    assert_ok(peat_close(db));
-    sim_end(after);
+    kit after;
+    kit_begin(&after, sim_clone_cut(k->sim, &(sim_cut){.mode = SIM_CUT_LOST}));
+    kit_must_open(&after);
+    int n = count_all(after.db);
+    kit_done(&after);
     return n;
 }
 

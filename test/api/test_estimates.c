@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_estimates.c - what approximate_count and _size say, against what is there. */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 #include "world/random.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_fork.c - in a child of fork() every handle is dead, and the parent does not notice. */
-#include "api/api_kit.h"
-#include "api/files.h"
+#include "world/kit.h"
+#include "world/files.h"
 
 #include <sys/wait.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_inside.c - statistics, their JSON, the shape of the store, estimates, events. */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 /* --- statistics
  * ----------------------------------------------------------------------------------- */

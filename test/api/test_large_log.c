@@ -5,24 +5,12 @@
  *
  * ctest: timeout=120
  */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 #define MIB ((size_t)1 << 20)
 /* Beside the budget: a window of the log, and what the smallest table needs to be written. From
  * 8 MiB on all of it is within the budget. */
 #define CONSTANT_BYTES (2 * MIB)
-
-/* What is unsynced is there all the same: the process was killed, not the machine. */
-static void kill_store(kit *k)
-{
-    sim_env *after = sim_clone_killed(k->sim);
-    peat_buf_free(&k->buf);
-    assert_ok(peat_close(k->db));
-    sim_end(k->sim);
-    k->db = NULL;
-    k->sim = after;
-    k->host.env = sim_peat(after);
-}
 
 /* Opened with memtables of `memtable` bytes, `n` entries, killed. Nothing is flushed. */
 static void leave_log(kit *k, size_t memtable, int n, size_t filler)
@@ -31,7 +19,7 @@ static void leave_log(kit *k, size_t memtable, int n, size_t filler)
     kit_must_open(k);
     put_many(k, n, filler);
     assert_int_equal(stats_of(k->db).flushes, 0);
-    kill_store(k);
+    kit_kill(k);
     k->test.memtable_bytes = 0;
 }
 
@@ -129,7 +117,7 @@ TEST_NEW(a_large_log_is_judged_before_its_size)
     kit_must_open(k);
     put_many(k, 12000, 400);
     assert_ok(peat_put(k->db, &synced, peat_str("z"), peat_str("z")));
-    kill_store(k);
+    kit_kill(k);
     assert_true(sim_file_flip(k->sim, "store", "w-000009", 5000, 4));
     uint64_t image = sim_image_hash(k->sim);
     k->test.memtable_bytes = 0;
@@ -167,7 +155,7 @@ TEST_NEW(batches_larger_than_all_memtables_pass_through)
     put_batch(k, 'c', 1, 5 * MIB);
     put_batch(k, 'd', 2, 400 << 10);
     assert_int_equal(stats_of(k->db).flushes, 0);
-    kill_store(k);
+    kit_kill(k);
     k->test.memtable_bytes = 64 << 10;
     k->options.memory_bytes = 1 * MIB;
     kit_must_open(k);
@@ -190,7 +178,7 @@ TEST_NEW(a_store_without_a_log_takes_the_one_that_is_there)
     expect_all(k, 6000, 400);
     put(k, "more", "of it");
     assert_ok(peat_flush(k->db));
-    kill_store(k);
+    kit_kill(k);
     k->options.no_log = false;
     kit_must_open(k);
     assert_int_equal(count_all(k->db), 6001);
@@ -205,7 +193,7 @@ TEST_NEW(what_was_taken_is_not_taken_again)
     leave_log(k, 16 * MIB, 12000, 400);
     k->options.memory_bytes = 1 * MIB;
     kit_must_open(k);
-    kill_store(k);
+    kit_kill(k);
     kit_must_open(k);
     assert_true(stats_of(k->db).recovered_records < 400);
     assert_int_equal(stats_of(k->db).flushes, 0);

@@ -3,7 +3,7 @@
  * test_left_alone.c - what a store does by itself when nobody writes, and who wakes it: with a
  * thread, whose events are waited for, and without, on a simulated clock.
  */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 #include <semaphore.h>
 #include <time.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* test_lock_wait.c - an open that waits for whoever has the store: how long, how often it looks,
  * and what it says. Time is made up: what a pause does and how long it takes is the test's. */
-#include "api/api_kit.h"
-#include "api/files.h"
+#include "world/kit.h"
+#include "world/files.h"
 
 #include <sys/wait.h>
 

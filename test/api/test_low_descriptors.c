@@ -4,8 +4,8 @@
  * in which something prints all the same: no byte of that reaches a store. Each life runs in a
  * child, which is killed in the end, so that what it left has to be recovered from the files.
  */
-#include "api/api_kit.h"
-#include "api/files.h"
+#include "world/kit.h"
+#include "world/files.h"
 
 #include <signal.h>
 #include <sys/wait.h>

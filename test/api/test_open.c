@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_open.c - options, defaults, opening again, closing, destroying. */
-#include "api/api_kit.h"
-#include "api/files.h"
+#include "world/kit.h"
+#include "world/files.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -136,20 +136,14 @@ TEST_NEW(what_was_not_closed_is_recovered)
 {
     kit_must_open(k);
     put_many(k, 100, 20);
-    sim_env *killed = sim_clone_killed(k->sim);
-    peat_host host = {.size = sizeof host, .env = sim_peat(killed)};
-    peat_options options = {.size = sizeof options, .threads = PEAT_THREADS_NONE, .host = &host};
-    peat_db *db = NULL;
-    assert_ok(peat_open("store", &options, &db, NULL));
-    assert_int_equal(count_all(db), 100);
-    assert_int_equal(stats_of(db).recovered_records, 100);
-    assert_true(stats_of(db).recovered_bytes > 2000);
-    assert_ok(peat_flush(db)); /* a close leaves a little in the log; a flush leaves nothing */
-    assert_ok(peat_close(db));
-    assert_ok(peat_open("store", &options, &db, NULL));
-    assert_int_equal(stats_of(db).recovered_records, 0);
-    assert_ok(peat_close(db));
-    sim_end(killed);
+    kit_kill(k);
+    kit_must_open(k);
+    assert_int_equal(count_all(k->db), 100);
+    assert_int_equal(stats_of(k->db).recovered_records, 100);
+    assert_true(stats_of(k->db).recovered_bytes > 2000);
+    assert_ok(peat_flush(k->db)); /* a close leaves a little in the log; a flush leaves nothing */
+    kit_reopen(k);
+    assert_int_equal(stats_of(k->db).recovered_records, 0);
 }
 
 TEST_NEW(two_stores_do_not_disturb_each_other)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_point.c - put, get, get_pinned, exists, delete, and buffers. */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 TEST_OPEN(a_value_is_read_back)
 {

@@ -6,7 +6,7 @@
  *
  * ctest: label=single
  */
-#include "api/api_kit.h"
+#include "world/kit.h"
 #include "world/random.h"
 
 /* For one look: eight steps before it asks, and at most some 32 deleted rows that are new since the

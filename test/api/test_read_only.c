@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_read_only.c - a store that is only read: all of it is there and not a byte is written. */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 /* A store with tables and an unflushed log, as a killed process leaves it. */
 static void make_unclean_store(kit *k)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_refusing_disk.c - a disk without permission, without writing or without room; simulated, so
  * that it also holds for root. */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 TEST_NEW(a_directory_without_permission_says_so)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_snapshots.c - earlier states: what they see, what they keep, and how they end. */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

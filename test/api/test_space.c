@@ -9,7 +9,7 @@
  * Not under sanitizers, where it would take half an hour: other tests go the same ways.
  * ctest: timeout=240 label=slow
  */
-#include "api/api_kit.h"
+#include "world/kit.h"
 
 #include "api/handle.h"
 

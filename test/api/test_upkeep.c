@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_upkeep.c - flush, compact, settle, work, check, and how they are stopped. */
-#include "api/api_kit.h"
+#include "world/kit.h"
 #include "api/handle.h"
 #include "work/work.h"
 

@@ -6,7 +6,7 @@
  *
  *     PEAT_SEED=7 PEAT_WALKS=1000 api_test_walks      as many stores, from that seed on
  */
-#include "api/api_kit.h"
+#include "world/kit.h"
 #include "world/random.h"
 #include "world/settings.h"
 

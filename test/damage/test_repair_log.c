@@ -6,7 +6,7 @@
 #include "peat.h"
 #include "world/test.h"
 
-#include "api/files.h"
+#include "world/files.h"
 
 enum { VALUE_BYTES = 100000, RECORDS = 3 }; /* the third crosses the end of a segment of 256 KiB */
 

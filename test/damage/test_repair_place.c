@@ -6,7 +6,7 @@
 #include "peat.h"
 #include "world/test.h"
 
-#include "api/files.h"
+#include "world/files.h"
 
 /* In the directory at hand: a store `s`, links to it and to here. */
 static void make_store(void)

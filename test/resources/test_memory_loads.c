@@ -8,7 +8,7 @@
  *
  * ctest: timeout=240
  */
-#include "api/api_kit.h"
+#include "world/kit.h"
 #include "world/random.h"
 #include "world/settings.h"
 

@@ -4,8 +4,8 @@
  * pictures of a directory before and after, and small surgery on files. Included by one .c file of
  * a program.
  */
-#ifndef TEST_API_FILES_H
-#define TEST_API_FILES_H
+#ifndef TEST_WORLD_FILES_H
+#define TEST_WORLD_FILES_H
 
 #include <dirent.h>
 #include <fcntl.h>

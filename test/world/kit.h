@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * api_kit.h - a store on a simulated disk for each test, without threads, so that a test is the
+ * kit.h - a store on a simulated disk for each test, without threads, so that a test is the
  * same each time; and short words for what tests say. Included by one .c file of a program.
  */
-#ifndef TEST_API_API_KIT_H
-#define TEST_API_API_KIT_H
+#ifndef TEST_WORLD_KIT_H
+#define TEST_WORLD_KIT_H
 
 #include "peat.h"
 #include "peat_env.h"
@@ -20,6 +20,15 @@ typedef struct kit {
     peat_buf buf;
 } kit;
 
+/* Of the kit's own from now on; nothing is opened. */
+static inline void kit_begin(kit *k, sim_env *sim)
+{
+    *k = (kit){.sim = sim};
+    k->host = (peat_host){.size = sizeof k->host, .env = sim_peat(k->sim)};
+    k->test = (peat_test_options){.size = sizeof k->test};
+    k->options = (peat_options){.size = sizeof k->options, .threads = PEAT_THREADS_NONE};
+}
+
 static inline peat_rc kit_open(kit *k)
 {
     k->options.host = &k->host;
@@ -31,7 +40,7 @@ static inline void kit_must_open(kit *k)
 {
     peat_rc rc = kit_open(k);
     if (rc != PEAT_OK)
-        fail_msg("peat_open: %s, %s", peat_rc_name(rc), k->error.message);
+        fail_msg("peat_open: %s, %s; %s", peat_rc_name(rc), k->error.message, sim_story(k->sim));
     assert_ok(k->error.rc);
     assert_string_equal(k->error.message, "");
 }
@@ -49,14 +58,29 @@ static inline void kit_reopen(kit *k)
     kit_must_open(k);
 }
 
+/* The process dies: what is unsynced is there all the same. The store is not open any more. */
+static inline void kit_kill(kit *k)
+{
+    sim_env *after = sim_clone_killed(k->sim);
+    peat_buf_free(&k->buf);
+    kit_close(k);
+    sim_end(k->sim);
+    k->sim = after;
+    k->host.env = sim_peat(after);
+}
+
+static inline void kit_done(kit *k)
+{
+    peat_buf_free(&k->buf);
+    kit_close(k);
+    sim_end(k->sim);
+}
+
 /* A simulated disk, nothing on it. */
 static inline int kit_new(void **state)
 {
-    kit *k = calloc(1, sizeof *k);
-    k->sim = sim_new(sim_seed(5));
-    k->host = (peat_host){.size = sizeof k->host, .env = sim_peat(k->sim)};
-    k->test = (peat_test_options){.size = sizeof k->test};
-    k->options = (peat_options){.size = sizeof k->options, .threads = PEAT_THREADS_NONE};
+    kit *k = malloc(sizeof *k);
+    kit_begin(k, sim_new(sim_seed(5)));
     *state = k;
     return 0;
 }
@@ -70,13 +94,9 @@ static inline int kit_new_open(void **state)
 
 static inline int kit_end(void **state)
 {
-    kit *k = *state;
-    peat_rc rc = peat_close(k->db);
-    peat_buf_free(&k->buf);
-    bool clean = sim_is_clean(k->sim);
-    sim_free(k->sim);
-    free(k);
-    return rc == PEAT_OK && clean ? 0 : -1;
+    kit_done(*state);
+    free(*state);
+    return 0;
 }
 
 #define TEST_NEW(name)  TEST_WITH(name, kit *k, kit_new, kit_end)
