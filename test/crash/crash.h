@@ -56,6 +56,7 @@ typedef struct crash_load {
     unsigned huge;                      /* of huge_max bytes */
     bool ascending;                     /* keys in order, and deletes too */
     bool waves;                         /* some commits that write, then some that delete */
+    bool any_options;                   /* those of a store are chosen by chance */
     unsigned after[CRASH_STEP_COUNT];   /* followed by this step */
     int64_t option[MODEL_OPTION_COUNT]; /* sizes and interval: 0 is the smallest that makes sense */
 } crash_load;
@@ -80,7 +81,7 @@ typedef struct crash_plan {
     crash_step_kind *steps;
 } crash_plan;
 
-/* The load "mixed" with options by chance. */
+/* The load "any". */
 void crash_plan_init(crash_plan *p, uint64_t seed, size_t commits);
 void crash_plan_init_load(crash_plan *p, const crash_load *load, uint64_t seed, size_t commits);
 /* The plan `from` up to commit `at` and then `more` other commits, whose values are in no other

@@ -19,7 +19,8 @@
 
 /* clang-format off */
 static const crash_load loads[] = {
-    /* with options by chance: see crash_plan_init */
+    {"any",           WRITES(20, 17, 33, 50, 12, 1500, 3, 9000), AFTER(4, 4, 10, 2, 2, 3, 4, 0),
+     .any_options = true},
     {"mixed",         WRITES(20, 17, 33, 50, 12, 1500, 3, 9000), AFTER(4, 4, 10, 2, 2, 3, 4, 0),
      .option = {OPT(keys) = 1, OPT(threads) = -1}},
     {"sequential",    WRITES(15, 0, 0, 20, 4, 600, 0, 0),      AFTER(5, 8, 12, 0, 0, 0, 0, 0),

@@ -131,13 +131,38 @@ static void take_options(crash_plan *p)
         p->options.field[i] = p->load->option[i] != 0 ? p->load->option[i] : tiny[i];
 }
 
+/* Most plans run without threads, where a seed says everything. */
+static void choose_options(crash_plan *p, rng *r)
+{
+    int64_t *f = p->options.field;
+    model_options_random(r, &p->options);
+    f[MODEL_OPTION_disk] = 0;
+    if (rng_below(r, 4) != 0)
+        f[MODEL_OPTION_threads] = -1;
+    if (rng_below(r, 8) != 0)
+        f[MODEL_OPTION_no_log] = 0;
+    if (rng_below(r, 4) != 0)
+        f[MODEL_OPTION_memtable] = (int64_t)1 << (11 + rng_below(r, 5));
+    if (f[MODEL_OPTION_keys] == 5) /* the huge keys: a few kilobytes each is enough for a disk */
+        f[MODEL_OPTION_keys] = 0;
+}
+
 void crash_plan_init_load(crash_plan *p, const crash_load *load, uint64_t seed, size_t commits)
 {
+    maker m = {.plan = p, .load = load, .random = {seed}};
     *p = (crash_plan){.seed = seed, .load = load, .commit_count = commits, .owns_keys = true};
-    take_options(p);
+    if (load->any_options)
+        choose_options(p, &m.random);
+    else
+        take_options(p);
     model_keys_init(&p->keys, p->options.field[MODEL_OPTION_keys]);
     allocate(p);
-    make_commits(&(maker){.plan = p, .load = load, .random = {seed}}, 1);
+    make_commits(&m, 1);
+}
+
+void crash_plan_init(crash_plan *p, uint64_t seed, size_t commits)
+{
+    crash_plan_init_load(p, crash_load_of("any"), seed, commits);
 }
 
 void crash_plan_branch(crash_plan *p, const crash_plan *from, const crash_load *load, uint64_t at,
@@ -163,32 +188,6 @@ void crash_plan_branch(crash_plan *p, const crash_plan *from, const crash_load *
     for (p->step_count = 0; p->step_count < at; p->step_count++)
         p->steps[p->step_count] = CRASH_COMMIT;
     make_commits(&m, at + 1);
-}
-
-/* Most plans run without threads, where a seed says everything. */
-static void choose_options(crash_plan *p, rng *r)
-{
-    int64_t *f = p->options.field;
-    model_options_random(r, &p->options);
-    f[MODEL_OPTION_disk] = 0;
-    if (rng_below(r, 4) != 0)
-        f[MODEL_OPTION_threads] = -1;
-    if (rng_below(r, 8) != 0)
-        f[MODEL_OPTION_no_log] = 0;
-    if (rng_below(r, 4) != 0)
-        f[MODEL_OPTION_memtable] = (int64_t)1 << (11 + rng_below(r, 5));
-    if (f[MODEL_OPTION_keys] == 5) /* the huge keys: a few kilobytes each is enough for a disk */
-        f[MODEL_OPTION_keys] = 0;
-}
-
-void crash_plan_init(crash_plan *p, uint64_t seed, size_t commits)
-{
-    maker m = {.plan = p, .load = crash_load_of("mixed"), .random = {seed}};
-    *p = (crash_plan){.seed = seed, .load = m.load, .commit_count = commits, .owns_keys = true};
-    choose_options(p, &m.random);
-    model_keys_init(&p->keys, p->options.field[MODEL_OPTION_keys]);
-    allocate(p);
-    make_commits(&m, 1);
 }
 
 void crash_plan_done(crash_plan *p)

@@ -19,6 +19,9 @@
 #define SAMPLE_IN       25  /* boundaries, in the ordinary test */
 #define SAMPLE_LENGTH   24  /* commits */
 #define REWRITES_LENGTH 120 /* commits */
+#define ANY_PLANS       24
+#define ANY_IN          300 /* boundaries */
+#define ANY_LENGTH      120 /* commits */
 
 static bool run_job(crash_job *j)
 {
@@ -62,6 +65,76 @@ TEST(a_manifest_that_is_rewritten_again_and_again_comes_back)
     print_message("%" PRIu64 " distinct images, %" PRIu64 " rewrites\n", t->images, t->rewrites);
     assert_true(t->rewrites >= 8 && t->images > 40 * t->rewrites);
     crash_tally_free(t);
+}
+
+/* Options by chance, and many commits before and after. */
+static void cut_any(uint64_t seed, size_t plans)
+{
+    crash_tally *t = crash_tally_new(100000);
+    for (size_t i = 0; i < plans; i++) {
+        crash_job j = {.load = crash_load_of("any"),
+                       .seed = seed + i,
+                       .commits = ANY_LENGTH,
+                       .one_in = ANY_IN,
+                       .go_on = 10,
+                       .tally = t};
+        assert_true(run_job(&j));
+    }
+    print_message("seed %" PRIu64 ": %" PRIu64 " distinct images\n", seed, t->images);
+    assert_true(plans == 1 || (t->images > 100 && t->at_depth[2] > 20));
+    crash_tally_free(t);
+}
+
+TEST(a_store_comes_back_from_any_cut_as_a_prefix_of_its_commits)
+{
+    cut_any(1, test_number("N", ANY_PLANS));
+}
+
+TEST(a_fresh_plan_survives_its_cuts)
+{
+    cut_any(test_seed(test_fresh_seed()), 1);
+}
+
+/* --- the test of the test --- */
+
+/* What commit i wrote is still there after commit `end`. */
+static bool shows(const crash_plan *p, uint64_t i, uint64_t end)
+{
+    const crash_write *write = &p->writes[p->commits[i].first];
+    bool seen = !write->deleted && p->commits[i].single;
+    for (uint64_t later = i + 1; later <= end; later++)
+        for (size_t w = 0; w < p->commits[later].count; w++)
+            seen = seen && p->writes[p->commits[later].first + w].rank != write->rank;
+    return seen;
+}
+
+/* A store that forgets a commit in the middle is found out. */
+static void run_plan_with_a_hole(void *arg, FILE *report)
+{
+    (void)arg;
+    crash_plan plan;
+    crash_run r;
+    sim_env *sim = sim_new(1);
+    for (uint64_t seed = 1;; seed++) {
+        crash_plan_init(&plan, seed, 30);
+        if (shows(&plan, 11, 20))
+            break;
+        crash_plan_done(&plan);
+    }
+    crash_run_init(&r, &plan, sim, report);
+    crash_open(&r, false);
+    crash_go_on(&r, 0, 10);
+    atomic_store(r.begun, 11);
+    crash_go_on(&r, 11, 20);
+    (void)crash_identify(&r, 0, 20);
+    crash_close(&r);
+}
+
+TEST(a_hole_in_the_order_is_found)
+{
+    char report[2048];
+    assert_false(model_in_child(run_plan_with_a_hole, NULL, true, report, sizeof report));
+    assert_non_null(strstr(report, "the state is none of those"));
 }
 
 /* --- campaign -----------------------------------------------------------------------------------

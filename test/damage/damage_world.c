@@ -106,7 +106,7 @@ static void put_version(damage_world *w, peat_db *db, size_t key, uint8_t versio
     w->base[key] = version;
 }
 
-/* A bottom run in several partitions, then two slices above it, one with deletes. */
+/* A bottom run in several partitions, then two upper runs above it, one with deletes. */
 static void fill_tables(damage_world *w, sim_env *sim, peat_db *db, rng *random)
 {
     for (size_t i = 0; i < DAMAGE_KEYS - 10; i++)
