@@ -253,18 +253,12 @@ static void add_row(void *arg, size_t rank, peat_slice value, uint64_t hash)
  * no commit wrote. */
 static uint32_t origin_of(const crash_plan *p, size_t rank, bool there, peat_slice value)
 {
-    uint8_t *bytes = malloc(value.size + 1);
-    uint32_t commit = there ? UINT32_MAX : 0;
-    for (size_t w = p->write_count; there && commit == UINT32_MAX && w-- > 0;) {
+    for (size_t w = p->write_count; there && w-- > 0;) {
         const crash_write *write = &p->writes[w];
-        if (write->rank != rank || write->deleted || write->value.size != value.size)
-            continue;
-        model_value_fill(write->value, bytes);
-        if (value.size == 0 || memcmp(bytes, value.data, value.size) == 0)
-            commit = crash_commit_of(write->value);
+        if (write->rank == rank && !write->deleted && model_value_is(write->value, value))
+            return crash_commit_of(write->value);
     }
-    free(bytes);
-    return commit;
+    return there ? UINT32_MAX : 0;
 }
 
 /* Per rank the commit that wrote what is there after commit `at`; 0 for nothing. */

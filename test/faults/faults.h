@@ -21,8 +21,8 @@
 #define FAULTS_EXIT_WRONG MODEL_EXIT_MISMATCH
 
 typedef struct faults_write {
-    uint32_t commit; /* from 1 */
-    uint32_t size;
+    uint32_t commit;   /* from 1 */
+    model_value value; /* its seed is the number of the write, from 1 */
     uint16_t key;
     bool deleted;
 } faults_write;
@@ -48,6 +48,7 @@ typedef struct faults_world {
     uint32_t snapshot_commits; /* of the book when it was taken */
     uint32_t copy_commits;     /* likewise, when the copy began */
     peat_rc only;              /* no other error is right; PEAT_OK: any that a disk may cause */
+    peat_rc also;              /* right as well; PEAT_OK: none */
     bool must_refuse;          /* a vital sync failed: no write until reopen */
     bool copy_made;            /* the import returned PEAT_OK */
     /* Set by whoever makes calls fail, before they do; the first is not set for the real disk,
@@ -103,7 +104,7 @@ void faults_expect_copy(const faults_world *w, sim_env *sim);
  * when it is older than the last one that was acknowledged. Commits after `limit` do not count. */
 uint32_t faults_source(const faults_world *w, unsigned key, const peat_slice *value,
                        uint32_t limit);
-peat_slice faults_key(unsigned key, char text[32]);
+peat_slice faults_key(const faults_world *w, unsigned key);
 /* For the operations: what one may return when calls fail. True: it did what it should. */
 bool faults_judge(const faults_world *w, peat_rc rc, const char *call);
 

@@ -7,14 +7,11 @@
 #include <string.h>
 
 /* The key of this name, or -1. */
-static int key_number(peat_slice key)
+static int key_number(const faults_world *w, peat_slice key)
 {
-    char text[32];
-    for (unsigned k = 0; k < FAULTS_KEYS; k++) {
-        peat_slice s = faults_key(k, text);
-        if (s.size == key.size && memcmp(s.data, key.data, s.size) == 0)
+    for (unsigned k = 0; k < FAULTS_KEYS; k++)
+        if (model_compare(faults_key(w, k), key) == 0)
             return (int)k;
-    }
     return -1;
 }
 
@@ -23,7 +20,6 @@ static int key_number(peat_slice key)
 
 static void get_all(faults_world *w, const peat_snapshot *snapshot, uint32_t limit)
 {
-    char text[32];
     peat_read_options options = {.size = sizeof options, .snapshot = snapshot};
     peat_buf buf = PEAT_BUF_INIT;
     for (unsigned k = 0; k < FAULTS_KEYS; k++) {
@@ -31,16 +27,16 @@ static void get_all(faults_world *w, const peat_snapshot *snapshot, uint32_t lim
         peat_rc rc;
         peat_slice value = {0};
         if (k % 4 == 3) {
-            rc = peat_get_pinned(w->db, &options, faults_key(k, text), &pinned);
+            rc = peat_get_pinned(w->db, &options, faults_key(w, k), &pinned);
             value = peat_bytes(pinned.data, pinned.size);
         } else if (k % 4 == 2) {
             bool there = false;
-            rc = peat_has(w->db, &options, faults_key(k, text), &there);
+            rc = peat_has(w->db, &options, faults_key(w, k), &there);
             if (faults_judge(w, rc, "peat_has") && !there)
                 (void)faults_source(w, k, NULL, limit);
             continue;
         } else {
-            rc = peat_get(w->db, &options, faults_key(k, text), &buf);
+            rc = peat_get(w->db, &options, faults_key(w, k), &buf);
             value = peat_bytes(buf.data, rc == PEAT_OK ? buf.size : 0);
         }
         if (faults_judge(w, rc, "a get"))
@@ -59,7 +55,7 @@ static void scan_all(faults_world *w, const peat_snapshot *snapshot, uint32_t li
     peat_rc rc = peat_iter_open(w->db, &options, &it);
     while (faults_judge(w, rc, "a scan") &&
            (rc = forward ? peat_iter_next(it) : peat_iter_prev(it)) == PEAT_OK) {
-        int key = key_number(peat_iter_key(it));
+        int key = key_number(w, peat_iter_key(it));
         if (key < 0 || (key - expected) * step < 0)
             faults_wrong(w, "a scan met key %d where key %d was next", key, expected);
         for (; expected != key; expected += step)

@@ -62,10 +62,9 @@ static void expect_whole(const faults_world *w, const found_state *f)
 
 static void read_sure(const faults_world *w, uint32_t limit, found_state *ret_state)
 {
-    char text[32];
     peat_buf buf = PEAT_BUF_INIT;
     for (unsigned k = 0; k < FAULTS_KEYS; k++) {
-        peat_rc rc = peat_get(w->db, NULL, faults_key(k, text), &buf);
+        peat_rc rc = peat_get(w->db, NULL, faults_key(w, k), &buf);
         if (rc < 0)
             faults_wrong(w, "peat_get of key %u: %s", k, peat_rc_name(rc));
         peat_slice value = peat_bytes(buf.data, rc == PEAT_OK ? buf.size : 0);

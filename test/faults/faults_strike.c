@@ -94,6 +94,7 @@ void faults_arm(faults_point *p, const faults_way *y, bool sticky, uint64_t n)
     if (y->kinds != 0)
         p->world.fault = sim_fault_add(p->world.sim, p->fault);
     p->world.only = y->only;
+    p->world.also = y->also;
     sim_hook_set(p->world.sim, each_boundary, p);
 }
 

@@ -56,102 +56,17 @@ typedef struct progress {
 } progress;
 
 typedef struct line {
-    const faults_workload *workload;
+    faults_line what;
     const faults_world *base; /* what the workload begins with */
-    const faults_way *way;
-    bool sticky;
-    uint64_t seed, stride, offset;
+    uint64_t stride, offset;
     progress *progress;
 } line;
-
-/* What had no memory or no room goes on by itself when there is some again. */
-static void expect_usable(const line *l, faults_world *w)
-{
-    peat_rc rc = PEAT_FULL;
-    if (w->db == NULL || w->open.options.read_only)
-        return;
-    for (unsigned i = 0; i < 100 && rc != PEAT_OK; i++) {
-        rc = peat_put(w->db, NULL, peat_str("zz"), peat_str("v"));
-        if (rc != PEAT_OK)
-            (void)!peat_work(w->db, 10, NULL);
-    }
-    if (rc == PEAT_OK)
-        rc = peat_delete(w->db, NULL, peat_str("zz"));
-    peat_error e;
-    if (rc != PEAT_OK && l->way->gentle) {
-        (void)peat_db_error(w->db, &e);
-        faults_wrong(w, "when nothing fails any more a write returns %s; first trouble: %s",
-                     peat_rc_name(rc), e.message);
-    }
-}
-
-static void judge_disks(const line *l, faults_point *p, uint64_t n)
-{
-    faults_world *w = &p->world;
-    bool threads = l->workload->options.field[MODEL_OPTION_threads] >= 0;
-    bool no_log = l->workload->options.field[MODEL_OPTION_no_log] != 0;
-    sim_env *killed = sim_clone_killed(w->sim);
-    sim_env *cut = sim_clone_cut(w->sim, &(sim_cut){.mode = SIM_CUT_RANDOM, .seed = l->seed + n});
-    faults_note(w);
-    uint32_t spared = no_log ? w->book.durable : UINT32_MAX;
-    sim_limit_disk(killed, 0);
-    sim_limit_disk(cut, 0);
-    faults_expect_copy(w, w->sim);
-    faults_expect_recovered(w, killed, spared, "killed");
-    faults_expect_recovered(w, cut, w->book.durable, "cut");
-    sim_free(killed);
-    sim_free(cut);
-    if (!threads) { /* faults change while no thread runs */
-        faults_disarm(p);
-        expect_usable(l, w);
-    }
-    faults_close(w);
-    faults_disarm(p);
-    spared = no_log ? w->book.durable : UINT32_MAX;
-    faults_expect_recovered(w, w->sim, spared, "closed");
-}
-
-/* Returns how many calls failed. */
-static uint64_t run_point(const line *l, const faults_world *base, uint64_t n)
-{
-    faults_point *p = calloc(1, sizeof *p);
-    p->world = *base;
-    p->world.sim = sim_clone_killed(base->sim);
-    p->world.story = p->story;
-    (void)snprintf(p->story, sizeof p->story,
-                   "ONLY=%s WAY=%s STICKY=%d AT=%" PRIu64 " SEED=%" PRIu64, l->workload->name,
-                   l->way->name, l->sticky, n, l->seed);
-    faults_arm(p, l->way, l->sticky, n);
-    l->workload->run(&p->world);
-    uint64_t hits = p->world.hits(&p->world);
-    judge_disks(l, p, n);
-    sim_free(p->world.sim);
-    free(p);
-    return hits;
-}
-
-/* How many points there are. */
-static uint64_t count_points(const line *l, const faults_world *base)
-{
-    faults_point *p = calloc(1, sizeof *p);
-    p->world = *base;
-    p->world.sim = sim_clone_killed(base->sim);
-    p->world.story = l->workload->name;
-    faults_arm(p, l->way, l->sticky, UINT64_MAX);
-    l->workload->run(&p->world);
-    uint64_t n =
-        l->way->kinds != 0 ? sim_count(p->world.sim, l->way->kinds) : sim_boundaries(p->world.sim);
-    faults_close(&p->world);
-    sim_free(p->world.sim);
-    free(p);
-    return n;
-}
 
 /* The points that a line has in every run. With threads, what they do when differs, and by far not
  * by half. */
 static uint64_t sure_points(const line *l)
 {
-    bool threads = l->workload->options.field[MODEL_OPTION_threads] >= 0;
+    bool threads = l->what.workload->options.field[MODEL_OPTION_threads] >= 0;
     return threads ? (l->progress->total + 1) / 2 : l->progress->total;
 }
 
@@ -168,7 +83,7 @@ static uint64_t sample_size(const line *l)
 static void begin_sample(const line *l, const faults_world *base)
 {
     progress *g = l->progress;
-    g->total = count_points(l, base);
+    g->total = faults_count_points(&l->what, base);
     uint64_t sure = sure_points(l);
     g->first = 1 + (sure != 0 ? l->offset % l->stride % sure : 0);
     g->next = g->next != 0 ? g->next : g->first;
@@ -186,23 +101,12 @@ static void run_chunk(void *arg, FILE *report)
         begin_sample(l, base);
     for (unsigned i = 0; i < CHUNK && !g->ended; i++, g->next += l->stride) {
         g->at = g->next;
-        uint64_t hits = run_point(l, base, g->at);
+        uint64_t hits = faults_run_point(&l->what, base, g->at);
         g->hits += hits;
         g->reached += hits != 0;
         g->ended = hits == 0;
     }
     free(base);
-}
-
-static faults_world *prepare(const faults_workload *workload, uint64_t seed)
-{
-    faults_world *base = malloc(sizeof *base);
-    faults_init(base, sim_new(seed), "store", "copy", seed);
-    base->story = workload->name;
-    base->options = workload->options;
-    if (workload->prepare != NULL)
-        workload->prepare(base);
-    return base;
 }
 
 /* --- all of them -------------------------------------------------------------------------------
@@ -226,7 +130,7 @@ static bool wanted(const char *only, const char *name)
 static void judge_sample(campaign *c, const line *l)
 {
     const progress *g = l->progress;
-    bool threads = l->workload->options.field[MODEL_OPTION_threads] >= 0;
+    bool threads = l->what.workload->options.field[MODEL_OPTION_threads] >= 0;
     uint64_t expected = sample_size(l);
     if (c->stopped || c->only_at != NULL || c->failures >= FAILURES_MAX)
         return;
@@ -235,8 +139,8 @@ static void judge_sample(campaign *c, const line *l)
     (void)fprintf(stderr,
                   "ONLY=%s WAY=%s STICKY=%d: %" PRIu64 " points reached, %" PRIu64 " of %" PRIu64
                   " is one in %" PRIu64 " from %" PRIu64 " on\n",
-                  l->workload->name, l->way->name, l->sticky, g->reached, expected, g->total,
-                  l->stride, g->first);
+                  l->what.workload->name, l->what.way->name, l->what.sticky, g->reached, expected,
+                  g->total, l->stride, g->first);
     c->missed++;
 }
 
@@ -251,7 +155,8 @@ static void run_line(campaign *c, const line *l)
             (void)fprintf(stderr,
                           "ONLY=%s WAY=%s STICKY=%d AT=%" PRIu64 " SEED=%" PRIu64
                           " faults_test_every_fault --campaign\n  %s",
-                          l->workload->name, l->way->name, l->sticky, g->at, l->seed, report);
+                          l->what.workload->name, l->what.way->name, l->what.sticky, g->at,
+                          l->what.seed, report);
             c->failures++;
             g->reached++;
             g->next = g->at + l->stride;
@@ -270,24 +175,21 @@ static void run_line(campaign *c, const line *l)
     if (l->stride == 1 && c->only_at == NULL)
         print_message("%-12s %-7s %-6s %6" PRIu64 " of %" PRIu64 " points, %" PRIu64
                       " failed calls\n",
-                      l->workload->name, l->way->name, l->sticky ? "sticky" : "once", g->reached,
-                      g->total, g->hits);
+                      l->what.workload->name, l->what.way->name, l->what.sticky ? "sticky" : "once",
+                      g->reached, g->total, g->hits);
 }
 
 static void run_ways(campaign *c, const faults_workload *workload, const faults_world *base)
 {
     for (size_t y = 0; y < WAYS; y++)
         for (int sticky = 0; sticky <= 1; sticky++) {
-            line l = {.workload = workload,
+            line l = {.what = {workload, &ways[y], sticky, c->seed},
                       .base = base,
-                      .way = &ways[y],
-                      .sticky = sticky,
-                      .seed = c->seed,
                       .stride = c->stride,
                       .offset = c->lines * UINT64_C(7919),
                       .progress = c->progress};
             if (c->stopped || c->failures >= FAILURES_MAX || (ways[y].kinds == 0 && !sticky) ||
-                !wanted(c->only_way, l.way->name) || !wanted(c->only_sticky, sticky ? "1" : "0"))
+                !wanted(c->only_way, ways[y].name) || !wanted(c->only_sticky, sticky ? "1" : "0"))
                 continue;
             run_line(c, &l);
         }
@@ -299,7 +201,7 @@ static void run_lines(campaign *c)
         const faults_workload *workload = faults_workload_at(w);
         if (!wanted(c->only, workload->name))
             continue;
-        faults_world *base = prepare(workload, c->seed);
+        faults_world *base = faults_prepare(workload, c->seed);
         run_ways(c, workload, base);
         sim_free(base->sim);
         free(base);

@@ -53,6 +53,7 @@ typedef struct model_value {
 
 /* Values with an odd seed compress well, the others do not. */
 void model_value_fill(model_value value, uint8_t *ret_bytes);
+bool model_value_is(model_value value, peat_slice bytes);
 
 /* --- options ------------------------------------------------------------------------------------
  */

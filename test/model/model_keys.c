@@ -157,3 +157,14 @@ void model_value_fill(model_value value, uint8_t *ret_bytes)
         memcpy(ret_bytes + i, &word, left < 8 ? left : 8);
     }
 }
+
+bool model_value_is(model_value value, peat_slice bytes)
+{
+    if (bytes.size != value.size || bytes.size == 0)
+        return bytes.size == value.size;
+    uint8_t *expected = malloc(value.size);
+    model_value_fill(value, expected);
+    bool same = memcmp(expected, bytes.data, value.size) == 0;
+    free(expected);
+    return same;
+}

@@ -12,7 +12,7 @@ part() { # name, share of N and BOUND, program: its output, and its last line ke
     N=$n BOUND=$bound nice -n 19 "$BUILD/tests/$3" --campaign | tee -a "$lines"
 }
 part every 2 faults_test_every_fault
-N=${N:-8000} part random 4 crash_test_faults
+N=${N:-8000} part random 4 faults_test_random_faults
 for way in EIO ENOSPC EDQUOT EINTR short; do
     WAY=$way part "$way" 20 faults_test_system_calls || [[ $? -eq 77 ]]
 done
