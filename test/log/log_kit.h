@@ -68,6 +68,25 @@ static inline void kit_new_log(kit *k, pt_log_options options)
     assert_ok(pt_log_new(k->env, k->dir, &k->sink, &options, &k->log));
 }
 
+static inline int kit_begin(void **state)
+{
+    kit *k = malloc(sizeof *k);
+    kit_open(k, NULL);
+    kit_new_log(k, kit_options());
+    *state = k;
+    return 0;
+}
+
+static inline int kit_end(void **state)
+{
+    kit_close(*state);
+    free(*state);
+    return 0;
+}
+
+/* With an empty log. */
+#define TEST_LOG(name) TEST_WITH(name, kit *k, kit_begin, kit_end)
+
 /* 0 to 210 bytes for most sequences, some kilobytes for every 17th when asked for. */
 static inline size_t kit_payload_size(uint64_t seq, bool large)
 {

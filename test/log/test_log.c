@@ -5,45 +5,33 @@
 #include "log/log_format.h"
 #include "support/doc_hex.h"
 
-TEST(records_come_back_in_order)
+TEST_LOG(records_come_back_in_order)
 {
-    kit k;
-    kit_open(&k, NULL);
-    kit_new_log(&k, kit_options());
-    kit_append(&k, 500, false);
-    kit_write(&k);
-    assert_true(kit_files(&k) >= 4);
-    kit_expect(&k, 500);
-    kit_close(&k);
+    kit_append(k, 500, false);
+    kit_write(k);
+    assert_true(kit_files(k) >= 4);
+    kit_expect(k, 500);
 }
 
-TEST(an_empty_log_makes_no_file)
+TEST_LOG(an_empty_log_makes_no_file)
 {
-    kit k;
-    kit_open(&k, NULL);
-    kit_new_log(&k, kit_options());
     bool did = true;
-    assert_ok(pt_log_prepare(k.log, &did));
+    assert_ok(pt_log_prepare(k->log, &did));
     assert_false(did);
-    assert_ok(pt_log_idle(k.log));
-    assert_ok(pt_log_seal(k.log));
-    assert_int_equal(kit_files(&k), 0);
-    kit_expect(&k, 0);
-    kit_close(&k);
+    assert_ok(pt_log_idle(k->log));
+    assert_ok(pt_log_seal(k->log));
+    assert_int_equal(kit_files(k), 0);
+    kit_expect(k, 0);
 }
 
-TEST(records_larger_than_a_segment_come_back)
+TEST_LOG(records_larger_than_a_segment_come_back)
 {
-    kit k;
     uint64_t position;
-    kit_open(&k, NULL);
-    kit_new_log(&k, kit_options());
     const size_t sizes[] = {1, 100000, 0, 3, 3776, 3744, 20000, 16064, 16000, 7, 300000};
     for (size_t i = 0; i < PT_COUNT_OF(sizes); i++)
-        assert_ok(kit_append_size(&k, sizes[i], &position));
-    kit_sync(&k);
-    kit_expect_after(&k, sim_clone_cut(k.sim, &(sim_cut){.mode = SIM_CUT_LOST}), k.seq);
-    kit_close(&k);
+        assert_ok(kit_append_size(k, sizes[i], &position));
+    kit_sync(k);
+    kit_expect_after(k, sim_clone_cut(k->sim, &(sim_cut){.mode = SIM_CUT_LOST}), k->seq);
 }
 
 /* Around the border between copied and directly written records, and between segments. */
@@ -69,33 +57,25 @@ TEST(every_size_near_a_limit_comes_back)
         }
 }
 
-TEST(a_written_record_survives_a_kill)
+TEST_LOG(a_written_record_survives_a_kill)
 {
-    kit k;
     uint64_t position;
-    kit_open(&k, NULL);
-    kit_new_log(&k, kit_options());
     for (int i = 0; i < 60; i++) {
-        assert_ok(kit_append_size(&k, kit_payload_size(k.seq + 1, true), &position));
-        assert_ok(pt_log_write(k.log, position));
-        kit_expect_after(&k, sim_clone_killed(k.sim), k.seq);
+        assert_ok(kit_append_size(k, kit_payload_size(k->seq + 1, true), &position));
+        assert_ok(pt_log_write(k->log, position));
+        kit_expect_after(k, sim_clone_killed(k->sim), k->seq);
     }
-    kit_close(&k);
 }
 
 /* Also when the sync comes right after a new segment was begun: the one before it is synced too. */
-TEST(a_synced_record_survives_the_loss_of_everything_else)
+TEST_LOG(a_synced_record_survives_the_loss_of_everything_else)
 {
-    kit k;
-    kit_open(&k, NULL);
-    kit_new_log(&k, kit_options());
     for (int i = 0; i < 40; i++) {
-        kit_append(&k, 1 + (uint64_t)i % 19, true);
-        kit_sync(&k);
-        kit_expect_after(&k, sim_clone_cut(k.sim, &(sim_cut){.mode = SIM_CUT_LOST}), k.seq);
-        assert_int_equal(pt_log_synced_position(k.log), pt_log_position(k.log));
+        kit_append(k, 1 + (uint64_t)i % 19, true);
+        kit_sync(k);
+        kit_expect_after(k, sim_clone_cut(k->sim, &(sim_cut){.mode = SIM_CUT_LOST}), k->seq);
+        assert_int_equal(pt_log_synced_position(k->log), pt_log_position(k->log));
     }
-    kit_close(&k);
 }
 
 TEST(released_segments_are_used_again)
@@ -127,85 +107,73 @@ TEST(released_segments_are_used_again)
     kit_close(&k);
 }
 
-TEST(a_closed_segment_lets_go_of_everything)
+TEST_LOG(a_closed_segment_lets_go_of_everything)
 {
-    kit k;
-    kit_open(&k, NULL);
-    kit_new_log(&k, kit_options());
     for (int round = 0; round < 4; round++) {
-        kit_append(&k, 30, true);
-        pt_log_close_segment(k.log);
-        uint64_t serial = pt_log_serial(k.log);
-        pt_log_release(k.log, serial);
-        pt_log_trim(k.log);
+        kit_append(k, 30, true);
+        pt_log_close_segment(k->log);
+        uint64_t serial = pt_log_serial(k->log);
+        pt_log_release(k->log, serial);
+        pt_log_trim(k->log);
         pt_log_stats stats;
-        pt_log_get_stats(k.log, &stats);
+        pt_log_get_stats(k->log, &stats);
         assert_int_equal(stats.segments, 0);
         assert_true(stats.disk_bytes <= KIT_SMALL);
         /* what was released is durable elsewhere: waiting for it ends at once */
-        assert_ok(pt_log_sync(k.log, pt_log_position(k.log)));
+        assert_ok(pt_log_sync(k->log, pt_log_position(k->log)));
 
         pt_log_replay replay = kit_replay_of(serial);
         kit_seen seen;
-        assert_ok(kit_replay(&k, &replay, &seen));
+        assert_ok(kit_replay(k, &replay, &seen));
         assert_int_equal(seen.count, 0);
-        pt_log_replay_done(k.env, &replay);
+        pt_log_replay_done(k->env, &replay);
     }
-    kit_close(&k);
 }
 
-TEST(the_next_segment_is_prepared_when_one_is_half_full)
+TEST_LOG(the_next_segment_is_prepared_when_one_is_half_full)
 {
-    kit k;
     bool did = false;
     uint64_t position;
-    kit_open(&k, NULL);
-    kit_new_log(&k, kit_options());
-    assert_ok(kit_append_size(&k, 100, &position));
-    assert_ok(pt_log_prepare(k.log, &did));
+    assert_ok(kit_append_size(k, 100, &position));
+    assert_ok(pt_log_prepare(k->log, &did));
     assert_false(did);
     while (position < KIT_SMALL / 2)
-        assert_ok(kit_append_size(&k, 100, &position));
-    assert_ok(pt_log_prepare(k.log, &did));
+        assert_ok(kit_append_size(k, 100, &position));
+    assert_ok(pt_log_prepare(k->log, &did));
     assert_true(did);
-    assert_ok(pt_log_prepare(k.log, &did));
+    assert_ok(pt_log_prepare(k->log, &did));
     assert_false(did);
-    uint64_t made = sim_count(k.sim, SIM_BIT(SIM_FILE_CREATE));
-    while (pt_log_serial(k.log) == 1)
-        assert_ok(kit_append_size(&k, 100, &position));
-    assert_int_equal(sim_count(k.sim, SIM_BIT(SIM_FILE_CREATE)), made);
-    kit_write(&k);
-    kit_expect(&k, k.seq);
-    kit_close(&k);
+    uint64_t made = sim_count(k->sim, SIM_BIT(SIM_FILE_CREATE));
+    while (pt_log_serial(k->log) == 1)
+        assert_ok(kit_append_size(k, 100, &position));
+    assert_int_equal(sim_count(k->sim, SIM_BIT(SIM_FILE_CREATE)), made);
+    kit_write(k);
+    kit_expect(k, k->seq);
 }
 
-TEST(an_idle_log_gets_one_mark_and_a_closed_one_a_seal)
+TEST_LOG(an_idle_log_gets_one_mark_and_a_closed_one_a_seal)
 {
-    kit k;
-    kit_open(&k, NULL);
-    kit_new_log(&k, kit_options());
     for (int round = 0; round < 60; round++) {
-        kit_append(&k, 2, false);
-        assert_ok(pt_log_idle(k.log));
-        uint64_t position = pt_log_position(k.log);
-        assert_ok(pt_log_idle(k.log));
-        assert_int_equal(pt_log_position(k.log), position);
+        kit_append(k, 2, false);
+        assert_ok(pt_log_idle(k->log));
+        uint64_t position = pt_log_position(k->log);
+        assert_ok(pt_log_idle(k->log));
+        assert_int_equal(pt_log_position(k->log), position);
         pt_log_replay replay = kit_replay_of(0);
         kit_seen seen;
-        assert_ok(kit_replay(&k, &replay, &seen));
-        assert_int_equal(replay.seq_durable_in_log, k.seq);
+        assert_ok(kit_replay(k, &replay, &seen));
+        assert_int_equal(replay.seq_durable_in_log, k->seq);
         assert_false(replay.sealed);
-        pt_log_replay_done(k.env, &replay);
+        pt_log_replay_done(k->env, &replay);
     }
-    assert_ok(pt_log_seal(k.log));
+    assert_ok(pt_log_seal(k->log));
     pt_log_replay replay = kit_replay_of(0);
     kit_seen seen;
-    assert_ok(kit_replay(&k, &replay, &seen));
+    assert_ok(kit_replay(k, &replay, &seen));
     assert_true(replay.sealed);
     assert_int_equal(seen.count, 120);
     assert_int_equal(replay.torn_serial, 0);
-    pt_log_replay_done(k.env, &replay);
-    kit_close(&k);
+    pt_log_replay_done(k->env, &replay);
 }
 
 TEST(zeros_are_written_ahead_of_small_syncs_only)

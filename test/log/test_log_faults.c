@@ -4,31 +4,27 @@
 
 #include "base/sync.h"
 
-TEST(a_full_disk_refuses_and_resumes)
+TEST_LOG(a_full_disk_refuses_and_resumes)
 {
-    kit k;
-    kit_open(&k, NULL);
-    kit_new_log(&k, kit_options());
-    sim_limit_disk(k.sim, 40000);
+    sim_limit_disk(k->sim, 40000);
     peat_rc rc = PEAT_OK;
     uint64_t position = 0;
     while (rc == PEAT_OK)
-        rc = kit_append_size(&k, 150, &position);
+        rc = kit_append_size(k, 150, &position);
     assert_int_equal(rc, PEAT_FULL);
-    assert_ok(pt_sink_write_failure(&k.sink));
-    uint64_t before = pt_log_position(k.log);
-    assert_int_equal(kit_append_size(&k, 150, &position), PEAT_FULL);
-    assert_int_equal(kit_append_size(&k, 90000, &position), PEAT_FULL);
-    assert_int_equal(pt_log_position(k.log), before);
-    kit_sync(&k);
-    kit_expect_after(&k, sim_clone_killed(k.sim), k.seq);
+    assert_ok(pt_sink_write_failure(&k->sink));
+    uint64_t before = pt_log_position(k->log);
+    assert_int_equal(kit_append_size(k, 150, &position), PEAT_FULL);
+    assert_int_equal(kit_append_size(k, 90000, &position), PEAT_FULL);
+    assert_int_equal(pt_log_position(k->log), before);
+    kit_sync(k);
+    kit_expect_after(k, sim_clone_killed(k->sim), k->seq);
 
-    sim_limit_disk(k.sim, 0);
-    assert_ok(kit_append_size(&k, 90000, &position));
-    kit_append(&k, 50, true);
-    kit_sync(&k);
-    kit_expect(&k, k.seq);
-    kit_close(&k);
+    sim_limit_disk(k->sim, 0);
+    assert_ok(kit_append_size(k, 90000, &position));
+    kit_append(k, 50, true);
+    kit_sync(k);
+    kit_expect(k, k->seq);
 }
 
 static void after_a_failed(sim_kind kind)

@@ -21,21 +21,17 @@ static void append_segments(kit *k, uint64_t count)
         kit_append(k, 1, false);
 }
 
-TEST(finished_segments_are_closed_by_their_last_sync)
+TEST_LOG(finished_segments_are_closed_by_their_last_sync)
 {
-    kit k;
-    kit_open(&k, NULL);
-    kit_new_log(&k, kit_options());
-    append_segments(&k, 5);
-    kit_write(&k);
-    assert_int_equal(files_held(&k), 5); /* not synced */
-    kit_sync(&k);
-    assert_int_equal(files_held(&k), 1);
-    assert_int_equal(segments(&k), 5); /* all are still needed */
-    append_segments(&k, 2);
-    kit_sync(&k);
-    assert_int_equal(files_held(&k), 1);
-    kit_close(&k);
+    append_segments(k, 5);
+    kit_write(k);
+    assert_int_equal(files_held(k), 5); /* not synced */
+    kit_sync(k);
+    assert_int_equal(files_held(k), 1);
+    assert_int_equal(segments(k), 5); /* all are still needed */
+    append_segments(k, 2);
+    kit_sync(k);
+    assert_int_equal(files_held(k), 1);
 }
 
 TEST(closed_segments_are_released_and_used_again)
@@ -61,42 +57,34 @@ TEST(closed_segments_are_released_and_used_again)
     kit_close(&k);
 }
 
-TEST(a_log_goes_on_with_two_descriptors)
+TEST_LOG(a_log_goes_on_with_two_descriptors)
 {
-    kit k;
-    kit_open(&k, NULL);
-    kit_new_log(&k, kit_options());
-    sim_limit_files(k.sim, 3); /* the directory is one */
-    append_segments(&k, 12);   /* syncs what is finished, to close it */
-    kit_append(&k, 200, false);
-    assert_true(files_held(&k) <= 2);
-    kit_sync(&k);
+    sim_limit_files(k->sim, 3); /* the directory is one */
+    append_segments(k, 12);     /* syncs what is finished, to close it */
+    kit_append(k, 200, false);
+    assert_true(files_held(k) <= 2);
+    kit_sync(k);
     kit_seen seen = {0};
     pt_log_replay r = {.store_id = KIT_STORE_ID, .read_only = true};
-    assert_ok(pt_log_replay_run(k.env, k.dir, &k.sink, &r, kit_visit, &seen));
-    assert_int_equal(seen.last, k.seq);
-    assert_int_equal(seen.count, k.seq);
+    assert_ok(pt_log_replay_run(k->env, k->dir, &k->sink, &r, kit_visit, &seen));
+    assert_int_equal(seen.last, k->seq);
+    assert_int_equal(seen.count, k->seq);
     assert_false(seen.wrong);
-    pt_log_replay_done(k.env, &r);
-    kit_close(&k);
+    pt_log_replay_done(k->env, &r);
 }
 
-TEST(without_a_descriptor_an_append_fails_and_can_be_repeated)
+TEST_LOG(without_a_descriptor_an_append_fails_and_can_be_repeated)
 {
-    kit k;
     uint64_t position;
-    kit_open(&k, NULL);
-    kit_new_log(&k, kit_options());
-    kit_append(&k, 3, false);
-    sim_limit_files(k.sim, 2); /* the directory and the first segment */
+    kit_append(k, 3, false);
+    sim_limit_files(k->sim, 2); /* the directory and the first segment */
     peat_rc rc = PEAT_OK;
     for (int i = 0; i < 1000 && rc == PEAT_OK; i++)
-        rc = kit_append_size(&k, 100, &position);
+        rc = kit_append_size(k, 100, &position);
     assert_int_equal(rc, PEAT_IO);
-    assert_non_null(strstr(kit_error(&k), "cannot be made"));
-    assert_ok(pt_sink_write_failure(&k.sink));
-    sim_limit_files(k.sim, 0);
-    kit_append(&k, 100, false);
-    kit_sync(&k);
-    kit_close(&k);
+    assert_non_null(strstr(kit_error(k), "cannot be made"));
+    assert_ok(pt_sink_write_failure(&k->sink));
+    sim_limit_files(k->sim, 0);
+    kit_append(k, 100, false);
+    kit_sync(k);
 }
