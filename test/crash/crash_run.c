@@ -203,22 +203,28 @@ void crash_go_on(crash_run *r, uint64_t from, uint64_t to)
 /* --- comparing
  * ------------------------------------------------------------------------------------ */
 
+typedef struct reader {
+    const crash_run *r;
+    crash_row_fn each;
+    void *arg;
+} reader;
+
+static void read_row(void *arg, peat_slice key, peat_slice value)
+{
+    const reader *d = arg;
+    const model_keys *keys = &d->r->plan->keys;
+    size_t rank = model_keys_seek(keys, key);
+    if (rank == keys->ranks || scan_compare(key, keys->by_rank[rank]) != 0)
+        crash_fail(d->r, "a key of %zu bytes that was never written", key.size);
+    d->each(d->arg, rank, value, pt_mix(pt_hash(value.data, value.size) ^ pt_mix(rank + 1)));
+}
+
 void crash_read(const crash_run *r, crash_row_fn each, void *arg)
 {
     peat_iter *it = NULL;
-    peat_row rows[32];
-    size_t n = 0;
     peat_rc rc = peat_iter_open(r->db, NULL, &it);
-    while (rc == PEAT_OK && (rc = peat_iter_fill(it, rows, 32, &n)) == PEAT_OK)
-        for (size_t i = 0; i < n; i++) {
-            size_t rank = model_keys_seek(&r->plan->keys, rows[i].key);
-            if (rank == r->plan->keys.ranks ||
-                model_compare(rows[i].key, r->plan->keys.by_rank[rank]) != 0)
-                crash_fail(r, "a key of %zu bytes that was never written", rows[i].key.size);
-            uint64_t hash =
-                pt_mix(pt_hash(rows[i].value.data, rows[i].value.size) ^ pt_mix(rank + 1));
-            each(arg, rank, rows[i].value, hash);
-        }
+    if (rc == PEAT_OK)
+        rc = scan_rows(it, SCAN_FILLS, read_row, &(reader){r, each, arg});
     peat_iter_close(it);
     excuse(r, rc);
     if (rc != PEAT_END)

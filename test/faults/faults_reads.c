@@ -10,7 +10,7 @@
 static int key_number(const faults_world *w, peat_slice key)
 {
     for (unsigned k = 0; k < FAULTS_KEYS; k++)
-        if (model_compare(faults_key(w, k), key) == 0)
+        if (scan_compare(faults_key(w, k), key) == 0)
             return (int)k;
     return -1;
 }

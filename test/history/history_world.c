@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* history_world.c - keys, values and scans of the histories. */
 #include "history/history.h"
+#include "world/scan.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -88,46 +89,21 @@ history_id history_check_value(uint32_t key, peat_slice value, const char *where
     return id;
 }
 
-typedef struct scan {
-    history_id *seen;
-    peat_slice last; /* key of the row before, in last_bytes */
-    uint8_t last_bytes[HISTORY_KEY_MAX];
-    bool back, any;
-} scan;
-
-static void see_row(scan *s, peat_slice key, peat_slice value)
+static void see_row(void *arg, peat_slice key, peat_slice value)
 {
+    history_id *seen = arg;
     uint32_t k;
     if (!history_parse_key(key, &k))
         history_fail("scan: a key of %zu bytes that nobody wrote", key.size);
-    size_t n = key.size < s->last.size ? key.size : s->last.size;
-    int order = s->any ? memcmp(key.data, s->last_bytes, n) : 0;
-    if (s->any && order == 0)
-        order = key.size < s->last.size ? -1 : key.size > s->last.size;
-    if (s->any && (s->back ? order >= 0 : order <= 0))
-        history_fail("scan: key %u is out of order", k);
-    memcpy(s->last_bytes, key.data, key.size);
-    s->last.size = key.size;
-    s->any = true;
-    s->seen[k] = history_check_value(k, value, "scan");
+    seen[k] = history_check_value(k, value, "scan");
 }
 
 void history_scan(peat_iter *it, unsigned way, history_id ret_seen[HISTORY_KEYS])
 {
-    scan s = {.seen = ret_seen, .back = way % 2 != 0};
-    peat_row rows[50];
-    size_t n;
     memset(ret_seen, 0, HISTORY_KEYS * sizeof *ret_seen);
-    peat_rc rc = s.back ? peat_iter_last(it) : peat_iter_first(it);
-    while (rc == PEAT_OK && way < 2) {
-        see_row(&s, peat_iter_key(it), peat_iter_value(it));
-        rc = s.back ? peat_iter_prev(it) : peat_iter_next(it);
-    }
-    while (rc == PEAT_OK) {
-        rc = s.back ? peat_iter_fill_back(it, rows, 50, &n) : peat_iter_fill(it, rows, 50, &n);
-        for (size_t i = 0; i < n; i++)
-            see_row(&s, rows[i].key, rows[i].value);
-    }
+    peat_rc rc = scan_rows(it, (scan_way)way, see_row, ret_seen);
+    if (rc == PEAT_INVALID)
+        history_fail("scan: a key is out of order");
     if (rc != PEAT_END)
         history_fail("scan: %s", peat_rc_name(rc));
 }

@@ -20,6 +20,7 @@
 #include "peat.h"
 #include "peat_env.h"
 #include "world/random.h"
+#include "world/scan.h"
 #include "world/settings.h"
 
 #include <stdbool.h>
@@ -45,7 +46,6 @@ void model_keys_init(model_keys *k, int64_t style);
 void model_keys_done(model_keys *k);
 /* The first rank whose key is >= key; ranks when there is none. */
 size_t model_keys_seek(const model_keys *k, peat_slice key);
-int model_compare(peat_slice a, peat_slice b);
 
 typedef struct model_value {
     uint32_t size, seed;

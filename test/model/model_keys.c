@@ -80,16 +80,9 @@ const char *model_key_style_name(int64_t style)
     return styles[(uint64_t)style % MODEL_KEY_STYLES].name;
 }
 
-int model_compare(peat_slice a, peat_slice b)
-{
-    size_t n = a.size < b.size ? a.size : b.size;
-    int c = n ? memcmp(a.data, b.data, n) : 0;
-    return c != 0 ? c : a.size < b.size ? -1 : a.size > b.size;
-}
-
 static int compare_slices(const void *a, const void *b)
 {
-    return model_compare(*(const peat_slice *)a, *(const peat_slice *)b);
+    return scan_compare(*(const peat_slice *)a, *(const peat_slice *)b);
 }
 
 void model_keys_init(model_keys *k, int64_t style_number)
@@ -116,7 +109,7 @@ void model_keys_init(model_keys *k, int64_t style_number)
         k->by_rank[id] = k->by_id[id] = peat_bytes(k->bytes + offset[id], k->by_id[id].size);
     qsort(k->by_rank, s->ids, sizeof *k->by_rank, compare_slices);
     for (size_t i = 0; i < s->ids; i++)
-        if (i == 0 || model_compare(k->by_rank[k->ranks - 1], k->by_rank[i]) != 0)
+        if (i == 0 || scan_compare(k->by_rank[k->ranks - 1], k->by_rank[i]) != 0)
             k->by_rank[k->ranks++] = k->by_rank[i];
     for (size_t id = 0; id < s->ids; id++)
         k->rank_of_id[id] = (uint32_t)model_keys_seek(k, k->by_id[id]);
@@ -138,7 +131,7 @@ size_t model_keys_seek(const model_keys *k, peat_slice key)
     size_t low = 0, high = k->ranks;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (model_compare(k->by_rank[middle], key) < 0)
+        if (scan_compare(k->by_rank[middle], key) < 0)
             low = middle + 1;
         else
             high = middle;

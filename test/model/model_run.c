@@ -164,7 +164,7 @@ static peat_rc see_operation(void *ctx, const peat_batch_op *found)
     const model_item *item = &w->op->items[w->next++];
     bool deleted = item->kind == MODEL_ITEM_DELETE;
     if (found->kind != (deleted ? PEAT_BATCH_DELETE : PEAT_BATCH_PUT) ||
-        model_compare(found->key, key_of(w->m, item->key)) != 0)
+        scan_compare(found->key, key_of(w->m, item->key)) != 0)
         model_fail(w->m, "peat_batch_each: operation %zu is another", w->next - 1);
     if (!deleted)
         model_expect_value(w->m, model_rank_of(w->m, item->key), found->value, item->value,

@@ -11,9 +11,9 @@ static void expect_entry(model_state *m, const model_iter_slot *s, size_t rank, 
                          peat_slice value, const char *call)
 {
     const model_version *v = model_oracle_get(&m->oracle, rank, s->seq);
-    if (model_compare(key, m->keys.by_rank[rank]) != 0) {
+    if (scan_compare(key, m->keys.by_rank[rank]) != 0) {
         size_t near = model_keys_seek(&m->keys, key);
-        bool known = near < m->keys.ranks && model_compare(key, m->keys.by_rank[near]) == 0;
+        bool known = near < m->keys.ranks && scan_compare(key, m->keys.by_rank[near]) == 0;
         model_fail(m, "%s: expected rank %zu, found rank %zu%s", call, rank, near,
                    known ? "" : " (a key never written)");
     }

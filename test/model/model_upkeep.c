@@ -95,7 +95,7 @@ static peat_rc see_partition(void *ctx, const peat_partition_info *p)
                    p->index, p->count, s->next);
     if (p->index != 0 && p->lower.data == NULL)
         model_fail(s->m, "peat_shape: partition %" PRIu64 " has no lower bound", p->index);
-    if (p->index > 1 && model_compare(peat_bytes(s->lower, s->lower_size), p->lower) >= 0)
+    if (p->index > 1 && scan_compare(peat_bytes(s->lower, s->lower_size), p->lower) >= 0)
         model_fail(s->m, "peat_shape: partition %" PRIu64 " does not follow", p->index);
     if (p->lower.size != 0)
         memcpy(s->lower, p->lower.data, p->lower.size);

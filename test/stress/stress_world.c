@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* stress_world.c - see stress.h. */
 #include "stress/stress.h"
+#include "world/scan.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -185,50 +186,17 @@ typedef struct scan_state {
     const stress_world *w;
     uint64_t seen[STRESS_ALL][STRESS_MEMBERS];
     uint64_t hash;
-    char last[STRESS_KEY_MAX];
-    size_t last_size; /* 0: none yet */
-    bool back;
 } scan_state;
 
-static void see(scan_state *s, peat_slice key, peat_slice value)
+static void see(void *arg, peat_slice key, peat_slice value)
 {
+    scan_state *s = arg;
     unsigned group, member;
     if (!stress_parse_key(s->w, key, &group, &member))
         stress_fail(s->w, "scan: a key of %zu bytes that nobody wrote", key.size);
-    size_t n = key.size < s->last_size ? key.size : s->last_size;
-    int order = memcmp(key.data, s->last, n);
-    if (order == 0)
-        order = (key.size > s->last_size) - (key.size < s->last_size);
-    if (s->last_size != 0 && (s->back ? order >= 0 : order <= 0))
-        stress_fail(s->w, "scan: group %u member %u is out of order", group, member);
-    memcpy(s->last, key.data, key.size);
-    s->last_size = key.size;
     uint64_t version = stress_check_value(s->w, group, member, value, "scan");
     s->seen[group][member] = version;
     s->hash += rng_hash(version ^ rng_hash((uint64_t)group << 32 | member));
-}
-
-static peat_rc see_steps(scan_state *s, peat_iter *it)
-{
-    peat_rc rc = s->back ? peat_iter_last(it) : peat_iter_first(it);
-    while (rc == PEAT_OK) {
-        see(s, peat_iter_key(it), peat_iter_value(it));
-        rc = s->back ? peat_iter_prev(it) : peat_iter_next(it);
-    }
-    return rc;
-}
-
-static peat_rc see_fills(scan_state *s, peat_iter *it)
-{
-    peat_row rows[37];
-    size_t n;
-    peat_rc rc = s->back ? peat_iter_last(it) : peat_iter_first(it);
-    while (rc == PEAT_OK) {
-        rc = s->back ? peat_iter_fill_back(it, rows, 37, &n) : peat_iter_fill(it, rows, 37, &n);
-        for (size_t i = 0; i < n; i++)
-            see(s, rows[i].key, rows[i].value);
-    }
-    return rc;
 }
 
 uint64_t stress_check_scan(const stress_world *w, peat_iter *it, unsigned way,
@@ -238,8 +206,9 @@ uint64_t stress_check_scan(const stress_world *w, peat_iter *it, unsigned way,
     if (s == NULL)
         stress_fail(w, "no memory for the test itself");
     s->w = w;
-    s->back = way % 2 != 0;
-    peat_rc rc = way < 2 ? see_steps(s, it) : see_fills(s, it);
+    peat_rc rc = scan_rows(it, (scan_way)way, see, s);
+    if (rc == PEAT_INVALID)
+        stress_fail(w, "scan: a key is out of order");
     if (rc != PEAT_END)
         stress_fail(w, "scan: %s", peat_rc_name(rc));
     for (unsigned g = 0; g < STRESS_ALL; g++)
