@@ -4,78 +4,53 @@
  * and without a log, until the store is opened again; reads go on. When it was a thread of the
  * store that failed, an event tells of it.
  */
-#include "peat.h"
-#include "world/sim.h"
+#include "world/kit.h"
 
 #include <sched.h>
 #include <stdatomic.h>
 
-typedef struct site {
-    sim_env *sim;
-    peat_host host;
-    peat_options options;
-    peat_db *db;
-} site;
-
-static void site_open(site *s, bool no_log)
+static peat_rc get(kit *k, const char *key)
 {
-    *s = (site){.sim = sim_new(sim_seed(1))};
-    s->host = (peat_host){.size = sizeof s->host, .env = sim_peat(s->sim)};
-    s->options = (peat_options){.size = sizeof s->options,
-                                .threads = PEAT_THREADS_NONE,
-                                .no_log = no_log,
-                                .host = &s->host};
-    assert_ok(peat_open("db", &s->options, &s->db, NULL));
+    return peat_get(k->db, NULL, peat_str(key), &k->buf);
 }
 
-static peat_rc get(site *s, const char *key)
+static void fail_a_flush(kit *k)
 {
-    peat_buf value = PEAT_BUF_INIT;
-    peat_rc rc = peat_get(s->db, NULL, peat_str(key), &value);
-    peat_buf_free(&value);
-    return rc;
+    assert_ok(peat_put(k->db, NULL, peat_str("before"), peat_str("1")));
+    sim_fail(k->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO, .name_prefix = "m-");
+    assert_int_equal(peat_flush(k->db), PEAT_IO);
+    sim_faults_clear(k->sim);
 }
 
-static void fail_a_flush(site *s)
-{
-    assert_ok(peat_put(s->db, NULL, peat_str("before"), peat_str("1")));
-    sim_fail(s->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO, .name_prefix = "m-");
-    assert_int_equal(peat_flush(s->db), PEAT_IO);
-    sim_faults_clear(s->sim);
-}
-
-static void expect_refusal(site *s)
+static void expect_refusal(kit *k)
 {
     peat_batch *batch = NULL;
     assert_ok(peat_batch_new(&batch));
     assert_ok(peat_batch_put(batch, peat_str("batch"), peat_str("2")));
-    assert_int_equal(peat_put(s->db, NULL, peat_str("after"), peat_str("2")), PEAT_IO);
-    assert_int_equal(peat_delete(s->db, NULL, peat_str("before")), PEAT_IO);
-    assert_int_equal(peat_write(s->db, NULL, batch), PEAT_IO);
-    assert_int_equal(peat_sync(s->db), PEAT_IO);
+    assert_int_equal(peat_put(k->db, NULL, peat_str("after"), peat_str("2")), PEAT_IO);
+    assert_int_equal(peat_delete(k->db, NULL, peat_str("before")), PEAT_IO);
+    assert_int_equal(peat_write(k->db, NULL, batch), PEAT_IO);
+    assert_int_equal(peat_sync(k->db), PEAT_IO);
     peat_batch_free(batch);
-    assert_ok(get(s, "before"));
-    assert_int_equal(get(s, "after"), PEAT_NOT_FOUND);
-    assert_int_equal(get(s, "batch"), PEAT_NOT_FOUND);
+    assert_ok(get(k, "before"));
+    assert_int_equal(get(k, "after"), PEAT_NOT_FOUND);
+    assert_int_equal(get(k, "batch"), PEAT_NOT_FOUND);
 }
 
-static void site_close(site *s)
+/* A fenced store says so once more; the next one takes writes. */
+static void expect_mended(kit *k)
 {
-    (void)!peat_close(s->db); /* a fenced store says so once more */
-    assert_ok(peat_open("db", &s->options, &s->db, NULL));
-    assert_ok(peat_put(s->db, NULL, peat_str("after"), peat_str("3")));
-    assert_ok(get(s, "after"));
-    assert_ok(peat_close(s->db));
-    sim_end(s->sim);
+    (void)!peat_close(k->db);
+    kit_must_open(k);
+    put(k, "after", "3");
+    expect_get(k, "after", "3");
 }
 
-TEST(a_failed_manifest_refuses_writes_until_reopen)
+TEST_OPEN(a_failed_manifest_refuses_writes_until_reopen)
 {
-    site s;
-    site_open(&s, false);
-    fail_a_flush(&s);
-    expect_refusal(&s);
-    site_close(&s);
+    fail_a_flush(k);
+    expect_refusal(k);
+    expect_mended(k);
 }
 
 /* Waiting for room does not mend it, so it is not told as a lack of room. */
@@ -84,28 +59,31 @@ TEST(a_sync_without_room_refuses_writes_as_any_other)
     static const int errors[] = {ENOSPC, EDQUOT, ENOMEM, EIO};
     const peat_write_options sync = {.size = sizeof sync, .sync = true};
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
-        site s;
+        kit other;
         peat_error e;
-        site_open(&s, false);
-        assert_ok(peat_put(s.db, NULL, peat_str("before"), peat_str("1")));
-        sim_fail(s.sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = errors[i], .name_prefix = "w-");
-        assert_int_equal(peat_put(s.db, &sync, peat_str("before"), peat_str("2")), PEAT_IO);
-        assert_int_equal(peat_call_error(s.db, &e), PEAT_IO);
+        kit_begin(&other, sim_new(sim_seed(1)));
+        kit_must_open(&other);
+        put(&other, "before", "1");
+        sim_fail(other.sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = errors[i],
+                 .name_prefix = "w-");
+        assert_int_equal(peat_put(other.db, &sync, peat_str("before"), peat_str("2")), PEAT_IO);
+        assert_int_equal(peat_call_error(other.db, &e), PEAT_IO);
         assert_int_equal(e.rc, PEAT_IO);
         assert_int_equal(e.os_errno, errors[i]);
-        sim_faults_clear(s.sim);
-        expect_refusal(&s);
-        site_close(&s);
+        sim_faults_clear(other.sim);
+        expect_refusal(&other);
+        expect_mended(&other);
+        kit_done(&other);
     }
 }
 
-TEST(without_a_log_too)
+TEST_NEW(without_a_log_too)
 {
-    site s;
-    site_open(&s, true);
-    fail_a_flush(&s);
-    expect_refusal(&s);
-    site_close(&s);
+    k->options.no_log = true;
+    kit_must_open(k);
+    fail_a_flush(k);
+    expect_refusal(k);
+    expect_mended(k);
 }
 
 /* --- in a thread --- */
@@ -125,79 +103,74 @@ static void see_error(void *ctx, const peat_event *e)
     (void)snprintf(seen->message, sizeof seen->message, "%s", e->message);
 }
 
-static void site_open_with_thread(site *s, const peat_test_options *test, errors_seen *seen)
+static void see_errors(kit *k, errors_seen *seen)
 {
-    *s = (site){.sim = sim_new(sim_seed(1))};
-    s->host = (peat_host){
-        .size = sizeof s->host, .env = sim_peat(s->sim), .event_fn = see_error, .event_ctx = seen};
-    s->options = (peat_options){.size = sizeof s->options,
-                                .threads = 1,
-                                .sync_interval_ms = 1,
-                                .host = &s->host,
-                                .test = test};
-    assert_ok(peat_open("db", &s->options, &s->db, NULL));
+    k->host.event_fn = see_error;
+    k->host.event_ctx = seen;
+}
+
+static void open_with_thread(kit *k, errors_seen *seen)
+{
+    see_errors(k, seen);
+    k->options.threads = 1;
+    k->options.sync_interval_ms = 1;
+    kit_must_open(k);
 }
 
 /* The next sync of the manifest fails; a thread comes to it, as nobody else does. */
-static unsigned break_manifest(site *s)
+static unsigned break_manifest(kit *k)
 {
-    return sim_fail(s->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO, .name_prefix = "m-");
+    return sim_fail(k->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO, .name_prefix = "m-");
 }
 
-static void expect_told(site *s, unsigned fault, const errors_seen *seen)
+static void expect_told(kit *k, unsigned fault, const errors_seen *seen)
 {
-    while (sim_fault_hits(s->sim, fault) == 0)
+    while (sim_fault_hits(k->sim, fault) == 0)
         (void)sched_yield();
-    assert_int_equal(peat_close(s->db), PEAT_IO); /* no thread runs any more */
-    assert_int_equal(sim_fault_hits(s->sim, fault), 1);
+    assert_int_equal(peat_close(k->db), PEAT_IO); /* no thread runs any more */
+    assert_int_equal(sim_fault_hits(k->sim, fault), 1);
     assert_true(atomic_load(&seen->count) >= 1);
     assert_int_equal(seen->rc, PEAT_IO);
     assert_non_null(strstr(seen->message, "m-000001 cannot be synced"));
-    sim_end(s->sim);
+    k->db = NULL;
 }
 
-TEST(a_promise_that_fails_after_the_interval_is_told)
+TEST_NEW(a_promise_that_fails_after_the_interval_is_told)
 {
-    site s;
     errors_seen seen = {0};
-    site_open_with_thread(&s, NULL, &seen);
-    unsigned fault = break_manifest(&s);
-    assert_ok(peat_put(s.db, NULL, peat_str("a"), peat_str("1")));
-    expect_told(&s, fault, &seen);
+    open_with_thread(k, &seen);
+    unsigned fault = break_manifest(k);
+    put(k, "a", "1");
+    expect_told(k, fault, &seen);
 }
 
 /* What was synced is, and the sync succeeds: the event alone tells, and before the call returns. */
-TEST(a_promise_that_fails_behind_a_sync_is_told_at_once)
+TEST_NEW(a_promise_that_fails_behind_a_sync_is_told_at_once)
 {
-    site s = {.sim = sim_new(sim_seed(1))};
     errors_seen seen = {0};
-    s.host = (peat_host){
-        .size = sizeof s.host, .env = sim_peat(s.sim), .event_fn = see_error, .event_ctx = &seen};
-    s.options =
-        (peat_options){.size = sizeof s.options, .threads = PEAT_THREADS_NONE, .host = &s.host};
-    assert_ok(peat_open("db", &s.options, &s.db, NULL));
-    unsigned fault = break_manifest(&s);
-    assert_ok(peat_put(s.db, NULL, peat_str("a"), peat_str("1")));
+    see_errors(k, &seen);
+    kit_must_open(k);
+    unsigned fault = break_manifest(k);
+    put(k, "a", "1");
     assert_int_equal(atomic_load(&seen.count), 0);
-    assert_ok(peat_sync(s.db));
+    assert_ok(peat_sync(k->db));
     assert_int_equal(atomic_load(&seen.count), 1);
-    expect_told(&s, fault, &seen);
+    expect_told(k, fault, &seen);
 }
 
 /* All is in tables: an idle store lets go of the log. */
-TEST(an_emptied_log_that_fails_is_told)
+TEST_NEW(an_emptied_log_that_fails_is_told)
 {
-    site s;
     errors_seen seen = {0};
-    peat_test_options test = {.size = sizeof test, .segment_bytes = 8192};
     peat_write_options sync = {.size = sizeof sync, .sync = true};
     static char value[3000];
-    site_open_with_thread(&s, &test, &seen);
+    k->test.segment_bytes = 8192;
+    open_with_thread(k, &seen);
     for (int i = 0; i < 20; i++)
-        assert_ok(peat_put(s.db, &sync, peat_str("a"), peat_bytes(value, sizeof value)));
-    assert_ok(peat_flush(s.db));
-    unsigned fault = break_manifest(&s);
-    expect_told(&s, fault, &seen);
+        assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_bytes(value, sizeof value)));
+    assert_ok(peat_flush(k->db));
+    unsigned fault = break_manifest(k);
+    expect_told(k, fault, &seen);
 }
 
 /* --- a rewrite of the manifest --- */
@@ -213,31 +186,28 @@ static void break_rewrite(void *arg, sim_env *sim, const sim_boundary *b)
 }
 
 /* What was to be installed is durable, and its unit has not failed: only the event tells. */
-TEST(a_rewrite_of_the_manifest_that_fails_is_told)
+TEST_NEW(a_rewrite_of_the_manifest_that_fails_is_told)
 {
-    site s = {.sim = sim_new(sim_seed(1))};
     errors_seen seen = {0};
     bool armed = false;
-    peat_test_options test = {.size = sizeof test, .table_bytes = 4096};
-    s.host = (peat_host){
-        .size = sizeof s.host, .env = sim_peat(s.sim), .event_fn = see_error, .event_ctx = &seen};
-    s.options = (peat_options){
-        .size = sizeof s.options, .threads = PEAT_THREADS_NONE, .host = &s.host, .test = &test};
-    assert_ok(peat_open("db", &s.options, &s.db, NULL));
-    sim_hook_set(s.sim, break_rewrite, &armed);
+    k->test.table_bytes = 4096;
+    see_errors(k, &seen);
+    kit_must_open(k);
+    sim_hook_set(k->sim, break_rewrite, &armed);
     for (int i = 0; i < 1000 && !armed; i++) {
-        assert_ok(peat_put(s.db, NULL, peat_str("a"), peat_str("1")));
-        assert_ok(peat_flush(s.db));
+        put(k, "a", "1");
+        assert_ok(peat_flush(k->db));
         if (!armed)
-            assert_ok(peat_work(s.db, 1, NULL));
+            assert_ok(peat_work(k->db, 1, NULL));
     }
-    sim_hook_set(s.sim, NULL, NULL);
+    sim_hook_set(k->sim, NULL, NULL);
     assert_true(armed);
     assert_int_equal(atomic_load(&seen.count), 1);
     assert_int_equal(seen.rc, PEAT_IO);
     assert_non_null(strstr(seen.message, "PEAT cannot be synced"));
-    assert_int_equal(peat_put(s.db, NULL, peat_str("a"), peat_str("2")), PEAT_IO);
-    assert_ok(get(&s, "a"));
-    sim_faults_clear(s.sim);
-    site_close(&s);
+    assert_int_equal(peat_put(k->db, NULL, peat_str("a"), peat_str("2")), PEAT_IO);
+    assert_ok(get(k, "a"));
+    sim_faults_clear(k->sim);
+    expect_mended(k);
+    kit_close(k); /* while there is somebody to tell */
 }

@@ -4,24 +4,9 @@
  * wrote half is not called damage, and the next open for writing mends it. Without that open, as
  * after a power cut, a check names the slot.
  */
-#include "world/sim.h"
-
-#include <peat.h>
+#include "world/kit.h"
 
 #define SEEDS 24u
-
-static peat_db *open_on(sim_env *sim, bool read_only)
-{
-    peat_host host = {.size = sizeof host, .env = sim_peat(sim)};
-    peat_options o = {.size = sizeof o,
-                      .host = &host,
-                      .threads = PEAT_THREADS_NONE,
-                      .memory_bytes = PEAT_MEMORY_BYTES_MIN,
-                      .read_only = read_only};
-    peat_db *db = NULL;
-    assert_ok(peat_open("db", &o, &db, NULL));
-    return db;
-}
 
 static bool count_damage(void *ctx, const peat_damage *damage)
 {
@@ -43,30 +28,31 @@ static unsigned damages(peat_db *db)
 /* Every other word of a slot is the same as before, so not every torn one is damaged. */
 static unsigned tear_one(uint64_t seed)
 {
-    sim_env *sim = sim_new(sim_seed(seed));
-    peat_db *db = open_on(sim, false);
+    kit k;
+    kit_begin(&k, sim_new(sim_seed(seed)));
+    k.options.memory_bytes = PEAT_MEMORY_BYTES_MIN;
+    kit_must_open(&k);
     for (int i = 0; i < 3; i++) {
-        assert_ok(peat_put(db, NULL, peat_str("a"), peat_str("1")));
-        assert_ok(peat_flush(db));
+        put(&k, "a", "1");
+        assert_ok(peat_flush(k.db));
     }
-    sim_fail(sim, .kinds = SIM_BIT(SIM_FILE_WRITE), .error = EIO, .keep = SIM_KEEP_SOME,
+    sim_fail(k.sim, .kinds = SIM_BIT(SIM_FILE_WRITE), .error = EIO, .keep = SIM_KEEP_SOME,
              .name_prefix = "PEAT");
-    assert_ok(peat_put(db, NULL, peat_str("b"), peat_str("2")));
-    assert_int_equal(peat_flush(db), PEAT_IO);
-    assert_int_equal(damages(db), 0);
-    assert_int_equal(peat_put(db, NULL, peat_str("c"), peat_str("3")), PEAT_IO);
-    (void)!peat_close(db);
+    put(&k, "b", "2");
+    assert_int_equal(peat_flush(k.db), PEAT_IO);
+    assert_int_equal(damages(k.db), 0);
+    assert_int_equal(peat_put(k.db, NULL, peat_str("c"), peat_str("3")), PEAT_IO);
+    (void)!peat_close(k.db);
 
-    db = open_on(sim, true);
-    unsigned named = damages(db);
+    k.options.read_only = true;
+    kit_must_open(&k);
+    unsigned named = damages(k.db);
     assert_true(named <= 1);
-    assert_ok(peat_close(db));
-
-    db = open_on(sim, false);
-    assert_int_equal(damages(db), 0);
-    assert_ok(peat_exists(db, NULL, peat_str("b")));
-    assert_ok(peat_close(db));
-    sim_end(sim);
+    k.options.read_only = false;
+    kit_reopen(&k);
+    assert_int_equal(damages(k.db), 0);
+    expect_get(&k, "b", "2");
+    kit_done(&k);
     return named;
 }
 
