@@ -29,20 +29,19 @@ size_t blocks_value(const blocks_world *w, uint32_t key, uint8_t version, uint8_
     return n;
 }
 
-void blocks_options(const blocks_world *w, const peat_env *env, peat_host *host,
-                    peat_test_options *test, peat_options *ret_options)
+void blocks_options(const blocks_world *w, const peat_env *env, model_open *ret_open)
 {
-    *host = (peat_host){.size = sizeof *host, .env = env};
-    *test = (peat_test_options){.size = sizeof *test,
-                                .memtable_bytes = 4 << 20,
-                                .block_bytes = w->shape == BLOCKS_PAGES ? 4096 : 16384,
-                                .segment_bytes = 1 << 20};
-    *ret_options = (peat_options){.size = sizeof *ret_options,
-                                  .memory_bytes = 32 << 20,
-                                  .threads = PEAT_THREADS_NONE,
-                                  .compression = w->codec,
-                                  .host = host,
-                                  .test = test};
+    ret_open->host = (peat_host){.size = sizeof ret_open->host, .env = env};
+    ret_open->test = (peat_test_options){.size = sizeof ret_open->test,
+                                         .memtable_bytes = 4 << 20,
+                                         .block_bytes = w->shape == BLOCKS_PAGES ? 4096 : 16384,
+                                         .segment_bytes = 1 << 20};
+    ret_open->options = (peat_options){.size = sizeof ret_open->options,
+                                       .memory_bytes = 32 << 20,
+                                       .threads = PEAT_THREADS_NONE,
+                                       .compression = w->codec,
+                                       .host = &ret_open->host,
+                                       .test = &ret_open->test};
 }
 
 static void put(const blocks_world *w, peat_db *db, uint32_t key, uint8_t version)
@@ -144,9 +143,7 @@ static void map_world(blocks_world *w)
 
 void blocks_world_make(blocks_world *w, peat_compression codec, blocks_shape s, uint64_t seed)
 {
-    peat_host host;
-    peat_test_options test;
-    peat_options options;
+    model_open open;
     peat_db *db = NULL;
     rng r;
     memset(w, 0, sizeof *w);
@@ -155,8 +152,8 @@ void blocks_world_make(blocks_world *w, peat_compression codec, blocks_shape s, 
     w->codec = codec;
     w->shape = s;
     w->sim = sim_new(seed);
-    blocks_options(w, sim_peat(w->sim), &host, &test, &options);
-    assert_ok(peat_open(BLOCKS_DIR, &options, &db, NULL));
+    blocks_options(w, sim_peat(w->sim), &open);
+    assert_ok(peat_open(BLOCKS_DIR, &open.options, &db, NULL));
     for (uint32_t key = 0; key < BLOCKS_KEYS; key++)
         put(w, db, key, w->newest[key] = 1);
     assert_ok(peat_settle(db, PEAT_WAIT_FOREVER));

@@ -5,7 +5,7 @@
 #ifndef TEST_DAMAGE_BLOCKS_WORLD_H
 #define TEST_DAMAGE_BLOCKS_WORLD_H
 
-#include "peat.h"
+#include "model/model.h"
 #include "repair/table_salvage.h"
 #include "support/sim_env.h"
 
@@ -43,8 +43,7 @@ typedef struct blocks_world {
 
 size_t blocks_key(uint32_t key, char ret_text[16]);
 size_t blocks_value(const blocks_world *w, uint32_t key, uint8_t version, uint8_t *ret_bytes);
-void blocks_options(const blocks_world *w, const peat_env *env, peat_host *host,
-                    peat_test_options *test, peat_options *ret_options);
+void blocks_options(const blocks_world *w, const peat_env *env, model_open *ret_open);
 void blocks_world_make(blocks_world *w, peat_compression codec, blocks_shape s, uint64_t seed);
 void blocks_world_done(blocks_world *w);
 

@@ -10,7 +10,7 @@
 #ifndef TEST_DAMAGE_DAMAGE_H
 #define TEST_DAMAGE_DAMAGE_H
 
-#include "peat.h"
+#include "model/model.h"
 #include "support/sim_env.h"
 
 #define DAMAGE_DIR     "store"
@@ -60,8 +60,8 @@ void damage_world_make(damage_world *w, damage_end end, peat_compression compres
 void damage_world_done(damage_world *w);
 /* A disk of its own with the same files, durable; sim_free. */
 sim_env *damage_world_copy(const damage_world *w, const char *dir);
-void damage_options(const damage_world *w, sim_env *sim, peat_host *host, peat_test_options *test,
-                    peat_options *ret_options);
+/* What its store is opened with, on this disk. */
+void damage_options(const damage_world *w, sim_env *sim, model_open *ret_open);
 const damage_file *damage_find(const damage_world *w, const char *name);
 
 /* Version of a key after so many of the log's commits. */

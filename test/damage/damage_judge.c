@@ -189,16 +189,14 @@ static void judge_reads(judge *j)
 void damage_judge(const damage_world *w, sim_env *sim, size_t promised, bool read_only, bool check,
                   damage_result *r)
 {
-    peat_host host;
-    peat_test_options test;
-    peat_options options;
+    model_open open;
     judge j = {.w = w, .promised = promised, .r = r};
     *r = (damage_result){.verdict = DAMAGE_REFUSED};
-    damage_options(w, sim, &host, &test, &options);
-    options.create = PEAT_CREATE_NEVER;
-    options.read_only = read_only;
+    damage_options(w, sim, &open);
+    open.options.create = PEAT_CREATE_NEVER;
+    open.options.read_only = read_only;
     sim_peak_reset(sim);
-    r->rc = peat_open(DAMAGE_DIR, &options, &j.db, &r->error);
+    r->rc = peat_open(DAMAGE_DIR, &open.options, &j.db, &r->error);
     if (r->rc == PEAT_OK) {
         judge_reads(&j);
         if (check)

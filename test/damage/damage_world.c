@@ -36,23 +36,22 @@ uint8_t damage_version(const damage_world *w, size_t key, size_t commits)
     return w->base[key];
 }
 
-void damage_options(const damage_world *w, sim_env *sim, peat_host *host, peat_test_options *test,
-                    peat_options *ret_options)
+void damage_options(const damage_world *w, sim_env *sim, model_open *ret_open)
 {
-    *host = (peat_host){.size = sizeof *host, .env = sim_peat(sim)};
-    *test = (peat_test_options){.size = sizeof *test,
-                                .memtable_bytes = 64 << 10,
-                                .block_bytes = 4096,
-                                .partition_bytes = 8192,
-                                .table_bytes = 16384,
-                                .segment_bytes = 8192};
-    *ret_options = (peat_options){.size = sizeof *ret_options,
-                                  .memory_bytes = PEAT_MEMORY_BYTES_MIN,
-                                  .threads = PEAT_THREADS_NONE,
-                                  .sync_interval_ms = 1000000,
-                                  .compression = w->compression,
-                                  .host = host,
-                                  .test = test};
+    ret_open->host = (peat_host){.size = sizeof ret_open->host, .env = sim_peat(sim)};
+    ret_open->test = (peat_test_options){.size = sizeof ret_open->test,
+                                         .memtable_bytes = 64 << 10,
+                                         .block_bytes = 4096,
+                                         .partition_bytes = 8192,
+                                         .table_bytes = 16384,
+                                         .segment_bytes = 8192};
+    ret_open->options = (peat_options){.size = sizeof ret_open->options,
+                                       .memory_bytes = PEAT_MEMORY_BYTES_MIN,
+                                       .threads = PEAT_THREADS_NONE,
+                                       .sync_interval_ms = 1000000,
+                                       .compression = w->compression,
+                                       .host = &ret_open->host,
+                                       .test = &ret_open->test};
 }
 
 /* ---- files ---- */
@@ -206,16 +205,14 @@ static sim_env *settle_disk(sim_env *sim)
 
 void damage_world_make(damage_world *w, damage_end end, peat_compression compression, uint64_t seed)
 {
-    peat_host host;
-    peat_test_options test;
-    peat_options options;
+    model_open open;
     peat_db *db = NULL;
     rng random = {seed * 977 + 5};
     catcher merging = {0};
     sim_env *sim = sim_new(seed);
     *w = (damage_world){.end = end, .compression = compression, .seed = seed, .newest = NEWEST};
-    damage_options(w, sim, &host, &test, &options);
-    assert_ok(peat_open(DAMAGE_DIR, &options, &db, NULL));
+    damage_options(w, sim, &open);
+    assert_ok(peat_open(DAMAGE_DIR, &open.options, &db, NULL));
     fill_tables(w, sim, db, &random);
     if (end == DAMAGE_MERGE) {
         sim_hook_set(sim, catch_merge, &merging);

@@ -53,12 +53,10 @@ static void try_reading(const damage_world *w, const trial *t, bool check, tally
 /* Opens it for writing, writes, and has everything merged that can be. */
 static const char *write_and_merge(const damage_world *w, sim_env *sim, peat_error *ret_error)
 {
-    peat_host host;
-    peat_test_options test;
-    peat_options options;
+    model_open open;
     peat_db *db = NULL;
-    damage_options(w, sim, &host, &test, &options);
-    peat_rc rc = peat_open(DAMAGE_DIR, &options, &db, ret_error);
+    damage_options(w, sim, &open);
+    peat_rc rc = peat_open(DAMAGE_DIR, &open.options, &db, ret_error);
     if (rc == PEAT_OK)
         rc = peat_put(db, NULL, peat_str("new"), peat_str("one"));
     if (rc == PEAT_OK)

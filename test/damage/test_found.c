@@ -26,13 +26,11 @@ static bool note(void *ctx, const peat_damage *d)
 
 static peat_db *open_world(const damage_world *w, bool read_only)
 {
-    peat_host host;
-    peat_test_options test;
-    peat_options options;
+    model_open open;
     peat_db *db = NULL;
-    damage_options(w, w->sim, &host, &test, &options);
-    options.read_only = read_only;
-    assert_ok(peat_open(DAMAGE_DIR, &options, &db, NULL));
+    damage_options(w, w->sim, &open);
+    open.options.read_only = read_only;
+    assert_ok(peat_open(DAMAGE_DIR, &open.options, &db, NULL));
     return db;
 }
 
@@ -115,19 +113,17 @@ TEST(a_header_that_cannot_be_mended_fails_the_open)
     static const sim_kind calls[] = {SIM_FILE_WRITE, SIM_FILE_SYNC};
     for (size_t i = 0; i < 2; i++) {
         damage_world w;
-        peat_host host;
-        peat_test_options test;
-        peat_options options;
+        model_open open;
         peat_error error;
         peat_db *db = NULL;
         damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_NONE, 1);
         const damage_file *f = damage_find(&w, "w-000004");
         assert_true(sim_file_flip(w.sim, DAMAGE_DIR, f->name, 20, 4));
-        damage_options(&w, w.sim, &host, &test, &options);
+        damage_options(&w, w.sim, &open);
         /* of syncs the first is the one before anything is read */
         unsigned fault = sim_fail(w.sim, .kinds = SIM_BIT(calls[i]), .at = 1 + i, .error = EIO,
                                   .name_prefix = f->name);
-        assert_int_equal(peat_open(DAMAGE_DIR, &options, &db, &error), PEAT_IO);
+        assert_int_equal(peat_open(DAMAGE_DIR, &open.options, &db, &error), PEAT_IO);
         assert_int_equal(sim_fault_hits(w.sim, fault), 1);
         assert_null(db);
         assert_non_null(strstr(error.message, "w-000004 cannot be mended"));
@@ -317,15 +313,13 @@ TEST(an_import_that_is_cut_short_leaves_no_store)
     assert_ok(peat_export(db, NULL, memory_stream_write, &s));
     assert_ok(peat_close(db));
 
-    peat_host host;
-    peat_test_options test;
-    peat_options options;
+    model_open open;
     cutting c = {.w = &w};
     sim_env *sim = sim_new(3);
-    damage_options(&w, sim, &host, &test, &options);
+    damage_options(&w, sim, &open);
     sim_hook_set(sim, cut_here, &c);
     peat_error e;
-    peat_rc rc = peat_import(DAMAGE_DIR, &options, memory_stream_read, &s, &e);
+    peat_rc rc = peat_import(DAMAGE_DIR, &open.options, memory_stream_read, &s, &e);
     sim_hook_set(sim, NULL, NULL);
     if (rc != PEAT_OK)
         fail_msg("import: %s", e.message);

@@ -68,14 +68,12 @@ static bool take_doubtful(void *ctx, peat_slice key, peat_slice value)
 
 static void read_mended(outcome *o, sim_env *sim)
 {
-    peat_host host;
-    peat_test_options test;
-    peat_options options;
+    model_open open;
     peat_db *db = NULL;
     peat_iter *it = NULL;
-    damage_options(o->w, sim, &host, &test, &options);
+    damage_options(o->w, sim, &open);
     peat_error e;
-    peat_rc rc = peat_open(NEW_DIR, &options, &db, &e);
+    peat_rc rc = peat_open(NEW_DIR, &open.options, &db, &e);
     if (rc == PEAT_OK)
         rc = peat_check(db, NULL, NULL);
     if (rc == PEAT_OK)
@@ -90,13 +88,11 @@ static void read_mended(outcome *o, sim_env *sim)
 
 static void mend(outcome *o, sim_env *sim)
 {
-    peat_host host;
-    peat_test_options test;
-    peat_options options;
+    model_open open;
     peat_error e;
-    damage_options(o->w, sim, &host, &test, &options);
+    damage_options(o->w, sim, &open);
     peat_repair_options repair = {
-        .size = sizeof repair, .open = &options, .doubtful_fn = take_doubtful, .ctx = o};
+        .size = sizeof repair, .open = &open.options, .doubtful_fn = take_doubtful, .ctx = o};
     o->report = (peat_repair_report){.size = sizeof o->report};
     peat_rc rc = peat_repair(DAMAGE_DIR, NEW_DIR, &repair, &o->report, &e);
     if (rc != PEAT_OK)
@@ -243,12 +239,10 @@ static bool repair_with_fault(const damage_world *w, uint32_t kinds, uint64_t at
     o.w = w;
     sim_env *sim = damage_world_copy(w, DAMAGE_DIR);
     (void)sim_file_flip(sim, DAMAGE_DIR, w->newest, 1000, 1);
-    peat_host host;
-    peat_test_options test;
-    peat_options options;
+    model_open open;
     peat_error e;
-    damage_options(w, sim, &host, &test, &options);
-    peat_repair_options repair = {.size = sizeof repair, .open = &options};
+    damage_options(w, sim, &open);
+    peat_repair_options repair = {.size = sizeof repair, .open = &open.options};
     unsigned fault = sim_fail(sim, .kinds = kinds, .at = at, .error = EIO, .sticky = sticky);
     peat_rc rc = peat_repair(DAMAGE_DIR, NEW_DIR, &repair, NULL, &e);
     bool reached = sim_fault_hits(sim, fault) != 0;
@@ -256,7 +250,7 @@ static bool repair_with_fault(const damage_world *w, uint32_t kinds, uint64_t at
     if (!sim_is_clean(sim))
         fail_msg("fault %" PRIu64 ": something was left open or allocated", at);
     peat_db *db = NULL;
-    peat_rc opened = peat_open(NEW_DIR, &options, &db, NULL);
+    peat_rc opened = peat_open(NEW_DIR, &open.options, &db, NULL);
     if (rc == PEAT_OK)
         assert_ok(opened);
     else if (opened == PEAT_OK) /* what opens is a new and empty store, or a whole one */

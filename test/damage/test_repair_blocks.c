@@ -207,18 +207,16 @@ static void judge(const blocks_world *w, const damage *d, outcome *o, tally *io)
 
 static void mend(const blocks_world *w, sim_env *sim, const damage *d, outcome *o)
 {
-    peat_host host;
-    peat_test_options test;
-    peat_options options;
+    model_open open;
     peat_error e;
     peat_db *db = NULL;
     peat_iter *it = NULL;
     const peat_env *env = sim_peat(sim);
     if (d->kind == BAD)
         env = bad_disk(env, d, w->tables[d->table].name);
-    blocks_options(w, env, &host, &test, &options);
+    blocks_options(w, env, &open);
     peat_repair_options repair = {
-        .size = sizeof repair, .open = &options, .doubtful_fn = take_doubtful};
+        .size = sizeof repair, .open = &open.options, .doubtful_fn = take_doubtful};
     now_world = w;
     now_outcome = o;
     peat_rc rc = peat_repair(BLOCKS_DIR, NEW_DIR, &repair, NULL, &e);
@@ -226,8 +224,8 @@ static void mend(const blocks_world *w, sim_env *sim, const damage *d, outcome *
         wrong(o, "repair: %s, %s", peat_rc_name(rc), e.message);
         return;
     }
-    blocks_options(w, sim_peat(sim), &host, &test, &options);
-    assert_ok(peat_open(NEW_DIR, &options, &db, NULL));
+    blocks_options(w, sim_peat(sim), &open);
+    assert_ok(peat_open(NEW_DIR, &open.options, &db, NULL));
     assert_ok(peat_iter_open(db, NULL, &it));
     while (peat_iter_next(it) == PEAT_OK)
         take(peat_iter_key(it), peat_iter_value(it), o->certain);
