@@ -6,7 +6,7 @@
 #include "world/kit.h"
 
 #define KEYS    3000
-#define FLUSHES 16 /* more than the slices a partition may have before they are merged */
+#define FLUSHES 16 /* more than the upper runs a partition may have before they are merged */
 
 static const char *key_of(int i, char text[16])
 {
