@@ -41,8 +41,7 @@ TEST_OPEN(an_empty_batch_writes_nothing)
     peat_batch *batch = new_batch();
     assert_int_equal(peat_batch_count(batch), 0);
     assert_ok(peat_write(k->db, NULL, batch));
-    peat_write_options sync = {.size = sizeof sync, .sync = true};
-    assert_ok(peat_write(k->db, &sync, batch));
+    assert_ok(peat_write(k->db, &synced, batch));
     assert_int_equal(count_all(k->db), 0);
     peat_batch_free(batch);
 }

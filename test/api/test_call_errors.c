@@ -120,10 +120,9 @@ TEST_OPEN(trouble_of_the_disk_is_told_for_each_call)
 
 TEST_OPEN(a_refused_write_tells_what_stopped_the_writes)
 {
-    peat_write_options sync = {.size = sizeof sync, .sync = true};
-    assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("0"))); /* the log has its segment */
+    assert_ok(peat_put(k->db, &synced, peat_str("a"), peat_str("0"))); /* the log has its segment */
     sim_fail(k->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO, .sticky = true);
-    assert_int_equal(peat_put(k->db, &sync, peat_str("a"), peat_str("1")), PEAT_IO);
+    assert_int_equal(peat_put(k->db, &synced, peat_str("a"), peat_str("1")), PEAT_IO);
     peat_error first, again;
     assert_int_equal(peat_call_error(k->db, &first), PEAT_IO);
     assert_int_not_equal(first.message[0], '\0');

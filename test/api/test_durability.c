@@ -21,12 +21,11 @@ TEST_OPEN(a_new_store_survives_a_cut_at_once)
 
 TEST_OPEN(a_write_with_sync_is_on_disk_and_so_is_all_before)
 {
-    peat_write_options sync = {.size = sizeof sync, .sync = true};
     put_many(k, 50, 100);
     assert_true(left_after_cut(k) < 50);
-    assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("1")));
+    assert_ok(peat_put(k->db, &synced, peat_str("a"), peat_str("1")));
     assert_int_equal(left_after_cut(k), 51);
-    assert_ok(peat_delete(k->db, &sync, peat_str("a")));
+    assert_ok(peat_delete(k->db, &synced, peat_str("a")));
     assert_int_equal(left_after_cut(k), 50);
 }
 
@@ -89,11 +88,10 @@ TEST_OPEN(a_plain_put_asks_the_system_for_no_sync_and_little_else)
 /* A synced write costs one sync of one file. */
 TEST_OPEN(a_synced_put_is_one_sync)
 {
-    peat_write_options sync = {.size = sizeof sync, .sync = true};
-    assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("1")));
+    assert_ok(peat_put(k->db, &synced, peat_str("a"), peat_str("1")));
     uint64_t syncs = sim_count(k->sim, SIM_BIT(SIM_FILE_SYNC) | SIM_BIT(SIM_DIR_SYNC));
     for (int i = 0; i < 20; i++)
-        assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("1")));
+        assert_ok(peat_put(k->db, &synced, peat_str("a"), peat_str("1")));
     assert_int_equal(sim_count(k->sim, SIM_BIT(SIM_FILE_SYNC) | SIM_BIT(SIM_DIR_SYNC)), syncs + 20);
     assert_int_equal(stats_of(k->db).syncs, 21);
     assert_int_equal(stats_of(k->db).sync_waiters, 21);
@@ -105,10 +103,9 @@ TEST_OPEN(a_synced_put_is_one_sync)
 /* What failed is there or not after the next open, and stays so. */
 TEST_OPEN(a_failed_sync_stops_writing_until_the_next_open)
 {
-    peat_write_options sync = {.size = sizeof sync, .sync = true};
-    assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_str("1")));
+    assert_ok(peat_put(k->db, &synced, peat_str("a"), peat_str("1")));
     sim_fail(k->sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = EIO);
-    assert_int_equal(peat_put(k->db, &sync, peat_str("b"), peat_str("2")), PEAT_IO);
+    assert_int_equal(peat_put(k->db, &synced, peat_str("b"), peat_str("2")), PEAT_IO);
     sim_faults_clear(k->sim);
     assert_int_equal(peat_put(k->db, NULL, peat_str("c"), peat_str("3")), PEAT_IO);
     assert_int_equal(peat_sync(k->db), PEAT_IO);

@@ -111,7 +111,6 @@ TEST_NEW(a_reader_is_told_what_it_needs_and_that_suffices)
 /* Whatever is wrong with the log is said first: more memory would not help. */
 TEST_NEW(a_large_log_is_judged_before_its_size)
 {
-    peat_write_options synced = {.size = sizeof synced, .sync = true};
     k->test.segment_bytes = 256 << 10;
     k->test.memtable_bytes = 16 * MIB;
     kit_must_open(k);

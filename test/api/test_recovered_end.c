@@ -41,7 +41,6 @@ TEST(damage_to_what_recovery_showed_is_told)
 static void lose_log(unsigned flushes, bool by_sync)
 {
     kit k;
-    peat_write_options synced = {.size = sizeof synced, .sync = true};
     unsigned lost = 0;
     kit_begin(&k, sim_new(sim_seed(2)));
     k.options.sync_interval_ms = 100000;

@@ -9,6 +9,7 @@
 #include "peat_admin.h"
 #include "peat_env.h"
 #include "world/sim.h"
+#include "world/temp_dir.h"
 
 #include <dirent.h>
 #include <malloc.h>
@@ -224,21 +225,6 @@ static long descriptors(void)
     return n;
 }
 
-static int set_up(void **state)
-{
-    char path[] = "/tmp/peat-rest-XXXXXX";
-    *state = mkdtemp(path) != NULL ? strdup(path) : NULL;
-    return *state != NULL ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", (const char *)*state);
-    free(*state);
-    return system(command);
-}
-
 static peat_db *open_at(counting *c, const char *dir, unsigned i, int threads)
 {
     char path[256];
@@ -273,8 +259,6 @@ static void expect_rest(counting *c, long fds_before, long stores, size_t more, 
         fail_msg("%s: a store of %ld holds %zu bytes and %ld descriptors", when, stores, bytes,
                  files);
 }
-
-#define TEST_IN_DIR(name) TEST_WITH(name, const char *root, set_up, tear_down)
 
 TEST_IN_DIR(two_hundred_stores_at_rest_hold_little)
 {

@@ -57,7 +57,6 @@ TEST_OPEN(a_failed_manifest_refuses_writes_until_reopen)
 TEST(a_sync_without_room_refuses_writes_as_any_other)
 {
     static const int errors[] = {ENOSPC, EDQUOT, ENOMEM, EIO};
-    const peat_write_options sync = {.size = sizeof sync, .sync = true};
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         kit other;
         peat_error e;
@@ -66,7 +65,7 @@ TEST(a_sync_without_room_refuses_writes_as_any_other)
         put(&other, "before", "1");
         sim_fail(other.sim, .kinds = SIM_BIT(SIM_FILE_SYNC), .error = errors[i],
                  .name_prefix = "w-");
-        assert_int_equal(peat_put(other.db, &sync, peat_str("before"), peat_str("2")), PEAT_IO);
+        assert_int_equal(peat_put(other.db, &synced, peat_str("before"), peat_str("2")), PEAT_IO);
         assert_int_equal(peat_call_error(other.db, &e), PEAT_IO);
         assert_int_equal(e.rc, PEAT_IO);
         assert_int_equal(e.os_errno, errors[i]);
@@ -162,12 +161,11 @@ TEST_NEW(a_promise_that_fails_behind_a_sync_is_told_at_once)
 TEST_NEW(an_emptied_log_that_fails_is_told)
 {
     errors_seen seen = {0};
-    peat_write_options sync = {.size = sizeof sync, .sync = true};
     static char value[3000];
     k->test.segment_bytes = 8192;
     open_with_thread(k, &seen);
     for (int i = 0; i < 20; i++)
-        assert_ok(peat_put(k->db, &sync, peat_str("a"), peat_bytes(value, sizeof value)));
+        assert_ok(peat_put(k->db, &synced, peat_str("a"), peat_bytes(value, sizeof value)));
     assert_ok(peat_flush(k->db));
     unsigned fault = break_manifest(k);
     expect_told(k, fault, &seen);

@@ -131,28 +131,12 @@ static void take_options(crash_plan *p)
         p->options.field[i] = p->load->option[i] != 0 ? p->load->option[i] : tiny[i];
 }
 
-/* Most plans run without threads, where a seed says everything. */
-static void choose_options(crash_plan *p, rng *r)
-{
-    int64_t *f = p->options.field;
-    model_options_random(r, &p->options);
-    f[MODEL_OPTION_disk] = 0;
-    if (rng_below(r, 4) != 0)
-        f[MODEL_OPTION_threads] = -1;
-    if (rng_below(r, 8) != 0)
-        f[MODEL_OPTION_no_log] = 0;
-    if (rng_below(r, 4) != 0)
-        f[MODEL_OPTION_memtable] = (int64_t)1 << (11 + rng_below(r, 5));
-    if (f[MODEL_OPTION_keys] == 5) /* the huge keys: a few kilobytes each is enough for a disk */
-        f[MODEL_OPTION_keys] = 0;
-}
-
 void crash_plan_init_load(crash_plan *p, const crash_load *load, uint64_t seed, size_t commits)
 {
     maker m = {.plan = p, .load = load, .random = {seed}};
     *p = (crash_plan){.seed = seed, .load = load, .commit_count = commits, .owns_keys = true};
     if (load->any_options)
-        choose_options(p, &m.random);
+        model_options_random_simulated(&m.random, &p->options);
     else
         take_options(p);
     model_keys_init(&p->keys, p->options.field[MODEL_OPTION_keys]);

@@ -11,7 +11,7 @@
 #include "damage_trial.h"
 #include "world/random.h"
 #include "world/settings.h"
-#include "world/test.h"
+#include "world/kit.h"
 
 #include <time.h>
 
@@ -218,21 +218,10 @@ TEST(missing_older_and_other_files)
     each_world(TRIAL_EXTRA, 100);
 }
 
-static size_t count_keys(peat_db *db)
-{
-    peat_iter *it = NULL;
-    size_t n = 0;
-    assert_ok(peat_iter_open(db, NULL, &it));
-    while (peat_iter_next(it) == PEAT_OK)
-        n++;
-    peat_iter_close(it);
-    return n;
-}
-
 /* One call of the environment fails, or all from there on: no leak, no half a store, nothing
  * changed in the damaged one. Returns false when the run did not come that far. */
 static bool repair_with_fault(const damage_world *w, uint32_t kinds, uint64_t at, bool sticky,
-                              size_t whole)
+                              int whole)
 {
     static outcome o;
     memset(&o, 0, sizeof o);
@@ -254,7 +243,7 @@ static bool repair_with_fault(const damage_world *w, uint32_t kinds, uint64_t at
     if (rc == PEAT_OK)
         assert_ok(opened);
     else if (opened == PEAT_OK) /* what opens is a new and empty store, or a whole one */
-        assert_true(count_keys(db) == 0 || count_keys(db) == whole);
+        assert_true(count_all(db) == 0 || count_all(db) == whole);
     (void)!peat_close(db);
     for (size_t i = 0; i < w->file_count; i++) {
         size_t size = 0;
@@ -290,7 +279,7 @@ TEST(a_repair_that_fails_leaves_both_as_they_were)
     static const uint32_t kinds[] = {SIM_MEMORY, SIM_DISK};
     damage_world w;
     uint64_t points = 0;
-    size_t whole = 1; /* "count" */
+    int whole = 1; /* "count" */
     damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_LZ4, 1);
     for (size_t key = 0; key < DAMAGE_KEYS; key++)
         whole += damage_version(&w, key, w.commit_count) != 0;

@@ -4,27 +4,12 @@
  * that the test makes; and mappings that hold what was touched and no more.
  */
 #include "env/env_posix.h"
-#include "world/test.h"
+#include "world/temp_dir.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define MIB ((uint64_t)1 << 20)
-
-static int set_up(void **state)
-{
-    char path[] = "/tmp/peat-memory-XXXXXX";
-    *state = mkdtemp(path) != NULL ? strdup(path) : NULL;
-    return *state != NULL ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", (const char *)*state);
-    free(*state);
-    return system(command);
-}
 
 static void put_file(const char *root, const char *name, const char *text)
 {
@@ -48,8 +33,6 @@ static uint64_t limit_with(const char *root, const char *groups)
     (void)snprintf(path, sizeof path, "%s/groups", root);
     return pt_posix_cgroup_limit(path, root);
 }
-
-#define TEST_IN_DIR(name) TEST_WITH(name, const char *root, set_up, tear_down)
 
 TEST_IN_DIR(version_2_counts_with_all_groups_above)
 {

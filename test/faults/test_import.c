@@ -21,18 +21,13 @@ static void open_options(const scene *s, sim_env *sim, model_open *ret_open)
     ret_open->options.create = PEAT_CREATE_NEVER;
 }
 
-static uint64_t count_entries(const scene *s, sim_env *sim)
+static int count_entries(const scene *s, sim_env *sim)
 {
     model_open open;
     peat_db *db = NULL;
-    peat_iter *it = NULL;
-    uint64_t n = 0;
     open_options(s, sim, &open);
     assert_ok(peat_open("copy", &open.options, &db, NULL));
-    assert_ok(peat_iter_open(db, NULL, &it));
-    while (peat_iter_next(it) == PEAT_OK)
-        n++;
-    peat_iter_close(it);
+    int n = count_all(db);
     assert_ok(peat_close(db));
     return n;
 }

@@ -69,24 +69,6 @@ static void do_anything(faults_world *w)
     }
 }
 
-/* Most without threads, where a seed says everything, and with a log. */
-static void choose_options(rng *r, model_options *ret_options)
-{
-    int64_t *f = ret_options->field;
-    model_options_random(r, ret_options);
-    f[MODEL_OPTION_disk] = 0;
-    if (rng_below(r, 4) != 0)
-        f[MODEL_OPTION_threads] = -1;
-    if (rng_below(r, 8) != 0)
-        f[MODEL_OPTION_no_log] = 0;
-    if (rng_below(r, 4) != 0)
-        f[MODEL_OPTION_memtable] = (int64_t)1 << (11 + rng_below(r, 5));
-    if (f[MODEL_OPTION_compression] == PEAT_COMPRESSION_ZSTD) /* not in every build */
-        f[MODEL_OPTION_compression] = PEAT_COMPRESSION_LZ4;
-    if (f[MODEL_OPTION_keys] == 5) /* too few, and huge */
-        f[MODEL_OPTION_keys] = 0;
-}
-
 /* --- which calls fail --- */
 
 typedef struct family {
@@ -123,7 +105,10 @@ static void run_fault(void *arg, FILE *report)
     uint64_t seed = *(const uint64_t *)arg;
     rng r = {seed}, plan = {seed % PLANS + 1};
     faults_workload workload = {.name = "anything", .run = do_anything};
-    choose_options(&plan, &workload.options);
+    model_options_random_simulated(&plan, &workload.options);
+    if (workload.options.field[MODEL_OPTION_compression] == PEAT_COMPRESSION_ZSTD)
+        workload.options.field[MODEL_OPTION_compression] =
+            PEAT_COMPRESSION_LZ4; /* in every build */
     faults_way way = choose_way(&r);
     faults_line line = {&workload, &way, rng_below(&r, 2) == 0, seed % PLANS + 1};
     faults_world *base = faults_prepare(&workload, line.seed);

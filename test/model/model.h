@@ -89,6 +89,8 @@ typedef struct model_options {
 
 int64_t model_option_simplest(model_option option);
 void model_options_random(rng *r, model_options *ret_options);
+/* For a simulated disk that is cloned often; most without threads, where a seed says everything. */
+void model_options_random_simulated(rng *r, model_options *ret_options);
 /* What peat_open takes; the structs stay where they are while it is in use. */
 typedef struct model_open {
     struct peat_env env;

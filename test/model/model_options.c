@@ -51,6 +51,21 @@ void model_options_random(rng *r, model_options *ret_options)
     f[MODEL_OPTION_space] = rng_below(r, 2) ? 0 : 105 + (int64_t)rng_below(r, 300);
 }
 
+void model_options_random_simulated(rng *r, model_options *ret_options)
+{
+    int64_t *f = ret_options->field;
+    model_options_random(r, ret_options);
+    f[MODEL_OPTION_disk] = 0;
+    if (rng_below(r, 4) != 0)
+        f[MODEL_OPTION_threads] = -1;
+    if (rng_below(r, 8) != 0)
+        f[MODEL_OPTION_no_log] = 0;
+    if (rng_below(r, 4) != 0)
+        f[MODEL_OPTION_memtable] = (int64_t)1 << (11 + rng_below(r, 5));
+    if (f[MODEL_OPTION_keys] == 5) /* the huge keys: a few kilobytes each is enough for a disk */
+        f[MODEL_OPTION_keys] = 0;
+}
+
 void model_open_make(const model_options *o, const struct peat_env *env, model_open *ret_open)
 {
     const int64_t *f = o->field;

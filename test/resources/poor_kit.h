@@ -7,7 +7,7 @@
 #include "peat.h"
 #include "peat_env.h"
 #include "world/settings.h"
-#include "world/test.h"
+#include "world/temp_dir.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -31,21 +31,6 @@ static uint64_t trials;
     } while (0)
 
 /* ---- a directory, a child ---- */
-
-static inline int set_up(void **state)
-{
-    char path[] = "/tmp/peat-poor-XXXXXX";
-    *state = mkdtemp(path) != NULL ? strdup(path) : NULL;
-    return *state != NULL ? 0 : -1;
-}
-
-static inline int tear_down(void **state)
-{
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", (const char *)*state);
-    free(*state);
-    return system(command);
-}
 
 typedef void (*child_fn)(const char *dir, uint64_t arg);
 
@@ -149,8 +134,6 @@ static inline void live(const char *dir, const peat_options *o)
         CHECK(peat_close(db) == PEAT_OK);
     }
 }
-
-#define TEST_IN_DIR(name) TEST_WITH(name, const char *root, set_up, tear_down)
 
 /* What main returns; a campaign ends with a proof's last line. */
 static inline int run_poor(bool campaign)

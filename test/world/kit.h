@@ -107,6 +107,8 @@ static inline void put(kit *k, const char *key, const char *value)
     assert_ok(peat_put(k->db, NULL, peat_str(key), peat_str(value)));
 }
 
+static const peat_write_options synced = {.size = sizeof synced, .sync = true};
+
 static inline void expect_bytes(const void *data, size_t size, const char *expected)
 {
     assert_int_equal(size, strlen(expected));
