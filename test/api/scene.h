@@ -47,8 +47,7 @@ static inline void make_store(scene *s)
     memset(value, 'v', sizeof value);
     assert_ok(peat_open(s->dir, &s->options, &db, NULL));
     for (int i = 0; i < 400; i++) {
-        (void)snprintf(key, sizeof key, "key-%06d", i);
-        assert_ok(peat_put(db, NULL, peat_str(key), peat_bytes(value, sizeof value)));
+        assert_ok(peat_put(db, NULL, peat_str(numbered(i, key)), peat_bytes(value, sizeof value)));
         if (i == 300)
             assert_ok(peat_flush(db));
     }

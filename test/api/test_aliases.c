@@ -164,8 +164,7 @@ TEST_OPEN(the_buffer_that_is_filled_may_hold_the_key)
 static void expect_number(peat_iter *it, int n)
 {
     char key[32];
-    (void)snprintf(key, sizeof key, "key-%06d", n);
-    expect_bytes(peat_iter_key(it).data, peat_iter_key(it).size, key);
+    expect_bytes(peat_iter_key(it).data, peat_iter_key(it).size, numbered(n, key));
     assert_int_equal(peat_iter_value(it).size, 100 + (size_t)snprintf(key, sizeof key, "%d ", n));
 }
 

@@ -142,8 +142,8 @@ TEST_OPEN(a_batch_larger_than_the_memory_for_writes_is_one_write)
     peat_batch *batch = new_batch();
     char key[32];
     for (int i = 0; i < 3000; i++) {
-        (void)snprintf(key, sizeof key, "key-%06d", i * 7919 % 3000);
-        add(batch, key, "a value of some fifty bytes, as they are in this test");
+        add(batch, numbered(i * 7919 % 3000, key),
+            "a value of some fifty bytes, as they are in this test");
     }
     add(batch, "key-000010", "the last one counts");
     peat_snapshot *before = NULL;

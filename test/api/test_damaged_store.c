@@ -93,8 +93,7 @@ TEST_SCENE(a_damaged_table_is_told_with_file_and_offset)
     files_flip(s->dir, name, 9000);
     assert_ok(peat_open(s->dir, &s->options, &db, NULL));
     for (int i = 0; i < 400; i++) {
-        (void)snprintf(key, sizeof key, "key-%06d", i);
-        peat_rc rc = peat_get(db, NULL, peat_str(key), &buf);
+        peat_rc rc = peat_get(db, NULL, peat_str(numbered(i, key)), &buf);
         assert_true(rc == PEAT_OK || rc == PEAT_CORRUPT);
         ok += rc == PEAT_OK;
         corrupt += rc == PEAT_CORRUPT;

@@ -4,7 +4,7 @@
 
 #include "world/random.h"
 
-static peat_slice numbered(char *room, size_t capacity, int n)
+static peat_slice key_of(char *room, size_t capacity, int n)
 {
     return peat_bytes(room, (size_t)snprintf(room, capacity, "key-%08d", n));
 }
@@ -14,8 +14,7 @@ static void put_numbers(kit *k, int from, int to, size_t value_size)
     char key[32];
     char *value = calloc(1, value_size + 1);
     for (int i = from; i < to; i++)
-        assert_ok(
-            peat_put(k->db, NULL, numbered(key, sizeof key, i), peat_bytes(value, value_size)));
+        assert_ok(peat_put(k->db, NULL, key_of(key, sizeof key, i), peat_bytes(value, value_size)));
     free(value);
 }
 
@@ -24,7 +23,7 @@ static uint64_t count_of(kit *k, int from, int to)
     char a[32], b[32];
     uint64_t n = 0;
     assert_ok(
-        peat_approximate_count(k->db, numbered(a, sizeof a, from), numbered(b, sizeof b, to), &n));
+        peat_approximate_count(k->db, key_of(a, sizeof a, from), key_of(b, sizeof b, to), &n));
     return n;
 }
 
@@ -32,8 +31,7 @@ static uint64_t size_of(kit *k, int from, int to)
 {
     char a[32], b[32];
     uint64_t n = 0;
-    assert_ok(
-        peat_approximate_size(k->db, numbered(a, sizeof a, from), numbered(b, sizeof b, to), &n));
+    assert_ok(peat_approximate_size(k->db, key_of(a, sizeof a, from), key_of(b, sizeof b, to), &n));
     return n;
 }
 
@@ -95,7 +93,7 @@ TEST_OPEN(layers_add_up)
     assert_int_equal(count_of(k, 6000, 9000), 3000);
     for (int i = 2000; i < 2010; i++) {
         char key[32];
-        assert_ok(peat_delete(k->db, NULL, numbered(key, sizeof key, i)));
+        assert_ok(peat_delete(k->db, NULL, key_of(key, sizeof key, i)));
     }
     assert_int_equal(count_of(k, 0, 3000), 3010);
     assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
@@ -114,7 +112,7 @@ TEST_OPEN(a_large_value_is_in_its_own_range)
     put_numbers(k, 0, SMALL, 100);
     put_numbers(k, SMALL + 1, 2 * SMALL, 100);
     char key[32];
-    assert_ok(peat_put(k->db, NULL, numbered(key, sizeof key, SMALL), peat_bytes(large, LARGE)));
+    assert_ok(peat_put(k->db, NULL, key_of(key, sizeof key, SMALL), peat_bytes(large, LARGE)));
     free(large);
     for (int round = 0; round < 2; round++) {
         uint64_t own = size_of(k, SMALL, SMALL + 1);

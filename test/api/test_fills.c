@@ -92,9 +92,9 @@ static void put_versions(kit *k, int count, int version)
     char key[32], value[128];
     memset(value, '.', sizeof value);
     for (int i = 0; i < count; i++) {
-        (void)snprintf(key, sizeof key, "key-%06d", i);
         (void)snprintf(value, sizeof value, "%d of %d", version, i);
-        assert_ok(peat_put(k->db, NULL, peat_str(key), peat_bytes(value, 60 + (size_t)(i % 50))));
+        assert_ok(peat_put(k->db, NULL, peat_str(numbered(i, key)),
+                           peat_bytes(value, 60 + (size_t)(i % 50))));
     }
 }
 

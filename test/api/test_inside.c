@@ -102,8 +102,7 @@ TEST_OPEN(the_memory_stays_within_its_limit)
     put_many(k, 30000, 400);
     for (int i = 0; i < 30000; i += 7) {
         char key[32];
-        (void)snprintf(key, sizeof key, "key-%06d", i);
-        assert_ok(peat_get(k->db, NULL, peat_str(key), &k->buf));
+        assert_ok(peat_get(k->db, NULL, peat_str(numbered(i, key)), &k->buf));
     }
     assert_int_equal(count_all(k->db), 30000);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));

@@ -41,8 +41,7 @@ static void delete_all(peat_db *db)
 {
     char key[32];
     for (int i = 0; i < ROWS; i++) {
-        (void)snprintf(key, sizeof key, "key-%06d", i);
-        assert_ok(peat_delete(db, NULL, peat_str(key)));
+        assert_ok(peat_delete(db, NULL, peat_str(numbered(i, key))));
     }
 }
 
@@ -180,8 +179,7 @@ TEST_WITHOUT(what_deletes_hide_is_known_when_they_are_flushed)
     put_many(k, 40, 100000);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     for (int i = 0; i < 4; i++) {
-        (void)snprintf(key, sizeof key, "key-%06d", i * 7);
-        assert_ok(peat_delete(k->db, NULL, peat_str(key)));
+        assert_ok(peat_delete(k->db, NULL, peat_str(numbered(i * 7, key))));
     }
     assert_ok(peat_flush(k->db));
     uint64_t obsolete = stats_of(k->db).obsolete_bytes;

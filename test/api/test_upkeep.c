@@ -64,9 +64,8 @@ TEST_TINY(space_is_given_back)
     uint64_t full = stats_of(k->db).bottom_bytes;
     char key[32];
     for (int i = 0; i < 1000; i++) {
-        (void)snprintf(key, sizeof key, "key-%06d", i);
         if (i % 10 != 0)
-            assert_ok(peat_delete(k->db, NULL, peat_str(key)));
+            assert_ok(peat_delete(k->db, NULL, peat_str(numbered(i, key))));
     }
     assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
     peat_statistics s = stats_of(k->db);
@@ -75,8 +74,7 @@ TEST_TINY(space_is_given_back)
     assert_true(s.bottom_bytes < full / 4);
     assert_int_equal(count_all(k->db), 100);
     for (int i = 0; i < 1000; i += 10) {
-        (void)snprintf(key, sizeof key, "key-%06d", i);
-        assert_ok(peat_delete(k->db, NULL, peat_str(key)));
+        assert_ok(peat_delete(k->db, NULL, peat_str(numbered(i, key))));
     }
     assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
     assert_int_equal(stats_of(k->db).entries, 0);

@@ -7,11 +7,10 @@
 #ifndef TEST_WORLD_FILES_H
 #define TEST_WORLD_FILES_H
 
+#include "world/test.h"
+
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -129,17 +129,23 @@ static inline void expect_absent(kit *k, const char *key)
     assert_int_equal(peat_get(k->db, NULL, peat_str(key), &k->buf), PEAT_NOT_FOUND);
 }
 
+static inline const char *numbered(int i, char text[32])
+{
+    (void)snprintf(text, 32, "key-%06d", i);
+    return text;
+}
+
 /* key-000000 to key-(n-1), value is the number and `filler` more bytes. */
 static inline void put_many(kit *k, int n, size_t filler)
 {
     char key[32];
     char *value = malloc(filler + 32);
     for (int i = 0; i < n; i++) {
-        (void)snprintf(key, sizeof key, "key-%06d", i);
         int head = snprintf(value, 32, "%d ", i);
         for (size_t b = 0; b < filler; b++)
             value[(size_t)head + b] = (char)('a' + (b * 7 + (size_t)i) % 26);
-        assert_ok(peat_put(k->db, NULL, peat_str(key), peat_bytes(value, (size_t)head + filler)));
+        assert_ok(peat_put(k->db, NULL, peat_str(numbered(i, key)),
+                           peat_bytes(value, (size_t)head + filler)));
     }
     free(value);
 }
