@@ -14,9 +14,8 @@
  */
 #include "base/coding.h"
 #include "base/hash.h"
-#include "mem/mem_env.h"
 #include "mem/memtable.h"
-#include "support/skiplist.h"
+#include "skiplist.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -260,15 +259,14 @@ static int compare_doubles(const void *a, const void *b)
 
 static void run(const engine *e, uint64_t n, int rounds, const char *only)
 {
-    mem_env env;
-    mem_env_init(&env);
+    const pt_env *env = peat_env_default();
     for (order o = 0; o < ORDER_COUNT; o++) {
         double figures[ROUNDS_MAX][FIGURES], column[ROUNDS_MAX];
         pt_memtable_stats stats;
         if (only != NULL && strcmp(only, order_names[o]) != 0)
             continue;
         for (int r = 0; r < rounds; r++)
-            run_round(e, &env.env, o, n, n * 260 + (1 << 20), figures[r], &stats);
+            run_round(e, env, o, n, n * 260 + (1 << 20), figures[r], &stats);
         printf("%-5s %8llu %-10s", e->name, (unsigned long long)n, order_names[o]);
         for (int f = 0; f < FIGURES; f++) {
             for (int r = 0; r < rounds; r++)

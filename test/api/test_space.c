@@ -9,9 +9,9 @@
  * Not under sanitizers, where it would take half an hour: other tests go the same ways.
  * ctest: timeout=240 label=slow
  */
-#include "world/kit.h"
-
 #include "api/handle.h"
+#include "world/kit.h"
+#include "world/random.h"
 
 #include <sched.h>
 #include <semaphore.h>

@@ -5,7 +5,7 @@
  */
 #include "faults/faults.h"
 #include "support/memory_stream.h"
-#include "world/sim.h"
+#include "world/kit.h"
 
 #define ENTRIES 400
 

@@ -7,6 +7,8 @@
 #include "support/sim_env.h"
 #include "table/table_file.h"
 
+#include <stdlib.h>
+
 /* No decoder may ask for more than a few times the file: the largest table here has 64 KiB. */
 #define PEAK_BYTES_MAX ((size_t)64 << 20)
 

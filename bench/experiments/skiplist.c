@@ -8,7 +8,7 @@
  * written before its first link is published (release) and never changes.
  * Offsets count 8 bytes from the start of the mapping; 0 is "none", node 1 is the list's head.
  */
-#include "support/skiplist.h"
+#include "skiplist.h"
 
 #include "base/coding.h"
 #include "base/hash.h"

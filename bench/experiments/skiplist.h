@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * skiplist.h - a skiplist in an arena behind the same contract as mem/memtable.h: what the memtable
- * must beat (decision 003), and a second opinion in tests.
+ * must beat (decision 003).
  */
-#ifndef TEST_SUPPORT_SKIPLIST_H
-#define TEST_SUPPORT_SKIPLIST_H
+#ifndef SKIPLIST_H
+#define SKIPLIST_H
 
 #include "mem/memtable.h"
 
