@@ -6,6 +6,13 @@
 
 #include "table_kit.h"
 
+/* How the first table of a store is written. */
+#define TABLE(...)                                                                                 \
+    &(pt_table_writer_options)                                                                     \
+    {                                                                                              \
+        .store_id = 1, .file_number = 1, __VA_ARGS__                                               \
+    }
+
 static inline void add_number(model *m, size_t i, size_t value_size, uint64_t seq)
 {
     char key[32];

@@ -154,20 +154,29 @@ static inline const char *kit_error(kit *k)
     return text;
 }
 
+/* What a writer has been given becomes the kit's table; the writer is gone. */
+static inline peat_rc kit_finish(kit *k, pt_table_writer *w)
+{
+    pt_table_meta meta;
+    peat_rc rc = pt_table_writer_finish(w, &meta);
+    k->meta_bytes.size = 0;
+    if (rc == PEAT_OK)
+        rc = pt_table_meta_encode(&meta, &k->meta_bytes);
+    pt_table_writer_free(w);
+    return rc;
+}
+
 static inline peat_rc kit_write(kit *k, const pt_table_writer_options *options, const model *m)
 {
     peat_rc rc = PEAT_OK;
     pt_table_writer *w = NULL;
-    pt_table_meta meta;
     TRY(pt_table_writer_new(k->env, k->dir, &k->sink, options, &w));
     for (size_t i = 0; i < m->count; i++) {
         const pt_entry *e = &m->entries[i];
         TRY(pt_table_writer_add(w, e, pt_hash(e->key.data, e->key.size)));
     }
     assert_int_equal(pt_table_writer_entries(w), m->count);
-    TRY(pt_table_writer_finish(w, &meta));
-    k->meta_bytes.size = 0;
-    TRY(pt_table_meta_encode(&meta, &k->meta_bytes));
+    return kit_finish(k, w);
 out:
     pt_table_writer_free(w);
     return rc;

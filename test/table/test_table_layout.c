@@ -70,11 +70,7 @@ TEST(small_records_are_aligned_and_stay_within_the_space_target)
 {
     model m = {0};
     kit k;
-    build_numbers(
-        &k, &m,
-        &(pt_table_writer_options){
-            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOMMOST, .want_locator = true},
-        50000, 100);
+    build_numbers(&k, &m, TABLE(.run_kind = PT_RUN_BOTTOMMOST, .want_locator = true), 50000, 100);
     assert_int_equal(k.meta.flags, PT_TABLE_ALIGNED);
     assert_int_equal(k.meta.block_bytes, 4096);
     double used = (double)k.meta.file_bytes / (50000.0 * 116.0);
@@ -92,10 +88,7 @@ TEST(records_that_leave_pages_empty_are_packed)
     for (size_t i = 0; i < PT_COUNT_OF(cases); i++) {
         model m = {0};
         kit k;
-        build_numbers(&k, &m,
-                      &(pt_table_writer_options){
-                          .store_id = 1, .file_number = 1, .run_kind = PT_RUN_INTERMEDIATE},
-                      500, cases[i].value);
+        build_numbers(&k, &m, TABLE(.run_kind = PT_RUN_INTERMEDIATE), 500, cases[i].value);
         assert_int_equal(k.meta.block_bytes, cases[i].block_bytes);
         assert_int_equal(k.meta.flags, cases[i].flags);
         print_message("values of %zu: %" PRIu64 " bytes for %zu\n", cases[i].value,
@@ -118,11 +111,7 @@ TEST(a_codec_that_does_not_shrink_is_dropped)
         model_add(&m, pt_slice_of(&value[11], 8), pt_slice_of(value, 88), 0, PT_KIND_PUT);
     }
     model_sort(&m);
-    kit_build(
-        &k,
-        &(pt_table_writer_options){
-            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOMMOST, .codec = PT_CODEC_LZ4},
-        &m);
+    kit_build(&k, TABLE(.run_kind = PT_RUN_BOTTOMMOST, .codec = PT_CODEC_LZ4), &m);
     assert_int_equal(k.meta.codec, PT_CODEC_NONE);
     finish(&k, &m);
 }
@@ -131,10 +120,7 @@ TEST(an_absent_codec_is_named)
 {
     model m = {0};
     kit k;
-    build_numbers(
-        &k, &m,
-        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_FLUSHED}, 10,
-        10);
+    build_numbers(&k, &m, TABLE(.run_kind = PT_RUN_FLUSHED), 10, 10);
     pt_table *t;
     pt_table_meta meta = k.meta;
     meta.codec = (pt_codec)99;
@@ -148,8 +134,7 @@ TEST(cut_begins_a_block)
     kit k;
     kit_init(&k);
     pt_table_writer *w;
-    pt_table_writer_options o = {.store_id = 1, .file_number = 1, .run_kind = PT_RUN_FLUSHED};
-    assert_ok(pt_table_writer_new(k.env, k.dir, &k.sink, &o, &w));
+    assert_ok(pt_table_writer_new(k.env, k.dir, &k.sink, TABLE(.run_kind = PT_RUN_FLUSHED), &w));
     uint32_t block;
     assert_ok(pt_table_writer_cut(w, &block));
     assert_int_equal(block, 0);
@@ -164,13 +149,10 @@ TEST(cut_begins_a_block)
             assert_ok(pt_table_writer_cut(w, &cuts[i / 100]));
         assert_ok(pt_table_writer_add(w, &e, pt_hash(key, (size_t)n)));
     }
-    pt_table_meta meta;
-    assert_ok(pt_table_writer_finish(w, &meta));
-    assert_ok(pt_table_meta_encode(&meta, &k.meta_bytes));
-    pt_table_writer_free(w);
+    assert_ok(kit_finish(&k, w));
     assert_ok(kit_open(&k));
     assert_int_equal(cuts[0], 0);
-    assert_int_equal(meta.block_count, cuts[4] + 1);
+    assert_int_equal(k.meta.block_count, cuts[4] + 1);
     pt_section_data *d;
     assert_ok(pt_table_section_hold(k.table, PT_SECTION_INDEX, &d));
     for (uint32_t i = 0; i < 5; i++)
@@ -197,12 +179,7 @@ TEST(the_largest_keys_and_large_values_survive)
     for (pt_codec codec = PT_CODEC_NONE; codec <= PT_CODEC_LZ4; codec++) {
         kit k;
         kit_source s;
-        kit_build(&k,
-                  &(pt_table_writer_options){.store_id = 1,
-                                             .file_number = 1,
-                                             .run_kind = PT_RUN_BOTTOMMOST,
-                                             .codec = codec,
-                                             .want_locator = true},
+        kit_build(&k, TABLE(.run_kind = PT_RUN_BOTTOMMOST, .codec = codec, .want_locator = true),
                   &m);
         kit_source_init(&s, &k);
         for (size_t i = 0; i < m.count; i++) {

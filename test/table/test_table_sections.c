@@ -11,11 +11,7 @@ TEST(absent_keys_seldom_pass_the_filter)
 {
     model m = {0};
     kit k;
-    build_numbers(
-        &k, &m,
-        &(pt_table_writer_options){
-            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_FLUSHED, .want_filter = true},
-        20000, 8);
+    build_numbers(&k, &m, TABLE(.run_kind = PT_RUN_FLUSHED, .want_filter = true), 20000, 8);
     assert_ok(pt_table_load(k.table, PT_SECTION_FILTER));
     assert_true(k.meta.section[PT_SECTION_FILTER].size < 20000 * 10 / 8 + 20000 / 8 + 64 + 20000);
     for (size_t i = 0; i < m.count; i++) {
@@ -37,12 +33,9 @@ TEST(keys_with_equal_hashes_are_all_found)
     kit k;
     kit_init(&k);
     pt_table_writer *w;
-    pt_table_writer_options o = {.store_id = 1,
-                                 .file_number = 1,
-                                 .run_kind = PT_RUN_BOTTOMMOST,
-                                 .want_filter = true,
-                                 .want_locator = true};
-    assert_ok(pt_table_writer_new(k.env, k.dir, &k.sink, &o, &w));
+    assert_ok(pt_table_writer_new(
+        k.env, k.dir, &k.sink,
+        TABLE(.run_kind = PT_RUN_BOTTOMMOST, .want_filter = true, .want_locator = true), &w));
     for (size_t i = 0; i < 300; i++) {
         char key[16];
         int n = snprintf(key, sizeof key, "%06zu", i);
@@ -51,10 +44,7 @@ TEST(keys_with_equal_hashes_are_all_found)
                       .kind = PT_KIND_PUT};
         assert_ok(pt_table_writer_add(w, &e, pt_mix(i / 2)));
     }
-    pt_table_meta meta;
-    assert_ok(pt_table_writer_finish(w, &meta));
-    assert_ok(pt_table_meta_encode(&meta, &k.meta_bytes));
-    pt_table_writer_free(w);
+    assert_ok(kit_finish(&k, w));
     assert_ok(kit_open(&k));
     assert_int_equal(k.meta.section[PT_SECTION_LOCATOR].size, 0);
     assert_int_not_equal(k.meta.section[PT_SECTION_FILTER].size, 0);
@@ -85,12 +75,8 @@ TEST(without_memory_for_hashes_there_is_no_filter)
     model m = {0};
     kit k;
     build_numbers(&k, &m,
-                  &(pt_table_writer_options){.store_id = 1,
-                                             .file_number = 1,
-                                             .run_kind = PT_RUN_BOTTOMMOST,
-                                             .want_filter = true,
-                                             .want_locator = true,
-                                             .keys_max = 83},
+                  TABLE(.run_kind = PT_RUN_BOTTOMMOST, .want_filter = true, .want_locator = true,
+                        .keys_max = 83),
                   1000, 8);
     assert_int_equal(k.meta.section[PT_SECTION_FILTER].size, 0);
     assert_int_equal(k.meta.section[PT_SECTION_LOCATOR].size, 0);
@@ -102,11 +88,7 @@ TEST(an_absent_key_needs_no_block_with_a_locator)
 {
     model m = {0};
     kit k;
-    build_numbers(
-        &k, &m,
-        &(pt_table_writer_options){
-            .store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOMMOST, .want_locator = true},
-        20000, 100);
+    build_numbers(&k, &m, TABLE(.run_kind = PT_RUN_BOTTOMMOST, .want_locator = true), 20000, 100);
     assert_ok(pt_table_load(k.table, PT_SECTION_INDEX));
     assert_ok(pt_table_load(k.table, PT_SECTION_LOCATOR));
     kit_source s;
@@ -132,10 +114,7 @@ TEST(rank_with_blocks_is_exact_and_its_bytes_follow_the_values)
     model m = {0};
     kit k;
     kit_source s;
-    build_numbers(
-        &k, &m,
-        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOMMOST},
-        10000, 40);
+    build_numbers(&k, &m, TABLE(.run_kind = PT_RUN_BOTTOMMOST), 10000, 40);
     kit_source_init(&s, &k);
     uint64_t last_bytes = 0;
     for (size_t i = 0; i < m.count; i++) {
@@ -162,10 +141,7 @@ TEST(rank_is_exact_at_block_borders_and_monotone)
 {
     model m = {0};
     kit k;
-    build_numbers(
-        &k, &m,
-        &(pt_table_writer_options){.store_id = 1, .file_number = 1, .run_kind = PT_RUN_BOTTOMMOST},
-        10000, 40);
+    build_numbers(&k, &m, TABLE(.run_kind = PT_RUN_BOTTOMMOST), 10000, 40);
     uint64_t last = 0, last_bytes = 0;
     for (size_t i = 0; i < m.count; i++) {
         uint64_t entries, bytes;
@@ -229,12 +205,8 @@ TEST(readers_go_on_while_sections_are_let_go)
     model m = {0};
     kit k;
     build_numbers(&k, &m,
-                  &(pt_table_writer_options){.store_id = 1,
-                                             .file_number = 1,
-                                             .run_kind = PT_RUN_BOTTOMMOST,
-                                             .packed = true,
-                                             .want_filter = true,
-                                             .want_locator = true},
+                  TABLE(.run_kind = PT_RUN_BOTTOMMOST, .packed = true, .want_filter = true,
+                        .want_locator = true),
                   1000, 40);
     _Atomic int stop = 0;
     reader r[3] = {{&k, &m, 0, &stop}, {&k, &m, 0, &stop}, {&k, &m, 0, &stop}};
