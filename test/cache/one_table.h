@@ -40,13 +40,24 @@ static inline pt_cache_stats stats_of(fixture *x)
     return s;
 }
 
-static inline void touch(fixture *x, uint32_t block, pt_fetch_hint hint)
+static inline void touch_block(fake_table *table, uint32_t block, pt_fetch_hint hint)
 {
     pt_block_ref ref;
-    assert_ok(fake_fetch(&x->table, block, hint, &ref));
-    assert_true(fake_ref_is(&x->table, block, &ref));
-    fake_release(&x->table, &ref);
+    assert_ok(fake_fetch(table, block, hint, &ref));
+    assert_true(fake_ref_is(table, block, &ref));
+    fake_release(table, &ref);
     assert_null(ref.pin);
+}
+
+static inline void touch(fixture *x, uint32_t block, pt_fetch_hint hint)
+{
+    touch_block(&x->table, block, hint);
+}
+
+static inline void touch_all(fixture *x, uint32_t from, uint32_t to, pt_fetch_hint hint)
+{
+    for (uint32_t b = from; b < to; b++)
+        touch(x, b, hint);
 }
 
 static inline bool resident(fixture *x, uint32_t block)
@@ -57,6 +68,14 @@ static inline bool resident(fixture *x, uint32_t block)
     pt_epoch_exit(&x->epoch, slot);
     assert_true(right);
     return data != NULL;
+}
+
+static inline unsigned count_resident(fixture *x, uint32_t from, uint32_t to)
+{
+    unsigned n = 0;
+    for (uint32_t b = from; b < to; b++)
+        n += resident(x, b);
+    return n;
 }
 
 #endif

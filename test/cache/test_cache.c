@@ -78,10 +78,8 @@ TEST(detaching_frees_the_frames_at_once)
     open_fixture(&x, 8, 4096, 100);
     fake_table other = {.id = 2, .block_count = 10, .frame_bytes = 4096};
     assert_ok(fake_attach(x.cache, &other));
-    pt_block_ref ref;
     for (uint32_t b = 0; b < 10; b++) {
-        assert_ok(fake_fetch(&other, b, PT_FETCH_POINT, &ref));
-        fake_release(&other, &ref);
+        touch_block(&other, b, PT_FETCH_POINT);
         touch(&x, b, PT_FETCH_POINT);
     }
     unsigned slot = pt_epoch_enter(&x.epoch);
@@ -92,14 +90,12 @@ TEST(detaching_frees_the_frames_at_once)
     assert_true(fake_is(&other, 4, data, fake_size(&other, 4)));
     pt_epoch_exit(&x.epoch, slot);
     pt_epoch_collect(&x.epoch);
-    for (uint32_t b = 0; b < 10; b++)
-        assert_true(resident(&x, b));
+    assert_int_equal(count_resident(&x, 0, 10), 10);
     close_fixture(&x);
 
     open_fixture(&x, 8, 4096, 100);
     assert_ok(fake_attach(x.cache, &other));
-    assert_ok(fake_fetch(&other, 3, PT_FETCH_POINT, &ref));
-    fake_release(&other, &ref);
+    touch_block(&other, 3, PT_FETCH_POINT);
     pt_cache_detach(x.cache, other.source);
     assert_int_equal(stats_of(&x).frame_bytes, 0);
     close_fixture(&x);

@@ -6,8 +6,7 @@ TEST(a_scan_does_not_push_out_what_was_asked_for)
 {
     fixture x;
     open_fixture(&x, 64, 4096, 6000);
-    for (uint32_t b = 0; b < 100; b++)
-        touch(&x, b, PT_FETCH_POINT);
+    touch_all(&x, 0, 100, PT_FETCH_POINT);
     for (uint32_t b = 1000; b < 6000; b++) {
         touch(&x, b, PT_FETCH_SCAN);
         if (b % 50 == 0)
@@ -23,14 +22,9 @@ TEST(a_scan_of_twice_the_cache_leaves_what_was_asked_for_once)
 {
     fixture x;
     open_fixture(&x, 64, 4096, 2000);
-    for (uint32_t b = 0; b < 100; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    for (uint32_t b = 1000; b < 1500; b++)
-        touch(&x, b, PT_FETCH_SCAN);
-    unsigned left = 0;
-    for (uint32_t b = 0; b < 100; b++)
-        left += resident(&x, b);
-    assert_true(left > 90);
+    touch_all(&x, 0, 100, PT_FETCH_POINT);
+    touch_all(&x, 1000, 1500, PT_FETCH_SCAN);
+    assert_true(count_resident(&x, 0, 100) > 90);
     close_fixture(&x);
 }
 
@@ -38,18 +32,11 @@ TEST(blocks_of_scans_go_first)
 {
     fixture x;
     open_fixture(&x, 16, 16384, 200);
-    for (uint32_t b = 0; b < 7; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    for (uint32_t b = 10; b < 18; b++)
-        touch(&x, b, PT_FETCH_SCAN);
-    for (uint32_t b = 20; b < 24; b++)
-        touch(&x, b, PT_FETCH_POINT);
-    for (uint32_t b = 0; b < 7; b++)
-        assert_true(resident(&x, b));
-    unsigned scanned = 0;
-    for (uint32_t b = 10; b < 18; b++)
-        scanned += resident(&x, b);
-    assert_true(scanned < 8);
+    touch_all(&x, 0, 7, PT_FETCH_POINT);
+    touch_all(&x, 10, 18, PT_FETCH_SCAN);
+    touch_all(&x, 20, 24, PT_FETCH_POINT);
+    assert_int_equal(count_resident(&x, 0, 7), 7);
+    assert_true(count_resident(&x, 10, 18) < 8);
     close_fixture(&x);
 }
 
@@ -91,8 +78,7 @@ TEST(a_cache_without_frames_still_fetches)
 {
     fixture x;
     open_fixture(&x, 0, 4096, 10);
-    for (uint32_t b = 0; b < 10; b++)
-        touch(&x, b, PT_FETCH_POINT);
+    touch_all(&x, 0, 10, PT_FETCH_POINT);
     assert_int_equal(stats_of(&x).heap_fetches, 10);
     assert_false(resident(&x, 3));
     assert_int_equal(stats_of(&x).frame_bytes, 0);
@@ -107,14 +93,12 @@ TEST(a_reader_inside_an_epoch_keeps_the_bytes_it_peeked)
     unsigned slot = pt_epoch_enter(&x.epoch);
     const uint8_t *data = pt_block_peek(x.table.source, 0);
     assert_non_null(data);
-    for (uint32_t b = 1; b < 100; b++)
-        touch(&x, b, PT_FETCH_POINT); /* by the heap, once limbo is full */
+    touch_all(&x, 1, 100, PT_FETCH_POINT); /* by the heap, once limbo is full */
     assert_true(fake_is(&x.table, 0, data, fake_size(&x.table, 0)));
     assert_true(stats_of(&x).heap_fetches > 0);
     pt_epoch_exit(&x.epoch, slot);
     uint64_t before = stats_of(&x).heap_fetches;
-    for (uint32_t b = 1; b < 100; b++)
-        touch(&x, b, PT_FETCH_POINT);
+    touch_all(&x, 1, 100, PT_FETCH_POINT);
     assert_int_equal(stats_of(&x).heap_fetches, before);
     close_fixture(&x);
 }
@@ -125,15 +109,10 @@ TEST(small_and_large_frames_share_the_slab)
     open_fixture(&x, 16, 4096, 1000);
     fake_table large = {.id = 2, .block_count = 1000, .frame_bytes = 16384};
     assert_ok(fake_attach(x.cache, &large));
-    pt_block_ref ref;
     for (int round = 0; round < 4; round++) {
+        touch_all(&x, 0, 200, PT_FETCH_POINT);
         for (uint32_t b = 0; b < 200; b++)
-            touch(&x, b, PT_FETCH_POINT);
-        for (uint32_t b = 0; b < 200; b++) {
-            assert_ok(fake_fetch(&large, b, PT_FETCH_POINT, &ref));
-            assert_true(fake_ref_is(&large, b, &ref));
-            fake_release(&large, &ref);
-        }
+            touch_block(&large, b, PT_FETCH_POINT);
     }
     pt_cache_stats s = stats_of(&x);
     assert_int_equal(s.heap_fetches, 0);
