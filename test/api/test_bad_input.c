@@ -11,8 +11,7 @@
 #include <sched.h>
 #include <sys/wait.h>
 
-/* --- not a store
- * ---------------------------------------------------------------------------------- */
+/* --- not a store --- */
 
 TEST_SCENE(a_directory_with_other_things_is_no_store)
 {
@@ -63,8 +62,7 @@ TEST_SCENE(a_link_to_a_file_in_place_of_the_superblock_is_refused)
     (void)refused_unchanged(s);
 }
 
-/* --- another's store
- * ------------------------------------------------------------------------------ */
+/* --- another's store --- */
 
 TEST_SCENE(a_store_of_another_application_is_refused)
 {
@@ -120,8 +118,7 @@ TEST_SCENE(a_store_that_is_there_already_is_refused_when_asked)
     expect_good(s, 400);
 }
 
-/* --- open elsewhere
- * ------------------------------------------------------------------------------- */
+/* --- open elsewhere --- */
 
 TEST_SCENE(a_second_open_in_this_process_is_busy)
 {

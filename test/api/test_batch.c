@@ -176,8 +176,7 @@ TEST_OPEN(one_batch_may_go_to_several_stores)
     peat_batch_free(batch);
 }
 
-/* --- walking, joining, taking back -------------------------------------------------------------
- */
+/* --- walking, joining, taking back --- */
 
 typedef struct walk {
     char text[256];

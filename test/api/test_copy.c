@@ -208,8 +208,7 @@ TEST_OPEN(an_export_can_be_cancelled)
     free(s.bytes.data);
 }
 
-/* --- file descriptors
- * ----------------------------------------------------------------------------- */
+/* --- file descriptors --- */
 
 /* What the progress says of the whole is near to it, whatever part of the store that is. */
 typedef struct seen_progress {

@@ -2,8 +2,7 @@
 /* test_inside.c - statistics, their JSON, the shape of the store, estimates, events. */
 #include "world/kit.h"
 
-/* --- statistics
- * ----------------------------------------------------------------------------------- */
+/* --- statistics --- */
 
 TEST_OPEN(counters_count_what_was_done)
 {
@@ -171,8 +170,7 @@ TEST_OPEN(the_json_says_the_same_as_the_struct)
     assert_int_equal(peat_stats_json(NULL, &k->buf), PEAT_INVALID);
 }
 
-/* --- shape
- * ---------------------------------------------------------------------------------------- */
+/* --- shape --- */
 
 typedef struct shape {
     uint64_t seen, entries, tables, stop_at;
@@ -221,8 +219,7 @@ TEST_OPEN(the_shape_is_told_in_order_of_keys)
     assert_int_equal(peat_shape(NULL, see_partition, &some), PEAT_INVALID);
 }
 
-/* --- estimates
- * ------------------------------------------------------------------------------------ */
+/* --- estimates --- */
 
 TEST_OPEN(estimates_are_near_the_truth)
 {
@@ -264,8 +261,7 @@ TEST_OPEN(estimates_include_what_is_in_memory)
                      PEAT_INVALID);
 }
 
-/* --- events
- * --------------------------------------------------------------------------------------- */
+/* --- events --- */
 
 typedef struct events {
     peat_db **db;

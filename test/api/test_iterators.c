@@ -203,8 +203,7 @@ TEST_OPEN(it_sees_the_moment_it_was_opened)
     peat_iter_close(it);
 }
 
-/* --- misuse
- * --------------------------------------------------------------------------------------- */
+/* --- misuse --- */
 
 TEST_OPEN(null_iterators_are_invalid)
 {
@@ -441,8 +440,7 @@ TEST_OPEN(a_scan_leaves_the_cache_alone_when_asked)
     }
 }
 
-/* --- after the store
- * ------------------------------------------------------------------------------ */
+/* --- after the store --- */
 
 TEST_OPEN(an_iterator_outlives_its_store_and_says_so)
 {
@@ -465,8 +463,7 @@ TEST_OPEN(an_iterator_outlives_its_store_and_says_so)
     peat_iter_close(unused);
 }
 
-/* --- many of them
- * --------------------------------------------------------------------------------- */
+/* --- many of them --- */
 
 TEST_OPEN(many_iterators_are_open_at_once)
 {

@@ -176,8 +176,7 @@ TEST_NEW(few_file_descriptors_are_enough)
     assert_true(sim_get_held(k->sim).files < 16);
 }
 
-/* --- closing beside a call
- * ------------------------------------------------------------------------ */
+/* --- closing beside a call --- */
 
 static struct {
     peat_env env;

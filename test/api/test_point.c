@@ -71,8 +71,7 @@ TEST_OPEN(keys_are_bytes_in_the_order_of_memcmp)
     peat_iter_close(it);
 }
 
-/* --- limits
- * --------------------------------------------------------------------------------------- */
+/* --- limits --- */
 
 TEST_OPEN(the_longest_key_fits_and_one_byte_more_does_not)
 {
@@ -125,8 +124,7 @@ TEST_OPEN(a_value_above_the_limit_is_refused)
     expect_absent(k, "a");
 }
 
-/* --- outputs
- * -------------------------------------------------------------------------------------- */
+/* --- outputs --- */
 
 TEST_OPEN(a_buffer_keeps_its_content_when_nothing_is_found)
 {
@@ -172,8 +170,7 @@ TEST_OPEN(a_buffer_may_be_freed_after_the_store_is_closed)
     expect_bytes(k->buf.data, k->buf.size, "1");
 }
 
-/* --- pins
- * ----------------------------------------------------------------------------------------- */
+/* --- pins --- */
 
 TEST_OPEN(pinned_bytes_stay_whatever_happens_to_the_store)
 {
@@ -218,8 +215,7 @@ TEST_OPEN(an_empty_value_is_pinned_too)
     peat_unpin(&pin);
 }
 
-/* --- misuse
- * --------------------------------------------------------------------------------------- */
+/* --- misuse --- */
 
 TEST_OPEN(null_handles_and_slices_are_invalid)
 {

@@ -121,8 +121,7 @@ TEST_TINY(puts_without_threads_keep_the_store_in_shape)
     assert_true(s.read_debt <= 24);
 }
 
-/* --- progress and stopping
- * ------------------------------------------------------------------------ */
+/* --- progress and stopping --- */
 
 typedef struct watcher {
     unsigned calls, stop_at;

@@ -328,8 +328,7 @@ static void verify(cuts *c, image *im)
     sim_free(im->sim);
 }
 
-/* --- a plan ------------------------------------------------------------------------------------
- */
+/* --- a plan --- */
 
 void crash_cut_plan(void *arg, FILE *report)
 {

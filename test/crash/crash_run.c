@@ -75,8 +75,7 @@ void crash_close(crash_run *r)
         crash_fail(r, "peat_close: %s", peat_rc_name(rc));
 }
 
-/* --- following
- * ------------------------------------------------------------------------------------ */
+/* --- following --- */
 
 static peat_rc apply_single(const crash_run *r, const crash_write *w,
                             const peat_write_options *options)
@@ -200,8 +199,7 @@ void crash_go_on(crash_run *r, uint64_t from, uint64_t to)
         do_step(r, r->plan->steps[step]);
 }
 
-/* --- comparing
- * ------------------------------------------------------------------------------------ */
+/* --- comparing --- */
 
 typedef struct reader {
     const crash_run *r;

@@ -137,8 +137,7 @@ TEST(a_hole_in_the_order_is_found)
     assert_non_null(strstr(report, "the state is none of those"));
 }
 
-/* --- campaign -----------------------------------------------------------------------------------
- */
+/* --- campaign --- */
 
 static void print_line(const crash_tally *t, unsigned failed, size_t loads)
 {

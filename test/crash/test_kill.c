@@ -140,8 +140,7 @@ TEST(everything_that_returned_survives_sigkill)
     scene_done(&s);
 }
 
-/* --- a campaign --------------------------------------------------------------------------------
- */
+/* --- a campaign --- */
 
 typedef struct campaign {
     uint64_t kills, kills_max, commits, stores;

@@ -7,8 +7,7 @@
  */
 #include "crash/trap_kit.h"
 
-/* --- ways of losing things ----------------------------------------------------------------------
- */
+/* --- ways of losing things --- */
 
 static void lose_all(trap *t, sim_env *sim)
 {

@@ -15,8 +15,7 @@ static int key_number(const faults_world *w, peat_slice key)
     return -1;
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 static void get_all(faults_world *w, const peat_snapshot *snapshot, uint32_t limit)
 {
@@ -98,8 +97,7 @@ void faults_snapshot(faults_world *w)
     }
 }
 
-/* --- copies ------------------------------------------------------------------------------------
- */
+/* --- copies --- */
 
 void faults_copy(faults_world *w)
 {

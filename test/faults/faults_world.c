@@ -45,8 +45,7 @@ void faults_init(faults_world *w, sim_env *sim, const char *dir, const char *cop
                         .hits = no_hits};
 }
 
-/* --- keys and values ---------------------------------------------------------------------------
- */
+/* --- keys and values --- */
 
 /* Made when they are first asked for, and kept. */
 static const model_keys *keys_of(int64_t style)
@@ -65,8 +64,7 @@ peat_slice faults_key(const faults_world *w, unsigned key)
     return k->by_rank[key * k->ranks / FAULTS_KEYS];
 }
 
-/* --- the book ----------------------------------------------------------------------------------
- */
+/* --- the book --- */
 
 static uint32_t note_write(faults_book *b, unsigned key, uint32_t size, bool deleted)
 {
@@ -105,8 +103,7 @@ uint32_t faults_source(const faults_world *w, unsigned key, const peat_slice *va
     return 0;
 }
 
-/* --- judging results ---------------------------------------------------------------------------
- */
+/* --- judging results --- */
 
 /* What an operation may return when calls fail. True: it did what it should. */
 bool faults_judge(const faults_world *w, peat_rc rc, const char *call)
@@ -182,8 +179,7 @@ static void judge_durable(faults_world *w, peat_rc rc, const char *call)
         w->book.durable = w->book.commits;
 }
 
-/* --- operations --------------------------------------------------------------------------------
- */
+/* --- operations --- */
 
 static void open_store(faults_world *w, bool read_only)
 {

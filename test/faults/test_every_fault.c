@@ -109,8 +109,7 @@ static void run_chunk(void *arg, FILE *report)
     free(base);
 }
 
-/* --- all of them -------------------------------------------------------------------------------
- */
+/* --- all of them --- */
 
 typedef struct campaign {
     uint64_t seed, stride, points_max;

@@ -41,8 +41,7 @@ static uint64_t fill_hits(const faults_world *w)
     return ((const fill *)(const void *)w)->full;
 }
 
-/* --- the disk ----------------------------------------------------------------------------------
- */
+/* --- the disk --- */
 
 /* False where it is not allowed. */
 static bool mount_disk(fill *f)
@@ -85,8 +84,7 @@ static void put_ballast(const fill *f, uint64_t left)
     (void)close(fd);
 }
 
-/* --- one point ---------------------------------------------------------------------------------
- */
+/* --- one point --- */
 
 static unsigned below(fill *f, uint64_t n)
 {
@@ -230,8 +228,7 @@ static void run_point(fill *f, uint64_t seed)
         faults_wrong(w, "the store cannot be removed");
 }
 
-/* --- many --------------------------------------------------------------------------------------
- */
+/* --- many --- */
 
 typedef struct campaign {
     uint64_t seed, count;

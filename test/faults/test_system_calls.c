@@ -56,8 +56,7 @@ static uint64_t real_hits(const faults_world *w)
     return atomic_load(&((const shared *)(const void *)w)->hits);
 }
 
-/* --- directories -------------------------------------------------------------------------------
- */
+/* --- directories --- */
 
 static void each_file(const char *dir, void (*each)(const char *from, const char *to),
                       const char *to_dir)
@@ -99,8 +98,7 @@ static void remove_folder(const char *dir)
     (void)rmdir(dir);
 }
 
-/* --- one trial ---------------------------------------------------------------------------------
- */
+/* --- one trial --- */
 
 static void run_workload(void *arg)
 {
@@ -197,8 +195,7 @@ static uint64_t count_points(scene *s, const way *y)
                                           : t.file_calls;
 }
 
-/* --- all of them -------------------------------------------------------------------------------
- */
+/* --- all of them --- */
 
 typedef struct campaign {
     uint64_t seed, trials_max, trials, points, hits;

@@ -74,8 +74,7 @@ typedef struct fuzz_log_chain {
 void fuzz_repair_segment(fuzz_log_chain *io_chain, uint8_t *file, size_t size, bool follow);
 void fuzz_log_chain_done(fuzz_log_chain *chain);
 
-/* --- seeds.c -----------------------------------------------------------------------------------
- */
+/* --- seeds.c --- */
 
 typedef void (*fuzz_seed_fn)(void *ctx, const fuzz_target *target, const void *data, size_t size);
 /* Valid inputs for every target, made from stores in the simulated environment. */

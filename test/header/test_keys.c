@@ -164,8 +164,7 @@ static void make_alike(rng *r, const tuple *from, tuple *io_to)
         io_to->large = from->large;
 }
 
-/* --- there and back ----------------------------------------------------------------------------
- */
+/* --- there and back --- */
 
 static peat_slice encode(const tuple *t, unsigned char *room, size_t size)
 {
@@ -205,8 +204,7 @@ static int order_of_keys(peat_slice a, peat_slice b)
     return order != 0 ? sign(order) : sign((int64_t)a.size - (int64_t)b.size);
 }
 
-/* --- tests -------------------------------------------------------------------------------------
- */
+/* --- tests --- */
 
 TEST(the_bytes_are_those_that_are_written_down)
 {

@@ -28,8 +28,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* --- keys and values ----------------------------------------------------------------------------
- */
+/* --- keys and values --- */
 
 /* Distinct keys in order; an id is what scripts say, a rank is the place in the order. Id 0 is the
  * empty key in every set. */
@@ -55,8 +54,7 @@ typedef struct model_value {
 void model_value_fill(model_value value, uint8_t *ret_bytes);
 bool model_value_is(model_value value, peat_slice bytes);
 
-/* --- options ------------------------------------------------------------------------------------
- */
+/* --- options --- */
 
 /* (name, the simplest value): a shrinker tries these. Zero is the store's default. */
 #define MODEL_OPTION_LIST(X)                                                                       \
@@ -102,8 +100,7 @@ void model_open_make(const model_options *o, const struct peat_env *env, model_o
 void model_options_print(const model_options *o, FILE *out);
 bool model_options_parse(char *words, model_options *ret_options);
 
-/* --- operations ---------------------------------------------------------------------------------
- */
+/* --- operations --- */
 
 /*
  * (name, fields, weight, class). Fields are letters of a script's words:
@@ -216,8 +213,7 @@ void model_generate(uint64_t seed, size_t count, model_script *ret_script);
 /* Gives every opening of the script other random options; keys and disk stay. */
 void model_vary(uint64_t seed, model_script *io_script);
 
-/* --- the oracle ---------------------------------------------------------------------------------
- */
+/* --- the oracle --- */
 
 typedef struct model_version {
     uint64_t seq;
@@ -246,8 +242,7 @@ const model_version *model_oracle_get(const model_oracle *o, size_t rank, uint64
 int64_t model_oracle_up(const model_oracle *o, uint64_t seq, int64_t from, int64_t upper);
 int64_t model_oracle_down(const model_oracle *o, uint64_t seq, int64_t from, int64_t lower);
 
-/* --- running ------------------------------------------------------------------------------------
- */
+/* --- running --- */
 
 typedef struct model_result {
     bool ok;

@@ -96,8 +96,7 @@ bool model_try(const model_script *s, bool quiet, model_result *ret_result)
     return ret_result->ok;
 }
 
-/* --- shrinking
- * ------------------------------------------------------------------------------------ */
+/* --- shrinking --- */
 
 typedef struct shrinker {
     model_script *script;

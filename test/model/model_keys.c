@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- keys ---------------------------------------------------------------------------------------
- */
+/* --- keys --- */
 
 typedef struct key_style {
     const char *name;

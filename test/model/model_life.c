@@ -177,8 +177,7 @@ static void die(model_state *m, const model_op *op)
     model_expect_all(m, m->db, NULL, m->oracle.seq);
 }
 
-/* --- copies
- * --------------------------------------------------------------------------------------- */
+/* --- copies --- */
 
 /* Through memory, by calls; in odd pieces. */
 static peat_rc copy_by_calls(model_state *m, const peat_options *options, peat_error *ret_error)
@@ -245,8 +244,7 @@ void model_life_op(model_state *m, const model_op *op)
     /* a second "open" does nothing */
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------ */
+/* --- the whole --- */
 
 void model_life_begin(model_state *m, const model_op *op)
 {

@@ -9,8 +9,7 @@
 
 int model_lie_kind = -1;
 
-/* --- comparing
- * ------------------------------------------------------------------------------------ */
+/* --- comparing --- */
 
 void model_fail(model_state *m, const char *format, ...)
 {
@@ -93,8 +92,7 @@ void model_expect_get(model_state *m, const peat_snapshot *snapshot, uint64_t se
         model_expect_value(m, rank, peat_bytes(m->buf.data, m->buf.size), v->value, "peat_get");
 }
 
-/* --- writes
- * --------------------------------------------------------------------------------------- */
+/* --- writes --- */
 
 size_t model_rank_of(const model_state *m, int64_t id)
 {
@@ -235,8 +233,7 @@ static void write_op(model_state *m, const model_op *op)
         delete_one(m, op, op->key + i);
 }
 
-/* --- reads
- * ---------------------------------------------------------------------------------------- */
+/* --- reads --- */
 
 /* The state a read looks at: of a snapshot slot, or the present one. */
 static uint64_t moment_of(const model_state *m, const model_op *op,
@@ -318,8 +315,7 @@ static void read_op(model_state *m, const model_op *op)
         snapshot_op(m, op);
 }
 
-/* --- all
- * ------------------------------------------------------------------------------------------ */
+/* --- all --- */
 
 static void run_op(model_state *m, const model_op *op)
 {

@@ -67,8 +67,7 @@ static void step(model_state *m, model_iter_slot *s, bool back)
     expect_place(m, s, rc, expected, back ? "peat_iter_prev" : "peat_iter_next");
 }
 
-/* --- fills
- * ---------------------------------------------------------------------------------------- */
+/* --- fills --- */
 
 static int64_t fill_start(const model_state *m, const model_iter_slot *s, bool back)
 {
@@ -112,8 +111,7 @@ static bool fill(model_state *m, model_iter_slot *s, size_t n, bool back)
     return true;
 }
 
-/* --- opening
- * -------------------------------------------------------------------------------------- */
+/* --- opening --- */
 
 static bool has_prefix(peat_slice key, peat_slice prefix)
 {

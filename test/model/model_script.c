@@ -42,8 +42,7 @@ static int64_t *field_of(model_op *op, char letter)
     }
 }
 
-/* --- out
- * ------------------------------------------------------------------------------------------ */
+/* --- out --- */
 
 static void print_items(const model_op *op, FILE *out)
 {
@@ -78,8 +77,7 @@ void model_script_print(const model_script *s, FILE *out)
         model_op_print(&s->ops[i], out);
 }
 
-/* --- in
- * ------------------------------------------------------------------------------------------- */
+/* --- in --- */
 
 static bool parse_value(const char *text, model_value *ret_value)
 {
@@ -164,8 +162,7 @@ bool model_script_parse(FILE *in, model_script *ret_script)
     return ok;
 }
 
-/* --- pieces
- * --------------------------------------------------------------------------------------- */
+/* --- pieces --- */
 
 void model_script_add(model_script *s, const model_op *op)
 {

@@ -161,8 +161,7 @@ TEST(a_planted_lie_is_found_and_shrunk)
     model_script_done(&script);
 }
 
-/* --- by hand
- * -------------------------------------------------------------------------------------- */
+/* --- by hand --- */
 
 static int campaign(void)
 {
