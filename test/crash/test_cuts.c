@@ -152,7 +152,7 @@ static void print_line(const crash_tally *t, unsigned failed, size_t loads)
     (void)fflush(stdout);
 }
 
-static int campaign(void)
+TEST_CAMPAIGN
 {
     uint64_t seed = test_seed(test_fresh_seed()), wanted = test_number("N", 20000);
     uint64_t plans = test_number("PLANS", UINT64_MAX);
@@ -189,11 +189,4 @@ static int campaign(void)
                      t->broken, t->at_depth[1]);
     crash_tally_free(t);
     return failed != 0;
-}
-
-int main(int argc, char **argv)
-{
-    if (test_is_campaign(argc, argv))
-        return campaign();
-    return test_run_all();
 }

@@ -178,7 +178,7 @@ static void run_store(campaign *c, uint64_t seed)
     scene_done(&s);
 }
 
-static int run_campaign(void)
+TEST_CAMPAIGN
 {
     uint64_t seed = test_seed(1), n = test_number("N", 0), bound = test_number("BOUND", 0);
     campaign c = {.kills_max = n != 0 ? n : 20000,
@@ -189,11 +189,4 @@ static int run_campaign(void)
                   " stores, %" PRIu64 " commits\n",
                   c.kills, c.violations, c.stores, c.commits);
     return c.violations != 0;
-}
-
-int main(int argc, char **argv)
-{
-    if (test_is_campaign(argc, argv))
-        return run_campaign();
-    return test_run_all();
 }

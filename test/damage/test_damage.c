@@ -232,7 +232,7 @@ static void exhaust(damage_world *w, uint64_t most, time_t until, tally *io)
     }
 }
 
-static int campaign(void)
+TEST_CAMPAIGN
 {
     tally sum = {0};
     uint64_t seed = test_number("SEED", 1), n = test_number("N", 0);
@@ -272,9 +272,7 @@ static int save(const char *end_name, const char *compression, const char *path)
 
 int main(int argc, char **argv)
 {
-    if (test_is_campaign(argc, argv))
-        return campaign();
     if (argc == 5 && strcmp(argv[1], "--save") == 0)
         return save(argv[2], argv[3], argv[4]);
-    return test_run_all();
+    return test_main(argc, argv);
 }

@@ -292,7 +292,7 @@ TEST(a_repair_that_fails_leaves_both_as_they_were)
     damage_world_done(&w);
 }
 
-static int campaign(void)
+TEST_CAMPAIGN
 {
     tally sum = {0};
     uint64_t seed = test_number("SEED", 1), n = test_number("N", UINT64_MAX);
@@ -317,11 +317,4 @@ static int campaign(void)
     if (sum.bad != 0)
         printf("rerun: SEED=%" PRIu64 " damage_test_repair --campaign\n", seed);
     return sum.bad != 0;
-}
-
-int main(int argc, char **argv)
-{
-    if (test_is_campaign(argc, argv))
-        return campaign();
-    return test_run_all();
 }

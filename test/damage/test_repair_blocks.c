@@ -299,7 +299,7 @@ TEST(blocks_of_zstd)
         each_shape(PEAT_COMPRESSION_ZSTD);
 }
 
-static int campaign(void)
+TEST_CAMPAIGN
 {
     tally sum = {0};
     uint64_t seed = test_number("SEED", 1), n = test_number("N", UINT64_MAX);
@@ -314,11 +314,4 @@ static int campaign(void)
     if (sum.bad != 0)
         printf("rerun: SEED=%" PRIu64 " damage_test_repair_blocks --campaign\n", seed);
     return sum.bad != 0;
-}
-
-int main(int argc, char **argv)
-{
-    if (test_is_campaign(argc, argv))
-        return campaign();
-    return test_run_all();
 }

@@ -220,7 +220,7 @@ static campaign campaign_of(uint64_t seed)
                                        MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
 }
 
-static int run_campaign(void)
+TEST_CAMPAIGN
 {
     campaign c = campaign_of(test_seed(1));
     uint64_t bound = test_number("BOUND", 0);
@@ -277,11 +277,4 @@ TEST(an_unreadable_table_stops_no_writes)
 TEST(a_sync_that_fails_in_a_thread_refuses_writes)
 {
     expect_clean(1, "interval", "sync", NULL);
-}
-
-int main(int argc, char **argv)
-{
-    if (test_is_campaign(argc, argv))
-        return run_campaign();
-    return test_run_all();
 }

@@ -285,7 +285,7 @@ static progress *new_progress(void)
     return mmap(NULL, sizeof(progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 }
 
-static int run_campaign(void)
+TEST_CAMPAIGN
 {
     progress *p = new_progress();
     uint64_t n = test_number("N", 0);
@@ -310,11 +310,4 @@ TEST(a_full_disk_loses_nothing_and_is_left_again)
     assert_int_equal(violations, 0);
     assert_true(p->refused > POINTS);
     (void)munmap(p, sizeof *p);
-}
-
-int main(int argc, char **argv)
-{
-    if (test_is_campaign(argc, argv))
-        return run_campaign();
-    return test_run_all();
 }

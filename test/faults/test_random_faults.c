@@ -153,9 +153,7 @@ TEST(no_failing_call_of_fresh_seeds_does_either)
     assert_int_equal(run_many(test_seed(test_fresh_seed()), 20, 1), 0);
 }
 
-int main(int argc, char **argv)
+TEST_CAMPAIGN
 {
-    if (test_is_campaign(argc, argv))
-        return run_many(test_seed(test_fresh_seed()), test_number("N", 10000), 10) != 0;
-    return test_run_all();
+    return run_many(test_seed(test_fresh_seed()), test_number("N", 10000), 10) != 0;
 }

@@ -277,7 +277,7 @@ static campaign campaign_of(uint64_t seed)
                       .random = {seed}};
 }
 
-static int run_campaign(void)
+TEST_CAMPAIGN
 {
     campaign c = campaign_of(test_seed(1));
     uint64_t bound = test_number("BOUND", 0), n = test_number("N", 0);
@@ -306,11 +306,4 @@ TEST(no_system_call_is_fatal)
     print_message("%" PRIu64 " system calls of %" PRIu64 "\n", c.trials, c.points);
     assert_int_equal(c.failures, 0);
     assert_true(c.trials > 0);
-}
-
-int main(int argc, char **argv)
-{
-    if (test_is_campaign(argc, argv))
-        return run_campaign();
-    return test_run_all();
 }

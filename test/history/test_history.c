@@ -350,7 +350,7 @@ TEST(what_cannot_show_is_not_missed)
     assert_null(history_judge_states(h, text, sizeof text));
 }
 
-static int campaign(void)
+TEST_CAMPAIGN
 {
     arena a;
     uint64_t rounds = test_number("N", 1000000), bound = test_number("BOUND", 60);
@@ -369,11 +369,4 @@ static int campaign(void)
                   a.rounds, !ok, a.calls, a.rows, a.kills, a.h->seed);
     arena_done(&a);
     return !ok;
-}
-
-int main(int argc, char **argv)
-{
-    if (test_is_campaign(argc, argv))
-        return campaign();
-    return test_run_all();
 }

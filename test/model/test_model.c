@@ -163,7 +163,7 @@ TEST(a_planted_lie_is_found_and_shrunk)
 
 /* --- by hand --- */
 
-static int campaign(void)
+TEST_CAMPAIGN
 {
     uint64_t first = test_seed(test_fresh_seed()), runs = test_number("N", 1000000), i = 0;
     time_t end = time(NULL) + (time_t)test_number("BOUND", 60);
@@ -204,11 +204,9 @@ static int write_script(const char *seed)
 
 int main(int argc, char **argv)
 {
-    if (test_is_campaign(argc, argv))
-        return campaign();
     if (argc == 3 && strcmp(argv[1], "--replay") == 0)
         return replay(argv[2]);
     if (argc == 3 && strcmp(argv[1], "--write") == 0)
         return write_script(argv[2]);
-    return test_run_all();
+    return test_main(argc, argv);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* main.c - the main of a test program that takes no arguments. Alone in its file, so that the linker
- * leaves it out where a program has its own. */
+/* main.c - the main of a test program without one. Alone in its file, so that the linker leaves it
+ * out where a program has its own. */
 #include "world/test.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-    return test_run_all();
+    return test_main(argc, argv);
 }

@@ -9,7 +9,8 @@
  *     }
  *
  * The tests of a program run in the order in which they stand in its file. Its main is that of
- * main.c; a program that takes arguments has its own, which ends with test_run_all.
+ * main.c; a program that takes other arguments than --campaign has its own, which ends with
+ * test_run_all.
  */
 #ifndef TEST_WORLD_TEST_H
 #define TEST_WORLD_TEST_H
@@ -31,8 +32,11 @@
 /* Called before main, by what TEST defines. */
 void test_add(const char *name, CMUnitTestFunction run, CMFixtureFunction begin,
               CMFixtureFunction end);
+void test_add_campaign(int (*run)(void));
 /* What main returns: 0, or how many tests failed. */
 int test_run_all(void);
+/* The tests, or the campaign. */
+int test_main(int argc, char **argv);
 
 #define TEST_ADD(name, begin, end)                                                                 \
     __attribute__((constructor)) static void name##_add(void)                                      \
@@ -59,6 +63,16 @@ int test_run_all(void);
     }                                                                                              \
     TEST_ADD(name, begin, end)                                                                     \
     static void name(__attribute__((unused)) parameter)
+
+/* A function that main calls instead of the tests when the only argument is --campaign; it returns
+ * what main does. */
+#define TEST_CAMPAIGN                                                                              \
+    static int test_campaign(void);                                                                \
+    __attribute__((constructor)) static void test_campaign_add(void)                               \
+    {                                                                                              \
+        test_add_campaign(test_campaign);                                                          \
+    }                                                                                              \
+    static int test_campaign(void)
 
 static inline void assert_ok_at(peat_rc rc, const char *call, const char *file, int line)
 {
