@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* crash_tally.c - what was cut and seen, in memory that the child processes share. */
 #include "crash/crash_cuts.h"
-
-#include <stdlib.h>
-#include <sys/mman.h>
+#include "world/shared.h"
 
 bool crash_set_add(uint64_t *set, size_t capacity, uint64_t hash)
 {
@@ -20,26 +18,17 @@ bool crash_set_add(uint64_t *set, size_t capacity, uint64_t hash)
     return false;
 }
 
-static void *map_shared(size_t size)
-{
-    void *p =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
-        abort();
-    return p;
-}
-
 crash_tally *crash_tally_new(size_t images)
 {
-    crash_tally *t = map_shared(sizeof *t);
+    crash_tally *t = shared_new(sizeof *t);
     for (t->capacity = 1024; t->capacity < 4 * images;)
         t->capacity *= 2;
-    t->seen = map_shared(t->capacity * sizeof *t->seen);
+    t->seen = shared_new(t->capacity * sizeof *t->seen);
     return t;
 }
 
 void crash_tally_free(crash_tally *t)
 {
-    (void)munmap(t->seen, t->capacity * sizeof *t->seen); /* fails for bad arguments only */
-    (void)munmap(t, sizeof *t);
+    shared_free(t->seen, t->capacity * sizeof *t->seen);
+    shared_free(t, sizeof *t);
 }

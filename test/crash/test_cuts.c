@@ -12,8 +12,6 @@
 #include "crash/crash_cuts.h"
 #include "world/test.h"
 
-#include <time.h>
-
 #define COMMITS         40
 #define FAILURES_MAX    5
 #define SAMPLE_IN       25  /* boundaries, in the ordinary test */
@@ -157,13 +155,13 @@ TEST_CAMPAIGN
     uint64_t seed = test_seed(test_fresh_seed()), wanted = test_number("N", 20000);
     uint64_t plans = test_number("PLANS", UINT64_MAX);
     const char *only = getenv("LOAD");
-    time_t end = time(NULL) + (time_t)test_number("BOUND", 3600);
+    uint64_t end_ns = test_end_ns(3600);
     unsigned failed = 0;
     size_t loads = 0, done = 0;
     crash_tally *t = crash_tally_new(wanted);
     while (crash_load_at(loads) != NULL)
         loads++;
-    for (; done < plans && t->images < wanted && time(NULL) < end && failed < FAILURES_MAX;
+    for (; done < plans && t->images < wanted && test_now_ns() < end_ns && failed < FAILURES_MAX;
          done++) {
         crash_job j = {.load = crash_load_at(done % loads),
                        .seed = seed + done / loads,

@@ -13,13 +13,13 @@
  */
 #include "crash/crash.h"
 #include "crash/crash_disk.h"
+#include "world/shared.h"
 
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -211,19 +211,18 @@ static void print_line(const tally *t, const char *kinds)
 /* Rounds over all kinds until N cuts were made or BOUND seconds have passed. */
 static int run(uint64_t cuts, uint64_t per_disk)
 {
-    scene s = {.seed = test_seed(test_fresh_seed()),
-               .memory = mmap(NULL, sizeof *s.memory, PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
+    scene s = {.seed = test_seed(test_fresh_seed()), .memory = shared_new(sizeof *s.memory)};
     const char *why, *only = getenv("KIND");
     char names[200] = "";
-    time_t end = time(NULL) + (time_t)test_number("BOUND", 3600);
+    uint64_t end_ns = test_end_ns(3600);
     tally t = {0};
     bool any = true;
     s.random.state = s.seed;
-    for (unsigned round = 0; any && t.cuts < cuts && t.violations == 0 && time(NULL) < end; round++)
+    for (unsigned round = 0; any && t.cuts < cuts && t.violations == 0 && test_now_ns() < end_ns;
+         round++)
         for (unsigned k = any = 0; crash_disk_kind_at(k) != NULL && t.violations == 0; k++) {
             const crash_disk_kind *kind = crash_disk_kind_at(k);
-            if ((only != NULL && strcmp(only, kind->name) != 0) || time(NULL) >= end)
+            if ((only != NULL && strcmp(only, kind->name) != 0) || test_now_ns() >= end_ns)
                 continue;
             bool had = cut_one_disk(&s, kind, per_disk, &t, &why);
             any = any || had;

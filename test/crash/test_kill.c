@@ -7,12 +7,11 @@
  *     SEED=1 N=20000 BOUND=600 crash_test_kill --campaign     store after store
  */
 #include "crash/crash.h"
+#include "world/shared.h"
 #include "world/test.h"
 
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define COMMITS    1000
@@ -106,10 +105,7 @@ static void verify_end(void *arg, FILE *report)
 static void scene_init(scene *s, uint64_t seed)
 {
     const char *tmp = getenv("TMPDIR");
-    *s = (scene){.memory = mmap(NULL, sizeof *s->memory, PROT_READ | PROT_WRITE,
-                                MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
-    if (s->memory == MAP_FAILED)
-        abort();
+    *s = (scene){.memory = shared_new(sizeof *s->memory)};
     (void)snprintf(s->dir, sizeof s->dir, "%.150s/peat-kill-%d", tmp ? tmp : "/tmp", (int)getpid());
     crash_plan_init(&s->plan, seed, COMMITS);
     s->plan.options.field[MODEL_OPTION_no_log] = 0;
@@ -120,7 +116,7 @@ static void scene_done(scene *s)
     if (peat_destroy(s->dir, NULL) != PEAT_OK)
         (void)fprintf(stderr, "%s stays\n", s->dir);
     crash_plan_done(&s->plan);
-    (void)munmap(s->memory, sizeof *s->memory);
+    shared_free(s->memory, sizeof *s->memory);
 }
 
 TEST(everything_that_returned_survives_sigkill)
@@ -180,9 +176,8 @@ static void run_store(campaign *c, uint64_t seed)
 
 TEST_CAMPAIGN
 {
-    uint64_t seed = test_seed(1), n = test_number("N", 0), bound = test_number("BOUND", 0);
-    campaign c = {.kills_max = n != 0 ? n : 20000,
-                  .end_ns = bound != 0 ? test_now_ns() + bound * 1000000000u : UINT64_MAX};
+    uint64_t seed = test_seed(1), n = test_number("N", 0);
+    campaign c = {.kills_max = n != 0 ? n : 20000, .end_ns = test_end_ns(0)};
     for (; goes_on(&c); seed++)
         run_store(&c, seed);
     print_message("%" PRIu64 " trials, %u violations; kills at random times, %" PRIu64

@@ -13,8 +13,6 @@
 #include "world/settings.h"
 #include "world/test.h"
 
-#include <time.h>
-
 typedef struct tally {
     uint64_t trials, bad;
     uint64_t by_verdict[DAMAGE_SHORTER + 1];
@@ -215,14 +213,14 @@ TEST(a_merge_that_meets_damage_keeps_its_inputs)
 /* ---- campaign ---- */
 
 /* Everything there is to try in one world, in random order when N limits it. */
-static void exhaust(damage_world *w, uint64_t most, time_t until, tally *io)
+static void exhaust(damage_world *w, uint64_t most, uint64_t end_ns, tally *io)
 {
     rng random = {w->seed * 31 + 1};
     for (int k = TRIAL_KINDS; k-- > 0;) {
         uint64_t all = trial_count(w, (trial_kind)k);
         bool every = all <= most;
         for (uint64_t i = 0; i < (every ? all : most) && io->bad < 20; i++) {
-            if (time(NULL) >= until)
+            if (test_now_ns() >= end_ns)
                 return;
             trial t = trial_at(w, (trial_kind)k, every ? i : rng_below(&random, all));
             try_reading(w, &t, k != TRIAL_FLIP || i % 8 == i / 8 % 8, io);
@@ -236,13 +234,13 @@ TEST_CAMPAIGN
 {
     tally sum = {0};
     uint64_t seed = test_number("SEED", 1), n = test_number("N", 0);
-    time_t until = time(NULL) + (time_t)test_number("BOUND", 100000000);
+    uint64_t end_ns = test_end_ns(0);
     uint64_t worlds = DAMAGE_ENDS * 3;
-    for (uint64_t i = 0; i < worlds && sum.bad < 20 && time(NULL) < until; i++) {
+    for (uint64_t i = 0; i < worlds && sum.bad < 20 && test_now_ns() < end_ns; i++) {
         damage_world w;
         damage_world_make(&w, (damage_end)(i % DAMAGE_ENDS),
                           (peat_compression)(1 + i / DAMAGE_ENDS), seed);
-        exhaust(&w, n != 0 ? n / worlds / 3 + 1 : UINT64_MAX, until, &sum);
+        exhaust(&w, n != 0 ? n / worlds / 3 + 1 : UINT64_MAX, end_ns, &sum);
         print_tally(&sum);
         damage_world_done(&w);
     }

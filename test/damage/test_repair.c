@@ -13,8 +13,6 @@
 #include "world/settings.h"
 #include "world/kit.h"
 
-#include <time.h>
-
 #define NEW_DIR "mended"
 
 typedef struct outcome {
@@ -297,8 +295,8 @@ TEST_CAMPAIGN
     tally sum = {0};
     uint64_t seed = test_number("SEED", 1), n = test_number("N", UINT64_MAX);
     rng random = {seed};
-    time_t until = time(NULL) + (time_t)test_number("BOUND", 60);
-    while (sum.trials < n && sum.bad < 20 && time(NULL) < until) {
+    uint64_t end_ns = test_end_ns(60);
+    while (sum.trials < n && sum.bad < 20 && test_now_ns() < end_ns) {
         damage_world w;
         damage_world_make(&w, (damage_end)(rng_below(&random, DAMAGE_ENDS)),
                           (peat_compression)(1 + rng_below(&random, 3)), 1 + rng_below(&random, 4));

@@ -16,8 +16,6 @@
 #include "world/settings.h"
 #include "world/test.h"
 
-#include <time.h>
-
 #define NEW_DIR "mended"
 #define SECTOR  512u
 
@@ -303,9 +301,9 @@ TEST_CAMPAIGN
 {
     tally sum = {0};
     uint64_t seed = test_number("SEED", 1), n = test_number("N", UINT64_MAX);
-    time_t until = time(NULL) + (time_t)test_number("BOUND", 60);
+    uint64_t end_ns = test_end_ns(60);
     unsigned codecs = pt_codec_present(PT_CODEC_ZSTD) ? 3 : 2;
-    for (uint64_t i = 0; sum.trials < n && sum.bad < 20 && time(NULL) < until; i++)
+    for (uint64_t i = 0; sum.trials < n && sum.bad < 20 && test_now_ns() < end_ns; i++)
         try_world((peat_compression)(1 + i % codecs), (blocks_shape)(i / codecs % BLOCKS_SHAPES),
                   seed + i, 40, &sum);
     printf("%" PRIu64 " trials, %" PRIu64 " violations; %" PRIu64

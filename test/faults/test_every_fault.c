@@ -9,10 +9,8 @@
  *     ONLY=merge WAY=EIO STICKY=1 AT=17 SEED=1 faults_test_every_fault --campaign    one of them
  */
 #include "faults/faults_strike.h"
+#include "world/shared.h"
 #include "world/test.h"
-
-#include <sys/mman.h>
-#include <time.h>
 
 #define CHUNK        200 /* points in one child process, which has minutes */
 #define FAILURES_MAX 3   /* each may have waited for what does not come */
@@ -113,7 +111,7 @@ static void run_chunk(void *arg, FILE *report)
 
 typedef struct campaign {
     uint64_t seed, stride, points_max;
-    time_t end; /* 0: none */
+    uint64_t end_ns;
     const char *only, *only_way, *only_sticky, *only_at;
     progress *progress;
     uint64_t points, total, hits;
@@ -160,7 +158,7 @@ static void run_line(campaign *c, const line *l)
             g->reached++;
             g->next = g->at + l->stride;
         }
-        bool late = c->end != 0 && time(NULL) >= c->end;
+        bool late = test_now_ns() >= c->end_ns;
         c->stopped = late || c->points + g->reached >= c->points_max;
         if (c->stopped || c->only_at != NULL)
             break;
@@ -212,28 +210,26 @@ static campaign campaign_of(uint64_t seed)
     return (campaign){.seed = seed,
                       .stride = 1,
                       .points_max = UINT64_MAX,
+                      .end_ns = UINT64_MAX,
                       .only = getenv("ONLY"),
                       .only_way = getenv("WAY"),
                       .only_sticky = getenv("STICKY"),
                       .only_at = getenv("AT"),
-                      .progress = mmap(NULL, sizeof(progress), PROT_READ | PROT_WRITE,
-                                       MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
+                      .progress = shared_new(sizeof(progress))};
 }
 
 TEST_CAMPAIGN
 {
     campaign c = campaign_of(test_seed(1));
-    uint64_t bound = test_number("BOUND", 0);
-    c.points_max = test_number("N", 0);
-    c.points_max = c.points_max != 0 ? c.points_max : UINT64_MAX;
+    c.points_max = test_limit("N");
     c.stride = test_number("STRIDE", 1);
-    c.end = bound != 0 ? time(NULL) + (time_t)bound : 0;
+    c.end_ns = test_end_ns(0);
     run_lines(&c);
     print_message("%" PRIu64 " trials, %u violations; %" PRIu64 " of %" PRIu64
                   " points of %u lines reached%s, %" PRIu64 " calls failed\n",
                   c.points, c.failures, c.points, c.total, c.lines,
                   c.stopped ? " until the bound" : "", c.hits);
-    (void)munmap(c.progress, sizeof *c.progress);
+    shared_free(c.progress, sizeof *c.progress);
     return c.failures != 0 || c.missed != 0;
 }
 
@@ -250,7 +246,7 @@ TEST(no_failing_call_breaks_a_promise)
     assert_int_equal(c.empty, EMPTY_LINES);
     assert_true(c.total >= TOTAL_MIN);
     assert_true(c.points >= c.total / c.stride);
-    (void)munmap(c.progress, sizeof *c.progress);
+    shared_free(c.progress, sizeof *c.progress);
 }
 
 static void expect_clean(uint64_t stride, const char *workload, const char *way, const char *sticky)
@@ -264,7 +260,7 @@ static void expect_clean(uint64_t stride, const char *workload, const char *way,
     assert_int_equal(c.failures, 0);
     assert_int_equal(c.missed, 0);
     assert_true(c.points > 20);
-    (void)munmap(c.progress, sizeof *c.progress);
+    shared_free(c.progress, sizeof *c.progress);
 }
 
 /* A merge whose inputs cannot be read is put off, then left alone; writes go on. */

@@ -8,14 +8,13 @@
  *     faults_test_fill --campaign        SEED=, N= points, BOUND= seconds
  */
 #include "faults/faults.h"
+#include "world/shared.h"
 #include "world/test.h"
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DISK_KIB 2048
@@ -260,12 +259,11 @@ static void run_chunk(void *arg, FILE *report)
 }
 
 /* Returns the violations, or -1 when there can be no mount. */
-static int run_points(uint64_t seed, uint64_t count, uint64_t bound, progress *p)
+static int run_points(uint64_t seed, uint64_t count, uint64_t end_ns, progress *p)
 {
     char report[2048];
-    time_t end = bound != 0 ? time(NULL) + (time_t)bound : 0;
     int violations = 0;
-    for (uint64_t i = 0; i < count && violations < 10 && (end == 0 || time(NULL) < end);) {
+    for (uint64_t i = 0; i < count && violations < 10 && test_now_ns() < end_ns;) {
         campaign c = {seed + i, count - i < CHUNK ? count - i : CHUNK, p};
         i += c.count;
         if (model_in_child(run_chunk, &c, false, report, sizeof report))
@@ -280,16 +278,11 @@ static int run_points(uint64_t seed, uint64_t count, uint64_t bound, progress *p
     return violations;
 }
 
-static progress *new_progress(void)
-{
-    return mmap(NULL, sizeof(progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-}
-
 TEST_CAMPAIGN
 {
-    progress *p = new_progress();
+    progress *p = shared_new(sizeof *p);
     uint64_t n = test_number("N", 0);
-    int violations = run_points(test_seed(1), n != 0 ? n : 10000, test_number("BOUND", 0), p);
+    int violations = run_points(test_seed(1), n != 0 ? n : 10000, test_end_ns(0), p);
     if (violations < 0) {
         print_message("a tmpfs cannot be mounted here\n");
         return 77;
@@ -297,17 +290,17 @@ TEST_CAMPAIGN
     print_message("%" PRIu64 " trials, %d violations; fill points, %" PRIu64
                   " calls found the disk full\n",
                   p->points, violations, p->refused);
-    (void)munmap(p, sizeof *p);
+    shared_free(p, sizeof *p);
     return violations != 0;
 }
 
 TEST(a_full_disk_loses_nothing_and_is_left_again)
 {
-    progress *p = new_progress();
-    int violations = run_points(1, POINTS, 0, p);
+    progress *p = shared_new(sizeof *p);
+    int violations = run_points(1, POINTS, UINT64_MAX, p);
     if (violations < 0)
         skip();
     assert_int_equal(violations, 0);
     assert_true(p->refused > POINTS);
-    (void)munmap(p, sizeof *p);
+    shared_free(p, sizeof *p);
 }

@@ -9,8 +9,6 @@
 #include "faults/faults_strike.h"
 #include "world/test.h"
 
-#include <time.h>
-
 #define SAMPLE_RUNS 400
 #define STEPS       60
 #define PLANS       16 /* calls and options that differ; faults differ by far more */
@@ -123,10 +121,9 @@ static void run_fault(void *arg, FILE *report)
 static unsigned run_many(uint64_t first, uint64_t runs, unsigned failures_max)
 {
     char report[2048];
-    uint64_t hits = 0, done = 0, bound = test_number("BOUND", 0);
-    time_t end = bound != 0 ? time(NULL) + (time_t)bound : 0;
+    uint64_t hits = 0, done = 0, end_ns = test_end_ns(0);
     unsigned failed = 0;
-    for (; done < runs && failed < failures_max && (end == 0 || time(NULL) < end); done++) {
+    for (; done < runs && failed < failures_max && test_now_ns() < end_ns; done++) {
         uint64_t seed = first + done;
         if (model_in_child(run_fault, &seed, false, report, sizeof report)) {
             hits += strtoull(report, NULL, 10);

@@ -10,13 +10,12 @@
  */
 #include "faults/faults.h"
 #include "faults/faults_trace.h"
+#include "world/shared.h"
 #include "world/test.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FAILURES_MAX 10
@@ -199,7 +198,7 @@ static uint64_t count_points(scene *s, const way *y)
 
 typedef struct campaign {
     uint64_t seed, trials_max, trials, points, hits;
-    time_t end; /* 0: none */
+    uint64_t end_ns;
     const char *only, *only_way, *only_at, *only_sticky;
     unsigned failures;
     bool sample, stopped;
@@ -231,7 +230,7 @@ static void run_way(campaign *c, scene *s, const way *y, bool sticky)
         first = last = 1 + rng_below(&c->random, total);
     for (uint64_t at = first; at <= last && c->failures < FAILURES_MAX && !c->stopped; at++) {
         run_point(c, s, y, sticky, at);
-        c->stopped = c->trials >= c->trials_max || (c->end != 0 && time(NULL) >= c->end);
+        c->stopped = c->trials >= c->trials_max || test_now_ns() >= c->end_ns;
     }
     c->points += total;
     if (!c->sample)
@@ -246,8 +245,7 @@ static bool wanted(const char *only, const char *name)
 
 static void run_workloads(campaign *c)
 {
-    shared *memory =
-        mmap(NULL, sizeof *memory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared *memory = shared_new(sizeof *memory);
     scene *s = malloc(sizeof *s);
     for (size_t i = 0; i < faults_workload_count(); i++) {
         const faults_workload *workload = faults_workload_at(i);
@@ -263,13 +261,14 @@ static void run_workloads(campaign *c)
         scene_done(s);
     }
     free(s);
-    (void)munmap(memory, sizeof *memory);
+    shared_free(memory, sizeof *memory);
 }
 
 static campaign campaign_of(uint64_t seed)
 {
     return (campaign){.seed = seed,
                       .trials_max = UINT64_MAX,
+                      .end_ns = UINT64_MAX,
                       .only = getenv("ONLY"),
                       .only_way = getenv("WAY"),
                       .only_at = getenv("AT"),
@@ -280,9 +279,8 @@ static campaign campaign_of(uint64_t seed)
 TEST_CAMPAIGN
 {
     campaign c = campaign_of(test_seed(1));
-    uint64_t bound = test_number("BOUND", 0), n = test_number("N", 0);
-    c.end = bound != 0 ? time(NULL) + (time_t)bound : 0;
-    c.trials_max = n != 0 ? n : UINT64_MAX;
+    c.end_ns = test_end_ns(0);
+    c.trials_max = test_limit("N");
     if (!faults_trace_works()) {
         print_message("ptrace does not work here\n");
         return 77;

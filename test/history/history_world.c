@@ -2,13 +2,13 @@
 /* history_world.c - keys, values and scans of the histories. */
 #include "history/history.h"
 #include "world/scan.h"
+#include "world/shared.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 _Noreturn void history_fail(const char *format, ...)
@@ -22,20 +22,11 @@ _Noreturn void history_fail(const char *format, ...)
     _exit(3);
 }
 
-static void *shared_memory(size_t size)
-{
-    void *p =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
-        history_fail("no memory for the records");
-    return p;
-}
-
 history *history_new(uint64_t records_max_all)
 {
-    history *h = shared_memory(sizeof *h);
-    history_record *records = shared_memory(records_max_all * sizeof *records);
-    history_state *states = shared_memory(HISTORY_STATES * sizeof *states);
+    history *h = shared_new(sizeof *h);
+    history_record *records = shared_new(records_max_all * sizeof *records);
+    history_state *states = shared_new(HISTORY_STATES * sizeof *states);
     h->records_max = records_max_all; /* of all; a round divides them */
     h->thread[0].records = records;
     h->thread[0].seen = states;

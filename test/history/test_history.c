@@ -353,11 +353,10 @@ TEST(what_cannot_show_is_not_missed)
 TEST_CAMPAIGN
 {
     arena a;
-    uint64_t rounds = test_number("N", 1000000), bound = test_number("BOUND", 60);
-    uint64_t end = test_now_ns() + bound * 1000000000u;
+    uint64_t rounds = test_number("N", 1000000), end_ns = test_end_ns(60);
     bool ok = true;
     arena_init(&a, test_seed(test_fresh_seed()), test_number("OPS", 400000));
-    for (uint64_t i = 0; ok && i < rounds && test_now_ns() < end; i++) {
+    for (uint64_t i = 0; ok && i < rounds && test_now_ns() < end_ns; i++) {
         ok = play_round(&a) && judge(&a);
         if (i % 20 == 19) {
             print_message("%" PRIu64 " rounds, %" PRIu64 " calls\n", a.rounds, a.calls);

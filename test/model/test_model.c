@@ -14,7 +14,6 @@
 #include "world/test.h"
 
 #include <dirent.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SAMPLE_OPS   250
@@ -166,10 +165,10 @@ TEST(a_planted_lie_is_found_and_shrunk)
 TEST_CAMPAIGN
 {
     uint64_t first = test_seed(test_fresh_seed()), runs = test_number("N", 1000000), i = 0;
-    time_t end = time(NULL) + (time_t)test_number("BOUND", 60);
+    uint64_t end_ns = test_end_ns(60);
     size_t operations = test_number("OPS", 60000);
     unsigned failed = 0;
-    for (; i < runs && failed < 5 && time(NULL) < end; i++) {
+    for (; i < runs && failed < 5 && test_now_ns() < end_ns; i++) {
         failed += !run_seed(first + i, operations);
         if (i % 100 == 99) {
             print_message("%llu scripts, %llu operations\n", (unsigned long long)i + 1,

@@ -15,6 +15,12 @@ uint64_t test_number(const char *variable, uint64_t otherwise)
     return text != NULL && *text != '\0' ? strtoull(text, NULL, 0) : otherwise;
 }
 
+uint64_t test_limit(const char *variable)
+{
+    uint64_t n = test_number(variable, 0);
+    return n != 0 ? n : UINT64_MAX;
+}
+
 uint64_t test_seed(uint64_t otherwise)
 {
     return test_number("SEED", test_number("PEAT_SEED", otherwise));
@@ -31,6 +37,12 @@ uint64_t test_fresh_seed(void)
 bool test_is_campaign(int argc, char **argv)
 {
     return argc == 2 && strcmp(argv[1], "--campaign") == 0;
+}
+
+uint64_t test_end_ns(uint64_t seconds_otherwise)
+{
+    uint64_t seconds = test_number("BOUND", seconds_otherwise);
+    return seconds != 0 ? test_now_ns() + seconds * 1000000000u : UINT64_MAX;
 }
 
 uint64_t test_now_ns(void)

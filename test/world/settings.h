@@ -8,12 +8,16 @@
 
 /* The number in an environment variable, else `otherwise`. */
 uint64_t test_number(const char *variable, uint64_t otherwise);
+/* Likewise, where 0 or nothing is no limit. */
+uint64_t test_limit(const char *variable);
 /* SEED or PEAT_SEED of the environment, else `otherwise`. */
 uint64_t test_seed(uint64_t otherwise);
 /* A seed no earlier run had. */
 uint64_t test_fresh_seed(void);
 /* The only argument is --campaign. */
 bool test_is_campaign(int argc, char **argv);
+/* When a campaign ends that takes BOUND seconds, else so many; 0: when all is done. */
+uint64_t test_end_ns(uint64_t seconds_otherwise);
 uint64_t test_now_ns(void); /* of the system's monotonic clock */
 uint64_t test_now_ms(void);
 
