@@ -13,9 +13,6 @@
 #include "world/shared.h"
 #include "world/test.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define FAILURES_MAX 10
@@ -55,48 +52,6 @@ static uint64_t real_hits(const faults_world *w)
     return atomic_load(&((const shared *)(const void *)w)->hits);
 }
 
-/* --- directories --- */
-
-static void each_file(const char *dir, void (*each)(const char *from, const char *to),
-                      const char *to_dir)
-{
-    DIR *d = opendir(dir);
-    for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
-        char from[520], to[520];
-        if (e->d_name[0] == '.')
-            continue;
-        (void)snprintf(from, sizeof from, "%.250s/%.250s", dir, e->d_name);
-        (void)snprintf(to, sizeof to, "%.250s/%.250s", to_dir, e->d_name);
-        each(from, to);
-    }
-    if (d != NULL)
-        (void)closedir(d);
-}
-
-static void copy_file(const char *from, const char *to)
-{
-    static char block[65536];
-    int in = open(from, O_RDONLY | O_CLOEXEC);
-    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    for (ssize_t n; (n = read(in, block, sizeof block)) > 0;)
-        if (write(out, block, (size_t)n) != n)
-            abort();
-    if (in < 0 || out < 0 || close(in) != 0 || close(out) != 0)
-        abort();
-}
-
-static void remove_file(const char *from, const char *to)
-{
-    (void)to;
-    (void)unlink(from);
-}
-
-static void remove_folder(const char *dir)
-{
-    each_file(dir, remove_file, "");
-    (void)rmdir(dir);
-}
-
 /* --- one trial --- */
 
 static void run_workload(void *arg)
@@ -109,13 +64,10 @@ static void run_workload(void *arg)
 
 static void put_base(const scene *s)
 {
-    remove_folder(s->dir);
-    remove_folder(s->copy);
-    if (s->workload->prepare == NULL)
-        return;
-    if (mkdir(s->dir, 0700) != 0)
+    model_dir_remove(s->dir);
+    model_dir_remove(s->copy);
+    if (s->workload->prepare != NULL && !model_dir_copy(s->base, s->dir))
         abort();
-    each_file(s->base, copy_file, s->dir);
 }
 
 /* The store as the child left it. */
@@ -176,9 +128,9 @@ static void scene_init(scene *s, shared *memory, const faults_workload *workload
 
 static void scene_done(const scene *s)
 {
-    remove_folder(s->dir);
-    remove_folder(s->copy);
-    remove_folder(s->base);
+    model_dir_remove(s->dir);
+    model_dir_remove(s->copy);
+    model_dir_remove(s->base);
     (void)rmdir(s->root);
 }
 

@@ -263,6 +263,7 @@ bool model_in_child(model_child_fn run, void *arg, bool quiet, char *ret_report,
 void model_dir_name(bool in_memory, int pid, char *ret_name, size_t capacity);
 /* Folders without folders in them. */
 bool model_dir_copy(const char *from, const char *to);
+void model_dir_remove(const char *dir);
 /* Removes what a child that failed has left behind. */
 void model_dir_sweep(int pid);
 /* A script in a child process. `quiet` silences what the child says otherwise. */

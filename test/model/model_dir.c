@@ -64,6 +64,12 @@ static bool remove_file(int dir_fd, const char *name, int unused)
     return unlinkat(dir_fd, name, 0) == 0;
 }
 
+void model_dir_remove(const char *dir)
+{
+    (void)for_files(dir, remove_file, 0);
+    (void)rmdir(dir);
+}
+
 void model_dir_sweep(int pid)
 {
     for (int in_memory = 0; in_memory < 2; in_memory++) {
@@ -74,8 +80,7 @@ void model_dir_sweep(int pid)
             if (strncmp(e->d_name, begin, strlen(begin)) != 0)
                 continue;
             (void)snprintf(path, sizeof path, "%.200s/%s", place(in_memory), e->d_name);
-            (void)for_files(path, remove_file, 0);
-            (void)rmdir(path);
+            model_dir_remove(path);
         }
         if (d != NULL)
             (void)closedir(d);
