@@ -278,7 +278,7 @@ static void write_on(site *s, crash_run *r, uint64_t at, bool deep)
     cuts *c = s->c;
     const crash_plan *before = r->plan;
     crash_plan branch;
-    size_t more = c->job->go_on != 0 ? c->job->go_on : deep ? 4 : 1;
+    size_t more = deep ? 4 : c->job->go_on != 0 ? c->job->go_on : 1;
     crash_plan_branch(&branch, before, crash_load_afterwards(), at, more, rng_next(&c->random));
     for (int i = 0; i < 3; i++)
         atomic_store(&r->counters[i], at);

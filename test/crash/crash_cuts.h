@@ -43,7 +43,7 @@ typedef struct crash_job {
     uint64_t seed;
     size_t commits;
     unsigned one_in; /* boundaries */
-    size_t go_on;    /* commits after a recovery; 0: one */
+    size_t go_on;    /* commits after a last recovery; 0: one */
     bool garbage;    /* sectors being written may hold anything: one cut, findings are told */
     FILE *report;    /* of the child */
     crash_tally *tally;

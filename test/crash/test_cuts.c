@@ -17,9 +17,9 @@
 #define SAMPLE_IN       25  /* boundaries, in the ordinary test */
 #define SAMPLE_LENGTH   24  /* commits */
 #define REWRITES_LENGTH 120 /* commits */
-#define ANY_PLANS       24
-#define ANY_IN          300 /* boundaries */
-#define ANY_LENGTH      120 /* commits */
+#define ANY_PLANS       12
+#define ANY_IN          2000 /* boundaries */
+#define ANY_LENGTH      120  /* commits */
 
 static bool run_job(crash_job *j)
 {

@@ -52,7 +52,7 @@ TEST(check_names_log_manifest_and_superblock)
     struct {
         const char *file;
         uint64_t at, from;
-    } places[] = {{"w-000003", 700, 128},
+    } places[] = {{"w-000004", 700, 128},
                   {"m-000001", 100, 48},
                   {"PEAT", 4096 + 9, 4096},
                   {"PEAT", 9, 0},

@@ -277,8 +277,8 @@ TEST(a_repair_that_fails_leaves_both_as_they_were)
     static const uint32_t kinds[] = {SIM_MEMORY, SIM_DISK};
     damage_world w;
     uint64_t points = 0;
-    int whole = 1; /* "count" */
-    damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_LZ4, 1);
+    int whole = 1;                                                 /* "count" */
+    damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_LZ4, 2); /* a put is what is damaged */
     for (size_t key = 0; key < DAMAGE_KEYS; key++)
         whole += damage_version(&w, key, w.commit_count) != 0;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)

@@ -5,17 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *find_fresh(faults_point *p, const char *name)
+static unsigned long number_of(const char *name)
 {
-    for (size_t i = 0; i < FAULTS_FRESH_MAX; i++)
-        if (strcmp(p->fresh[i], name) == 0)
-            return p->fresh[i];
-    return NULL;
+    return strtoul(name + 2, NULL, 10); /* "w-000001" */
 }
 
 static bool *find_slot(faults_point *p, const char *name)
 {
-    unsigned long n = strtoul(name + 2, NULL, 10); /* "w-000001" */
+    unsigned long n = number_of(name);
     if (n >= FAULTS_SLOTS_MAX)
         abort();
     return &p->in_use[n];
@@ -35,12 +32,10 @@ static void follow_files(faults_point *p, const sim_boundary *b)
     if (b->name[0] == 'w') {
         *find_slot(p, b->name) = !created;
     } else if (b->name[0] == 'm' && created) {
-        char *slot = find_fresh(p, "");
-        if (slot == NULL)
-            abort();
-        (void)snprintf(slot, sizeof p->fresh[0], "%s", b->name);
+        if (p->fresh == 0)
+            p->fresh = number_of(b->name);
     } else if (strcmp(b->name, "PEAT") == 0 && !created) {
-        memset(p->fresh, 0, sizeof p->fresh);
+        p->fresh = 0;
     }
 }
 
@@ -49,7 +44,8 @@ static bool is_vital(faults_point *p, const char *name)
 {
     if (name[0] == 'w')
         return *find_slot(p, name);
-    return strcmp(name, "PEAT") == 0 || (name[0] == 'm' && find_fresh(p, name) == NULL);
+    bool fresh = p->fresh != 0 && number_of(name) >= p->fresh;
+    return strcmp(name, "PEAT") == 0 || (name[0] == 'm' && !fresh);
 }
 
 /* Before a sync that is going to fail: tells the world which. */

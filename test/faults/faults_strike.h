@@ -8,7 +8,6 @@
 
 #include "faults/faults.h"
 
-#define FAULTS_FRESH_MAX 8
 #define FAULTS_SLOTS_MAX 4096 /* of the log */
 
 typedef struct faults_way {
@@ -26,9 +25,9 @@ typedef struct faults_point {
     faults_world world;
     sim_fault fault; /* kinds 0: see faults_way */
     char story[200];
-    char fresh[FAULTS_FRESH_MAX][16]; /* manifests that nothing depends on yet */
-    bool in_use[FAULTS_SLOTS_MAX];    /* log segments with a record, or ready for one */
-    uint32_t opens;                   /* of the world, which `in_use` is about */
+    unsigned long fresh; /* manifests from here on: PEAT does not speak of them; 0: none */
+    bool in_use[FAULTS_SLOTS_MAX]; /* log segments with a record, or ready for one */
+    uint32_t opens;                /* of the world, which `in_use` is about */
 } faults_point;
 
 void faults_arm(faults_point *p, const faults_way *way, bool sticky, uint64_t n);

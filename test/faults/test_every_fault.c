@@ -28,17 +28,17 @@
 #define EMPTY_LINES 32
 
 static const faults_way ways[] = {
-    {"EIO", SIM_DISK, EIO, SIM_KEEP_NONE, PEAT_OK, false},
-    {"ENOSPC", SIM_DISK, ENOSPC, SIM_KEEP_NONE, PEAT_OK, false},
-    {"EDQUOT", SIM_DISK, EDQUOT, SIM_KEEP_ALL, PEAT_OK, false},
-    {"EINTR", SIM_DISK, EINTR, SIM_KEEP_ALL, PEAT_OK, false},
-    {"short", SIM_DISK, EIO, SIM_KEEP_SOME, PEAT_OK, false},
-    {"sync", SIM_BIT(SIM_FILE_SYNC), EIO, SIM_KEEP_SOME, PEAT_OK, false},
-    {"read", SIM_BIT(SIM_FILE_READ), EIO, SIM_KEEP_NONE, PEAT_IO, true},
-    {"memory", SIM_MEMORY, ENOMEM, SIM_KEEP_NONE, PEAT_NOMEM, true},
-    {"thread", SIM_BIT(SIM_THREAD_START), EAGAIN, SIM_KEEP_NONE, PEAT_OK, true},
-    {"random", SIM_BIT(SIM_RANDOM), EIO, SIM_KEEP_NONE, PEAT_OK, false},
-    {"full", 0, ENOSPC, SIM_KEEP_NONE, PEAT_FULL, true},
+    {"EIO", SIM_DISK, EIO, SIM_KEEP_NONE, PEAT_OK, false, PEAT_OK},
+    {"ENOSPC", SIM_DISK, ENOSPC, SIM_KEEP_NONE, PEAT_OK, false, PEAT_OK},
+    {"EDQUOT", SIM_DISK, EDQUOT, SIM_KEEP_ALL, PEAT_OK, false, PEAT_OK},
+    {"EINTR", SIM_DISK, EINTR, SIM_KEEP_ALL, PEAT_OK, false, PEAT_OK},
+    {"short", SIM_DISK, EIO, SIM_KEEP_SOME, PEAT_OK, false, PEAT_OK},
+    {"sync", SIM_BIT(SIM_FILE_SYNC), EIO, SIM_KEEP_SOME, PEAT_OK, false, PEAT_OK},
+    {"read", SIM_BIT(SIM_FILE_READ), EIO, SIM_KEEP_NONE, PEAT_IO, true, PEAT_OK},
+    {"memory", SIM_MEMORY, ENOMEM, SIM_KEEP_NONE, PEAT_NOMEM, true, PEAT_OK},
+    {"thread", SIM_BIT(SIM_THREAD_START), EAGAIN, SIM_KEEP_NONE, PEAT_OK, true, PEAT_OK},
+    {"random", SIM_BIT(SIM_RANDOM), EIO, SIM_KEEP_NONE, PEAT_OK, false, PEAT_OK},
+    {"full", 0, ENOSPC, SIM_KEEP_NONE, PEAT_FULL, true, PEAT_OK},
 };
 #define WAYS (sizeof ways / sizeof *ways)
 

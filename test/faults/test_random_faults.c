@@ -93,7 +93,7 @@ static faults_way choose_way(rng *r)
     way.error = f->errors[rng_below(r, 4)];
     way.keep = (sim_keep)rng_below(r, 3);
     way.only = memory ? PEAT_NOMEM : PEAT_OK;
-    way.also = way.error == EROFS ? PEAT_READ_ONLY : PEAT_OK;
+    way.also = way.error == EROFS || way.error == EACCES ? PEAT_READ_ONLY : PEAT_OK;
     return way;
 }
 

@@ -40,7 +40,6 @@
 #define HISTORY_COUNTER(thread) (HISTORY_KEYS - HISTORY_THREADS_MAX + (thread))
 #define HISTORY_BATCH_MAX       8u
 #define HISTORY_STATES          400u /* scans recorded in a round, all threads */
-#define HISTORY_KEY_MAX         32u
 #define HISTORY_VALUE_MAX       8192u
 
 /* round << 36 | thread << 32 | number of the thread's write, from 1; 0 is "not there". */
@@ -95,10 +94,6 @@ typedef struct history {
 
 /* Memory for the records of a round; lives until the program ends. */
 history *history_new(uint64_t records_max_all);
-size_t history_key(uint32_t key, char ret_key[HISTORY_KEY_MAX]);
-/* False for a key that nobody writes. */
-bool history_parse_key(peat_slice key, uint32_t *ret_key);
-size_t history_value(uint32_t key, history_id id, uint8_t ret_value[HISTORY_VALUE_MAX]);
 /* The id of a value; ends the process with a message when it is not whole or of another key. */
 history_id history_check_value(uint32_t key, peat_slice value, const char *where);
 _Noreturn void history_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

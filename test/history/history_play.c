@@ -4,6 +4,7 @@
  * begins, so that a killed process leaves what was in flight.
  */
 #include "history/history.h"
+#include "world/rows.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -84,10 +85,10 @@ static bool may_delete(player *p, uint32_t key)
 static void write_one(player *p, uint32_t key, bool gone)
 {
     peat_write_options o = {.size = sizeof o, .sync = pick(p, 500) == 0};
-    char text[HISTORY_KEY_MAX];
-    peat_slice k = peat_bytes(text, history_key(key, text));
+    char text[ROWS_KEY_MAX];
+    peat_slice k = peat_bytes(text, rows_key(key, text));
     history_id id = next_id(p);
-    size_t size = gone ? 0 : history_value(key, id, p->value);
+    size_t size = gone ? 0 : rows_value(key, id, HISTORY_VALUE_MAX, p->value);
     history_record *r = begin(p, gone ? HISTORY_DELETE : HISTORY_PUT, key, id);
     must(p, gone ? peat_delete(p->db, &o, k) : peat_put(p->db, &o, k, peat_bytes(p->value, size)),
          "a write");
@@ -138,14 +139,14 @@ static size_t choose_items(player *p, item *items)
 
 static void add_item(player *p, const item *i, history_id id)
 {
-    char text[HISTORY_KEY_MAX];
-    peat_slice k = peat_bytes(text, history_key(i->key, text));
+    char text[ROWS_KEY_MAX];
+    peat_slice k = peat_bytes(text, rows_key(i->key, text));
     void *room = NULL;
     if (i->gone) {
         must(p, peat_batch_delete(p->batch, k), "batch_delete");
         return;
     }
-    size_t size = history_value(i->key, id, p->value);
+    size_t size = rows_value(i->key, id, HISTORY_VALUE_MAX, p->value);
     if (id % 2 == 0) {
         must(p, peat_batch_put(p->batch, k, peat_bytes(p->value, size)), "batch_put");
         return;
@@ -178,8 +179,8 @@ static void write_batch(player *p)
 
 static history_id look_up(player *p, const peat_read_options *o, uint32_t key)
 {
-    char text[HISTORY_KEY_MAX];
-    peat_slice k = peat_bytes(text, history_key(key, text));
+    char text[ROWS_KEY_MAX];
+    peat_slice k = peat_bytes(text, rows_key(key, text));
     peat_pinned pin = PEAT_PINNED_INIT;
     bool pinned = pick(p, 4) == 0;
     peat_rc rc = pinned ? peat_get_pinned(p->db, o, k, &pin) : peat_get(p->db, o, k, &p->buf);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* history_world.c - keys, values and scans of the histories. */
 #include "history/history.h"
+#include "world/rows.h"
 #include "world/scan.h"
 #include "world/shared.h"
 
@@ -33,50 +34,11 @@ history *history_new(uint64_t records_max_all)
     return h;
 }
 
-/* The kinds lie mixed in the order of keys; some share a long head, so that blocks have prefixes.
- */
-size_t history_key(uint32_t key, char ret_key[HISTORY_KEY_MAX])
-{
-    const char *head = key % 3 == 0 ? "common/head/" : "";
-    return (size_t)snprintf(ret_key, HISTORY_KEY_MAX, "%s%02x/%05u", head,
-                            (unsigned)(rng_hash(key) & 255), key);
-}
-
-bool history_parse_key(peat_slice key, uint32_t *ret_key)
-{
-    char text[HISTORY_KEY_MAX], again[HISTORY_KEY_MAX];
-    if (key.size < 8 || key.size >= sizeof text)
-        return false;
-    memcpy(text, key.data, key.size);
-    text[key.size] = '\0';
-    *ret_key = (uint32_t)strtoul(text + key.size - 5, NULL, 10);
-    return *ret_key < HISTORY_KEYS && history_key(*ret_key, again) == key.size &&
-           memcmp(again, text, key.size) == 0;
-}
-
-size_t history_value(uint32_t key, history_id id, uint8_t ret_value[HISTORY_VALUE_MAX])
-{
-    uint64_t word = rng_hash(id ^ rng_hash(key));
-    size_t size = sizeof id + (word % 64 == 0 ? (word >> 8) % 6000 : (word >> 8) % 100);
-    memcpy(ret_value, &id, sizeof id);
-    for (size_t i = sizeof id; i < size; i += 8) {
-        memcpy(ret_value + i, &word, 8); /* may write a few bytes behind the end of the value */
-        if (i % 64 == 0)
-            word = word * UINT64_C(0xd1342543de82ef95) + 1;
-    }
-    return size;
-}
-
 history_id history_check_value(uint32_t key, peat_slice value, const char *where)
 {
-    uint8_t expected[HISTORY_VALUE_MAX];
-    history_id id = 0;
-    if (value.size >= sizeof id)
-        memcpy(&id, value.data, sizeof id);
-    if (id == 0 || history_value(key, id, expected) != value.size ||
-        memcmp(expected, value.data, value.size) != 0)
-        history_fail("%s of key %u: torn or foreign value of %zu bytes, id %" PRIx64, where, key,
-                     value.size, id);
+    history_id id = rows_value_id(key, value, HISTORY_VALUE_MAX);
+    if (id == 0)
+        history_fail("%s of key %u: torn or foreign value of %zu bytes", where, key, value.size);
     return id;
 }
 
@@ -84,7 +46,7 @@ static void see_row(void *arg, peat_slice key, peat_slice value)
 {
     history_id *seen = arg;
     uint32_t k;
-    if (!history_parse_key(key, &k))
+    if (!rows_parse_key(key, &k) || k >= HISTORY_KEYS)
         history_fail("scan: a key of %zu bytes that nobody wrote", key.size);
     seen[k] = history_check_value(k, value, "scan");
 }

@@ -71,7 +71,7 @@ typedef struct model {
     size_t count, capacity, sorted;
 } model;
 
-static inline int scan_compare(const void *a, const void *b)
+static inline int model_compare(const void *a, const void *b)
 {
     const pt_entry *x = a, *y = b;
     int c = pt_slice_compare(x->key, y->key);
@@ -118,7 +118,7 @@ static inline size_t model_find(model *m, pt_slice key, uint64_t seq)
     size_t lo = 0, hi = m->count;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        if (scan_compare(&m->items[mid], &wanted) < 0)
+        if (model_compare(&m->items[mid], &wanted) < 0)
             lo = mid + 1;
         else
             hi = mid;

@@ -15,6 +15,7 @@
 
 #include "peat.h"
 #include "world/random.h"
+#include "world/rows.h"
 #include "world/settings.h"
 
 #include <stdatomic.h>
@@ -26,7 +27,6 @@
 #define STRESS_MEMBERS   6u
 #define STRESS_ALL       (STRESS_GROUPS + STRESS_SINGLES)
 #define STRESS_VALUE_MAX ((size_t)40000)
-#define STRESS_KEY_MAX   ((size_t)64)
 
 typedef struct stress_world {
     uint64_t seed;
@@ -44,15 +44,8 @@ static inline unsigned stress_members(unsigned group)
     return group < STRESS_GROUPS ? STRESS_MEMBERS : 1;
 }
 
-/* The key's bytes; members of one group lie far apart. */
-size_t stress_key(const stress_world *w, unsigned group, unsigned member,
-                  char ret_key[STRESS_KEY_MAX]);
-/* Whether `key` is a key of the world; which one. */
-bool stress_parse_key(const stress_world *w, peat_slice key, unsigned *ret_group,
-                      unsigned *ret_member);
+size_t stress_key(unsigned group, unsigned member, char ret_key[ROWS_KEY_MAX]);
 bool stress_is_delete(const stress_world *w, unsigned group, unsigned member, uint64_t version);
-size_t stress_value(const stress_world *w, unsigned group, unsigned member, uint64_t version,
-                    uint8_t *ret_value);
 /* The version a value was written by; ends the program when it is not whole. */
 uint64_t stress_check_value(const stress_world *w, unsigned group, unsigned member,
                             peat_slice value, const char *where);

@@ -64,8 +64,8 @@ void *stress_write_all_the_time(void *arg)
 uint64_t stress_get(stress_actor *t, const peat_read_options *o, unsigned group, unsigned member,
                     peat_buf *buf, const char *where)
 {
-    char key[STRESS_KEY_MAX];
-    peat_slice k = peat_bytes(key, stress_key(t->a->w, group, member, key));
+    char key[ROWS_KEY_MAX];
+    peat_slice k = peat_bytes(key, stress_key(group, member, key));
     peat_rc rc = peat_get(t->a->db, o, k, buf);
     stress_must(t, rc, where);
     if (rc == PEAT_NOT_FOUND)
@@ -87,11 +87,11 @@ static void read_point(stress_actor *t, peat_buf *buf)
 static void ask_point(stress_actor *t)
 {
     stress_world *w = t->a->w;
-    char key[STRESS_KEY_MAX];
+    char key[ROWS_KEY_MAX];
     unsigned g = (unsigned)stress_pick(t, STRESS_ALL),
              m = (unsigned)stress_pick(t, stress_members(g));
     uint64_t low = atomic_load(&w->acked[g]);
-    peat_rc rc = peat_exists(t->a->db, NULL, peat_bytes(key, stress_key(w, g, m, key)));
+    peat_rc rc = peat_exists(t->a->db, NULL, peat_bytes(key, stress_key(g, m, key)));
     stress_must(t, rc, "exists");
     uint64_t high = atomic_load(&w->started[g]);
     for (uint64_t v = low; v <= high; v++)
@@ -124,13 +124,13 @@ static void pin_point(stress_actor *t, pin *pins)
 {
     stress_world *w = t->a->w;
     pin *p = &pins[stress_pick(t, PINS)];
-    char key[STRESS_KEY_MAX];
+    char key[ROWS_KEY_MAX];
     drop_pin(t, p);
     *p = (pin){.group = (unsigned)stress_pick(t, STRESS_ALL)};
     p->member = (unsigned)stress_pick(t, stress_members(p->group));
     uint64_t low = atomic_load(&w->acked[p->group]);
-    peat_rc rc = peat_get_pinned(
-        t->a->db, NULL, peat_bytes(key, stress_key(w, p->group, p->member, key)), &p->value);
+    peat_rc rc = peat_get_pinned(t->a->db, NULL,
+                                 peat_bytes(key, stress_key(p->group, p->member, key)), &p->value);
     stress_must(t, rc, "get_pinned");
     p->used = rc == PEAT_OK;
     if (p->used)

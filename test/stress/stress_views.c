@@ -83,11 +83,10 @@ static void open_held(stress_actor *t, held_iter *h)
 /* A few steps to and fro from a random place: the way back shows the same keys. */
 static void walk_to_and_fro(stress_actor *t, peat_iter *it)
 {
-    char keys[8][STRESS_KEY_MAX], key[STRESS_KEY_MAX];
+    char keys[8][ROWS_KEY_MAX], key[ROWS_KEY_MAX];
     size_t sizes[8], n = 0;
     unsigned g = (unsigned)stress_pick(t, STRESS_ALL);
-    peat_slice k =
-        peat_bytes(key, stress_key(t->a->w, g, (unsigned)stress_pick(t, STRESS_MEMBERS), key));
+    peat_slice k = peat_bytes(key, stress_key(g, (unsigned)stress_pick(t, STRESS_MEMBERS), key));
     peat_rc rc = stress_pick(t, 2) == 0 ? peat_iter_seek(it, k) : peat_iter_seek_for_prev(it, k);
     for (; rc == PEAT_OK && n < 8; rc = peat_iter_next(it), n++) {
         sizes[n] = peat_iter_key(it).size;

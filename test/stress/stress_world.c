@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A value: group, member, version, size, then bytes that follow from them. */
-#define HEAD_BYTES ((size_t)24)
-
 _Noreturn void stress_fail(const stress_world *w, const char *format, ...)
 {
     va_list args;
@@ -28,31 +25,15 @@ static uint64_t fate(const stress_world *w, unsigned group, unsigned member, uin
     return rng_hash(w->seed ^ rng_hash(version * 4096 + group) ^ member);
 }
 
-size_t stress_key(const stress_world *w, unsigned group, unsigned member,
-                  char ret_key[STRESS_KEY_MAX])
+/* Members of one group lie far apart. */
+static uint32_t number_of(unsigned group, unsigned member)
 {
-    (void)w;
-    /* a third of the keys share a long head, so that blocks have prefixes to cut */
-    const char *head = group % 3 == 0 ? "a/common/head/of/many/keys/" : "";
-    return (size_t)snprintf(ret_key, STRESS_KEY_MAX, "%s%u/%04u", head, member, group);
+    return member * STRESS_ALL + group;
 }
 
-bool stress_parse_key(const stress_world *w, peat_slice key, unsigned *ret_group,
-                      unsigned *ret_member)
+size_t stress_key(unsigned group, unsigned member, char ret_key[ROWS_KEY_MAX])
 {
-    char text[STRESS_KEY_MAX], again[STRESS_KEY_MAX];
-    if (key.size >= sizeof text)
-        return false;
-    memcpy(text, key.data, key.size);
-    text[key.size] = '\0';
-    const char *tail = strrchr(text, '/');
-    if (tail == NULL || tail == text)
-        return false;
-    *ret_group = (unsigned)strtoul(tail + 1, NULL, 10);
-    *ret_member = (unsigned)strtoul(tail - 1, NULL, 10);
-    if (*ret_group >= STRESS_ALL || *ret_member >= stress_members(*ret_group))
-        return false;
-    return stress_key(w, *ret_group, *ret_member, again) == key.size && strcmp(text, again) == 0;
+    return rows_key(number_of(group, member), ret_key);
 }
 
 bool stress_is_delete(const stress_world *w, unsigned group, unsigned member, uint64_t version)
@@ -60,48 +41,20 @@ bool stress_is_delete(const stress_world *w, unsigned group, unsigned member, ui
     return fate(w, group, member, version) % 8 == 0;
 }
 
-static size_t value_size(uint64_t f)
+/* As its values know it. */
+static uint64_t name_of(const stress_world *w, unsigned group, unsigned member)
 {
-    uint64_t kind = (f >> 8) % 256, n = f >> 16;
-    if (kind == 0)
-        return HEAD_BYTES + n % (STRESS_VALUE_MAX - HEAD_BYTES);
-    if (kind < 16)
-        return HEAD_BYTES + n % 4000;
-    return HEAD_BYTES + n % 100;
-}
-
-size_t stress_value(const stress_world *w, unsigned group, unsigned member, uint64_t version,
-                    uint8_t *ret_value)
-{
-    uint64_t f = fate(w, group, member, version);
-    size_t size = value_size(f);
-    uint64_t head[3] = {(uint64_t)group << 32 | member, version, size};
-    memcpy(ret_value, head, HEAD_BYTES);
-    for (size_t i = HEAD_BYTES; i < size; i++) {
-        ret_value[i] = (uint8_t)(f >> (i % 8 * 8));
-        if (i % 8 == 7)
-            f = f * UINT64_C(0xd1342543de82ef95) + 1;
-    }
-    return size;
+    return rng_hash(w->seed) ^ number_of(group, member);
 }
 
 uint64_t stress_check_value(const stress_world *w, unsigned group, unsigned member,
                             peat_slice value, const char *where)
 {
-    uint64_t head[3];
-    if (value.size < HEAD_BYTES || value.size > STRESS_VALUE_MAX)
-        stress_fail(w, "%s: group %u member %u: a value of %zu bytes", where, group, member,
-                    value.size);
-    memcpy(head, value.data, HEAD_BYTES);
-    uint8_t *expected = (uint8_t *)malloc(STRESS_VALUE_MAX);
-    if (expected == NULL)
-        stress_fail(w, "no memory for the test itself");
-    size_t size = stress_value(w, group, member, head[1], expected);
-    if (size != value.size || memcmp(expected, value.data, size) != 0)
-        stress_fail(w, "%s: group %u member %u: torn or foreign value, says version %" PRIu64,
-                    where, group, member, head[1]);
-    free(expected);
-    return head[1];
+    uint64_t version = rows_value_id(name_of(w, group, member), value, STRESS_VALUE_MAX);
+    if (version == 0)
+        stress_fail(w, "%s: group %u member %u: torn or foreign value of %zu bytes", where, group,
+                    member, value.size);
+    return version;
 }
 
 bool stress_write(stress_world *w, peat_db *db, peat_batch *batch, unsigned group, bool sync,
@@ -110,14 +63,15 @@ bool stress_write(stress_world *w, peat_db *db, peat_batch *batch, unsigned grou
     peat_write_options options = {.size = sizeof options, .sync = sync};
     uint64_t version = atomic_load(&w->started[group]) + 1;
     unsigned n = stress_members(group);
-    char key[STRESS_KEY_MAX];
+    char key[ROWS_KEY_MAX];
     peat_rc rc = PEAT_OK;
     atomic_store(&w->started[group], version);
     peat_batch_clear(batch);
     for (unsigned m = 0; m < n && rc == PEAT_OK; m++) {
-        peat_slice k = peat_bytes(key, stress_key(w, group, m, key));
+        peat_slice k = peat_bytes(key, stress_key(group, m, key));
         bool gone = stress_is_delete(w, group, m, version);
-        size_t size = gone ? 0 : stress_value(w, group, m, version, scratch);
+        uint64_t name = name_of(w, group, m);
+        size_t size = gone ? 0 : rows_value(name, version, STRESS_VALUE_MAX, scratch);
         if (n == 1)
             rc = gone ? peat_delete(db, &options, k)
                       : peat_put(db, &options, k, peat_bytes(scratch, size));
@@ -191,12 +145,15 @@ typedef struct scan_state {
 static void see(void *arg, peat_slice key, peat_slice value)
 {
     scan_state *s = arg;
-    unsigned group, member;
-    if (!stress_parse_key(s->w, key, &group, &member))
+    uint32_t number;
+    if (!rows_parse_key(key, &number))
         stress_fail(s->w, "scan: a key of %zu bytes that nobody wrote", key.size);
+    unsigned group = number % STRESS_ALL, member = number / STRESS_ALL;
+    if (member >= stress_members(group))
+        stress_fail(s->w, "scan: key %" PRIu32 " is nobody's", number);
     uint64_t version = stress_check_value(s->w, group, member, value, "scan");
     s->seen[group][member] = version;
-    s->hash += rng_hash(version ^ rng_hash((uint64_t)group << 32 | member));
+    s->hash += rng_hash(version ^ rng_hash(number));
 }
 
 uint64_t stress_check_scan(const stress_world *w, peat_iter *it, unsigned way,
