@@ -98,8 +98,8 @@ static void make_site(site *s, const split_case *c)
 {
     memset(s, 0, sizeof *s);
     s->sim = sim_new(1);
-    pt_partition_plan *p = &s->plan;
-    *p = (pt_partition_plan){
+    pt_split_plan *p = &s->plan;
+    *p = (pt_split_plan){
         .id = PARTITION_ID, .lower = pt_slice_of("A", 1), .runs = s->runs, .bottom = s->bottom};
     for (size_t i = 0; i < UPPER_RUNS_MAX && c->runs[i].bytes != 0; i++, p->run_count++)
         s->runs[i] = make_layer(s, i, &c->runs[i]);

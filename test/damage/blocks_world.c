@@ -2,6 +2,7 @@
 /* blocks_world.c - see blocks_world.h. */
 #include "blocks_world.h"
 
+#include "repair/table_salvage.h"
 #include "world/random.h"
 #include "world/test.h"
 
@@ -123,7 +124,7 @@ static void map_world(blocks_world *w)
             pt_salvage *s = NULL;
             pt_bytes_init(&bytes, env);
             assert_int_equal(env->file_open(env->ctx, dir, t->name, 0, &file), 0);
-            assert_ok(pt_table_footer_read(env, file, &bytes, &t->meta));
+            assert_ok(pt_salvage_footer_read(env, file, &bytes, &t->meta));
             env->file_close(env->ctx, file);
             t->top = t->meta.run_kind != PT_RUN_BOTTOMMOST;
             if (t->top == (top != 0)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* damage_world.c - see damage.h. */
 #include "damage.h"
+#include "state/durable.h"
 #include "api/handle.h"
 #include "world/random.h"
 #include "world/test.h"
@@ -179,7 +180,7 @@ static void fall_idle(peat_db *db)
     pt_mutex_lock(&s->commit_mu);
     assert_ok(pt_log_idle(s->log));
     pt_mutex_unlock(&s->commit_mu);
-    assert_ok(pt_install_durable(s, true));
+    assert_ok(pt_durable_note(s, true));
 }
 
 /* In the middle of the first table that the merge writes. */

@@ -3,7 +3,7 @@
  * test_posix_limits.c - how much memory there is: the files of cgroups of both versions, in a tree
  * that the test makes; and mappings that hold what was touched and no more.
  */
-#include "env/env_posix.h"
+#include "env/env_posix_parts.h"
 #include "world/temp_dir.h"
 
 #include <sys/mman.h>

@@ -5,7 +5,7 @@
  */
 #include "fuzz/fuzz.h"
 #include "support/sim_env.h"
-#include "table/table_file.h"
+#include "table/table_internal.h"
 
 #include <stdlib.h>
 

@@ -172,9 +172,8 @@ TEST(a_refused_reservation_changes_nothing)
 }
 
 /* Beside what is added, up to the last byte, and as often as one likes. */
-static void what_is_given_back_can_be_reserved_again(void **state)
+TEST(what_is_given_back_can_be_reserved_again)
 {
-    (void)state;
     pt_memtable *m = memtable_of((size_t)1 << 20);
     uint64_t n = 0;
     for (;;) {

@@ -4,10 +4,10 @@
  * which are supplied in random order, fail, or are given up, while sections and blocks are let go.
  * The answers are those of the blocking call.
  */
-#include "api/api_kit.h"
 #include "api/handle.h"
 #include "read/get.h"
-#include "support/rng.h"
+#include "world/kit.h"
+#include "world/random.h"
 
 #define JOBS 64u
 #define KEYS 1500
@@ -203,7 +203,7 @@ static int world_end(void **state)
     return rc;
 }
 
-#define TEST_WORLD(name) cmocka_unit_test_setup_teardown(name, world_new, world_end)
+#define TEST_WORLD(name) TEST_WITH(name, world *w, world_new, world_end)
 
 static void world_open(world *w)
 {
@@ -224,9 +224,8 @@ static void world_reopen(world *w)
     assert_ok(peat_snapshot_open(w->k->db, &w->snapshot));
 }
 
-static void many_in_one_thread_answer_as_the_blocking_call_does(void **state)
+TEST_WORLD(many_in_one_thread_answer_as_the_blocking_call_does)
 {
-    world *w = *state;
     world_open(w);
     for (int round = 0; round < 60000; round++) {
         job *j = &w->jobs[rng_below(&w->random, JOBS)];
@@ -279,9 +278,8 @@ static void read_and_supply(job *j)
     free(bytes);
 }
 
-static void one_read_serves_all_who_want_the_block(void **state)
+TEST_WORLD(one_read_serves_all_who_want_the_block)
 {
-    world *w = *state;
     world_open(w);
     world_reopen(w);
     all_ask(w, 1201);
@@ -296,9 +294,8 @@ static void one_read_serves_all_who_want_the_block(void **state)
     assert_int_equal(stats_of(w->k->db).pinned_bytes, 0);
 }
 
-static void when_who_leads_gives_up_the_next_one_leads(void **state)
+TEST_WORLD(when_who_leads_gives_up_the_next_one_leads)
 {
-    world *w = *state;
     world_open(w);
     world_reopen(w);
     all_ask(w, 1300);
@@ -319,14 +316,4 @@ static void when_who_leads_gives_up_the_next_one_leads(void **state)
     assert_int_equal(pt_get_step(&w->jobs[0].get), PT_GET_FOUND);
     end(&w->jobs[0]);
     assert_int_equal(stats_of(w->k->db).pinned_bytes, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_WORLD(many_in_one_thread_answer_as_the_blocking_call_does),
-        TEST_WORLD(one_read_serves_all_who_want_the_block),
-        TEST_WORLD(when_who_leads_gives_up_the_next_one_leads),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "support/sim_env.h"
-#include "table/table_file.h"
+#include "table/table_internal.h"
 #include "world/test.h"
 
 #define TABLES 6
