@@ -21,6 +21,7 @@ void pt_log_scan_done(pt_log_scan *s)
 void pt_log_scan_segment(pt_log_scan *s, pt_file *file, uint64_t slot, uint64_t serial,
                          uint64_t salt, uint64_t limit)
 {
+    limit = pt_max_u64(limit, PT_LOG_SEGMENT_HEADER); /* an end from a damaged manifest or header */
     pt_file_reader_set(&s->window, file, limit);
     s->slot = slot;
     s->serial = serial;

@@ -349,6 +349,9 @@ TEST(damage_before_a_recorded_end_is_reported)
     assert_ok(kit_replay(&k, &replay, &seen));
     assert_int_equal(seen.last, 10);
     pt_log_replay_done(k.env, &replay);
+    recorded.end = 4; /* inside the header, which no manifest of ours says */
+    expect_corrupt(&k, replay, "w-000001");
+    recorded.end = end[10];
     assert_true(sim_file_flip(k.sim, KIT_DIR, "w-000001", end[4] + 3, 4));
     expect_corrupt(&k, replay, "w-000001");
     kit_close(&k);
