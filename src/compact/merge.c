@@ -147,12 +147,24 @@ static peat_rc open_part(pt_merge *m)
     return rc == PEAT_OK ? pt_iter_first(m->inputs) : rc;
 }
 
+/* Checksums verify, but a table was not written by this library. */
+static peat_rc fail_order(pt_merge *m, const pt_entry *e)
+{
+    return pt_fail(m->ctx->sink, PEAT_CORRUPT,
+                   "a table of partition %" PRIu64 " is out of order: expected what comes behind a "
+                   "key of %zu bytes, found a key of %zu bytes, sequence %" PRIu64 ", before it",
+                   part_partition(m, m->at)->id, m->gc.key.size, e->key.size, e->seq);
+}
+
 static peat_rc merge_entry(pt_merge *m, pt_entry e)
 {
     bool keep;
     peat_rc rc = PEAT_OK;
     m->read += e.key.size + e.value.size;
-    TRY(pt_version_gc_entry(&m->gc, &e, &keep));
+    rc = pt_version_gc_entry(&m->gc, &e, &keep);
+    if (rc == PEAT_CORRUPT)
+        TRY(fail_order(m, &e));
+    TRY(rc);
     if (!keep)
         goto out;
     /* the versions of one key stay in one table */

@@ -35,7 +35,11 @@ peat_rc pt_version_gc_entry(pt_version_gc *p, pt_entry *io_entry, bool *ret_keep
     peat_rc rc = PEAT_OK;
     uint64_t seq = io_entry->seq;
     size_t stripe = stripe_of(p, seq);
-    bool same = p->has_key && pt_slice_equal(pt_bytes_slice(&p->key), io_entry->key);
+    int c = p->has_key ? pt_slice_compare(pt_bytes_slice(&p->key), io_entry->key) : -1;
+    bool same = c == 0;
+    /* sequences alone do not tell: what is 0 by now may hide an older version that is not */
+    if (c > 0 || (same && stripe > p->stripe))
+        return PEAT_CORRUPT;
     p->same_key = same;
     bool hidden = same && stripe == p->stripe;
     p->stripe = stripe;

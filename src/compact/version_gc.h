@@ -28,7 +28,8 @@ typedef struct pt_version_gc {
 void pt_version_gc_init(pt_version_gc *p, const pt_env *env, const uint64_t *snapshots,
                         size_t count, bool bottom);
 void pt_version_gc_done(pt_version_gc *p);
-/* Entries in entry order. Sets *ret_keep and may zero the entry's sequence. */
+/* Entries in entry order: PEAT_CORRUPT when this one goes before the last, as those of a damaged
+ * table may. Sets *ret_keep and may zero the entry's sequence. */
 peat_rc pt_version_gc_entry(pt_version_gc *p, pt_entry *io_entry, bool *ret_keep) PT_MUST_USE;
 
 #endif
