@@ -7,6 +7,9 @@
 #include "state/switch.h"
 #include "write/write.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 typedef struct importing {
     pt_store *s;
     peat_read_fn fn;
@@ -18,10 +21,23 @@ typedef struct importing {
     bool has_key;
 } importing;
 
-static peat_rc bad(importing *x, const char *what)
+static peat_rc bad(importing *x, const char *format, ...) PT_PRINTF(2, 3);
+
+static peat_rc bad(importing *x, const char *format, ...)
 {
+    char text[200];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    va_end(args);
     return pt_fail(&x->s->sink, PEAT_CORRUPT, "import: at byte %" PRIu64 " of the stream: %s",
-                   x->offset, what);
+                   x->offset, text);
+}
+
+static peat_rc bad_checksum(importing *x, const char *what, uint64_t expected, uint64_t found)
+{
+    return bad(x, "%s: checksum: expected %016" PRIx64 ", found %016" PRIx64, what, expected,
+               found);
 }
 
 /* The first n bytes of a stream are those of an export. */
@@ -32,7 +48,8 @@ static bool is_export(const uint8_t *bytes, uint64_t n)
 
 static peat_rc not_export(importing *x)
 {
-    return pt_fail(&x->s->sink, PEAT_CORRUPT, "import: %sthis is not an export of a store",
+    return pt_fail(&x->s->sink, PEAT_CORRUPT,
+                   "import: %sthis is not an export of a store: expected its header, found none",
                    x->offset == 0 ? "the stream is empty: " : "");
 }
 
@@ -48,7 +65,7 @@ static peat_rc receive(importing *x, void *buf, size_t n)
         if (rc == PEAT_END && x->offset < PT_COPY_HEADER_BYTES && !is_export(p, x->offset))
             return not_export(x);
         if (rc == PEAT_END)
-            return bad(x, "the stream is torn: it ends here");
+            return bad(x, "the stream is torn: expected %zu more bytes, found its end", n - have);
         if (rc != PEAT_OK)
             return rc;
         have += got;
@@ -66,7 +83,7 @@ static peat_rc receive_header(importing *x)
     if (!is_export(h, sizeof h))
         return not_export(x);
     if (pt_checksum(h, 24, 0, 0) != pt_get_u64(h + 24))
-        return bad(x, "the header is damaged");
+        return bad_checksum(x, "the header", pt_get_u64(h + 24), pt_checksum(h, 24, 0, 0));
     if (pt_get_u32(h + 8) != PT_COPY_VERSION)
         return pt_fail(&x->s->sink, PEAT_VERSION,
                        "import: a stream of version %" PRIu32 ", this library reads %u",
@@ -102,7 +119,8 @@ static peat_rc verify_ops(importing *x, uint32_t count, pt_write_request *ret_co
     while ((rc = pt_op_next(&ops, &e)) == PEAT_OK) {
         pt_slice last = pt_bytes_slice(&x->last_key);
         if (!pt_kind_has_value(e.kind) || (x->has_key && pt_slice_compare(last, e.key) >= 0))
-            return bad(x, "the keys of a frame are out of order");
+            return bad(x, "entry %" PRIu32 " of a frame: expected a put of a larger key, found %s",
+                       n, pt_kind_has_value(e.kind) ? "a key out of order" : "another operation");
         x->last_key.size = 0;
         rc = pt_bytes_append(&x->last_key, e.key.data, e.key.size);
         if (rc != PEAT_OK)
@@ -112,7 +130,9 @@ static peat_rc verify_ops(importing *x, uint32_t count, pt_write_request *ret_co
         ret_commit->value_bytes += e.value.size;
         n++;
     }
-    return rc == PEAT_END && n == count ? PEAT_OK : bad(x, "a frame cannot be decoded");
+    return rc == PEAT_END && n == count
+               ? PEAT_OK
+               : bad(x, "a frame: expected %" PRIu32 " operations, found %" PRIu32, count, n);
 }
 
 static peat_rc take_frame(importing *x, const uint8_t *head, uint64_t offset)
@@ -121,7 +141,8 @@ static peat_rc take_frame(importing *x, const uint8_t *head, uint64_t offset)
     uint64_t check = pt_get_u64(head + 8);
     peat_rc rc = PEAT_OK;
     if (size > PT_COPY_FRAME_BYTES_MAX)
-        return bad(x, "a frame's length is impossible");
+        return bad(x, "a frame's length: expected at most %llu, found %" PRIu32,
+                   (unsigned long long)PT_COPY_FRAME_BYTES_MAX, size);
     TRY(receive_body(x, size));
     pt_slice ops = pt_bytes_slice(&x->frame);
     if (pt_copy_check(head, ops, x->stream_id, offset) != check)
@@ -144,10 +165,13 @@ static peat_rc take_end(importing *x, const uint8_t *head, uint64_t offset)
         return rc;
     uint64_t check = pt_copy_check(head, pt_slice_of(rest, sizeof rest), x->stream_id, offset);
     if (check != pt_get_u64(head + 8))
-        return bad(x, "the end of the stream is damaged");
+        return bad_checksum(x, "the end of the stream", pt_get_u64(head + 8), check);
     if (pt_get_u64(rest) != x->totals.entries || pt_get_u64(rest + 8) != x->totals.bytes ||
         pt_get_u64(rest + 16) != x->totals.chain)
-        return bad(x, "frames are missing: the totals differ");
+        return bad(x,
+                   "frames are missing: expected %" PRIu64 " entries of %" PRIu64
+                   " bytes, found %" PRIu64 " of %" PRIu64,
+                   pt_get_u64(rest), pt_get_u64(rest + 8), x->totals.entries, x->totals.bytes);
     return PEAT_OK;
 }
 

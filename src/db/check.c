@@ -74,8 +74,8 @@ static void check_slots(checking *c, const pt_superblock *b)
     for (unsigned i = 0; i < PT_SUPERBLOCK_SLOTS; i++)
         if ((b->damaged_slots >> i & 1) != 0 && b->generation > 1)
             damage(c, PT_SUPERBLOCK_NAME, i * PT_SUPERBLOCK_SLOT_BYTES,
-                   "this slot of the superblock does not verify; the other one is used, and the "
-                   "next open for writing mends it");
+                   "expected a slot that verifies, found none here; the other one is used, and the "
+                   "next open for writing mends this one");
 }
 
 static peat_rc check_manifest(checking *c)
@@ -128,8 +128,8 @@ static void check_headers(checking *c, const pt_log_replay *replay)
         pt_file_name('w', l->slot, name);
         if (l->header_damage != PT_LOG_NOWHERE)
             damage(c, name, l->header_damage,
-                   "this copy of the segment's header does not verify; the other one is used, and "
-                   "the next open for writing mends it");
+                   "expected a copy of the segment's header, found none that verifies; the other "
+                   "one is used, and the next open for writing mends this one");
     }
 }
 
@@ -184,6 +184,14 @@ static peat_rc unreadable(checking *c, const char *file)
     return PEAT_OK;
 }
 
+static void damage_sequences(checking *c, const char *file, uint64_t seq)
+{
+    char text[100];
+    (void)snprintf(text, sizeof text, "sequences: expected up to %" PRIu64 ", found %" PRIu64,
+                   atomic_load(&c->s->published.seq), seq);
+    damage(c, file, 0, text);
+}
+
 static peat_rc check_table(checking *c, pt_table_ref *t)
 {
     uint64_t bytes = 0, before = c->report.damages;
@@ -193,7 +201,7 @@ static peat_rc check_table(checking *c, pt_table_ref *t)
     if (rc == PEAT_IO)
         rc = unreadable(c, name);
     if (t->meta->seq_max > atomic_load(&c->s->published.seq))
-        damage(c, name, 0, "it holds sequences that the store has not given out");
+        damage_sequences(c, name, t->meta->seq_max);
     c->report.files++;
     c->report.bytes += bytes;
     c->report.blocks += t->meta->block_count;

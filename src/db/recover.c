@@ -134,9 +134,9 @@ static peat_rc measure(recovery *r, const pt_log_record *record, op_sizes *ret_s
     char name[PT_FILE_NAME_SIZE];
     pt_file_name('w', record->slot, name);
     return pt_fail_at(&r->s->sink, rc == PEAT_VERSION ? rc : PEAT_CORRUPT, name, record->offset,
-                      "the record of sequence %" PRIu64 " does not hold %" PRIu32
-                      " operations this version knows",
-                      record->first_seq, record->count);
+                      "the record of sequence %" PRIu64 ": expected %" PRIu32
+                      " operations that this version knows, found %" PRIu64,
+                      record->first_seq, record->count, ret_sizes->count);
 }
 
 static peat_rc insert(recovery *r, const pt_log_record *record, const op_sizes *n)

@@ -124,14 +124,19 @@ static peat_rc judge_header(replay_run *r, const candidate *c)
     if (!is_live(r, c))
         return PEAT_OK;
     if (c->h.store_id != r->io->store_id)
-        return damaged(r, c->slot, 0, "this segment belongs to another store");
+        return damaged(r, c->slot, 0,
+                       "expected a segment of store %016" PRIx64 ", found one of %016" PRIx64,
+                       r->io->store_id, c->h.store_id);
     if (c->h.serial > PT_STORED_NUMBER_MAX)
-        return damaged(r, c->slot, 0, "no store has come to serial %" PRIu64, c->h.serial);
+        return damaged(r, c->slot, 0, "serial: expected at most %llu, found %" PRIu64,
+                       PT_STORED_NUMBER_MAX, c->h.serial);
     if (c->h.slot != c->slot)
-        return damaged(r, c->slot, 0, "this segment is a copy of w-%06" PRIu64, c->h.slot);
+        return damaged(r, c->slot, 0, "expected this segment, found a copy of w-%06" PRIu64,
+                       c->h.slot);
     if (c->size < c->h.file_bytes)
-        return damaged(r, c->slot, c->size, "the file ends here, it had %" PRIu64 " bytes",
-                       c->h.file_bytes);
+        return damaged(r, c->slot, c->size,
+                       "the file ends here: expected %" PRIu64 " bytes, found %" PRIu64,
+                       c->h.file_bytes, c->size);
     return PEAT_OK;
 }
 
@@ -203,7 +208,8 @@ static peat_rc check_recorded(replay_run *r)
         for (size_t k = 0; k < r->live_count && !found; k++)
             found = r->files[k].h.serial == s->serial;
         if (!found)
-            return damaged(r, s->slot, 0, "no header of segment %" PRIu64 " of the log is here",
+            return damaged(r, s->slot, 0,
+                           "expected segment %" PRIu64 " of the log, found no header of it",
                            s->serial);
     }
     return PEAT_OK;
@@ -235,7 +241,8 @@ static peat_rc walk_segment(replay_run *r, const candidate *c, pt_file *file)
     if (rc != PEAT_OK)
         return rc;
     if (recorded != NULL && s->at != recorded->end)
-        return damaged(r, c->slot, s->at, "a record does not verify, @%" PRIu64 " was the end",
+        return damaged(r, c->slot, s->at,
+                       "expected records up to @%" PRIu64 ", found none here that verifies",
                        recorded->end);
     r->chain[r->chain_count++] = (pt_log_segment){.slot = c->slot,
                                                   .serial = c->h.serial,
@@ -299,7 +306,10 @@ static peat_rc cut_pending(replay_run *r)
         r->chain_count--;
     pt_log_segment *last = &r->chain[r->chain_count - 1];
     if (recorded_end(r, last->serial) != NULL)
-        return damaged(r, last->slot, s->pending_at, "the end of this record is missing");
+        return damaged(r, last->slot, s->pending_at,
+                       "expected the rest of the record of sequence %" PRIu64
+                       ", found no end of it",
+                       s->pending_seq);
     last->end = s->pending_at;
     r->scan.torn = true;
     r->scan.sealed = false;
@@ -315,16 +325,18 @@ static peat_rc judge_end(replay_run *r)
     if (r->chain_count != 0) {
         const pt_log_segment *last = &r->chain[r->chain_count - 1];
         return damaged(r, last->slot, last->end,
-                       "records end here at sequence %" PRIu64 ", but were synced up to %" PRIu64,
-                       r->scan.seq_last, seq_durable);
+                       "expected records up to sequence %" PRIu64 ", which were synced, found the "
+                       "last one at %" PRIu64,
+                       seq_durable, r->scan.seq_last);
     }
     if (r->live_count != 0)
         return damaged(r, r->files[0].slot, 0,
-                       "no header of segment %" PRIu64 " before this one is here; up to sequence "
-                       "%" PRIu64 " the log was synced",
+                       "expected segment %" PRIu64 " before this one, found no header of it; up to "
+                       "sequence %" PRIu64 " the log was synced",
                        r->missing_serial, seq_durable);
     return damaged(r, r->file_count != 0 ? r->files[0].slot : 1, 0,
-                   "no header of a segment is here, the log was synced up to sequence %" PRIu64,
+                   "expected a log, synced up to sequence %" PRIu64
+                   ", found no header of a segment",
                    seq_durable);
 }
 
@@ -402,7 +414,9 @@ static peat_rc walk_again(replay_run *r, const pt_log_segment *live)
     pt_log_scan_segment(&r->scan, file, live->slot, live->serial, live->salt, live->end);
     rc = pt_log_scan_run(&r->scan);
     if (rc == PEAT_OK && r->scan.at != live->end)
-        rc = damaged(r, live->slot, r->scan.at, "a record that was read a moment ago is not there");
+        rc = damaged(r, live->slot, r->scan.at,
+                     "expected records up to @%" PRIu64 ", as a moment ago, found none here",
+                     live->end);
     r->env->file_close(r->env->ctx, file);
     return rc;
 }

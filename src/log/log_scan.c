@@ -67,7 +67,8 @@ static peat_rc show(pt_log_scan *s, uint64_t serial, const pt_log_record_header 
         char name[PT_FILE_NAME_SIZE];
         pt_file_name('w', s->slot, name);
         return pt_fail_at(s->sink, PEAT_CORRUPT, name, s->at,
-                          "sequence %" PRIu64 " cannot follow %" PRIu64, r->first_seq, s->seq_last);
+                          "sequence: expected above %" PRIu64 " and up to %llu, found %" PRIu64,
+                          s->seq_last, PT_STORED_NUMBER_MAX, r->first_seq);
     }
     s->seq_last = r->first_seq + (r->count - 1);
     s->first_end = s->first_end != 0 ? s->first_end : s->seq_last;

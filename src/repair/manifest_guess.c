@@ -37,7 +37,9 @@ static peat_rc read_header(const pt_env *env, pt_sink *sink, pt_file *file, cons
         pt_manifest_header_encode(&sb, sb.manifest_number, pt_get_u64(p + 40), expected, &place);
     }
     if (n != sizeof p || memcmp(p, expected, sizeof p) != 0)
-        return pt_fail_at(sink, PEAT_CORRUPT, name, 0, "the header does not verify");
+        return pt_fail_at(sink, PEAT_CORRUPT, name, 0,
+                          "expected a header of %zu bytes that verifies, found none in %zu",
+                          sizeof p, n);
     sb.manifest_end = PT_MANIFEST_HEADER_BYTES; /* nothing behind it is promised */
     sb.manifest_chain = place.chain;
     *ret_superblock = sb;
@@ -54,7 +56,7 @@ static peat_rc guess(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_superbloc
     if (e != 0)
         return pt_fail_os(sink, e, "the store's directory cannot be listed");
     if (number == 0)
-        return pt_fail(sink, PEAT_CORRUPT, "there is no manifest");
+        return pt_fail(sink, PEAT_CORRUPT, "expected a manifest, found no file of that name");
     pt_file_name('m', number, name);
     e = pt_file_open(env, dir, sink, name, 0, &file);
     if (e != 0)
@@ -62,7 +64,9 @@ static peat_rc guess(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_superbloc
     peat_rc rc = read_header(env, sink, file, name, ret_superblock);
     env->file_close(env->ctx, file);
     if (rc == PEAT_OK && ret_superblock->manifest_number != number)
-        rc = pt_fail_at(sink, PEAT_CORRUPT, name, 0, "this is another manifest's copy");
+        rc =
+            pt_fail_at(sink, PEAT_CORRUPT, name, 0, "expected this manifest, found number %" PRIu64,
+                       ret_superblock->manifest_number);
     return rc;
 }
 
@@ -86,7 +90,8 @@ static peat_rc check_guess(pt_open_tables *open_tables, pt_file *file, const cha
                                   NULL, &again, &file_bytes, &tail);
     if (rc == PEAT_OK && tail)
         rc = pt_fail_at(open_tables->sink, PEAT_CORRUPT, name, place->end,
-                        "a record may be damaged here, and PEAT is lost, which would know");
+                        "expected zeros from here on, found what may be a damaged record, and PEAT "
+                        "is lost, which would know");
     return rc;
 }
 
@@ -100,7 +105,8 @@ static peat_rc read_manifest(pt_version_set *c, pt_open_tables *open_tables,
     pt_file_name('m', sb->manifest_number, name);
     int e = pt_file_open(env, open_tables->dir, open_tables->sink, name, 0, &file);
     if (e == ENOENT)
-        return pt_fail_at(open_tables->sink, PEAT_CORRUPT, name, 0, "the file is missing");
+        return pt_fail_at(open_tables->sink, PEAT_CORRUPT, name, 0,
+                          "expected the manifest that PEAT names, found no file");
     if (e != 0)
         return pt_fail_os(open_tables->sink, e, "%s cannot be opened", name);
     peat_rc rc = pt_version_set_read(c, open_tables, file, sb, &place);

@@ -7,6 +7,7 @@
  */
 #include "table/table_internal.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 typedef struct checker {
@@ -29,8 +30,15 @@ typedef struct checker {
     uint64_t entries, tombstones, key_bytes, value_bytes;
 } checker;
 
-static void damage(checker *c, uint64_t offset, const char *text)
+static void damage(checker *c, uint64_t offset, const char *format, ...) PT_PRINTF(3, 4);
+
+static void damage(checker *c, uint64_t offset, const char *format, ...)
 {
+    char text[sizeof(((peat_error *)NULL)->message)];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    va_end(args);
     c->damages++;
     if (c->report != NULL)
         c->report(c->ctx, c->t->name, offset, text);
@@ -43,11 +51,19 @@ static peat_rc take(checker *c, peat_rc rc, uint64_t offset)
         return rc;
     peat_error e;
     pt_sink_get(&c->sink, &e);
-    damage(c, offset, e.message);
+    damage(c, offset, "%s", e.message);
     return PEAT_OK;
 }
 
 /* ---- footer and sections ---- */
+
+static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    size_t i = 0;
+    while (i < n && a[i] == b[i])
+        i++;
+    return i;
+}
 
 /* The footer in the file against the meta that the manifest gave. */
 static peat_rc check_footer(checker *c)
@@ -64,7 +80,7 @@ static peat_rc check_footer(checker *c)
         if (t->meta.section[s].size == 0)
             continue;
         if (t->meta.section[s].offset != end)
-            damage(c, end, "sections are not next to each other");
+            damage(c, end, "a section: expected here, found @%" PRIu64, t->meta.section[s].offset);
         end = t->meta.section[s].offset + t->meta.section[s].size;
     }
     TRY(pt_table_pin(t, &file));
@@ -74,11 +90,14 @@ static peat_rc check_footer(checker *c)
         TRY(pt_fail_os(&c->sink, e, "cannot get the size of table %s", t->name));
     TRY(pt_table_footer_encode(&t->meta, end, &want));
     if (size != t->meta.file_bytes || end + want.size != size)
-        damage(c, size, "the file has another size than it was written with");
+        damage(c, size, "the file's size: expected %" PRIu64 ", found %" PRIu64, t->meta.file_bytes,
+               size);
     TRY(pt_bytes_reserve(&have, want.size));
     rc = pt_table_read(t, end, have.data, want.size, "footer");
     if (rc == PEAT_OK && memcmp(have.data, want.data, want.size) != 0)
-        damage(c, end, "the footer differs from the manifest's record of it");
+        damage(c, end,
+               "the footer: expected what the manifest says, found other bytes from @%" PRIu64,
+               end + first_difference(have.data, want.data, want.size));
     TRY(take(c, rc, end));
     c->bytes_read += want.size;
 out:
@@ -159,7 +178,7 @@ static void report_entry(checker *c, uint64_t offset, uint32_t block, uint32_t s
     char line[160];
     (void)snprintf(line, sizeof line, "block %" PRIu32 " entry %" PRIu32 ": %s", block, slot,
                    text); /* cut when too long */
-    damage(c, offset, line);
+    damage(c, offset, "%s", line);
 }
 
 static peat_rc check_entries(checker *c, uint32_t block, uint64_t offset)
@@ -168,10 +187,12 @@ static peat_rc check_entries(checker *c, uint32_t block, uint64_t offset)
     pt_block v;
     pt_block_view(&v, c->memory);
     const pt_section_data *d = c->section[PT_SECTION_INDEX];
-    if (d != NULL && pt_index_entries_before(&d->view.index, block + 1) -
-                             pt_index_entries_before(&d->view.index, block) !=
-                         v.count)
-        report_entry(c, offset, block, 0, "the index counts other entries");
+    uint32_t counted = d == NULL ? v.count
+                                 : pt_index_entries_before(&d->view.index, block + 1) -
+                                       pt_index_entries_before(&d->view.index, block);
+    if (counted != v.count)
+        damage(c, offset, "block %" PRIu32 ": expected %" PRIu32 " entries, found %" PRIu32, block,
+               counted, v.count);
     for (uint32_t slot = 0; slot < v.count; slot++) {
         TRY(put_key(&c->key, &v, slot));
         const char *wrong = check_entry(c, &v, block, slot);
@@ -224,7 +245,11 @@ static void check_sums(checker *c)
         return;
     if (c->entries != m->entries || c->tombstones != m->tombstones ||
         c->key_bytes != m->key_bytes || c->value_bytes != m->value_bytes)
-        damage(c, c->t->blocks_end, "the footer counts other entries than the blocks hold");
+        damage(c, c->t->blocks_end,
+               "the footer's counts: expected %" PRIu64 " entries, %" PRIu64 " tombstones, %" PRIu64
+               " + %" PRIu64 " bytes, found %" PRIu64 ", %" PRIu64 ", %" PRIu64 " + %" PRIu64,
+               m->entries, m->tombstones, m->key_bytes, m->value_bytes, c->entries, c->tombstones,
+               c->key_bytes, c->value_bytes);
     if (c->has_last && !pt_slice_equal(pt_bytes_slice(&c->last), m->key_max))
         damage(c, c->t->blocks_end, "the last key is not the greatest of the footer");
     if (c->continues)
@@ -267,7 +292,8 @@ peat_rc pt_table_check(pt_table *t, pt_table_damage_fn report, void *ctx, uint64
         e.rc = rc;
         (void)pt_fail_again(t->sink, &e);
     } else if (c.damages != 0) {
-        rc = pt_fail(t->sink, PEAT_CORRUPT, "table %s: %" PRIu64 " damaged places", t->name,
+        rc = pt_fail(t->sink, PEAT_CORRUPT,
+                     "table %s: expected no damage, found %" PRIu64 " damaged places", t->name,
                      c.damages);
     }
     if (ret_bytes_read != NULL)

@@ -2,6 +2,9 @@
 /* table_file.c - opening a table and reading its blocks; see table_internal.h. */
 #include "table/table_internal.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 peat_rc pt_table_new(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *epoch,
                      const pt_table_meta *meta, pt_table **ret_table)
 {
@@ -58,10 +61,19 @@ const pt_table_meta *pt_table_get_meta(const pt_table *t)
 
 /* ---- blocks ---- */
 
-peat_rc pt_table_fail_block(const pt_table *t, uint32_t block, uint64_t offset, const char *what)
+static peat_rc fail_block(const pt_table *t, uint32_t block, uint64_t offset, const char *format,
+                          ...) PT_PRINTF(4, 5);
+
+static peat_rc fail_block(const pt_table *t, uint32_t block, uint64_t offset, const char *format,
+                          ...)
 {
+    char text[120];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    va_end(args);
     return pt_fail(t->sink, PEAT_CORRUPT, "table %s block %" PRIu32 " @%" PRIu64 ": %s", t->name,
-                   block, offset, what);
+                   block, offset, text);
 }
 
 void pt_table_extent(const pt_table *t, const pt_index *index, uint32_t block, uint64_t *ret_offset,
@@ -94,7 +106,8 @@ static peat_rc decode_payload(pt_table *t, uint32_t block, uint64_t offset, pt_s
 {
     size_t size = pt_codec_decoded_size(stored);
     if (size > dst_size)
-        return pt_table_fail_block(t, block, offset, "decoded size out of range");
+        return fail_block(t, block, offset, "decoded size: expected at most %zu, found %zu",
+                          dst_size, size);
     pt_coder *coder = atomic_exchange(&t->coder, NULL);
     peat_rc rc = PEAT_OK;
     if (coder == NULL)
@@ -102,7 +115,8 @@ static peat_rc decode_payload(pt_table *t, uint32_t block, uint64_t offset, pt_s
     if (rc != PEAT_OK)
         return pt_fail(t->sink, rc, "no memory for a decoder of table %s", t->name);
     if (!pt_codec_decode(t->codec, coder, stored, dst))
-        rc = pt_table_fail_block(t, block, offset, "compressed bytes are damaged");
+        rc = fail_block(t, block, offset, "expected %zu bytes by %s, found what does not decode",
+                        size, pt_codec_name(t->codec));
     *ret_size = size;
     pt_coder_free(t->env, atomic_exchange(&t->coder, coder));
     return rc;
@@ -112,11 +126,14 @@ peat_rc pt_table_decode(pt_table *t, uint32_t block, uint64_t offset, pt_slice e
                         size_t dst_size, pt_slice *ret_block)
 {
     if (extent.size < PT_BLOCK_CHECK_BYTES + PT_CODEC_HEAD)
-        return pt_table_fail_block(t, block, offset, "extent too short");
+        return fail_block(t, block, offset, "extent: expected at least %u bytes, found %zu",
+                          PT_BLOCK_CHECK_BYTES + PT_CODEC_HEAD, extent.size);
     pt_slice stored = pt_slice_of(extent.data, extent.size - PT_BLOCK_CHECK_BYTES);
-    if (pt_checksum(stored.data, stored.size, t->file_id, offset) !=
-        pt_get_u64(stored.data + stored.size))
-        return pt_table_fail_block(t, block, offset, "checksum does not match");
+    uint64_t expected = pt_get_u64(stored.data + stored.size);
+    uint64_t sum = pt_checksum(stored.data, stored.size, t->file_id, offset);
+    if (sum != expected)
+        return fail_block(t, block, offset, "checksum: expected %016" PRIx64 ", found %016" PRIx64,
+                          expected, sum);
     pt_slice decoded = stored;
     if (t->codec != PT_CODEC_NONE) {
         decoded = pt_slice_of(dst, 0);
@@ -126,7 +143,8 @@ peat_rc pt_table_decode(pt_table *t, uint32_t block, uint64_t offset, pt_slice e
     }
     const char *wrong = pt_block_check(decoded.data, decoded.size, &decoded.size);
     if (wrong != NULL)
-        return pt_table_fail_block(t, block, offset, wrong);
+        return fail_block(t, block, offset, "expected a block, found %zu bytes: %s", decoded.size,
+                          wrong);
     *ret_block = decoded;
     return PEAT_OK;
 }
@@ -196,7 +214,8 @@ peat_rc pt_table_read_block(pt_table *t, uint32_t block, uint8_t *dst, size_t ds
         TRY(read_compressed(t, block, offset, size, dst, dst_size, &decoded));
     } else {
         if (size > dst_size)
-            TRY(pt_table_fail_block(t, block, offset, "larger than its memory"));
+            TRY(fail_block(t, block, offset, "extent: expected at most %zu bytes, found %zu",
+                           dst_size, size));
         TRY(pt_table_read(t, offset, dst, size, "block"));
         TRY(pt_table_decode(t, block, offset, pt_slice_of(dst, size), NULL, 0, &decoded));
     }
@@ -212,7 +231,8 @@ peat_rc pt_table_take_block(pt_table *t, uint32_t block, uint64_t offset, pt_sli
     pt_slice decoded = {0};
     if (t->codec == PT_CODEC_NONE) {
         if (extent.size > dst_size)
-            return pt_table_fail_block(t, block, offset, "larger than its memory");
+            return fail_block(t, block, offset, "extent: expected at most %zu bytes, found %zu",
+                              dst_size, extent.size);
         memcpy(dst, extent.data, extent.size);
         extent.data = dst;
     }

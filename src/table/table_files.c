@@ -251,7 +251,9 @@ static peat_rc open_file(pt_table *t)
 {
     int e = t->files != NULL ? open_in_set(t) : open_alone(t);
     if (e == ENOENT)
-        return pt_fail(t->sink, PEAT_CORRUPT, "table %s is missing", t->name);
+        return pt_fail(t->sink, PEAT_CORRUPT,
+                       "table %s is missing: expected %" PRIu64 " bytes, found no file", t->name,
+                       t->meta.file_bytes);
     if (e != 0)
         return pt_fail_os(t->sink, e, "cannot open table %s", t->name);
     /* a hint: what cannot be advised is read all the same */

@@ -95,6 +95,4 @@ size_t pt_table_decoded_max(const pt_table *t, const pt_index *index, uint32_t b
 peat_rc pt_table_decode(pt_table *t, uint32_t block, uint64_t offset, pt_slice extent, uint8_t *dst,
                         size_t dst_size, pt_slice *ret_block) PT_MUST_USE;
 
-peat_rc pt_table_fail_block(const pt_table *t, uint32_t block, uint64_t offset, const char *what);
-
 #endif

@@ -81,15 +81,20 @@ static pt_section_data *section_new(const pt_env *env, size_t size)
 static peat_rc verify(pt_table *t, pt_section s, pt_section_data *d)
 {
     uint64_t offset = t->meta.section[s].offset;
-    const char *wrong = NULL;
     d->size = (size_t)t->meta.section[s].size - PT_BLOCK_CHECK_BYTES;
-    if (pt_checksum(d->bytes, d->size, t->file_id, offset) != pt_get_u64(d->bytes + d->size))
-        wrong = "checksum does not match";
-    else
-        wrong = section_view(t, s, d);
+    uint64_t sum = pt_checksum(d->bytes, d->size, t->file_id, offset);
+    uint64_t expected = pt_get_u64(d->bytes + d->size);
+    if (sum != expected)
+        return pt_fail(t->sink, PEAT_CORRUPT,
+                       "table %s %s @%" PRIu64 ": checksum: expected %016" PRIx64
+                       ", found %016" PRIx64,
+                       t->name, section_names[s], offset, expected, sum);
+    const char *wrong = section_view(t, s, d);
     if (wrong != NULL)
-        return pt_fail(t->sink, PEAT_CORRUPT, "table %s %s @%" PRIu64 ": %s", t->name,
-                       section_names[s], offset, wrong);
+        return pt_fail(t->sink, PEAT_CORRUPT,
+                       "table %s %s @%" PRIu64 ": expected one of %" PRIu32 " blocks and %" PRIu64
+                       " entries, found: %s",
+                       t->name, section_names[s], offset, t->block_count, t->meta.entries, wrong);
     return PEAT_OK;
 }
 

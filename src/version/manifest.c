@@ -250,7 +250,9 @@ static peat_rc open_existing(pt_manifest *m, const char *name, unsigned flags, p
 {
     int e = pt_file_open(m->env, m->dir, m->sink, name, flags, ret_file);
     if (e == ENOENT)
-        return pt_fail_at(m->sink, PEAT_CORRUPT, name, 0, "the file is missing");
+        return pt_fail_at(m->sink, PEAT_CORRUPT, name, 0,
+                          "expected a file of %" PRIu64 " synced bytes or more, found none",
+                          m->sb.manifest_end);
     if ((flags & PEAT_ENV_FILE_WRITE) != 0 && (e == EROFS || e == EACCES || e == EPERM))
         return pt_fail(m->sink, PEAT_READ_ONLY, "%s cannot be opened for writing", name);
     return e == 0 ? PEAT_OK : pt_fail_os(m->sink, e, "%s cannot be opened", name);

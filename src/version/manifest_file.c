@@ -59,9 +59,11 @@ typedef struct walk {
     char name[PT_FILE_NAME_SIZE];
 } walk;
 
-static peat_rc damaged(walk *w, uint64_t offset, const char *what)
+static peat_rc damaged(walk *w, uint64_t offset, const char *what, uint64_t expected,
+                       uint64_t found)
 {
-    return pt_fail_at(w->sink, PEAT_CORRUPT, w->name, offset, "%s", what);
+    return pt_fail_at(w->sink, PEAT_CORRUPT, w->name, offset,
+                      "%s: expected %016" PRIx64 ", found %016" PRIx64, what, expected, found);
 }
 
 /* What a visitor found wrong in the record at `offset`. */
@@ -69,7 +71,7 @@ static peat_rc place_here(walk *w, uint64_t offset)
 {
     peat_error e;
     pt_sink_get(w->sink, &e);
-    return damaged(w, offset, e.message);
+    return pt_fail_at(w->sink, PEAT_CORRUPT, w->name, offset, "%s", e.message);
 }
 
 static peat_rc walk_bytes(walk *w, uint64_t offset, size_t n, const uint8_t **ret_data)
@@ -89,7 +91,7 @@ static peat_rc walk_header(walk *w)
     pt_manifest_header_encode(w->sb, w->sb->manifest_number, pt_get_u64(p + 40), expected,
                               &w->place);
     if (memcmp(p, expected, sizeof expected) != 0)
-        return damaged(w, 0, "the header does not verify");
+        return damaged(w, 0, "the header's checksum", pt_get_u64(expected), pt_get_u64(p));
     return PEAT_OK;
 }
 
@@ -130,16 +132,23 @@ static peat_rc walk_records(walk *w, pt_manifest_visit_fn visit, void *ctx)
         bool valid = false;
         pt_slice payload;
         if (at == durable_end && w->place.chain != w->sb->manifest_chain)
-            return damaged(w, at, "not the manifest that PEAT speaks of");
+            return damaged(w, at, "the last checksum that PEAT speaks of", w->sb->manifest_chain,
+                           w->place.chain);
         peat_rc rc = walk_record(w, &valid, &payload);
         if (rc != PEAT_OK)
             return rc;
         if (!valid && at < durable_end)
-            return damaged(w, at, "a synced record does not verify");
+            return pt_fail_at(w->sink, PEAT_CORRUPT, w->name, at,
+                              "expected records up to @%" PRIu64
+                              ", which were synced, found none here that verifies",
+                              durable_end);
         if (!valid)
             return PEAT_OK;
         if (at < durable_end && w->place.end > durable_end)
-            return damaged(w, at, "a record crosses the end that PEAT names");
+            return pt_fail_at(w->sink, PEAT_CORRUPT, w->name, at,
+                              "a record: expected an end @%" PRIu64
+                              " or before, as PEAT says, found @%" PRIu64,
+                              durable_end, w->place.end);
         rc = visit(ctx, payload);
         if (rc != PEAT_OK)
             return rc == PEAT_CORRUPT ? place_here(w, at) : rc;
@@ -179,8 +188,8 @@ peat_rc pt_manifest_walk(const pt_env *env, pt_sink *sink, pt_file *file, const 
         TRY(pt_fail_os(sink, e, "the size of %s cannot be read", w.name));
     if (size < sb->manifest_end || sb->manifest_end < PT_MANIFEST_HEADER_BYTES)
         TRY(pt_fail_at(sink, PEAT_CORRUPT, w.name, size,
-                       "the file ends here, PEAT speaks of %" PRIu64 " synced bytes",
-                       sb->manifest_end));
+                       "the file ends here: expected %" PRIu64 " synced bytes, found %" PRIu64,
+                       sb->manifest_end, size));
     pt_file_reader_set(&w.window, file, size);
     TRY(walk_header(&w));
     TRY(walk_records(&w, visit, ctx));

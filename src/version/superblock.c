@@ -115,7 +115,8 @@ static peat_rc no_superblock(const pt_env *env, pt_dir *dir, pt_sink *sink, cons
         return rc;
     if (c.numbered > 0 && !c.only_first && c.foreign == 0)
         return pt_fail_at(sink, PEAT_CORRUPT, PT_SUPERBLOCK_NAME, 0,
-                          "the superblock %s, but %s and more are here", state, c.example);
+                          "expected a superblock beside %s and more, found that it %s", c.example,
+                          state);
     if (c.foreign > 0)
         return pt_fail(sink, PEAT_NOT_STORE, "not a store: PEAT %s, and other files such as %s are",
                        state, c.example);
@@ -163,7 +164,7 @@ static peat_rc no_valid_slot(const pt_env *env, pt_dir *dir, pt_sink *sink, cons
     /* a store's files and nothing else: then this was its superblock */
     if (has_slot_magic(data, size) || (c.foreign == 0 && c.numbered > 1))
         return pt_fail_at(sink, PEAT_CORRUPT, PT_SUPERBLOCK_NAME, 0,
-                          "the superblock is damaged: neither slot verifies, @0 and @%u of %zu",
+                          "expected a slot that verifies @0 or @%u, found none in %zu bytes",
                           PT_SUPERBLOCK_SLOT_BYTES, size);
     return pt_fail(sink, PEAT_NOT_STORE, "not a store: PEAT (%zu bytes) is another program's file",
                    size);
@@ -219,7 +220,10 @@ peat_rc pt_superblock_read(const pt_env *env, pt_dir *dir, pt_sink *sink,
     if (newest.open_count > PT_STORED_NUMBER_MAX || newest.generation > PT_STORED_NUMBER_MAX ||
         newest.manifest_number > PT_STORED_NUMBER_MAX)
         return pt_fail_at(sink, PEAT_CORRUPT, PT_SUPERBLOCK_NAME, newest_at,
-                          "the superblock counts further than any store");
+                          "the superblock counts further than any store: expected at most %llu, "
+                          "found open %" PRIu64 ", generation %" PRIu64 ", manifest %" PRIu64,
+                          PT_STORED_NUMBER_MAX, newest.open_count, newest.generation,
+                          newest.manifest_number);
     newest.damaged_slots = damaged;
     *ret_superblock = newest;
     return PEAT_OK;

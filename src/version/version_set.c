@@ -47,10 +47,12 @@ typedef struct builder {
     bool has_log_ends;
 } builder;
 
-static peat_rc bad_edit(pt_version_set *c, const char *what, uint64_t number)
+/* What breaks the rule is told last, with its number. */
+static peat_rc bad_edit(pt_version_set *c, const char *expected, const char *found, uint64_t number)
 {
-    return pt_fail(c->sink, PEAT_CORRUPT, "manifest: an edit after number %" PRIu64 " %s %" PRIu64,
-                   c->state.edit_number, what, number);
+    return pt_fail(c->sink, PEAT_CORRUPT,
+                   "manifest: an edit after number %" PRIu64 ": expected %s, found %s %" PRIu64,
+                   c->state.edit_number, expected, found, number);
 }
 
 /* A copy of the version set's state; an empty one while it has no version. */
@@ -92,10 +94,10 @@ static peat_rc builder_add_table(builder *d, pt_version_set *c, pt_slice footer)
     peat_rc rc = pt_table_meta_decode(footer, &meta);
     if (rc != PEAT_OK)
         return rc == PEAT_CORRUPT
-                   ? bad_edit(c, "has a damaged table footer, item size", footer.size)
+                   ? bad_edit(c, "a table's footer", "damaged bytes, so many:", footer.size)
                    : pt_fail(c->sink, rc, "manifest: a table this version cannot read");
     if (builder_table(d, c, meta.file_number) != NULL)
-        return bad_edit(c, "adds again table", meta.file_number);
+        return bad_edit(c, "a table that is new", "again table", meta.file_number);
     if (!pt_grow(c->env, &d->added, &d->added_capacity, d->added_count + 1, sizeof(pt_table_ref *)))
         return PEAT_NOMEM;
     rc = pt_table_ref_new(c->open_tables, &meta, &d->added[d->added_count]);
@@ -115,7 +117,7 @@ static peat_rc resolve(const builder *d, pt_version_set *c, const pt_layer_recor
 {
     pt_table_ref *t = builder_table(d, c, r->file_number);
     if (t == NULL)
-        return bad_edit(c, "has a layer in the unknown table", r->file_number);
+        return bad_edit(c, "a layer in a table that is there", "one in table", r->file_number);
     *ret = (pt_layer){.table_ref = t,
                       .bytes = r->bytes,
                       .entries = r->entries,
@@ -131,7 +133,8 @@ static peat_rc check_run(pt_version_set *c, const pt_layer *bottom, size_t count
         const pt_table_meta *left = bottom[i - 1].table_ref->meta,
                             *right = bottom[i].table_ref->meta;
         if (pt_slice_compare(left->key_max, right->key_min) >= 0)
-            return bad_edit(c, "has overlapping bottom tables, the second is", right->file_number);
+            return bad_edit(c, "bottommost tables one behind the other", "overlapping table",
+                            right->file_number);
     }
     return PEAT_OK;
 }
@@ -169,7 +172,8 @@ static peat_rc builder_push(builder *d, pt_version_set *c, const pt_edit_item *i
     peat_rc rc = PEAT_OK;
     size_t at = builder_find(d, item->partition_id);
     if (at == d->count)
-        return bad_edit(c, "pushes on the unknown partition", item->partition_id);
+        return bad_edit(c, "a layer for a partition that is there", "one for partition",
+                        item->partition_id);
     pt_partition *old = d->partitions[at], *p = NULL;
     pt_layer *layers = (pt_layer *)pt_alloc(c->env, (old->run_count + 1) * sizeof *layers);
     if (layers == NULL)
@@ -210,7 +214,8 @@ static peat_rc builder_item(builder *d, pt_version_set *c, pt_edit_item *item)
     case PT_EDIT_DROP_PARTITION: {
         size_t at = builder_find(d, item->partition_id);
         if (at == d->count)
-            return bad_edit(c, "drops the unknown partition", item->partition_id);
+            return bad_edit(c, "the end of a partition that is there", "that of partition",
+                            item->partition_id);
         pt_partition_unref(d->partitions[at]);
         d->partitions[at] = d->partitions[--d->count];
         return PEAT_OK;
@@ -229,7 +234,7 @@ static peat_rc builder_item(builder *d, pt_version_set *c, pt_edit_item *item)
         d->state.unfinished = true;
         return PEAT_OK;
     }
-    return bad_edit(c, "has an unknown item", (uint64_t)item->tag);
+    return bad_edit(c, "an item that is known", "one of tag", (uint64_t)item->tag);
 }
 
 static peat_rc builder_apply(builder *d, pt_version_set *c, pt_slice payload)
@@ -244,7 +249,8 @@ static peat_rc builder_apply(builder *d, pt_version_set *c, pt_slice payload)
     }
     if (rc == PEAT_END)
         return PEAT_OK;
-    return bad_edit(c, "cannot be decoded at byte", (uint64_t)(cursor.at - payload.data));
+    return bad_edit(c, "an item", "what cannot be decoded at byte",
+                    (uint64_t)(cursor.at - payload.data));
 }
 
 /* Insertion sort: all but a few are in place already. */
@@ -263,10 +269,12 @@ static peat_rc check_numbers(const builder *d, pt_version_set *c)
 {
     for (size_t i = 0; i < d->added_count; i++)
         if (d->added[i]->meta->file_number >= d->state.file_next)
-            return bad_edit(c, "adds before its turn table", d->added[i]->meta->file_number);
+            return bad_edit(c, "a table's number below the next one", "table",
+                            d->added[i]->meta->file_number);
     for (size_t i = 0; i < d->count; i++)
         if (d->partitions[i]->id >= d->state.partition_next)
-            return bad_edit(c, "adds before its turn partition", d->partitions[i]->id);
+            return bad_edit(c, "a partition's number below the next one", "partition",
+                            d->partitions[i]->id);
     return PEAT_OK;
 }
 
@@ -278,10 +286,11 @@ static peat_rc builder_version(builder *d, pt_version_set *c, pt_version **ret_v
         return rc;
     sort_partitions(d->partitions, d->count);
     if (d->count == 0 || d->partitions[0]->lower.size != 0)
-        return bad_edit(c, "leaves no partition without a lower bound; partitions:", d->count);
+        return bad_edit(c, "a partition without a lower bound", "none among", d->count);
     for (size_t i = 1; i < d->count; i++)
         if (pt_slice_equal(d->partitions[i - 1]->lower, d->partitions[i]->lower))
-            return bad_edit(c, "leaves two equal bounds; partition", d->partitions[i]->id);
+            return bad_edit(c, "bounds that differ", "equal ones, the second of partition",
+                            d->partitions[i]->id);
     rc = pt_version_new(c->env, d->partitions, d->count, ret_version);
     if (rc == PEAT_OK)
         d->count = 0; /* the version has the references now */
@@ -507,8 +516,8 @@ static int visit_name(void *arg, const char *name, bool regular_file, uint64_t s
             l->seen[i] = true;
         if (size != expected && !l->collect)
             l->rc = pt_fail_at(l->c->sink, PEAT_CORRUPT, name, pt_min_u64(size, expected),
-                               "the table has %" PRIu64 " bytes, the manifest says %" PRIu64, size,
-                               expected);
+                               "the table's size: expected %" PRIu64 ", found %" PRIu64, expected,
+                               size);
         return 0;
     }
     if (l->collect && pt_grow(l->c->env, &l->orphans, &l->orphan_capacity, l->orphan_count + 1,
@@ -534,7 +543,9 @@ static peat_rc compare_files(pt_version_set *c)
         char name[PT_TABLE_NAME_SIZE];
         pt_table_name(c->tables[i]->meta->file_number, name);
         if (!l.seen[i])
-            rc = pt_fail_at(c->sink, PEAT_CORRUPT, name, 0, "the table is missing");
+            rc = pt_fail_at(c->sink, PEAT_CORRUPT, name, 0,
+                            "the table: expected %" PRIu64 " bytes, found no file",
+                            c->tables[i]->meta->file_bytes);
     }
     pt_free(c->env, l.seen);
     return rc;

@@ -106,6 +106,8 @@ TEST_SCENE(a_damaged_table_is_told_with_file_and_offset)
     assert_int_equal(peat_check(db, &check, &report), PEAT_CORRUPT);
     assert_true(report.damages >= 1);
     assert_non_null(strstr(text, name));
+    assert_non_null(strstr(text, "checksum: expected "));
+    assert_non_null(strstr(text, ", found "));
     assert_true(stats_of(db).damages > 0);
     peat_buf_free(&buf);
     assert_ok(peat_close(db));

@@ -13,7 +13,14 @@
 typedef struct found {
     uint64_t count, offset;
     char file[32];
+    bool says; /* what was expected, and what was found */
 } found;
+
+static bool says_both(const char *text)
+{
+    const char *expected = strstr(text, "expected ");
+    return expected != NULL && strstr(expected, "found") != NULL;
+}
 
 static bool note(void *ctx, const peat_damage *d)
 {
@@ -21,6 +28,7 @@ static bool note(void *ctx, const peat_damage *d)
     f->count++;
     f->offset = d->offset;
     (void)snprintf(f->file, sizeof f->file, "%s", d->file);
+    f->says = says_both(d->message);
     return true;
 }
 
@@ -42,6 +50,7 @@ static void expect_found(peat_db *db, const char *file, uint64_t from, uint64_t 
     assert_int_equal(f.count, 1);
     assert_string_equal(f.file, file);
     assert_in_range(f.offset, from, to);
+    assert_true(f.says);
 }
 
 TEST(check_names_log_manifest_and_superblock)
@@ -65,6 +74,33 @@ TEST(check_names_log_manifest_and_superblock)
     assert_ok(peat_check(db, NULL, NULL));
     assert_ok(peat_close(db));
     damage_world_done(&w);
+}
+
+/* An open tells of the first damage; the stream of an export is of no store. */
+static void an_open_says_what_it_expected_and_found(void **state)
+{
+    (void)state;
+    static const char *const lost[] = {"m-000001", "t-000001", "w-000003", "PEAT"};
+    for (size_t i = 0; i < 2 * (sizeof lost / sizeof *lost); i++) {
+        damage_world w;
+        peat_error e;
+        peat_host host;
+        peat_test_options test;
+        peat_options options;
+        peat_db *db = NULL;
+        damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_NONE, 1);
+        const damage_file *f = damage_find(&w, lost[i / 2]);
+        if (i % 2 == 0)
+            assert_true(sim_file_delete(w.sim, DAMAGE_DIR, f->name));
+        else
+            assert_true(sim_file_cut(w.sim, DAMAGE_DIR, f->name, 100));
+        damage_options(&w, w.sim, &host, &test, &options);
+        peat_rc rc = peat_open(DAMAGE_DIR, &options, &db, &e);
+        if (rc != PEAT_CORRUPT || !says_both(e.message))
+            fail_msg("%s %s: %s: %s", i % 2 == 0 ? "without" : "a short", f->name, peat_rc_name(rc),
+                     e.message);
+        damage_world_done(&w);
+    }
 }
 
 /* ---- what is stored twice: each copy that is damaged is named, and a writer mends it ---- */
