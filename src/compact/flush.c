@@ -135,7 +135,6 @@ peat_rc pt_flush_run(pt_flush *f, const pt_compact_context *ctx, const pt_versio
     if (rc == PEAT_OK && f->appended != NULL)
         TRY(pt_output_finish(f->appended));
 out:
-    f->dropped_bytes = r.gc.dropped_bytes;
     pt_version_gc_done(&r.gc);
     if (rc != PEAT_OK)
         pt_flush_done(f);

@@ -16,8 +16,7 @@ typedef struct pt_flush {
     const pt_version *version; /* when it ran; borrowed */
     pt_output *runs;           /* NULL: none */
     pt_output *appended;       /* NULL: none */
-    uint64_t dropped_bytes;
-    uint64_t obsolete_bytes; /* that can go now, in it and below it, estimated */
+    uint64_t obsolete_bytes;   /* that can go now, in it and below it, estimated */
 } pt_flush;
 
 typedef struct pt_flush_input {

@@ -55,12 +55,12 @@ typedef struct pt_log_replay {
     size_t live_count, headers_damaged;
     pt_log_segment *dead; /* may be overwritten */
     size_t dead_count;
-    uint64_t file_bytes;               /* of all of them */
-    uint64_t serial_max;               /* 0: no segment seen */
-    uint64_t seq_last;                 /* of the last valid record; 0: none */
-    uint64_t seq_durable_in_log;       /* highest sequence known synced by what the log says */
-    bool sealed;                       /* closed cleanly */
-    uint64_t torn_serial, torn_offset; /* where a torn tail was cut; serial 0: none */
+    uint64_t file_bytes;         /* of all of them */
+    uint64_t serial_max;         /* 0: no segment seen */
+    uint64_t seq_last;           /* of the last valid record; 0: none */
+    uint64_t seq_durable_in_log; /* highest sequence known synced by what the log says */
+    bool sealed;                 /* closed cleanly */
+    uint64_t torn_serial;        /* the segment in which a torn tail was cut; 0: none */
 } pt_log_replay;
 
 /* Reads all live segments in order and shows every record once. Damage before the highest durable

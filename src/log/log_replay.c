@@ -370,10 +370,8 @@ static peat_rc hand_over(replay_run *r)
     io->seq_last = r->scan.seq_last;
     io->seq_durable_in_log = r->scan.seq_durable;
     io->sealed = r->scan.sealed;
-    if (r->scan.torn && io->live_count > 0) {
+    if (r->scan.torn && io->live_count > 0)
         io->torn_serial = io->live[io->live_count - 1].serial;
-        io->torn_offset = io->live[io->live_count - 1].end;
-    }
     return PEAT_OK;
 }
 

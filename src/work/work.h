@@ -20,7 +20,6 @@ typedef struct pt_work_state {
     size_t claimed_count;
     uint64_t avoid[64]; /* partitions whose merge met damage: left alone until reopen */
     size_t avoid_count;
-    peat_rc error;     /* of the last unit that failed, PEAT_OK once one succeeded */
     uint64_t retry_ns; /* not before: back-off after a failure */
     unsigned failures; /* in a row */
     uint64_t flushes, mid_merges, bottom_merges, appends, partition_changes;

@@ -20,7 +20,6 @@ void pt_work_note_result(pt_store *s, peat_rc rc)
         rc = pt_sink_write_failure(&s->sink);
     pt_mutex_lock(&s->work->mu);
     pt_work_state *w = &s->work->state;
-    w->error = rc;
     w->failures = rc == PEAT_OK ? 0 : w->failures + 1;
     if (rc != PEAT_OK) {
         uint64_t back_off = RETRY_NS << (w->failures < 7 ? w->failures - 1 : 6);
