@@ -1,5 +1,7 @@
 # Flags shared by every target: language level, warnings, sanitizers, compiler cache.
 
+include(CheckCCompilerFlag)
+
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
@@ -31,6 +33,11 @@ target_compile_options(peat_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow
     $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> -Wvla -Wundef -Wimplicit-fallthrough)
 if(PEAT_WERROR)
     target_compile_options(peat_flags INTERFACE -Werror)
+endif()
+# What an assertion names is db/commit.c, wherever the library was built.
+check_c_compiler_flag(-fmacro-prefix-map=a=b PEAT_HAS_PREFIX_MAP)
+if(PEAT_HAS_PREFIX_MAP)
+    target_compile_options(peat_flags INTERFACE "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/src/=")
 endif()
 
 if(PEAT_SANITIZE STREQUAL "address")

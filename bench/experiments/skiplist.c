@@ -83,7 +83,7 @@ static void node_entry(const node *n, pt_entry *ret_entry)
 
 static target target_of(pt_slice key, uint64_t seq)
 {
-    PT_ASSERT(key.size >= PT_KEYSPACE_BYTES);
+    PT_ASSERT(key.size >= PT_KEYSPACE_BYTES, "a key has its keyspace");
     return (target){.key = key,
                     .prefix =
                         pt_key_head(key.data + PT_KEYSPACE_BYTES, key.size - PT_KEYSPACE_BYTES),
@@ -140,7 +140,7 @@ static node *node_new(pt_skiplist *m, unsigned height, size_t key_size, size_t v
     size_t bytes = sizeof(node) + height * sizeof(uint32_t) + key_size + value_size;
     uint64_t units = pt_round_up(bytes, UNIT) / UNIT;
     uint64_t at = atomic_fetch_add_explicit(&m->tail, units, memory_order_relaxed);
-    PT_ASSERT((at + units) * UNIT <= m->capacity);
+    PT_ASSERT((at + units) * UNIT <= m->capacity, "what was reserved fits");
     *ret_offset = (uint32_t)at;
     node *n = node_at(m, *ret_offset);
     n->height = height;
@@ -168,7 +168,7 @@ peat_rc pt_skiplist_new(const pt_env *env, size_t capacity_bytes, pt_skiplist **
     atomic_init(&m->reserved, LIST_BYTES);
     uint32_t offset;
     (void)node_new(m, HEIGHT_MAX, 0, 0, &offset); /* zeroed links: an empty list */
-    PT_ASSERT(offset == 1);
+    PT_ASSERT(offset == 1, "the head comes first");
     *ret_memtable = m;
     return PEAT_OK;
 }
@@ -251,7 +251,7 @@ static void link_node(pt_skiplist *m, node *n, uint32_t offset, const target *t)
 
 void pt_skiplist_add(pt_skiplist *m, const pt_entry *entry)
 {
-    PT_DCHECK(entry->seq <= PT_SEQ_MAX);
+    PT_DCHECK(entry->seq <= PT_SEQ_MAX, "a sequence");
     target t = target_of(entry->key, entry->seq);
     uint32_t offset;
     node *n = node_new(m, random_height(m), entry->key.size, entry->value.size, &offset);

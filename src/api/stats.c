@@ -34,7 +34,7 @@ typedef struct json {
 static void put_member(json *j, const char *name, uint64_t value)
 {
     int n = snprintf(j->at, j->left, "%s\"%s\":%" PRIu64, j->first ? "{" : ",", name, value);
-    PT_ASSERT(n > 0 && (size_t)n < j->left);
+    PT_ASSERT(n > 0 && (size_t)n < j->left, "the room for statistics holds them all");
     j->at += n;
     j->left -= (size_t)n;
     j->first = false;

@@ -27,13 +27,23 @@
 #define PT_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define PT_PREFETCH(p)  __builtin_prefetch((p), 0, 3)
 
-/* The program is wrong: stop before it writes something wrong. Always on, so keep them cheap. */
-#define PT_ASSERT(x) ((void)(PT_LIKELY(x) ? 0 : (__builtin_trap(), 0)))
+/* The program is wrong: stop before it writes something wrong. `must`, a literal, is what must
+ * hold; it begins with the number of the invariant in doc/invariants.md that it quotes, if it does.
+ * PT_ASSERT is always on, so keep it cheap; where a get, a put or a step of an iterator comes by,
+ * and where looking costs more than a comparison, PT_DCHECK, which is on in debug and sanitizer
+ * builds only. Bytes that come from a disk are judged, never asserted about. */
+#define PT_ASSERT(x, must) ((void)(PT_LIKELY(x) ? 0 : (pt_assert_failed(PT_HERE must "\n"), 0)))
 #ifdef PT_DEBUG
-#define PT_DCHECK(x) PT_ASSERT(x)
+#define PT_DCHECK(x, must) PT_ASSERT(x, must)
 #else
-#define PT_DCHECK(x) ((void)sizeof(x))
+#define PT_DCHECK(x, must) ((void)sizeof(x), (void)sizeof("" must))
 #endif
+#define PT_HERE          "peat: " __FILE__ ":" PT_DIGITS(__LINE__) ": "
+#define PT_DIGITS(line)  PT_DIGITS_(line)
+#define PT_DIGITS_(line) #line
+
+/* env_posix.c: writes the line to standard error and aborts. */
+void pt_assert_failed(const char *line) __attribute__((noreturn, cold));
 
 /* The only macro that jumps: on anything but PEAT_OK go to `out:` with the code in `rc`. */
 #define TRY(x)                                                                                     \

@@ -54,6 +54,9 @@ unsigned pt_epoch_enter(pt_epoch *e)
 
 void pt_epoch_exit(pt_epoch *e, unsigned slot)
 {
+    PT_DCHECK(slot >= PT_EPOCH_SLOTS ? atomic_load(&e->overflow_readers) != 0
+                                     : atomic_load(&e->slots[slot].active) != 0,
+              "I19: who leaves an epoch was in it");
     /* release: what this reader read comes before the scan that sees it gone */
     if (PT_LIKELY(slot < PT_EPOCH_SLOTS))
         atomic_store_explicit(&e->slots[slot].active, 0, memory_order_release);
@@ -87,7 +90,7 @@ bool pt_epoch_passed(pt_epoch *e, uint64_t epoch)
     if (epoch <= atomic_load_explicit(&e->passed, memory_order_acquire))
         return true;
     uint64_t oldest = atomic_load_explicit(&e->now, memory_order_acquire);
-    PT_DCHECK(epoch < oldest);
+    PT_DCHECK(epoch < oldest, "an epoch is asked about after the advance that ended it");
     if (look(&e->overflow_readers) != 0)
         return false;
     for (unsigned i = 0; i < PT_EPOCH_SLOTS; i++) {
@@ -108,6 +111,8 @@ void pt_epoch_retire(pt_epoch *e, pt_retired *r, void (*release)(pt_retired *))
     r->release = release;
     pt_mutex_lock(&e->mu);
     r->epoch = pt_epoch_advance(e); /* under mu: the list is in order */
+    PT_ASSERT(e->limbo_last == NULL || e->limbo_last->epoch < r->epoch,
+              "I19: what was retired earlier comes first");
     if (e->limbo_last != NULL)
         e->limbo_last->next = r;
     else
@@ -127,6 +132,8 @@ static pt_retired *take_passed(pt_epoch *e)
         last = r;
         n++;
     }
+    PT_ASSERT(n <= atomic_load_explicit(&e->limbo_count, memory_order_relaxed),
+              "I19: no more is taken than was retired");
     if (last != NULL) {
         first = e->limbo_first;
         e->limbo_first = last->next;
@@ -159,7 +166,7 @@ void pt_epoch_done(pt_epoch *e)
 {
     while (atomic_load(&e->limbo_count) != 0) { /* a release may retire more */
         pt_retired *r = take_passed(e);
-        PT_ASSERT(r != NULL); /* else a reader is inside */
+        PT_ASSERT(r != NULL, "no reader is inside an epoch when it ends");
         release_all(r);
     }
     pt_mutex_done(&e->mu);

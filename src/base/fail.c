@@ -33,6 +33,7 @@ static peat_rc rc_of_errno(int os_errno)
 /* Under mu. */
 static void remember_for_thread(pt_sink *sink, const peat_error *e, bool call)
 {
+    PT_DCHECK(pt_mutex_held(&sink->mu), "sink.mu guards what threads have met");
     pt_thread_error *t = &sink->thread_errors[sink->thread_error_count++ % PT_SINK_THREAD_ERRORS];
     *t = (pt_thread_error){.thread = pt_thread_self(), .used = true, .call = call, .error = *e};
 }
@@ -40,6 +41,7 @@ static void remember_for_thread(pt_sink *sink, const peat_error *e, bool call)
 /* The newest of this thread; under mu. NULL: there is none. */
 static pt_thread_error *newest_of_thread(pt_sink *sink, bool call_only)
 {
+    PT_DCHECK(pt_mutex_held(&sink->mu), "sink.mu guards what threads have met");
     uint64_t self = pt_thread_self();
     for (uint64_t back = 1; back <= PT_SINK_THREAD_ERRORS && back <= sink->thread_error_count;
          back++) {
@@ -113,6 +115,7 @@ static void record(pt_sink *sink, peat_rc rc, int os_errno, const pt_spot *place
 {
     peat_error e;
     char text[sizeof e.message], cause[128] = "";
+    PT_ASSERT(rc != PEAT_OK, "an error has an error's code");
     memset(&e, 0, sizeof e);
     e.rc = rc;
     e.os_errno = os_errno;
@@ -161,6 +164,7 @@ peat_rc pt_fail_at(pt_sink *sink, peat_rc rc, const char *file, uint64_t offset,
 
 peat_rc pt_fail_os(pt_sink *sink, int os_errno, const char *format, ...)
 {
+    PT_ASSERT(os_errno != 0, "a failed call has a number");
     peat_rc rc = rc_of_errno(os_errno);
     va_list args;
     va_start(args, format);
@@ -206,6 +210,7 @@ void pt_sink_thread_error(pt_sink *sink, peat_error *ret_error)
 
 peat_rc pt_sink_stop_writes(pt_sink *sink, peat_rc rc)
 {
+    PT_ASSERT(rc != PEAT_OK, "I20: writes are stopped by a cause");
     if (rc == PEAT_FULL || rc == PEAT_NOMEM)
         rc = PEAT_IO;
     pt_mutex_lock(&sink->mu);

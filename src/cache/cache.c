@@ -149,7 +149,7 @@ peat_rc pt_cache_fill_begin(pt_block_source *base, uint32_t block, size_t size, 
 {
     source *s = PT_CONTAINER(base, source, base);
     pt_flights *all = &s->cache->flights;
-    PT_DCHECK(block < base->block_count);
+    PT_DCHECK(block < base->block_count, "a block of this table");
     *ret_fill = (pt_cache_fill){.state = PT_FILL_READY};
     if (fetch_resident(s, block, hint, ret_ref))
         return PEAT_OK;
@@ -186,8 +186,9 @@ peat_rc pt_cache_fill_end(pt_block_source *base, pt_cache_fill *fill, peat_rc rc
     pt_cache *c = s->cache;
     pt_flight *fl = (pt_flight *)fill->flight;
     pt_block_ref ref = {0};
-    PT_ASSERT(fill->state == PT_FILL_LEADS);
-    PT_ASSERT(rc != PEAT_OK || loaded <= fill->room_size);
+    PT_ASSERT(fill->state == PT_FILL_LEADS, "who ends a fill leads it");
+    PT_ASSERT(rc != PEAT_OK || loaded <= fill->room_size,
+              "a loader stays within the memory it was given");
     if (rc != PEAT_OK) {
         give_room_back(c, fl);
     } else if (fl->frame != 0) {
@@ -249,7 +250,7 @@ peat_rc pt_cache_fill_poll(pt_block_source *base, pt_cache_fill *fill, pt_block_
 {
     source *s = PT_CONTAINER(base, source, base);
     const pt_flight *fl = (const pt_flight *)fill->flight;
-    PT_ASSERT(fill->state == PT_FILL_WAITS);
+    PT_ASSERT(fill->state == PT_FILL_WAITS, "who waits for a fill does not lead it");
     pt_flight_shard *sh = pt_flights_shard_of(&s->cache->flights, base, fl->block);
     pt_mutex_lock(&sh->mu);
     return take_turn(s, sh, fill, ret_ref);
@@ -315,7 +316,7 @@ static peat_rc source_fetch(pt_block_source *base, uint32_t block, pt_fetch_hint
                             pt_block_ref *ret_block)
 {
     source *s = PT_CONTAINER(base, source, base);
-    PT_DCHECK(block < base->block_count);
+    PT_DCHECK(block < base->block_count, "a block of this table");
     if (PT_LIKELY(fetch_resident(s, block, hint, ret_block)))
         return PEAT_OK;
     return miss(s, block, hint, ret_block);
@@ -370,6 +371,8 @@ static void release_source(pt_retired *r)
 void pt_cache_detach(pt_cache *c, pt_block_source *base)
 {
     source *s = PT_CONTAINER(base, source, base);
+    PT_ASSERT(s->cache == c && atomic_load_explicit(&c->attached, memory_order_relaxed) != 0,
+              "what is detached was attached here");
     pt_frames_unlink_all(&c->frames, s->frame, base->block_count);
     atomic_fetch_sub_explicit(&c->attached, 1, memory_order_relaxed);
     pt_epoch_retire(c->epoch, &s->retired, release_source);
@@ -409,7 +412,7 @@ void pt_cache_free(pt_cache *c)
 {
     if (c == NULL)
         return;
-    PT_ASSERT(atomic_load(&c->attached) == 0);
+    PT_ASSERT(atomic_load(&c->attached) == 0, "the cache goes after its last table");
     pt_flights_done(&c->flights);
     pt_frames_done(&c->frames);
     pt_free(c->env, c);

@@ -20,7 +20,7 @@ void pt_flights_init(pt_flights *all, const pt_env *env)
 void pt_flights_done(pt_flights *all)
 {
     for (unsigned i = 0; i < PT_FLIGHT_SHARDS; i++) {
-        PT_ASSERT(all->shard[i].under_way == NULL);
+        PT_ASSERT(all->shard[i].under_way == NULL, "nobody reads a block when the cache goes");
         pt_cond_done(&all->shard[i].changed);
         pt_mutex_done(&all->shard[i].mu);
     }
@@ -64,7 +64,8 @@ pt_flight *pt_flights_begin(pt_flights *all, pt_flight_shard *sh, const pt_block
 
 void pt_flights_land(pt_flight_shard *sh, pt_flight *fl, peat_rc rc, const pt_block_ref *ref)
 {
-    PT_ASSERT(fl->state == PT_FLIGHT_LED);
+    PT_DCHECK(pt_mutex_held(&sh->mu), "a shard's mu guards its flights");
+    PT_ASSERT(fl->state == PT_FLIGHT_LED, "a flight that lands is led");
     pt_flight **at = &sh->under_way;
     while (*at != fl)
         at = &(*at)->next;
@@ -78,10 +79,11 @@ void pt_flights_land(pt_flight_shard *sh, pt_flight *fl, peat_rc rc, const pt_bl
 
 void pt_flights_leave(pt_flights *all, pt_flight_shard *sh, pt_flight *fl)
 {
-    PT_ASSERT(fl->holders != 0);
+    PT_DCHECK(pt_mutex_held(&sh->mu), "a shard's mu guards its flights");
+    PT_ASSERT(fl->holders != 0, "who leaves a flight was on it");
     if (--fl->holders != 0)
         return;
-    PT_ASSERT(fl->state == PT_FLIGHT_LANDED);
+    PT_ASSERT(fl->state == PT_FLIGHT_LANDED, "the last one leaves a flight that has landed");
     if (fl->own_memory) {
         pt_free(all->env, fl);
         return;

@@ -43,6 +43,7 @@ static void append(pt_frames *fs, pt_frame_list *list, uint32_t f)
 
 static uint32_t pop_first(pt_frames *fs, pt_frame_list *list)
 {
+    PT_ASSERT(list->count != 0, "a list that counts is not empty");
     uint32_t f = list->first;
     list->first = fs->frame[f].next;
     if (list->first == 0)
@@ -64,6 +65,8 @@ static bool pinned_hint(const pt_frame *frame)
 
 static void free_or_hold(pt_frames *fs, uint32_t f)
 {
+    PT_DCHECK(pt_mutex_held(&fs->mu), "frames.mu guards what frames are for");
+    PT_ASSERT(fs->frame[f].link == NULL, "I14: a frame that is free is nobody's");
     if (pinned_in_order(&fs->frame[f])) {
         fs->frame[f].state = PT_FRAME_HELD;
         append(fs, &fs->held, f);
@@ -76,7 +79,8 @@ static void free_or_hold(pt_frames *fs, uint32_t f)
 static void unlink_frame(pt_frames *fs, uint32_t f)
 {
     pt_frame *frame = &fs->frame[f];
-    PT_DCHECK(frame->state == PT_FRAME_LINKED);
+    PT_DCHECK(pt_mutex_held(&fs->mu), "frames.mu guards what frames are for");
+    PT_ASSERT(frame->state == PT_FRAME_LINKED, "only a linked frame is unlinked");
     /* release: ordered before the epoch's advance and the look at the pins anyway */
     atomic_store_explicit(frame->link, 0, memory_order_release);
     frame->link = NULL;
@@ -89,6 +93,7 @@ static void stamp_batch(pt_frames *fs)
 {
     if (fs->batch.count == 0)
         return;
+    PT_DCHECK(pt_mutex_held(&fs->mu), "frames.mu guards what frames are for");
     uint64_t epoch = pt_epoch_advance(fs->epoch);
     while (fs->batch.count != 0) {
         uint32_t f = pop_first(fs, &fs->batch);
@@ -238,6 +243,8 @@ uint32_t pt_frames_take(pt_frames *fs, bool large)
     uint32_t f = pt_slab_pop(&fs->slab, large);
     if (f != 0) {
         pt_frame *frame = &fs->frame[f];
+        PT_ASSERT(frame->state == PT_FRAME_FREE && frame->link == NULL,
+                  "I14: a frame is loaded into when nobody can see it");
         frame->state = PT_FRAME_LOADING;
         frame->link = NULL;
         frame->scanned = false;
@@ -250,6 +257,7 @@ uint32_t pt_frames_take(pt_frames *fs, bool large)
 void pt_frames_hold(pt_frames *fs, uint32_t f)
 {
     pt_mutex_lock(&fs->mu);
+    PT_ASSERT(fs->frame[f].state == PT_FRAME_LOADING, "what is held was loaded");
     look_at_held(fs, 2); /* so that a long pass without keeping does not pile them up */
     fs->frame[f].state = PT_FRAME_HELD;
     append(fs, &fs->held, f);
@@ -267,7 +275,9 @@ void pt_frames_give_up(pt_frames *fs, uint32_t f)
 void pt_frames_publish(pt_frames *fs, uint32_t f, _Atomic uint32_t *link, bool credit)
 {
     pt_mutex_lock(&fs->mu);
-    PT_DCHECK(atomic_load(link) == 0);
+    PT_ASSERT(fs->frame[f].state == PT_FRAME_LOADING, "what is shown was loaded");
+    PT_ASSERT(atomic_load_explicit(link, memory_order_relaxed) == 0,
+              "I14: a block is in one frame at the most");
     fs->frame[f].state = PT_FRAME_LINKED;
     fs->frame[f].link = link;
     atomic_store_explicit(&fs->used[f], credit, memory_order_relaxed);

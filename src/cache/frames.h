@@ -92,6 +92,7 @@ void pt_frames_count(pt_frames *fs, uint64_t *ret_evictions, uint64_t *ret_bytes
 
 static inline void pt_frame_unpin(pt_frame *frame)
 {
+    PT_DCHECK(atomic_load(&frame->pins) != 0, "I14: a pin is taken back once");
     /* release: what was read through the pin comes before the frame's reuse */
     atomic_fetch_sub_explicit(&frame->pins, 1, memory_order_release);
 }

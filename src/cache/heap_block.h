@@ -37,6 +37,7 @@ static inline pt_heap_block *pt_heap_block_new(pt_heap_blocks *all, size_t size)
 
 static inline void pt_heap_block_unref(pt_heap_blocks *all, pt_heap_block *b)
 {
+    PT_DCHECK(atomic_load(&b->refs) != 0, "a reference is given back once");
     /* acq_rel: everyone's reads come before the memory goes */
     if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
         return;

@@ -22,6 +22,7 @@ static void group_remove(pt_slab *s, pt_slab_group_list *list, uint32_t g)
         list->first = group->next;
     if (group->next != 0)
         s->group[group->next].prev = group->prev;
+    PT_ASSERT(list->count != 0, "a group in a list is counted");
     list->count--;
 }
 
@@ -85,6 +86,7 @@ uint32_t pt_slab_pop(pt_slab *s, bool large)
     if (large)
         return g * PT_SLAB_GROUP_UNITS;
     group_delist(s, g);
+    PT_ASSERT(group->free_units != 0, "a group in the list of partial ones has a free unit");
     unsigned unit = (unsigned)__builtin_ctz(group->free_units);
     group->free_units = (uint8_t)(group->free_units & (group->free_units - 1));
     group_enlist(s, g);

@@ -103,6 +103,8 @@ static peat_rc flush_entry(run_state *r, pt_entry e)
 {
     peat_rc rc = PEAT_OK;
     bool keep;
+    PT_ASSERT(e.seq >= r->input->seq_first && e.seq <= r->input->seq_last,
+              "I17: a memtable holds a span of sequences");
     if (!r->appending && may_append(r, e.key) && worth_appending(r))
         TRY(begin_append(r));
     r->seen_bytes += e.key.size + e.value.size;
@@ -118,6 +120,7 @@ out:
 peat_rc pt_flush_run(pt_flush *f, const pt_compact_context *ctx, const pt_version *version,
                      const pt_flush_input *input)
 {
+    PT_ASSERT(input->seq_first <= input->seq_last + 1, "I17: a memtable holds a span of sequences");
     *f = (pt_flush){.ctx = ctx, .version = version};
     run_state r = {.f = f, .input = input, .partition = SIZE_MAX};
     r.has_last_key = pt_version_last_key(version, &r.last_key);
@@ -167,6 +170,8 @@ static peat_rc push_piece(pushing *p, const pt_layer *file, const pt_piece *piec
             pt_slice_compare(p->current->partitions[end]->lower, piece->upper) < 0))
         end++;
     uint64_t parts = end - first;
+    PT_ASSERT(first < p->current->count && (p->partition == SIZE_MAX || first >= p->partition),
+              "I6: pieces come in the order of partitions");
     for (size_t i = first; i < end; i++) {
         if (i != p->partition) {
             peat_rc rc = push_out(p);

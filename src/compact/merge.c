@@ -56,7 +56,8 @@ static peat_rc new_output(pt_merge *m)
 peat_rc pt_merge_new(const pt_compact_context *ctx, pt_version *version, const pt_merge_pick *pick,
                      pt_merge **ret_merge)
 {
-    PT_ASSERT(pick->count >= 1 && pick->count <= PT_MERGE_PARTS_MAX);
+    PT_ASSERT(pick->count >= 1 && pick->count <= PT_MERGE_PARTS_MAX, "a merge has parts");
+    PT_ASSERT(pick->count <= version->count - pick->first, "its parts are partitions in a row");
     pt_merge *m = (pt_merge *)pt_alloc_zero(ctx->env, sizeof *m);
     if (m == NULL)
         return PEAT_NOMEM;
@@ -122,6 +123,8 @@ static peat_rc open_part(pt_merge *m)
     const pt_env *env = m->ctx->env;
     const pt_partition *p = part_partition(m, m->at);
     const pt_merge_part *part = &m->pick.parts[m->at];
+    PT_ASSERT(part->run_from <= p->run_count && part->run_count <= p->run_count - part->run_from,
+              "a part is made of its partition's layers");
     pt_slice upper = pt_version_upper(m->version, m->pick.first + m->at);
     pt_table_iter_options o = {.lower = p->lower.size != 0 ? p->lower : (pt_slice){0},
                                .upper = upper,
@@ -179,6 +182,7 @@ out:
 
 static void close_part(pt_merge *m)
 {
+    PT_ASSERT(m->at < m->pick.count, "a part is closed once");
     pt_iter_done(m->inputs);
     m->inputs = NULL;
     m->dropped[m->at++] = m->gc.dropped_bytes;
@@ -233,7 +237,7 @@ static size_t rest_of_runs(const pt_partition *cur, const pt_partition *then,
                            const pt_merge_part *part, const pt_layer *replacement,
                            pt_layer *ret_layers)
 {
-    size_t n = 0;
+    size_t n = 0, replaced = 0;
     bool placed = replacement == NULL;
     for (size_t i = 0; i < cur->run_count; i++) {
         const pt_layer *l = &cur->runs[i];
@@ -244,8 +248,10 @@ static size_t rest_of_runs(const pt_partition *cur, const pt_partition *then,
         if (!placed)
             ret_layers[n++] = *replacement;
         placed = true;
+        replaced++;
     }
-    PT_ASSERT(placed);
+    PT_ASSERT(placed && replaced >= part->run_count,
+              "I9: what a merge has read is still there when its outcome is installed");
     return n;
 }
 
@@ -262,7 +268,7 @@ static peat_rc intermediate_part_edit(pt_merge *m, size_t i, const pt_version *c
 {
     const pt_partition *then = part_partition(m, i);
     const pt_partition *cur = find_partition(current, then->id);
-    PT_ASSERT(cur != NULL);
+    PT_ASSERT(cur != NULL, "I9: a partition that is claimed does not go");
     pt_layer layer = {0};
     bool any = false;
     if (*io_piece < pt_output_piece_count(m->output)) {
@@ -297,6 +303,8 @@ static size_t new_bottom(pt_merge *m, const pt_version *current, pt_layer *ret_l
     for (size_t i = 0; i < m->pick.count; i++) {
         const pt_partition *then = part_partition(m, i);
         const pt_partition *cur = find_partition(current, then->id);
+        PT_ASSERT(cur->bottom_count >= then->bottom_count && cur->run_count >= then->run_count,
+                  "I9: what a merge has read is still there when its outcome is installed");
         for (size_t j = 0; j < cur->bottom_count; j++)
             if (!is_input(then->bottom, then->bottom_count, &cur->bottom[j]))
                 ret_layers[n++] = cur->bottom[j];
@@ -347,7 +355,7 @@ static peat_rc bottom_edit(pt_merge *m, const pt_version *current, uint64_t *io_
     size_t most = pt_output_table_count(m->output);
     for (size_t i = 0; i < m->pick.count; i++) {
         const pt_partition *cur = find_partition(current, part_partition(m, i)->id);
-        PT_ASSERT(cur != NULL);
+        PT_ASSERT(cur != NULL, "I9: a partition that is claimed does not go");
         most += cur->bottom_count + cur->run_count;
     }
     pt_layer *layers = (pt_layer *)pt_alloc(env, 2 * most * sizeof *layers);
@@ -373,7 +381,7 @@ peat_rc pt_merge_edit(pt_merge *m, const pt_version *current, uint64_t *io_parti
 {
     peat_rc rc = PEAT_OK;
     size_t piece = 0;
-    PT_ASSERT(m->finished);
+    PT_ASSERT(m->finished, "I4: a table is whole, and synced, before an edit names it");
     for (size_t i = 0; i < pt_output_table_count(m->output); i++)
         TRY(pt_edit_add_table(io_edit, pt_output_table(m->output, i)));
     if (m->pick.kind == PT_MERGE_BOTTOMMOST)

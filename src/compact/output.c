@@ -57,6 +57,7 @@ void pt_output_free(pt_output *o)
 
 void pt_output_keep(pt_output *o)
 {
+    PT_ASSERT(!o->open, "I4: a table is whole, and synced, before an edit names it");
     o->kept = true;
 }
 
@@ -118,6 +119,8 @@ peat_rc pt_output_end_table(pt_output *o)
 peat_rc pt_output_add(pt_output *o, const pt_entry *entry, uint64_t key_hash)
 {
     peat_rc rc = PEAT_OK;
+    PT_ASSERT((o->kind == PT_RUN_BOTTOMMOST) == (o->piece_count == 0),
+              "an upper run is cut into pieces, a bottommost one into tables");
     if (!o->open)
         TRY(open_table(o));
     pt_table_writer *w = last_table(o)->writer;
@@ -181,6 +184,8 @@ const pt_table_meta *pt_output_table(const pt_output *o, size_t i)
 
 pt_layer pt_output_layer(pt_output *o, size_t i)
 {
+    PT_ASSERT(i < o->table_count && !o->open,
+              "I4: a table is whole, and synced, before an edit names it");
     out_table *t = &o->tables[i];
     t->stand_in.meta = &t->meta;
     return (pt_layer){.table_ref = &t->stand_in,
@@ -197,6 +202,7 @@ size_t pt_output_piece_count(const pt_output *o)
 
 const pt_piece *pt_output_piece_at(const pt_output *o, size_t i)
 {
+    PT_ASSERT(i < o->piece_count && o->pieces[i].entries != 0, "a piece holds something");
     return &o->pieces[i];
 }
 

@@ -315,7 +315,7 @@ static bool pick_idle(const pt_version *v, const pt_pick_options *o, pt_merge_pi
 static void pick_read(const pt_version *v, const pt_pick_options *o, size_t at, pt_merge_pick *pick)
 {
     const pt_partition *p = v->partitions[at];
-    PT_ASSERT(p->run_count != 0); /* upper runs are what is due */
+    PT_ASSERT(p->run_count != 0, "upper runs are what is due");
     bool heavy = p->run_bytes >= p->bottom_bytes || held_score(p, o->held_bytes_max) >= 1.0;
     if (heavy || !pick_intermediate(v, o, at, pick))
         pick_bottommost(v, o, at, pick);

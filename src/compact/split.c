@@ -40,6 +40,7 @@ static size_t part_tables(const pt_split_plan *plan, size_t from, uint64_t targe
 peat_rc pt_split_edit(const pt_env *env, const pt_split_plan *plan, uint64_t partition_bytes,
                       uint64_t *io_partition_next, pt_bytes *io_edit)
 {
+    PT_ASSERT(plan->id < *io_partition_next, "I15: no partition number is given twice");
     uint64_t whole = bottom_bytes(plan->bottom, plan->bottom_count);
     if (whole < 2 * partition_bytes || plan->bottom_count < 2)
         return pt_edit_add_partition(io_edit, plan->id, plan->lower, plan->runs, plan->run_count,
@@ -52,6 +53,7 @@ peat_rc pt_split_edit(const pt_env *env, const pt_split_plan *plan, uint64_t par
     for (size_t from = 0, n; from < plan->bottom_count; from += n) {
         uint64_t bytes;
         n = part_tables(plan, from, target, &bytes);
+        PT_ASSERT(n != 0, "I6: each part takes tables, and every table is in one");
         share_runs(plan, bytes, whole, runs);
         bool first = from == 0;
         pt_slice lower = first ? plan->lower : plan->bottom[from].table_ref->meta->key_min;

@@ -5,6 +5,8 @@
 void pt_version_gc_init(pt_version_gc *p, const pt_env *env, const uint64_t *snapshots,
                         size_t count, bool bottom)
 {
+    for (size_t i = 1; i < count; i++)
+        PT_ASSERT(snapshots[i - 1] < snapshots[i], "I18: snapshots ascend, each once");
     *p = (pt_version_gc){.snapshots = snapshots, .snapshot_count = count, .bottom = bottom};
     pt_bytes_init(&p->key, env);
 }

@@ -38,6 +38,7 @@ static peat_rc send_frame(exporting *x)
 {
     uint8_t head[PT_COPY_FRAME_HEAD_BYTES];
     pt_slice ops = pt_bytes_slice(&x->frame.bytes);
+    PT_ASSERT(ops.size <= PT_COPY_FRAME_BYTES_MAX, "an import takes what an export makes");
     if (x->frame.count == 0)
         return PEAT_OK;
     pt_put_u32(head, (uint32_t)ops.size);

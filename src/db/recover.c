@@ -88,10 +88,13 @@ static peat_rc set_view(recovery *r)
     pt_view *v = pt_view_alloc(s->env);
     if (v == NULL)
         return PEAT_NOMEM;
+    PT_ASSERT(r->count != 0, "a store has an active memtable");
     for (size_t i = r->count - 1; i-- > 0;)
         immutables[n++] = r->mems[i];
+    pt_mutex_lock(&s->view_mu);
     pt_view_fill(v, r->mems[r->count - 1], immutables, n, s->version_set.version);
     pt_store_publish_view(s, v);
+    pt_mutex_unlock(&s->view_mu);
     s->active = r->mems[r->count - 1];
     return PEAT_OK;
 }
@@ -106,7 +109,7 @@ static peat_rc flush_all_but_last(recovery *r)
         rc = pt_work_flush(r->s, &did);
         if (rc != PEAT_OK)
             return rc;
-        PT_ASSERT(did);
+        PT_ASSERT(did, "an immutable memtable was there to be flushed");
         pt_mem_unref(r->mems[0]);
         memmove(r->mems, r->mems + 1, --r->count * sizeof r->mems[0]);
     }
@@ -149,10 +152,12 @@ static peat_rc insert(recovery *r, const pt_log_record *record, const op_sizes *
         TRY(add_mem(r, needed > usual ? needed : usual, record->first_seq, record->serial));
         m = r->mems[r->count - 1];
         bool fits = pt_memtable_reserve(m->table, n->count, n->key_bytes, n->value_bytes);
-        PT_ASSERT(fits);
+        PT_ASSERT(fits, "pt_memtable_capacity_for is enough");
         if (r->flushing)
             TRY(flush_all_but_last(r));
     }
+    PT_ASSERT(record->first_seq >= m->seq_first && record->first_seq > m->seq_last,
+              "I2: the log has its records in order of sequence");
     pt_mem_insert(m, record->payload, record->first_seq);
     m->seq_last = record->first_seq + record->count - 1;
 out:
@@ -240,6 +245,7 @@ static peat_rc begin_log(pt_store *s, const pt_log_replay *replayed)
                         .segment_bytes_max = s->settings.segment_bytes_max,
                         .spares = replayed->dead,
                         .spare_count = replayed->dead_count};
+    PT_ASSERT(last == NULL || last->serial < serial, "I16: serials ascend and none is used twice");
     peat_rc rc = pt_log_new(s->env, s->dir, &s->sink, &o, &s->log);
     return rc == PEAT_OK ? pt_log_adopt(s->log, replayed->live, replayed->live_count) : rc;
 }

@@ -46,7 +46,7 @@ struct pt_block_source {
 /* The block's bytes if they are in memory. Only inside an epoch, valid until it is left. */
 static inline const uint8_t *pt_block_peek(const pt_block_source *source, uint32_t block)
 {
-    PT_DCHECK(block < source->block_count);
+    PT_DCHECK(block < source->block_count, "a block of this table");
     if (source->frame == NULL)
         return NULL;
     /* acquire: pairs with the release that published the frame after it was filled */

@@ -26,6 +26,7 @@ void pt_concat_iter_close(pt_concat_iter *c)
 
 static peat_rc open_link(pt_concat_iter *c, size_t i)
 {
+    PT_DCHECK(i >= c->begin && i < c->end, "a link of the chain");
     if (c->open != NULL && c->at == i)
         return PEAT_OK;
     pt_concat_iter_close(c);
@@ -89,6 +90,7 @@ peat_rc pt_concat_iter_seek_for_prev(pt_iter *it, pt_slice key)
 peat_rc pt_concat_iter_next(pt_iter *it)
 {
     pt_concat_iter *c = of(it);
+    PT_DCHECK(c->open != NULL, "a step is made from an entry");
     peat_rc rc = pt_iter_next(c->open);
     return PT_UNLIKELY(rc == PEAT_END) ? first_from(c, c->at + 1) : mirror(c, rc);
 }
@@ -96,6 +98,7 @@ peat_rc pt_concat_iter_next(pt_iter *it)
 peat_rc pt_concat_iter_prev(pt_iter *it)
 {
     pt_concat_iter *c = of(it);
+    PT_DCHECK(c->open != NULL, "a step is made from an entry");
     peat_rc rc = pt_iter_prev(c->open);
     return PT_UNLIKELY(rc == PEAT_END) ? last_below(c, c->at) : mirror(c, rc);
 }

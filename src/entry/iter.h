@@ -67,6 +67,7 @@ static inline void pt_entry_copy(pt_entry *to, const pt_entry *from)
 /* The current entry, also after moves inside the group. */
 static inline const pt_entry *pt_iter_entry(const pt_iter *it)
 {
+    PT_DCHECK(it->group == NULL || it->group->at < it->group->count, "it stands in its group");
     return it->group != NULL ? &it->group->entries[it->group->at] : &it->at;
 }
 

@@ -206,6 +206,7 @@ static peat_rc turn(merge_iter *m)
 static peat_rc contest(merge_iter *m)
 {
     uint32_t w = m->winner;
+    PT_DCHECK(w < m->n, "the winner is a child");
     replay(m, w);
     m->rival = m->winner == w ? find_rival(m) : NO_CHILD;
     return show(m);
@@ -219,6 +220,9 @@ static inline peat_rc advance(merge_iter *m, bool backward)
         return turn(m);
     uint32_t w = m->winner;
     card *c = &m->cards[w];
+    PT_DCHECK(!c->spent, "I7: the entry shown is a child's");
+    PT_DCHECK(m->rival == NO_CHILD || before(m, w, m->rival),
+              "I7: no child stands before the one that is shown");
     peat_rc rc = step(c->child, backward);
     if (PT_UNLIKELY(rc != PEAT_OK))
         return take(m, w, rc) ? contest(m) : m->state;
@@ -277,7 +281,7 @@ peat_rc pt_merge_iter_new(const pt_env *env, pt_iter **children, size_t n, pt_it
         *ret_iter = children[0];
         return PEAT_OK;
     }
-    PT_ASSERT(n < NO_CHILD / 2);
+    PT_ASSERT(n < NO_CHILD / 2, "a child has a number");
     size_t cards_end = sizeof(merge_iter) + n * sizeof(card);
     merge_iter *m = pt_alloc(env, cards_end + n * sizeof(uint32_t));
     if (m == NULL)

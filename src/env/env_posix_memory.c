@@ -67,7 +67,7 @@ static void *map_huge(size_t size)
 void *pt_posix_map(void *ctx, size_t size)
 {
     (void)ctx;
-    PT_DCHECK(size > 0);
+    PT_DCHECK(size > 0, "nobody asks for no memory");
     if (size > SIZE_MAX - 2 * HUGE_PAGE_BYTES)
         return NULL;
     size_t whole = pt_round_up(size, page_bytes());

@@ -88,7 +88,8 @@ int pt_posix_open_at(int dir_fd, const char *path, int os_flags, int *ret_fd)
     held h = {.count = 0};
     int fd = -1;
     /* AT_FDCWD is no descriptor; what is opened with it is read only */
-    PT_ASSERT(dir_fd != AT_FDCWD || (os_flags & O_ACCMODE) == O_RDONLY);
+    PT_ASSERT(dir_fd != AT_FDCWD || (os_flags & O_ACCMODE) == O_RDONLY,
+              "files are written in a directory that is open");
     int e = dir_fd == AT_FDCWD ? 0 : hold_low(dir_fd, &h);
     if (e == 0)
         e = open_low(dir_fd, path, os_flags, &fd);

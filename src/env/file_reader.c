@@ -40,7 +40,7 @@ static int window_room(pt_file_reader *w, size_t n)
 
 int pt_file_reader_get(pt_file_reader *w, uint64_t offset, size_t n, const uint8_t **ret_data)
 {
-    PT_ASSERT(offset <= w->limit && n <= w->limit - offset);
+    PT_ASSERT(offset <= w->limit && n <= w->limit - offset, "nothing is read behind the limit");
     if (offset >= w->at && offset - w->at <= w->size && n <= w->size - (offset - w->at)) {
         *ret_data = w->data + (offset - w->at);
         return 0;

@@ -11,6 +11,7 @@
 
 static void ring_put(pt_log *log, uint64_t at, const void *data, size_t n)
 {
+    PT_DCHECK(n <= PT_LOG_RING_BYTES, "what is longer than the ring does not go through it");
     uint64_t in_ring = at % PT_LOG_RING_BYTES;
     size_t first = (size_t)pt_min_u64(n, PT_LOG_RING_BYTES - in_ring);
     if (first != 0)
@@ -57,6 +58,10 @@ static peat_rc append_ring(pt_log *log, pt_log_record_header r, pt_slice payload
     }
     const pt_log_seg *seg = log->cur;
     uint64_t offset = at - seg->base;
+    PT_DCHECK(offset % PT_LOG_ALIGN == 0, "records start aligned");
+    PT_DCHECK(at + n <= log->limit + PT_LOG_RESERVE, "a record lies in its segment");
+    PT_DCHECK(at + n - atomic_load(&log->written) <= PT_LOG_RING_BYTES,
+              "the ring keeps what is not written yet");
     r.payload_check = pt_log_payload_check(payload_hash, r.first_seq, seg->salt, offset);
     pt_log_record_encode(&r, seg->salt, offset, header);
     ring_put(log, at, header, sizeof header);
@@ -98,7 +103,8 @@ static peat_rc append_mark(pt_log *log, pt_log_kind kind)
     uint64_t position = 0;
     peat_rc rc = PEAT_OK;
     PT_ASSERT(atomic_load_explicit(&log->tail, memory_order_relaxed) + PT_LOG_RECORD_HEADER <=
-              log->limit + PT_LOG_RESERVE);
+                  log->limit + PT_LOG_RESERVE,
+              "a segment keeps room for an idle record and a seal");
     pt_log_record_header r = pt_log_record_header_of(log, kind, log->seq_last + 1, 0);
     TRY(append_ring(log, r, (pt_slice){0}, pt_hash(NULL, 0), &position));
     log->mark_end = position;

@@ -149,7 +149,8 @@ static inline pt_log_record_header pt_log_record_header_of(pt_log *log, pt_log_k
                                                            uint64_t first_seq, uint32_t count)
 {
     uint64_t gap = first_seq - atomic_load_explicit(&log->synced_seq, memory_order_acquire);
-    PT_DCHECK(gap >= 1 && gap <= first_seq);
+    PT_DCHECK(gap >= 1 && gap <= first_seq,
+              "I8: what is synced was appended: a record comes behind the durable sequence");
     return (pt_log_record_header){
         .kind = kind,
         .count = count,
@@ -161,6 +162,8 @@ static inline pt_log_record_header pt_log_record_header_of(pt_log *log, pt_log_k
 /* The bytes are there: let the write role see them. */
 static inline void pt_log_publish(pt_log *log, uint64_t tail, uint64_t seq_last)
 {
+    PT_DCHECK(seq_last >= log->seq_last, "I2: the log has its records in order of sequence");
+    PT_DCHECK(tail > atomic_load(&log->tail), "I2: the log grows at its tail");
     log->seq_last = seq_last;
     atomic_store_explicit(&log->tail, tail, memory_order_release);
     /* after tail: pairs with sync_group, which loads it before tail */
@@ -212,6 +215,7 @@ void pt_log_spare_add(pt_log *log, pt_log_spare spare);
 /* Payload bytes that the largest record in a segment of this size may have. */
 static inline uint64_t pt_log_capacity(uint64_t file_bytes)
 {
+    PT_ASSERT(file_bytes > 2 * PT_LOG_SEGMENT_HEADER + PT_LOG_RESERVE, "a segment holds something");
     return file_bytes - 2 * PT_LOG_SEGMENT_HEADER - PT_LOG_RESERVE;
 }
 

@@ -86,7 +86,7 @@ static peat_rc write_large(pt_log *log, large_record *io_large, pt_log_seg **io_
         peat_rc rc;
         if (room == 0) {
             pt_log_seg *seg = *io_list;
-            PT_ASSERT(seg != NULL);
+            PT_ASSERT(seg != NULL, "all segments of a large record are made before it is begun");
             *io_list = seg->made_next;
             seg->made_next = NULL;
             rc = pt_log_seg_begin(log, seg, at);
@@ -121,6 +121,7 @@ peat_rc pt_log_append_large(pt_log *log, uint64_t first_seq, uint32_t count, pt_
     if (rc == PEAT_OK)
         rc = write_large(log, &large, &list, &at);
     if (rc == PEAT_OK) {
+        PT_ASSERT(list == NULL, "no more segments are made than a large record needs");
         log->write_seg = log->cur;
         pt_log_publish(log, at, first_seq + count - 1);
         atomic_store_explicit(&log->written, at, memory_order_release);

@@ -18,12 +18,16 @@ static void recycle(pt_log *log, pt_log_spare spare)
  * without a file when it is the newest one too. Returns false when there is none to release. */
 static bool release_first(pt_log *log, uint64_t serial_min, pt_log_spare *ret_spare, bool *ret_file)
 {
+    PT_DCHECK(pt_mutex_held(&log->mu), "log.mu guards the list of segments");
+    PT_DCHECK(atomic_load(&log->sync_role.busy) == 1 && atomic_load(&log->write_role.busy) == 1,
+              "who releases a segment has both roles");
     pt_log_seg *seg = log->first;
     uint64_t written = atomic_load_explicit(&log->written, memory_order_relaxed);
     uint64_t end = atomic_load_explicit(&seg->end, memory_order_acquire);
     pt_log_seg *next = atomic_load_explicit(&seg->next, memory_order_acquire);
     if (end > written || seg->serial >= serial_min)
         return false;
+    PT_ASSERT(next == NULL || next->serial > seg->serial, "I16: serials ascend");
     *ret_file = seg->kept;
     if (seg->file != NULL)
         log->env->file_close(log->env->ctx, seg->file);

@@ -351,6 +351,7 @@ static peat_rc hand_over(replay_run *r)
     /* what was never synced may lack a header after a power cut */
     uint64_t seq_durable = pt_max_u64(r->scan.seq_durable, io->seq_durable);
     for (size_t i = 0; i < io->live_count; i++) {
+        PT_ASSERT(i == 0 || io->live[i - 1].serial < io->live[i].serial, "I16: serials ascend");
         if (io->live[i].first_end == 0 || seq_durable < io->live[i].first_end)
             io->live[i].header_damage = PT_LOG_NOWHERE;
         io->headers_damaged += io->live[i].header_damage != PT_LOG_NOWHERE;

@@ -128,6 +128,7 @@ static peat_rc scan_record(pt_log_scan *s, bool *ret_valid)
     pt_log_record_header r;
     peat_rc rc = PEAT_OK;
     *ret_valid = false;
+    PT_ASSERT(s->at <= s->limit, "a scan stops at its limit");
     if (s->limit - s->at < PT_LOG_RECORD_HEADER)
         return PEAT_OK;
     TRY(scan_bytes(s, s->at, PT_LOG_RECORD_HEADER, &p));

@@ -81,6 +81,7 @@ static peat_rc create_file(pt_log *log, pt_log_seg *seg)
 {
     int e = EEXIST;
     char name[PT_FILE_NAME_SIZE] = "";
+    PT_DCHECK(pt_mutex_held(&log->make_mu), "make_mu guards the slots");
     while (e == EEXIST) {
         seg->slot = log->slot_next++;
         pt_file_name('w', seg->slot, name);
@@ -172,6 +173,7 @@ static peat_rc make_any(pt_log *log, pt_log_seg **ret_seg)
 static peat_rc make_locked(pt_log *log, pt_log_seg **ret_seg)
 {
     const pt_env *env = log->env;
+    PT_DCHECK(pt_mutex_held(&log->make_mu), "make_mu guards the segment that is ready");
     if (log->ready != NULL) {
         *ret_seg = log->ready;
         log->ready = NULL;
@@ -289,6 +291,9 @@ peat_rc pt_log_seg_begin(pt_log *log, pt_log_seg *seg, uint64_t tail)
 {
     pt_log_seg *before = log->last;
     uint64_t serial = atomic_load_explicit(&log->serial_next, memory_order_relaxed);
+    PT_ASSERT(seg->file != NULL, "a segment is made before it is begun");
+    PT_ASSERT(serial > before->serial, "I16: serials ascend and none is used twice");
+    PT_ASSERT(tail >= before->base, "I16: a segment begins where the one before it ended");
     if (log->cur != NULL) {
         log->prev_serial = before->serial;
         log->prev_salt = before->salt;

@@ -73,6 +73,7 @@ bool pt_log_role_enter(pt_log_role *role, _Atomic uint64_t *reached, uint64_t ta
 
 void pt_log_role_leave(pt_log_role *role)
 {
+    PT_DCHECK(atomic_load(&role->busy) == 1, "who leaves a role has it");
     atomic_store(&role->busy, 0);
     if (atomic_load(&role->waiters) == 0)
         return;
@@ -114,6 +115,8 @@ static int put_bytes(pt_log *log, pt_log_seg *seg, uint64_t offset, const uint8_
 peat_rc pt_log_write_at(pt_log *log, pt_log_seg *seg, uint64_t offset, const void *data, size_t n)
 {
     const uint8_t *p = data;
+    PT_DCHECK(seg->file != NULL && offset + n <= seg->file_bytes - PT_LOG_SEGMENT_HEADER,
+              "records lie between a segment's two headers");
     if (PT_UNLIKELY(offset + n > seg->asked_to && seg->asked_to < seg->file_bytes))
         read_ahead(log, seg, offset + n);
     for (size_t piece; n != 0; p += piece, offset += piece, n -= piece) {
@@ -130,6 +133,9 @@ peat_rc pt_log_write_out(pt_log *log)
 {
     uint64_t tail = atomic_load_explicit(&log->tail, memory_order_acquire);
     uint64_t at = atomic_load_explicit(&log->written, memory_order_relaxed);
+    PT_DCHECK(atomic_load(&log->write_role.busy) == 1, "who writes has the write role");
+    /* a segment's header is passed over when the segment is begun, the tail a moment later */
+    PT_DCHECK(at <= tail + PT_LOG_SEGMENT_HEADER, "I8: nothing is written that was not appended");
     while (at < tail) {
         peat_rc rc = pt_sink_write_failure(log->sink);
         if (PT_UNLIKELY(rc != PEAT_OK))
@@ -138,6 +144,8 @@ peat_rc pt_log_write_out(pt_log *log)
         uint64_t end = atomic_load_explicit(&seg->end, memory_order_acquire);
         if (at == end) {
             seg = atomic_load_explicit(&seg->next, memory_order_acquire);
+            PT_DCHECK(seg != NULL && seg->base == end,
+                      "I16: a segment begins where the one before it ended");
             log->write_seg = seg;
             at = seg->base + PT_LOG_SEGMENT_HEADER; /* written when it was begun */
         } else {
@@ -224,6 +232,7 @@ static peat_rc sync_files(pt_log *log, uint64_t target)
         pt_log_seg *next = atomic_load_explicit(&seg->next, memory_order_acquire);
         if (next == NULL || next->base >= target)
             return PEAT_OK;
+        PT_ASSERT(next->base == end, "I8: no byte between two synced ones is left out");
         if (seg->file != NULL)
             log->env->file_close(log->env->ctx, seg->file);
         seg->file = NULL;
@@ -251,6 +260,10 @@ static peat_rc sync_group(pt_log *log)
         rc = sync_files(log, tail);
     if (rc != PEAT_OK)
         return rc;
+    PT_ASSERT(seq >= atomic_load_explicit(&log->synced_seq, memory_order_relaxed),
+              "I8: the durable sequence only grows");
+    PT_ASSERT(atomic_load_explicit(&log->written, memory_order_relaxed) >= tail,
+              "I8: what is synced was written");
     atomic_store_explicit(&log->synced_seq, seq, memory_order_release);
     /* pairs with the acquire in pt_log_role_enter: whoever rides along may return */
     atomic_store_explicit(&log->synced, tail, memory_order_release);

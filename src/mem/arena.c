@@ -36,7 +36,8 @@ void pt_arena_init(pt_arena *a, const pt_env *env, void *base, size_t capacity, 
     a->capacity = capacity;
     a->overhead = overhead_bytes(head_bytes);
     a->node_top = capacity & ~(size_t)(NODE_ALIGN - 1);
-    PT_ASSERT(capacity <= PT_ARENA_BYTES_MAX && capacity > a->overhead);
+    PT_ASSERT(capacity <= PT_ARENA_BYTES_MAX && capacity > a->overhead,
+              "a memtable has room, and offsets for it");
     atomic_init(&a->node_bytes, 0);
     atomic_init(&a->tail, pt_round_up(head_bytes, PT_ARENA_UNIT) / PT_ARENA_UNIT);
     atomic_init(&a->promised, 0);
@@ -182,6 +183,7 @@ void pt_arena_added(pt_arena *a, const pt_entry *entry)
     bump64(&s->value_bytes, entry->value.size);
     bump32(&s->tombstones, entry->kind == PT_KIND_DELETE);
     bump32(&s->entries, 1);
+    PT_DCHECK(atomic_load(&s->claimed) == 1, "a shard is one writer's until it gives it back");
     atomic_store_explicit(&s->claimed, 0, memory_order_release);
 }
 
@@ -189,7 +191,8 @@ uint32_t pt_arena_node(pt_arena *a, size_t bytes)
 {
     uint64_t used = atomic_load_explicit(&a->node_bytes, memory_order_relaxed) + bytes;
     PT_ASSERT(used + atomic_load_explicit(&a->tail, memory_order_relaxed) * PT_ARENA_UNIT <=
-              a->node_top);
+                  a->node_top,
+              "I13: what is promised fits: records and nodes never meet");
     atomic_store_explicit(&a->node_bytes, used, memory_order_relaxed);
     uint32_t node = (uint32_t)((a->node_top - used) / PT_ARENA_UNIT);
     if (a->used)
@@ -201,6 +204,7 @@ void pt_arena_trim(pt_arena *a)
 {
     size_t begin = (size_t)atomic_load_explicit(&a->tail, memory_order_relaxed) * PT_ARENA_UNIT;
     size_t end = a->node_top - (size_t)atomic_load_explicit(&a->node_bytes, memory_order_relaxed);
+    PT_ASSERT(begin <= end, "I13: what is promised fits: records and nodes never meet");
     pt_unneeded(a->env, a->base + begin, end - begin);
 }
 

@@ -93,6 +93,7 @@ size_t pt_arena_used(const pt_arena *a);
 
 static inline void *pt_arena_at(const pt_arena *a, uint32_t offset)
 {
+    PT_DCHECK((size_t)offset * PT_ARENA_UNIT < a->capacity, "an offset leads into the arena");
     return a->base + (size_t)offset * PT_ARENA_UNIT;
 }
 
@@ -102,7 +103,8 @@ static inline uint32_t pt_arena_record(pt_arena *a, size_t bytes)
     uint64_t units = pt_round_up(bytes, PT_ARENA_UNIT) / PT_ARENA_UNIT;
     /* relaxed: publishes nothing, the record's owner does */
     uint64_t at = atomic_fetch_add_explicit(&a->tail, units, memory_order_relaxed);
-    PT_ASSERT((at + units) * PT_ARENA_UNIT <= a->node_top);
+    PT_ASSERT((at + units) * PT_ARENA_UNIT <= a->node_top,
+              "I13: what is promised fits: records and nodes never meet");
     return (uint32_t)at;
 }
 

@@ -90,8 +90,10 @@ void pt_memtable_trim(pt_memtable *m)
 
 void pt_memtable_add(pt_memtable *m, const pt_entry *entry)
 {
-    PT_ASSERT(entry->key.size >= PT_KEYSPACE_BYTES && entry->key.size <= PT_KEY_BYTES_MAX);
-    PT_DCHECK(entry->seq <= PT_SEQ_MAX && entry->value.size <= PEAT_VALUE_SIZE_MAX);
+    PT_ASSERT(entry->key.size >= PT_KEYSPACE_BYTES && entry->key.size <= PT_KEY_BYTES_MAX,
+              "a key has its keyspace, and a size that a record can hold");
+    PT_DCHECK(entry->seq <= PT_SEQ_MAX && entry->value.size <= PEAT_VALUE_SIZE_MAX,
+              "a record holds the sequence and the value's size");
     uint32_t offset = pt_arena_record(&m->arena, pt_record_bytes(entry));
     pt_record *record = pt_record_at(&m->arena, offset);
     pt_record_write(record, entry);

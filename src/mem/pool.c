@@ -37,6 +37,7 @@ void pt_memtable_pool_give(pt_memtable_pool *pool, void *mapping, size_t capacit
     bool kept = false;
     if (capacity == pool->capacity) {
         pt_mutex_lock(&pool->mu);
+        PT_ASSERT(pool->in_use != 0, "what is given back was taken");
         pool->in_use--;
         kept = capacity >= PT_POOL_CAPACITY_MIN && pool->in_use + pool->count < PT_POOL_MAPPINGS;
         if (kept)
@@ -55,6 +56,7 @@ void pt_memtable_pool_trim(pt_memtable_pool *pool)
     memcpy(kept, pool->kept, sizeof kept);
     pool->count = 0;
     pt_mutex_unlock(&pool->mu);
+    PT_ASSERT(count <= PT_POOL_MAPPINGS, "so many mappings are kept at the most");
     for (size_t i = 0; i < count; i++)
         pool->env->unmap(pool->env->ctx, kept[i], pool->capacity);
 }

@@ -201,6 +201,7 @@ static inline uint64_t pt_node_lock(const pt_memtable *m, pt_node *n)
 
 static inline void pt_node_unlock(pt_node *n, uint64_t version)
 {
+    PT_DCHECK(pt_load64(&n->version) + 1 == version, "a node is unlocked once, by who locked it");
     pt_store64(&n->version, version);
 }
 

@@ -77,7 +77,7 @@ static void inner_insert(const pt_memtable *m, pt_inner *inner, uint32_t at, uin
                          uint32_t child)
 {
     uint32_t count = pt_load32(&inner->node.count);
-    PT_ASSERT(count < PT_INNER_SLOTS);
+    PT_ASSERT(count < PT_INNER_SLOTS, "full nodes were split on the way down");
     for (uint32_t i = count; i > at; i--) {
         pt_store64(&inner->heads[i], pt_load64(&inner->heads[i - 1]));
         pt_store32(&inner->separators[i], pt_load32(&inner->separators[i - 1]));
@@ -113,6 +113,7 @@ static void link_right(pt_memtable *m, pt_inner *parent, uint32_t at, uint32_t l
 static void split_inner(pt_memtable *m, pt_inner *parent, uint32_t parent_at, uint32_t ref,
                         bool at_right_edge)
 {
+    PT_DCHECK(pt_mutex_held(&m->shape), "the tree's shape changes under its lock");
     pt_inner *left = pt_ref_at(m, ref);
     uint32_t right_ref = pt_inner_new(m);
     pt_inner *right = pt_ref_at(m, right_ref);
@@ -201,6 +202,8 @@ static void split_leaf(pt_memtable *m, const way *w, pt_place place, pt_slice ke
 {
     pt_leaf *left = place.leaf;
     uint32_t right_ref = m->stock_leaf;
+    PT_DCHECK(pt_mutex_held(&m->shape), "the tree's shape changes under its lock");
+    PT_ASSERT(right_ref != 0, "a leaf is in stock before one is locked");
     m->stock_leaf = 0;
     pt_leaf *right = pt_ref_at(m, right_ref);
     bool appends = place.at == PT_LEAF_SLOTS && pt_load32(&left->node.hi) == 0;

@@ -28,6 +28,8 @@ void pt_versions_add(pt_arena *a, pt_record *in_tree, uint32_t record)
 {
     pt_record *r = pt_record_at(a, record);
     uint64_t seq = pt_record_seq(r);
+    PT_DCHECK(pt_slice_equal(pt_record_key(r), pt_record_key(in_tree)), "versions are of one key");
+    PT_DCHECK(r != in_tree, "a record is added once");
     uint32_t node = pt_arena_record(a, sizeof(pt_later)), looks = 0;
     pt_later *l = pt_later_at(a, node);
     l->record = record;

@@ -92,6 +92,7 @@ static void done(pt_get *g)
 
 peat_rc pt_get_read(pt_get *g)
 {
+    PT_DCHECK(g->held_view != NULL, "I10: who waits for bytes holds a view, and no epoch");
     bool section = g->lookup.need == PT_FIND_NEED_SECTION;
     peat_rc rc = pt_lookup_fetch(&g->lookup);
     if (rc == PEAT_CORRUPT)
@@ -261,7 +262,7 @@ static pt_get_state under_way(pt_get *g)
 
 pt_get_state pt_get_step(pt_get *g)
 {
-    PT_ASSERT(!g->in_epoch);
+    PT_ASSERT(!g->in_epoch, "I10: who waits for bytes holds a view, and no epoch");
     if (g->rc != PEAT_OK)
         return PT_GET_FAILED;
     for (;;) {

@@ -65,6 +65,7 @@ void pt_scan_free(pt_scan *c)
     if (c == NULL || pt_store_forked(c->store))
         return; /* in a child nothing is touched: locks may be held by threads that are not there */
     pt_store *s = c->store;
+    PT_DCHECK(atomic_load(&s->iterators) != 0, "a scan that ends was counted");
     pt_hidden_count(c);
     pt_iter_done(c->below);
     pt_view_unref(c->view);

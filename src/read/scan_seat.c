@@ -29,6 +29,7 @@ static peat_rc take_view(const pt_scan *c, pt_view **ret_view)
     if (own == NULL)
         return PEAT_NOMEM;
     pt_view *now = pt_store_view(c->store);
+    PT_DCHECK(c->link.next != NULL, "I18: a scan is registered before it takes a view");
     bool empty = pt_memtable_get_stats(now->active->table).entries == 0;
     pt_view_fill(own, empty ? NULL : now->active, now->immutables, now->immutable_count,
                  now->version);
@@ -58,6 +59,7 @@ static peat_rc open_below(const pt_scan *c, const pt_view *view, pt_iter **ret_b
         TRY(open_memory(c, view->immutables[i], children, &n));
     TRY(pt_version_iter_new(c->store->env, view->version, &o, &children[n]));
     n++;
+    PT_ASSERT(n <= PT_COUNT_OF(children), "a view has room for its memtables");
     TRY(pt_merge_iter_new(c->store->env, children, n, ret_below));
     return PEAT_OK;
 out:

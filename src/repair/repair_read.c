@@ -251,7 +251,7 @@ static peat_rc read_log(pt_repair *r)
     if (rc != PEAT_OK)
         return pt_fail(&r->sink, PEAT_NOMEM, "no memory for the records of the log");
     bool fits = pt_memtable_reserve(r->log, sizes.count, sizes.key_bytes, sizes.value_bytes);
-    PT_ASSERT(fits);
+    PT_ASSERT(fits, "pt_memtable_capacity_for is enough");
     return scan_log(r, &entries, false);
 }
 

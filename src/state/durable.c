@@ -7,6 +7,7 @@
 peat_rc pt_durable_commit_state(pt_store *s, pt_state *state)
 {
     pt_bytes edit;
+    PT_DCHECK(pt_mutex_held(&s->install_mu), "install_mu guards the version set");
     pt_bytes_init(&edit, s->env);
     state->file_next = atomic_load(&s->file_next);
     peat_rc rc = pt_version_set_commit(&s->version_set, &edit, state);

@@ -49,6 +49,7 @@ static bool is_watched(const pt_empty_range *r)
 static void count_watched(pt_empty_ranges *e)
 {
     uint32_t n = 0;
+    PT_DCHECK(pt_mutex_held(&e->mu), "mu guards the ranges");
     for (size_t i = 0; i < PT_EMPTY_RANGES_MAX; i++)
         n += is_watched(&e->ranges[i]);
     /* relaxed: whoever must see it grow holds commit_mu */
@@ -92,6 +93,7 @@ static bool goes_before(const pt_empty_range *a, const pt_empty_range *b)
 static pt_empty_range *make_room(pt_empty_ranges *e, uint64_t used)
 {
     pt_empty_range *least = &e->ranges[0];
+    PT_DCHECK(pt_mutex_held(&e->mu), "mu guards the ranges");
     for (size_t i = 0; i < PT_EMPTY_RANGES_MAX; i++) {
         pt_empty_range *r = &e->ranges[i];
         if (r->state == PT_EMPTY_FREE)

@@ -53,5 +53,5 @@ void pt_published_raise(pt_published *p, uint64_t first_seq, uint64_t last_seq)
         return;
     pt_published_wait(p, first_seq - 1);
     bool done = try_publish(p, first_seq, last_seq);
-    PT_ASSERT(done); /* nobody else may publish behind first_seq - 1 */
+    PT_ASSERT(done, "I2: nobody else may publish behind first_seq - 1");
 }

@@ -19,6 +19,9 @@ void pt_snapshot_link_add(pt_store *s, pt_snapshot_link *link)
     pt_mutex_lock(&s->snapshots.mu);
     /* acquire: pairs with the publishing store, so that what this sequence covers is seen */
     link->seq = atomic_load_explicit(&s->published.seq, memory_order_acquire);
+    PT_ASSERT(s->snapshots.ring.prev == &s->snapshots.ring ||
+                  s->snapshots.ring.prev->seq <= link->seq,
+              "I18: snapshots ascend, as the published order does");
     insert_before(&s->snapshots.ring, link);
     s->snapshots.count++;
     pt_mutex_unlock(&s->snapshots.mu);
@@ -27,6 +30,7 @@ void pt_snapshot_link_add(pt_store *s, pt_snapshot_link *link)
 void pt_snapshot_link_add_at(pt_store *s, pt_snapshot_link *link, uint64_t seq)
 {
     pt_mutex_lock(&s->snapshots.mu);
+    PT_DCHECK(seq <= atomic_load(&s->published.seq), "I18: a snapshot is of what was published");
     link->seq = seq;
     pt_snapshot_link *at = &s->snapshots.ring;
     while (at->prev != &s->snapshots.ring && at->prev->seq > seq)
@@ -39,6 +43,8 @@ void pt_snapshot_link_add_at(pt_store *s, pt_snapshot_link *link, uint64_t seq)
 void pt_snapshot_link_remove(pt_store *s, pt_snapshot_link *link)
 {
     pt_mutex_lock(&s->snapshots.mu);
+    PT_ASSERT(s->snapshots.count != 0 && link->prev->next == link,
+              "I18: a snapshot is registered until it is closed");
     link->prev->next = link->next;
     link->next->prev = link->prev;
     s->snapshots.count--;
@@ -58,6 +64,7 @@ peat_rc pt_snapshot_list(pt_store *s, uint64_t **ret_seqs, size_t *ret_count)
          l = l->next)
         if (n == 0 || seqs[n - 1] != l->seq)
             seqs[n++] = l->seq;
+    PT_ASSERT(n <= s->snapshots.count, "I18: the list has what is counted");
     pt_mutex_unlock(&s->snapshots.mu);
     if (rc == PEAT_OK) {
         *ret_seqs = seqs;

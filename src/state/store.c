@@ -20,6 +20,7 @@ bool pt_store_forked(pt_store *s)
 
 void pt_store_call_end(pt_store *s)
 {
+    PT_DCHECK(atomic_load(&s->calls) != 0, "I10: a call that ends was counted");
     atomic_fetch_sub_explicit(&s->calls, 1, memory_order_release);
 }
 
@@ -47,6 +48,10 @@ static void leave_memtables(const pt_view *old, const pt_view *next)
 void pt_store_publish_view(pt_store *s, pt_view *next)
 {
     pt_view *old = atomic_load_explicit(&s->view, memory_order_relaxed);
+    PT_DCHECK(pt_mutex_held(&s->view_mu), "view_mu guards the view");
+    PT_ASSERT(next != old && next->active != NULL, "I15: a view is filled, then shown, once");
+    PT_ASSERT(old == NULL || pt_view_seq_first(next) >= pt_view_seq_first(old),
+              "I17: memtables leave the view in the order of writing");
     atomic_store_explicit(&s->view, next, memory_order_release);
     /* release: pairs with pt_scan_seat, which loads the view afterwards */
     atomic_fetch_add_explicit(&s->view_number, 1, memory_order_release);
@@ -76,8 +81,11 @@ void pt_store_init(pt_store *s)
  * was ended by close. */
 void pt_store_unref(pt_store *s)
 {
+    PT_DCHECK(atomic_load(&s->refs) != 0, "a reference is given back once");
     if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
+    PT_ASSERT(s->log == NULL && s->worker_count == 0 && s->snapshots.count == 0,
+              "a store goes after its log, its threads and its readers");
     const pt_env *env = s->env;
     pt_view *v = atomic_load(&s->view);
     atomic_store(&s->view, NULL);

@@ -33,8 +33,12 @@ void pt_switch_run(pt_store *s, pt_switch *w, pt_mem *side)
 {
     pt_mem *immutables[PT_VIEW_IMMUTABLES_MAX];
     size_t n = 0;
+    PT_DCHECK(pt_mutex_held(&s->commit_mu), "commit_mu guards the active memtable");
     pt_mutex_lock(&s->view_mu);
     pt_view *v = atomic_load_explicit(&s->view, memory_order_relaxed);
+    PT_ASSERT(v->active == s->active, "committers write where readers look");
+    PT_ASSERT(v->immutable_count + 2 <= PT_VIEW_IMMUTABLES_MAX,
+              "a view has room for its memtables");
     v->active->seq_last = s->seq_next - 1;
     w->fresh->seq_first = side != NULL ? side->seq_last + 1 : s->seq_next;
     if (side != NULL)

@@ -25,8 +25,11 @@ peat_rc pt_mem_new(pt_mem_home *home, size_t capacity, uint64_t seq_first, uint6
 
 void pt_mem_unref(pt_mem *m)
 {
+    PT_DCHECK(m == NULL || atomic_load(&m->refs) != 0, "a reference is given back once");
     if (m == NULL || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
         return;
+    PT_ASSERT(atomic_load_explicit(&m->writers, memory_order_relaxed) == 0,
+              "I17: nobody inserts into a memtable that goes");
     pt_memtable_unref(m->table);
     /* relaxed: a figure */
     if (m->left_bytes != 0)
@@ -36,6 +39,8 @@ void pt_mem_unref(pt_mem *m)
 
 void pt_mem_leave(pt_mem *m)
 {
+    PT_DCHECK(pt_mutex_held(&m->store->view_mu), "view_mu guards what the view has");
+    PT_ASSERT(m->left_bytes == 0, "I17: a memtable leaves the view once");
     m->left_bytes = pt_memtable_get_stats(m->table).used_bytes;
     atomic_fetch_add_explicit(&m->home->left_bytes, m->left_bytes, memory_order_relaxed);
 }
@@ -67,7 +72,7 @@ void pt_view_discard(pt_view *unfilled)
 void pt_view_fill(pt_view *v, pt_mem *active, pt_mem *const *immutables, size_t immutable_count,
                   pt_version *version)
 {
-    PT_ASSERT(immutable_count <= PT_VIEW_IMMUTABLES_MAX);
+    PT_ASSERT(immutable_count <= PT_VIEW_IMMUTABLES_MAX, "a view has room for its memtables");
     atomic_store(&v->refs, 1);
     v->active = active != NULL ? pt_mem_ref(active) : NULL;
     for (size_t i = 0; i < immutable_count; i++)
@@ -86,6 +91,7 @@ bool pt_view_has(const pt_view *v, const pt_mem *m)
 
 void pt_view_unref(pt_view *v)
 {
+    PT_DCHECK(v == NULL || atomic_load(&v->refs) != 0, "a reference is given back once");
     if (v == NULL || atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) != 1)
         return;
     pt_mem_unref(v->active);

@@ -51,6 +51,7 @@ peat_rc pt_mem_new(pt_mem_home *home, size_t capacity, uint64_t seq_first, uint6
                    pt_mem **ret_mem) PT_MUST_USE;
 static inline pt_mem *pt_mem_ref(pt_mem *m)
 {
+    PT_DCHECK(atomic_load(&m->refs) != 0, "who takes a reference has one");
     atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
     return m;
 }
@@ -67,8 +68,15 @@ void pt_view_discard(pt_view *unfilled);
 void pt_view_fill(pt_view *v, pt_mem *active, pt_mem *const *immutables, size_t immutable_count,
                   pt_version *version);
 bool pt_view_has(const pt_view *v, const pt_mem *m);
+/* Every sequence before this one is in the view's version. The view has an active memtable. */
+static inline uint64_t pt_view_seq_first(const pt_view *v)
+{
+    return v->immutable_count != 0 ? v->immutables[v->immutable_count - 1]->seq_first
+                                   : v->active->seq_first;
+}
 static inline pt_view *pt_view_ref(pt_view *v)
 {
+    PT_DCHECK(atomic_load(&v->refs) != 0, "I19: who takes a reference has one, or is in an epoch");
     atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
     return v;
 }

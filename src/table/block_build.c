@@ -120,6 +120,8 @@ peat_rc pt_block_builder_add(pt_block_builder *b, const pt_entry *entry, uint8_t
     if (entry->kind != PT_KIND_DELETE)
         TRY(pt_bytes_append(&b->values, entry->value.data, entry->value.size));
 
+    PT_ASSERT(b->keys.size == s.keys && b->values.size == s.values,
+              "the builder's summary is of what it holds");
     uint32_t i = b->count++;
     b->tags[i] = tag;
     b->kinds[i] = (uint8_t)entry->kind;
@@ -177,7 +179,7 @@ static uint8_t *encode_suffixes(const pt_block_builder *b, uint8_t *p)
 
 void pt_block_builder_encode(const pt_block_builder *b, bool continues, uint8_t *dst)
 {
-    PT_ASSERT(b->count != 0);
+    PT_ASSERT(b->count != 0, "no block is empty");
     uint32_t width = seq_width(b->seq_max - b->seq_min);
     uint8_t *p = dst + PT_BLOCK_HEAD;
     memcpy(p, b->tags, b->count);
@@ -201,7 +203,7 @@ void pt_block_builder_encode(const pt_block_builder *b, bool continues, uint8_t 
     if (b->values.size != 0)
         memcpy(p, b->values.data, b->values.size);
     p += b->values.size;
-    PT_ASSERT((size_t)(p - dst) == b->size);
+    PT_ASSERT((size_t)(p - dst) == b->size, "a block takes what the builder said it would");
 
     pt_put_u16(dst, (uint16_t)b->count);
     dst[2] =

@@ -109,7 +109,7 @@ peat_rc pt_coder_new(const pt_env *env, pt_codec codec, bool decode, pt_coder **
 void pt_coder_free(const pt_env *env, pt_coder *coder)
 {
     (void)env;
-    PT_ASSERT(coder == NULL);
+    PT_ASSERT(coder == NULL, "a build without zstd makes no coder");
 }
 
 #endif
@@ -129,7 +129,8 @@ static size_t encode_payload(pt_codec codec, pt_coder *coder, pt_slice block, ui
 
 peat_rc pt_codec_encode(pt_codec codec, pt_coder *coder, pt_slice block, pt_bytes *io_out)
 {
-    PT_ASSERT(codec != PT_CODEC_NONE && block.size < PT_CODEC_RAW);
+    PT_ASSERT(codec != PT_CODEC_NONE && block.size < PT_CODEC_RAW,
+              "a block's size leaves room for the mark of what is stored raw");
     peat_rc rc = pt_bytes_reserve(io_out, PT_CODEC_HEAD + block.size);
     if (rc != PEAT_OK)
         return rc;

@@ -58,6 +58,10 @@ peat_rc pt_index_builder_add(pt_index_builder *b, uint64_t offset, uint32_t entr
                              pt_slice last, const pt_slice *next, uint32_t large_size)
 {
     size_t n = (size_t)b->count + 1;
+    PT_ASSERT(b->count == 0
+                  ? offset == 0 && entries_before == 0
+                  : offset > b->offsets[b->count - 1] && entries_before > b->entries[b->count - 1],
+              "blocks lie one behind the other, and none is empty");
     if (!pt_grow(b->env, &b->offsets, &b->offsets_capacity, n, sizeof *b->offsets) ||
         !pt_grow(b->env, &b->entries, &b->entries_capacity, n, sizeof *b->entries))
         return PEAT_NOMEM;
@@ -151,6 +155,7 @@ peat_rc pt_index_builder_finish(const pt_index_builder *b, pt_slice key_min, pt_
                                 uint64_t blocks_end, uint32_t entries, bool extents,
                                 pt_bytes *io_out)
 {
+    PT_ASSERT(pt_slice_compare(key_min, key_max) <= 0, "I7: the first key is not behind the last");
     size_t cut = common_prefix(key_min, key_max);
     /* an upper bound: arrays of at most 8 + 8 + 4 + 1 + 4 bytes per block, and the strings */
     peat_rc rc = pt_bytes_reserve(io_out, HEAD_BYTES + cut + 48 + (size_t)b->count * 25 +

@@ -18,6 +18,9 @@ static void close_window(pt_read_ahead *a)
 {
     if (a->window == NULL)
         return;
+    PT_ASSERT(atomic_load_explicit(&a->table->files->ahead_bytes, memory_order_relaxed) >=
+                  PT_STREAM_SCAN_BYTES,
+              "a window that is open was counted");
     pt_table_stream_free(a->table->env, a->window);
     atomic_fetch_sub_explicit(&a->table->files->ahead_bytes, PT_STREAM_SCAN_BYTES,
                               memory_order_relaxed);

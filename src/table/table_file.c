@@ -79,7 +79,7 @@ static peat_rc fail_block(const pt_table *t, uint32_t block, uint64_t offset, co
 void pt_table_extent(const pt_table *t, const pt_index *index, uint32_t block, uint64_t *ret_offset,
                      size_t *ret_size)
 {
-    PT_ASSERT(block < t->block_count);
+    PT_ASSERT(block < t->block_count, "a block of this table");
     if (t->aligned) {
         *ret_offset = (uint64_t)block * PT_BLOCK_PAGE;
         *ret_size = (size_t)pt_min_u64(PT_BLOCK_PAGE, t->blocks_end - *ret_offset);

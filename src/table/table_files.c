@@ -36,7 +36,8 @@ void pt_table_files_init(pt_table_files *files)
 
 void pt_table_files_done(pt_table_files *files)
 {
-    PT_ASSERT(files->open == 0 && files->opening == 0);
+    PT_ASSERT(files->open == 0 && files->opening == 0,
+              "tables close their files before the set goes");
     pt_cond_done(&files->changed);
     pt_mutex_done(&files->mu);
     pt_mutex_done(&files->gate);
@@ -65,6 +66,10 @@ static void ring_remove(pt_table_link *link)
 
 static void close_file(pt_table_files *files, pt_table *t)
 {
+    PT_DCHECK(pt_mutex_held(&files->mu), "the set's mu guards its files");
+    PT_ASSERT(files->open != 0 && t->file != NULL, "a file is closed once");
+    PT_ASSERT((atomic_load(&t->file_state) & ~FILE_OPEN) == 0,
+              "a file is closed when nobody reads it");
     ring_remove(&t->files_link);
     t->env->file_close(t->env->ctx, t->file);
     t->file = NULL;
@@ -191,6 +196,7 @@ static void take_place(pt_table_files *files, const pt_table *t)
 static void fill_place(pt_table_files *files, pt_table *t, pt_file *file)
 {
     pt_mutex_lock(&files->mu);
+    PT_ASSERT(files->opening != 0 && t->file == NULL, "a place is filled once");
     files->opening--;
     if (file != NULL) {
         t->file = file;
@@ -206,6 +212,7 @@ static void fill_place(pt_table_files *files, pt_table *t, pt_file *file)
 static void close_dismissed(pt_table_files *files, pt_table *t)
 {
     pt_mutex_lock(&files->mu);
+    PT_ASSERT(files->leaving != 0, "who leaves was dismissed");
     files->leaving--;
     close_file(files, t);
     pt_mutex_unlock(&files->mu);
@@ -217,6 +224,7 @@ static void close_dismissed(pt_table_files *files, pt_table *t)
 static int exchange(pt_table *t)
 {
     int e;
+    PT_DCHECK(pt_mutex_held(&t->files->gate), "files are opened behind the gate");
     do {
         pt_file *file = NULL;
         take_place(t->files, t);
@@ -249,6 +257,7 @@ static int open_alone(pt_table *t)
 /* file_mu held. On success the caller is counted in. */
 static peat_rc open_file(pt_table *t)
 {
+    PT_DCHECK(pt_mutex_held(&t->file_mu), "a table's file is opened by one thread");
     int e = t->files != NULL ? open_in_set(t) : open_alone(t);
     if (e == ENOENT)
         return pt_fail(t->sink, PEAT_CORRUPT,
@@ -289,6 +298,7 @@ peat_rc pt_table_pin(pt_table *t, pt_file **ret_file)
 
 void pt_table_unpin(pt_table *t)
 {
+    PT_DCHECK((atomic_load(&t->file_state) & ~FILE_OPEN) != 0, "who leaves a file was counted in");
     if (PT_UNLIKELY(atomic_fetch_sub(&t->file_state, 1) == 1))
         close_dismissed(t->files, t);
 }
@@ -321,7 +331,7 @@ void pt_table_advise(pt_table *t, uint64_t offset, uint64_t size, int advice)
 
 void pt_table_join(pt_table *t, pt_table_files *files)
 {
-    PT_ASSERT(t->file == NULL);
+    PT_ASSERT(t->file == NULL, "a table joins a set before its file is opened");
     t->files = files;
 }
 

@@ -80,6 +80,8 @@ static inline peat_rc stand(table_iter *t, uint32_t at)
 /* Makes the entries [from, to). */
 static void make_group(table_iter *t, uint32_t from, uint32_t to)
 {
+    PT_DCHECK(from < to && to - from <= PT_ITER_GROUP && from >= t->slot_lo && to <= t->slot_hi,
+              "a group is made of entries within the bounds");
     const pt_block b = t->view; /* a copy, which the bytes written below cannot be part of */
     uint8_t *at = t->keys.data;
     pt_entry *e = t->group.entries;

@@ -10,6 +10,7 @@ static const char *const section_names[PT_SECTION_COUNT] = {"index", "filter", "
 
 void pt_section_unref(pt_section_data *data)
 {
+    PT_DCHECK(data == NULL || atomic_load(&data->refs) != 0, "a reference is given back once");
     if (data == NULL || atomic_fetch_sub(&data->refs, 1) != 1)
         return;
     if (data->mapped != 0)
@@ -47,6 +48,7 @@ static const char *index_view(pt_table *t, pt_slice bytes, uint64_t *samples, pt
 
 static const char *section_view(pt_table *t, pt_section s, pt_section_data *d)
 {
+    PT_ASSERT(d->size + PT_BLOCK_CHECK_BYTES == t->meta.section[s].size, "all of it was read");
     pt_slice bytes = pt_slice_of(d->bytes, d->size);
     switch (s) {
     case PT_SECTION_INDEX:
@@ -105,7 +107,8 @@ static peat_rc make_section(pt_table *t, pt_section s, const void *bytes,
     peat_rc rc = PEAT_OK;
     uint64_t offset = t->meta.section[s].offset, size = t->meta.section[s].size;
 
-    PT_ASSERT(size > PT_BLOCK_CHECK_BYTES);
+    PT_ASSERT(size > PT_BLOCK_CHECK_BYTES,
+              "the meta was judged: a section is more than a checksum");
     pt_section_data *d = section_new(t->env, memory_size(t, s));
     if (d == NULL)
         return pt_fail(t->sink, PEAT_NOMEM, "no memory for table %s %s (%" PRIu64 " bytes)",
@@ -173,7 +176,7 @@ peat_rc pt_table_load(pt_table *t, pt_section s)
 
 peat_rc pt_table_take_section(pt_table *t, pt_section s, pt_slice bytes)
 {
-    PT_ASSERT(bytes.size == t->meta.section[s].size);
+    PT_ASSERT(bytes.size == t->meta.section[s].size, "a section is given whole");
     return load(t, s, bytes.data);
 }
 
@@ -237,7 +240,7 @@ void pt_table_drop_sections(pt_table *t)
 
 void pt_table_deny(pt_table *t, pt_section s, bool denied)
 {
-    PT_ASSERT(s != PT_SECTION_INDEX || !denied);
+    PT_ASSERT(s != PT_SECTION_INDEX || !denied, "nothing is found without an index");
     atomic_store_explicit(&t->denied[s], denied,
                           memory_order_relaxed); /* a hint, paired with none */
 }

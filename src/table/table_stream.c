@@ -108,6 +108,8 @@ static peat_rc stream_fetch(pt_block_source *source, uint32_t block, pt_fetch_hi
         if (!pt_grow(s->env, &s->decoded, &s->decoded_capacity, decoded, 1))
             TRY(no_memory(s));
     }
+    PT_ASSERT(offset >= s->window_offset && offset + size <= s->window_offset + s->window_size,
+              "the window holds the block");
     pt_slice extent = pt_slice_of(s->window + (offset - s->window_offset), size);
     TRY(pt_table_decode(s->table, block, offset, extent, s->decoded, decoded, &out));
     *ret_block = (pt_block_ref){.data = out.data, .size = out.size};

@@ -128,6 +128,7 @@ static peat_rc close_block(pt_table_writer *w, const pt_slice *next)
     size_t start = w->out.size;
     uint32_t large = (uint32_t)w->large.size;
 
+    PT_ASSERT(w->meta.entries > w->block_first, "no block is empty");
     if (w->index.count == UINT32_MAX)
         TRY(pt_fail(w->sink, PEAT_TOO_BIG, "table %s has too many blocks", w->name));
     TRY(encode_block(w, next != NULL && pt_slice_equal(last, *next), &block));
@@ -196,7 +197,8 @@ static peat_rc add_entry(pt_table_writer *w, const pt_entry *entry, uint64_t key
     if (!first) {
         int c = pt_slice_compare(pt_bytes_slice(&w->last_key), entry->key);
         same = c == 0;
-        PT_ASSERT(c < 0 || (same && w->last_seq >= entry->seq)); /* order is the caller's duty */
+        PT_ASSERT(c < 0 || (same && w->last_seq >= entry->seq),
+                  "I7: keys ascend, and the versions of one key come newest first");
     } else {
         TRY(pt_bytes_append(&w->key_min, entry->key.data, entry->key.size));
     }
@@ -265,7 +267,8 @@ peat_rc pt_table_writer_new(const pt_env *env, pt_dir *dir, pt_sink *sink,
                             const pt_table_writer_options *options, pt_table_writer **ret_writer)
 {
     PT_ASSERT(options->block_bytes == 0 || options->block_bytes == PT_BLOCK_PAGE ||
-              options->block_bytes == PT_BLOCK_BYTES_LARGE);
+                  options->block_bytes == PT_BLOCK_BYTES_LARGE,
+              "blocks have two sizes");
     pt_table_writer *w = pt_alloc_zero(env, sizeof *w);
     if (w == NULL)
         return pt_fail(sink, PEAT_NOMEM, "no memory to write a table");
@@ -312,7 +315,7 @@ void pt_table_writer_free(pt_table_writer *w)
 
 peat_rc pt_table_writer_add(pt_table_writer *w, const pt_entry *entry, uint64_t key_hash)
 {
-    PT_ASSERT(w->failed == PEAT_OK);
+    PT_ASSERT(w->failed == PEAT_OK, "a writer that has failed is only good for free");
     if (PT_LIKELY(!w->sampling))
         return fail(w, add_entry(w, entry, key_hash));
     if (w->sample.size + entry->key.size + entry->value.size <= SAMPLE_BYTES)
@@ -324,7 +327,7 @@ peat_rc pt_table_writer_add(pt_table_writer *w, const pt_entry *entry, uint64_t 
 peat_rc pt_table_writer_cut(pt_table_writer *w, uint32_t *ret_block)
 {
     peat_rc rc = PEAT_OK;
-    PT_ASSERT(w->failed == PEAT_OK);
+    PT_ASSERT(w->failed == PEAT_OK, "a writer that has failed is only good for free");
     if (w->sampling && w->sample_entries != 0) {
         /* pieces smaller than the sample would take a page each */
         w->options.packed = true;
@@ -364,6 +367,7 @@ static peat_rc finish(pt_table_writer *w)
     m->block_bytes = w->block_bytes;
     m->block_count = w->index.count;
     m->flags = w->aligned ? PT_TABLE_ALIGNED : 0;
+    PT_ASSERT(m->tombstones <= m->entries, "a tombstone is an entry");
     m->key_min = pt_bytes_slice(&w->key_min);
     m->key_max = pt_bytes_slice(&w->last_key);
     TRY(pt_writer_put_sections(w));
@@ -377,10 +381,12 @@ out:
 
 peat_rc pt_table_writer_finish(pt_table_writer *w, pt_table_meta *ret_meta)
 {
-    PT_ASSERT(w->failed == PEAT_OK);
+    PT_ASSERT(w->failed == PEAT_OK, "a writer that has failed is only good for free");
     peat_rc rc = fail(w, finish(w));
     if (rc != PEAT_OK)
         return rc;
+    PT_ASSERT(w->out.size == 0 && w->out_offset == w->meta.file_bytes,
+              "I4: a table that is finished is in its file, all of it");
     *ret_meta = w->meta;
     /* a merge keeps the writers of all its tables until it is installed */
     release_resources(w);

@@ -48,6 +48,7 @@ peat_rc pt_writer_note_key(pt_table_writer *w, uint64_t key_hash)
         if (rc != PEAT_OK)
             return rc;
     }
+    PT_ASSERT(k->count < k->capacity, "there is room for the key's hash");
     k->hashes[k->count] = key_hash;
     k->entries[k->count++] = (uint32_t)w->meta.entries;
     return PEAT_OK;

@@ -30,7 +30,7 @@ bool pt_writer_sample_next(pt_cursor *c, pt_entry *ret_entry, uint64_t *ret_hash
     ret_entry->seq = pt_cursor_u64(c);
     ret_entry->key = pt_cursor_sized(c);
     ret_entry->value = pt_cursor_sized(c);
-    PT_ASSERT(pt_cursor_ok(c));
+    PT_ASSERT(pt_cursor_ok(c), "the sample is read as it was written");
     return true;
 }
 
@@ -79,6 +79,8 @@ peat_rc pt_writer_decide_layout(pt_table_writer *w)
 {
     peat_rc rc = PEAT_OK;
     bool pays = true;
+    PT_ASSERT(w->sampling && w->meta.entries == 0 && w->out_offset == 0,
+              "the layout is decided once, before the first block");
     w->sampling = false;
     w->codec = w->options.codec;
     if (w->codec != PT_CODEC_NONE && w->sample.size != 0) {

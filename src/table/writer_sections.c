@@ -32,6 +32,8 @@ static void find_slots(pt_table_writer *w)
         uint32_t entry = w->keys.entries[i];
         while (block + 1 < w->index.count && w->index.entries[block + 1] <= entry)
             block++;
+        PT_ASSERT(entry >= w->index.entries[block],
+                  "an entry lies in a block, as keys do in order");
         w->keys.entries[i] = entry - w->index.entries[block];
     }
 }
@@ -89,6 +91,7 @@ static peat_rc put_footer(pt_table_writer *w)
     w->meta.file_bytes = offset + (w->out.size - start);
     w->out.size = start;
     TRY(pt_table_footer_encode(&w->meta, offset, &w->out));
+    PT_ASSERT(pt_writer_place(w) == w->meta.file_bytes, "a table ends with its footer");
 out:
     return rc;
 }

@@ -171,6 +171,8 @@ static peat_rc new_file_make(pt_manifest *m, uint64_t number, pt_slice payload, 
 /* The superblock's next generations speak of the new file. */
 static void new_file_take(pt_manifest *m, const new_file *f)
 {
+    PT_ASSERT(f->number > m->sb.manifest_number, "I5: a manifest's number is never used again");
+    PT_ASSERT(f->place.end <= f->file_bytes, "I5: the durable end lies in the file");
     m->file = f->file;
     m->file_bytes = f->file_bytes;
     m->place = f->place;
@@ -330,7 +332,7 @@ static peat_rc open_for_writing(pt_manifest *m, pt_slice snapshot)
 static peat_rc wake(pt_manifest *m)
 {
     peat_rc rc = PEAT_OK;
-    PT_ASSERT(m->begun);
+    PT_ASSERT(m->begun, "I5: nothing is appended before pt_manifest_begin");
     if (m->peat == NULL)
         rc = open_existing(m, PT_SUPERBLOCK_NAME, PEAT_ENV_FILE_WRITE, &m->peat);
     if (rc == PEAT_OK && m->file == NULL)
@@ -371,6 +373,8 @@ peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload)
         TRY(pt_fail(m->sink, rc, "no memory for %zu bytes of manifest", payload.size));
     if (next.end > m->file_bytes)
         TRY(extend(m, m->file, pt_round_up(next.end, ALLOCATE_BYTES), &m->file_bytes));
+    PT_ASSERT(!m->tail && m->place.end + bytes.size == next.end && next.end <= m->file_bytes,
+              "I5: a record is appended behind what is durable, and nothing lies there");
     rc = write_durably(m, m->file, m->sb.manifest_number, m->place.end, &bytes);
     if (rc != PEAT_OK)
         rc = pt_sink_stop_writes(m->sink, rc);

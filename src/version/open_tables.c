@@ -39,6 +39,10 @@ static void close_table(pt_open_tables *open_tables, pt_table_ref *t, bool remov
     char name[PT_TABLE_NAME_SIZE];
     pt_table_name(t->meta->file_number, name);
     bool dead = atomic_load(&t->dead);
+    PT_ASSERT(atomic_load(&t->refs) == 0, "I11: a table is closed after its last reference");
+    PT_ASSERT(!dead || atomic_load_explicit(&open_tables->dead_bytes, memory_order_relaxed) >=
+                           t->meta->file_bytes,
+              "I11: what no durable state names was counted as dead");
     remove = remove && dead;
     if (dead)
         atomic_fetch_sub_explicit(&open_tables->dead_bytes, t->meta->file_bytes,
@@ -135,6 +139,7 @@ out:
 
 void pt_table_ref_release(pt_table_ref *t)
 {
+    PT_DCHECK(atomic_load(&t->refs) != 0, "I11: a reference is given back once");
     /* release: what this user did with the table comes before its end; acquire: for the last one */
     if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
         return;

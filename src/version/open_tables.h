@@ -79,6 +79,7 @@ peat_rc pt_table_ref_new(pt_open_tables *open_tables, const pt_table_meta *meta,
                          pt_table_ref **ret_ref) PT_MUST_USE;
 static inline pt_table_ref *pt_table_ref_retain(pt_table_ref *t)
 {
+    PT_DCHECK(atomic_load(&t->refs) != 0, "I11: who takes a reference has one, or a lock");
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
     return t;
 }

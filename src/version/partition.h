@@ -43,6 +43,7 @@ peat_rc pt_partition_new(const pt_env *env, uint64_t id, pt_slice lower, const p
                          pt_partition **ret_partition) PT_MUST_USE;
 static inline pt_partition *pt_partition_ref(pt_partition *p)
 {
+    PT_DCHECK(atomic_load(&p->refs) != 0, "who takes a reference has one");
     atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
     return p;
 }

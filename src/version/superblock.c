@@ -233,6 +233,7 @@ peat_rc pt_superblock_write(const pt_env *env, pt_file *file, pt_sink *sink, uns
                             pt_superblock *io_superblock)
 {
     uint8_t slot[PT_SUPERBLOCK_SLOT_BYTES];
+    PT_ASSERT(copies >= 1 && copies <= PT_SUPERBLOCK_SLOTS, "I5: one slot is whole at any time");
     for (unsigned i = 0; i < copies; i++) {
         io_superblock->generation++;
         uint64_t at = io_superblock->generation % PT_SUPERBLOCK_SLOTS * PT_SUPERBLOCK_SLOT_BYTES;

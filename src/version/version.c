@@ -5,7 +5,8 @@
 peat_rc pt_version_new(const pt_env *env, pt_partition **partitions, size_t count,
                        pt_version **ret_version)
 {
-    PT_ASSERT(count >= 1 && partitions[0]->lower.size == 0);
+    PT_ASSERT(count >= 1 && partitions[0]->lower.size == 0,
+              "I6: every key belongs to exactly one partition");
     pt_version *v = (pt_version *)pt_alloc_zero(env, sizeof *v);
     pt_partition **copy = (pt_partition **)pt_alloc(env, count * sizeof *copy);
     pt_slice *keys = (pt_slice *)pt_alloc(env, count * sizeof *keys);
@@ -14,7 +15,8 @@ peat_rc pt_version_new(const pt_env *env, pt_partition **partitions, size_t coun
         for (size_t i = 0; i < count; i++) {
             copy[i] = partitions[i];
             keys[i] = partitions[i]->lower;
-            PT_ASSERT(i == 0 || pt_slice_compare(keys[i - 1], keys[i]) < 0);
+            PT_ASSERT(i == 0 || pt_slice_compare(keys[i - 1], keys[i]) < 0,
+                      "I6: partitions ascend and do not overlap");
         }
         rc = pt_key_index_init(&v->index, env, keys, count);
     }

@@ -21,6 +21,7 @@ peat_rc pt_version_new(const pt_env *env, pt_partition **partitions, size_t coun
                        pt_version **ret_version) PT_MUST_USE;
 static inline pt_version *pt_version_ref(pt_version *v)
 {
+    PT_DCHECK(atomic_load(&v->refs) != 0, "who takes a reference has one");
     atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
     return v;
 }

@@ -58,7 +58,7 @@ static void release_held(pt_lookup *l)
 /* The block that the last step needed is the one to be held. */
 static void begin_holding(pt_lookup *l)
 {
-    PT_ASSERT(l->need == PT_FIND_NEED_BLOCK);
+    PT_ASSERT(l->need == PT_FIND_NEED_BLOCK, "a lookup fetches what its last step asked for");
     release_held(l);
     l->held_table = l->table_ref;
     l->held_block = l->found.block;

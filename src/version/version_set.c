@@ -303,6 +303,10 @@ static void take_tables(builder *d, pt_version_set *c)
 {
     for (size_t i = 0; i < d->added_count; i++) {
         size_t at = table_rank(c, d->added[i]->meta->file_number);
+        PT_ASSERT(c->table_count < c->table_capacity, "room was made before the edit was durable");
+        PT_ASSERT(at == c->table_count ||
+                      c->tables[at]->meta->file_number != d->added[i]->meta->file_number,
+                  "I11: a table file is added once");
         memmove(c->tables + at + 1, c->tables + at, (c->table_count - at) * sizeof *c->tables);
         c->tables[at] = d->added[i];
         c->table_count++;
@@ -332,6 +336,7 @@ static void count_layers(const pt_layer *layers, size_t count)
  * or is an orphan, which is looked for by itself. */
 static void let_go(pt_table_ref *t, bool replayed)
 {
+    PT_ASSERT(!atomic_load(&t->dead), "I11: a table is let go once");
     if (!replayed) {
         atomic_fetch_add_explicit(&t->open_tables->dead_bytes, t->meta->file_bytes,
                                   memory_order_relaxed);
@@ -368,6 +373,7 @@ static void mark_dead(pt_version_set *c, bool replayed)
 /* Step 3 and 4. */
 static void builder_install(builder *d, pt_version_set *c, pt_version *version, bool replayed)
 {
+    PT_ASSERT(version != c->version, "I15: an edit is tried on a copy");
     pt_version *old = c->version;
     c->version = version;
     c->state = d->state;
@@ -375,6 +381,18 @@ static void builder_install(builder *d, pt_version_set *c, pt_version *version, 
     take_tables(d, c);
     mark_dead(c, replayed);
     pt_version_unref(old);
+}
+
+/* What later opens and other threads rely on never to come again. */
+static void check_progress(const pt_state *was, const pt_state *next)
+{
+    PT_ASSERT(next->edit_number == was->edit_number + 1, "I15: edits are numbered one by one");
+    PT_ASSERT(next->seq_flushed >= was->seq_flushed, "I17: what is in tables stays in tables");
+    PT_ASSERT(next->log_serial_min >= was->log_serial_min,
+              "I16: a segment that was dropped is not live again");
+    PT_ASSERT(next->file_next >= was->file_next, "I15: no file number is given twice");
+    PT_ASSERT(next->partition_next >= was->partition_next,
+              "I15: no partition number is given twice");
 }
 
 peat_rc pt_version_set_commit(pt_version_set *c, pt_bytes *io_edit, const pt_state *state)

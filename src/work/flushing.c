@@ -23,6 +23,7 @@ static void wait_for_writers(pt_store *s, pt_mem *m)
     /* acquire: pairs with the committer's release after its inserts; they take microseconds */
     while (atomic_load_explicit(&m->writers, memory_order_acquire) != 0)
         pt_spin_pause();
+    PT_ASSERT(m->seq_last <= atomic_load(&s->published.seq), "I17: all of it was published");
 }
 
 static peat_rc run_flush(pt_store *s, const pt_view *v, pt_mem *m, pt_flush *ret_flush,
@@ -89,6 +90,9 @@ static peat_rc flush_oldest(pt_store *s, bool *ret_did)
     pt_compact_context ctx;
     uint64_t *snapshots = NULL;
     flush_end ended;
+    PT_DCHECK(pt_mutex_held(&s->work->flush_mu),
+              "I17: one flush at a time, the oldest memtable first");
+    PT_DCHECK(!pt_mutex_held(&s->commit_mu), "I12: commit_mu comes behind flush_mu");
     uint64_t begin = s->env->now_ns(s->env->ctx);
     pt_view *v = pt_store_view(s);
     pt_mem *m = oldest_immutable(v);

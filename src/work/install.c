@@ -19,6 +19,8 @@ static void swap_view(pt_store *s, pt_view *next, const pt_mem *flushed)
     for (size_t i = 0; i < v->immutable_count; i++)
         if (v->immutables[i] != flushed)
             immutables[n++] = v->immutables[i];
+    PT_ASSERT(flushed == NULL || n + 1 == v->immutable_count,
+              "I3: what is in tables now leaves the view now");
     pt_view_fill(next, v->active, immutables, n, s->version_set.version);
     pt_store_publish_view(s, next);
     pt_mutex_unlock(&s->view_mu);
@@ -27,6 +29,9 @@ static void swap_view(pt_store *s, pt_view *next, const pt_mem *flushed)
 /* Makes the edit durable and shows its outcome. Caller holds install_mu. */
 static peat_rc install(pt_store *s, pt_bytes *io_edit, pt_state *state, const pt_mem *flushed)
 {
+    PT_DCHECK(pt_mutex_held(&s->install_mu), "install_mu guards the version set");
+    PT_DCHECK(!pt_mutex_held(&s->view_mu) && !pt_mutex_held(&s->work->mu),
+              "I12: no lock that readers or workers wait for is held across the manifest's sync");
     pt_view *next = pt_view_alloc(s->env);
     if (next == NULL)
         return PEAT_NOMEM;
@@ -80,6 +85,8 @@ static bool try_claim(pt_store *s, uint64_t partition_id)
     pt_mutex_lock(&s->work->mu);
     for (size_t i = 0; i < s->work->state.claimed_count; i++)
         claimed = claimed || s->work->state.claimed[i] == partition_id;
+    PT_ASSERT(s->work->state.claimed_count < PT_CLAIMS_MAX,
+              "I9: there is room for every worker's claims");
     if (!claimed)
         s->work->state.claimed[s->work->state.claimed_count++] = partition_id;
     pt_mutex_unlock(&s->work->mu);
@@ -90,8 +97,9 @@ static void end_claim(pt_store *s, uint64_t partition_id)
 {
     pt_mutex_lock(&s->work->mu);
     size_t i = 0;
-    while (s->work->state.claimed[i] != partition_id)
+    while (i < s->work->state.claimed_count && s->work->state.claimed[i] != partition_id)
         i++;
+    PT_ASSERT(i < s->work->state.claimed_count, "I9: a claim is there until its owner ends it");
     s->work->state.claimed[i] = s->work->state.claimed[--s->work->state.claimed_count];
     pt_mutex_unlock(&s->work->mu);
 }
@@ -99,6 +107,7 @@ static void end_claim(pt_store *s, uint64_t partition_id)
 /* For how many snapshots the tables that have just come may keep something. */
 static void note_kept_for(pt_store *s, const pt_compact_context *ctx)
 {
+    PT_DCHECK(pt_mutex_held(&s->install_mu), "install_mu guards the version set");
     for (size_t i = 0; i < s->version_set.table_count; i++) {
         pt_table_ref *t = s->version_set.tables[i];
         uint32_t n = 0;
@@ -121,6 +130,9 @@ peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem)
     const pt_version *v = s->version_set.version;
     uint64_t last_id = v->partitions[v->count - 1]->id;
     bool may_split = try_claim(s, last_id); /* until the outcome is shown */
+    PT_ASSERT(atomic_load_explicit(&mem->writers, memory_order_relaxed) == 0,
+              "I17: a memtable is flushed when nobody inserts into it");
+    PT_ASSERT(mem->seq_last <= atomic_load(&s->published.seq), "I17: all of it was published");
     state.seq_flushed = mem->seq_last;
     if (s->log != NULL)
         state.log_serial_min = pt_max_u64(state.log_serial_min, log_serial_after(s, mem));
@@ -131,6 +143,8 @@ peat_rc pt_install_flush(pt_store *s, pt_flush *flush, pt_mem *mem)
     if (rc != PEAT_OK)
         goto out;
     note_kept_for(s, flush->ctx);
+    PT_ASSERT(s->version_set.state.seq_flushed == mem->seq_last,
+              "I3: the manifest has what the log lets go of");
     if (s->log != NULL)
         pt_log_release(s->log, state.log_serial_min);
 out:
@@ -262,7 +276,7 @@ static bool end_segment(pt_store *s, uint64_t *ret_serial)
 peat_rc pt_install_empty_log(pt_store *s)
 {
     peat_rc rc = PEAT_OK;
-    uint64_t serial;
+    uint64_t serial = 0;
     pt_log_stats l;
     if (s->log == NULL)
         return PEAT_OK;
@@ -275,6 +289,8 @@ peat_rc pt_install_empty_log(pt_store *s)
         state.log_serial_min = serial;
         rc = pt_durable_commit_state(s, &state);
     }
+    PT_ASSERT(rc != PEAT_OK || s->version_set.state.log_serial_min >= serial,
+              "I3: the manifest has dropped what the log lets go of");
     if (rc == PEAT_OK)
         pt_log_release(s->log, serial);
     pt_mutex_unlock(&s->install_mu);

@@ -94,6 +94,7 @@ static uint64_t user_bytes(pt_store *s)
 /* Caller holds work_mu. */
 static void take_rate(pt_store *s, uint64_t now, uint64_t bytes, double store)
 {
+    PT_DCHECK(pt_mutex_held(&s->work->mu), "work.mu guards the tempo");
     pt_quiet *q = &s->work->quiet;
     double written = (double)(bytes - q->looked_user_bytes), ns = (double)(now - q->looked_ns);
     double per_byte =
@@ -115,6 +116,7 @@ static void take_rate(pt_store *s, uint64_t now, uint64_t bytes, double store)
 /* Caller holds work_mu. */
 static void see_writes(pt_store *s, uint64_t now)
 {
+    PT_DCHECK(pt_mutex_held(&s->work->mu), "work.mu guards the tempo");
     pt_quiet *q = &s->work->quiet;
     uint64_t seq = atomic_load(&s->published.seq);
     if (seq == q->seen_seq)
@@ -191,6 +193,7 @@ static uint64_t small_in(pt_quiet *q, uint64_t now, double bytes)
 /* Caller holds work_mu. */
 static uint64_t flush_in(pt_store *s, const pt_view *v, const pt_memtable_stats *m, uint64_t now)
 {
+    PT_DCHECK(pt_mutex_held(&s->work->mu), "work.mu guards the tempo");
     pt_quiet *q = &s->work->quiet;
     double bytes = (double)(m->key_bytes + m->value_bytes);
     if (q->mem_seq != v->active->seq_first || q->mem_since_ns == 0) {
@@ -243,6 +246,7 @@ void pt_quiet_found(pt_store *s, uint64_t mem_entries, uint64_t mem_bytes, uint6
 /* Caller holds work_mu. */
 static uint64_t patience_left(pt_store *s)
 {
+    PT_DCHECK(pt_mutex_held(&s->work->mu), "work.mu guards the tempo");
     pt_quiet *q = &s->work->quiet;
     uint64_t still = s->env->now_ns(s->env->ctx) - q->still_since_ns;
     return still >= q->patience_ns ? 0 : q->patience_ns - still;

@@ -69,6 +69,7 @@ void pt_work_step(pt_store *s, uint64_t bytes)
     uint64_t steps = 1 + bytes / BYTES_PER_STEP;
     uint64_t units = PT_VIEW_IMMUTABLES_MAX + steps;
     while (rc == PEAT_OK && outcome != PT_WORKER_NOTHING && steps != 0) {
+        PT_DCHECK(pt_mutex_held(&s->work->inline_mu), "inline_mu guards the inline worker");
         rc = pt_worker_step_for(&s->work->inline_worker, &w, PT_WORK_STEP_BYTES, &outcome);
         if (outcome == PT_WORKER_UNIT && units != 0)
             units--;

@@ -93,6 +93,7 @@ static uint64_t back_off(pt_store *s)
 static void wait_for_write(pt_worker *w)
 {
     pt_store *s = w->store;
+    PT_DCHECK(pt_mutex_held(&s->work->mu), "work.mu guards what threads wait for");
     atomic_fetch_add(&s->sleepers, 1);
     if (atomic_load(&s->published.seq) == w->seen_seq)
         pt_cond_wait(&s->work->due_cond, &s->work->mu);
@@ -243,4 +244,5 @@ void pt_work_stop(pt_store *s)
     pt_free(s->env, s->work->workers);
     s->work->workers = NULL;
     pt_worker_abandon(&s->work->inline_worker);
+    PT_ASSERT(s->work->state.claimed_count == 0, "I9: a claim ends with its worker");
 }

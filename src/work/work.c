@@ -19,6 +19,7 @@
 static void options_with_claims(pt_store *s, pt_pick_options *o, uint64_t *io_claims)
 {
     size_t n = 0;
+    PT_DCHECK(pt_mutex_held(&s->work->mu), "I9: work.mu guards the claims");
     for (size_t i = 0; i < s->work->state.claimed_count; i++)
         io_claims[n++] = s->work->state.claimed[i];
     for (size_t i = 0; i < s->work->state.avoid_count; i++)
@@ -29,12 +30,24 @@ static void options_with_claims(pt_store *s, pt_pick_options *o, uint64_t *io_cl
 
 #define CLAIMS_MAX (PT_WORK_CLAIMS_MAX + 64)
 
+static bool is_claimed(const pt_work_state *state, uint64_t id)
+{
+    bool found = false;
+    for (size_t i = 0; i < state->claimed_count; i++)
+        found = found || state->claimed[i] == id;
+    return found;
+}
+
 static void claim(pt_worker *w, const pt_version *v, const pt_merge_pick *pick)
 {
     pt_work_state *state = &w->store->work->state;
-    w->claimed_count = 0;
+    PT_DCHECK(pt_mutex_held(&w->store->work->mu), "I9: work.mu guards the claims");
+    PT_ASSERT(w->claimed_count == 0, "I9: a worker ends its claims before it makes others");
+    PT_ASSERT(state->claimed_count + pick->count <= PT_CLAIMS_MAX,
+              "I9: there is room for every worker's claims");
     for (size_t i = 0; i < pick->count; i++) {
         uint64_t id = v->partitions[pick->first + i]->id;
+        PT_ASSERT(!is_claimed(state, id), "I9: no two units work on one partition");
         w->claimed[w->claimed_count++] = id;
         state->claimed[state->claimed_count++] = id;
     }
@@ -45,6 +58,7 @@ static void unclaim(pt_worker *w)
 {
     pt_work_state *state = &w->store->work->state;
     size_t n = 0;
+    PT_DCHECK(pt_mutex_held(&w->store->work->mu), "I9: work.mu guards the claims");
     for (size_t i = 0; i < state->claimed_count; i++) {
         bool mine = false;
         for (size_t j = 0; j < w->claimed_count; j++)
@@ -52,6 +66,8 @@ static void unclaim(pt_worker *w)
         if (!mine)
             state->claimed[n++] = state->claimed[i];
     }
+    PT_ASSERT(n + w->claimed_count == state->claimed_count,
+              "I9: a claim is there until its owner ends it");
     state->claimed_count = n;
     w->claimed_count = 0;
 }
@@ -110,6 +126,8 @@ static peat_rc begin_merge(pt_worker *w, pt_version *v, const pt_merge_pick *pic
 {
     pt_store *s = w->store;
     size_t count;
+    PT_ASSERT(w->merge == NULL && w->claimed_count == pick->count,
+              "I9: a worker has one merge, and has claimed what it reads");
     w->started_ns = s->env->now_ns(s->env->ctx);
     peat_rc rc = pt_snapshot_list(s, &w->snapshots, &count);
     if (rc != PEAT_OK)
@@ -189,6 +207,8 @@ static peat_rc step_merge(pt_worker *w, uint64_t bytes)
         rc = pt_merge_step(w->merge, bytes);
     if (rc == PEAT_OK)
         return PEAT_OK;
+    PT_ASSERT(rc != PEAT_END || w->claimed_count != 0,
+              "I9: claims last until the outcome is shown");
     if (rc == PEAT_END)
         rc = pt_install_merge(w->store, w->merge);
     end_merge(w, rc);

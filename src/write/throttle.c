@@ -13,6 +13,7 @@
 #define SLEEP_BYTES 1024.0
 uint64_t pt_throttle_owe(pt_store *s, uint64_t bytes)
 {
+    PT_DCHECK(pt_mutex_held(&s->commit_mu), "commit_mu guards what is owed");
     uint64_t rate = atomic_load_explicit(&s->throttle_ns_per_kib, memory_order_relaxed);
     /* without threads nobody would work meanwhile: committers do the steps themselves */
     if (PT_LIKELY(rate == 0) || s->worker_count == 0)

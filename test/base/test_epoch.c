@@ -130,7 +130,7 @@ static arena *stress_arena_of(object *o)
 static object *make_object(arena *a)
 {
     object *o = malloc(sizeof *o);
-    PT_ASSERT(o != NULL);
+    PT_ASSERT(o != NULL, "there is memory");
     for (int i = 0; i < 7; i++)
         o->words[i] = LIVE;
     memcpy(&o->words[7], &a, sizeof a);

@@ -44,7 +44,7 @@ static inline peat_rc fake_load(void *ctx, uint32_t block, uint8_t *dst, size_t 
     if (t->before_load != NULL)
         t->before_load(t);
     size_t size = fake_size(t, block);
-    PT_ASSERT(dst_size >= size);
+    PT_ASSERT(dst_size >= size, "the block fits");
     peat_rc rc = (peat_rc)atomic_load(&t->fail);
     for (size_t i = 0; i < size / 8; i++) {
         uint64_t word = rc == PEAT_OK ? fake_word(t, block, i) : 0xbadbadbadbadbadULL;
