@@ -19,11 +19,13 @@ from lintlib.tree import Tree  # noqa: E402
 
 def print_sizes(tree):
     rooms = code.sizes(tree)
-    print("lines of code (and all lines): " +
-          ", ".join(f"{room} {count} ({lines})" for room, count, lines in rooms))
-    total, lines = (sum(row[i] for row in rooms) for i in (1, 2))
+    print("lines of code (and all lines), assertions in a thousand of code: " +
+          ", ".join(f"{room} {count} ({lines}) {1000 * found / max(count, 1):.0f}"
+                    for room, count, lines, found in rooms))
+    total, lines, found = (sum(row[i] for row in rooms) for i in (1, 2, 3))
     size = build.library_bytes(tree)
-    print(f"src {total} ({lines})" + (f"; libpeat.so, stripped, {size} bytes" if size else ""))
+    print(f"src {total} ({lines}), {found} assertions, {1000 * found / max(total, 1):.1f} in a thousand" +
+          (f"; libpeat.so, stripped, {size} bytes" if size else ""))
 
 
 def main():

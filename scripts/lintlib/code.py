@@ -20,6 +20,7 @@ OUTSIDE = ("tools", "bench", "examples", "bindings")
 INSIDE = "bench/experiments/"
 
 FILE_LINES_MAX, FUNCTION_LINES_MAX, FUNCTION_MEDIAN_MAX = 900, 100, 12
+ASSERTIONS_MIN = 10  # in a thousand lines of code
 
 OS_FILES = re.compile(r"src/env/env_(posix|uring)\w*\.[ch]$")
 SYNC_FILES = re.compile(r"src/base/sync\w*\.[ch]$")
@@ -195,15 +196,27 @@ def check_function_size(tree):
     return problems
 
 
+_ASSERTION = re.compile(r"^(?!#[ \t]*define).*?\b(?:PT_ASSERT|PT_DCHECK|_Static_assert)\(", re.M)
+
+
 def sizes(tree):
-    """(room, lines of code, lines) of each folder of src; blank lines, comments and lone braces are
-    no lines of code. Printed and not limited: nobody is to save on an assertion or a sentence."""
+    """(room, lines of code, lines, assertions) of each folder of src; blank lines, comments and lone
+    braces are no lines of code. The lines are printed and not limited: nobody is to save on an
+    assertion or a sentence."""
     rooms = {}
     for path in tree.c_files("src"):
-        row = rooms.setdefault(path.split("/")[1], [0, 0])
+        row = rooms.setdefault(path.split("/")[1], [0, 0, 0])
         row[0] += sum(1 for line in tree.code(path).split("\n") if line.strip(" \t{};"))
         row[1] += tree.text(path).count("\n")
+        row[2] += len(_ASSERTION.findall(tree.code(path)))
     return [(room, *counts) for room, counts in sorted(rooms.items())]
+
+
+def check_assertions(tree):
+    """at least 10 assertions in a thousand lines of code of src/"""
+    lines, count = (sum(row[i] for row in sizes(tree)) for i in (1, 3))
+    return [Problem("src", 0, f"{count} assertions in {lines} lines of code",
+                    "assert what the code relies on")] if count * 1000 < lines * ASSERTIONS_MIN else []
 
 
 def check_licence(tree):
@@ -226,4 +239,4 @@ def check_marks(tree):
 
 
 CHECKS = [check_format, check_width, check_floors, check_calls, check_descriptors, check_file_size, check_function_size,
-          check_licence, check_marks]
+          check_assertions, check_licence, check_marks]

@@ -64,4 +64,35 @@ def check_paths(tree):
     return problems
 
 
-CHECKS = [check_links, check_paths]
+INVARIANTS = "doc/invariants.md"
+_QUOTED = re.compile(r"\"I(\d+): ")
+
+
+def check_invariants(tree):
+    """doc/invariants.md and src/ quote the same numbers, and the functions it names are there"""
+    if INVARIANTS not in tree.paths:
+        return []
+    problems, quoted, files = [], {}, {}
+    for path in tree.c_files("src"):
+        files.setdefault(os.path.basename(path), []).append(path)
+        for m in _QUOTED.finditer(tree.text(path)):
+            quoted.setdefault(int(m.group(1)), (path, line_of(tree.text(path), m.start())))
+    text = tree.text(INVARIANTS)
+    stated = {int(m.group(1)): line_of(text, m.start()) for m in re.finditer(r"^\*\*I(\d+)\. ", text, re.M)}
+    for number in sorted(set(quoted) - set(stated)):
+        problems.append(Problem(*quoted[number], f"quotes I{number}, which {INVARIANTS} does not state",
+                                "state it there"))
+    for number in sorted(set(stated) - set(quoted)):
+        problems.append(Problem(INVARIANTS, stated[number], f"no assertion quotes I{number}", "assert it"))
+    for m in re.finditer(r"`([\w.]+\.[ch])`:?((?:,?\s+`\w+`)*)", text):
+        found = "".join(tree.code(path) for path in files.get(m.group(1), []))
+        names = re.findall(r"`(\w+)`", m.group(2)) if text[m.end(1) + 1] == ":" else []
+        missing = [m.group(1)] if m.group(1) not in files else \
+            [name for name in names if not re.search(rf"\b{name}\(", found)]
+        for name in missing:
+            problems.append(Problem(INVARIANTS, line_of(text, m.start()), f"{name} is not in src/ as said",
+                                    "name who upholds it now"))
+    return problems
+
+
+CHECKS = [check_links, check_paths, check_invariants]

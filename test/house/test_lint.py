@@ -149,7 +149,26 @@ class Planted(unittest.TestCase):
 
     def test_sizes_count_code_apart_from_comments(self):
         self.findings(code.check_file_size, {"src/log/a.c": "x\n/* y */\n\n{\n}\n", "src/db/b.c": "x\n" * 3})
-        self.assertEqual(code.sizes(Tree(self.folder.name)), [("db", 3, 3), ("log", 1, 5)])
+        self.assertEqual(code.sizes(Tree(self.folder.name)), [("db", 3, 3, 0), ("log", 1, 5, 0)])
+
+    def test_too_few_assertions_are_found(self):
+        few = "    x++;\n" * 300 + '    PT_ASSERT(x, "y");\n' * 2
+        self.expect(code.check_assertions,
+                    {"src/log/a.c": "    x++;\n" * 100 + '    PT_ASSERT(x, "y");\n_Static_assert(1, "z");\n',
+                     "src/log/b.h": "#define PT_DCHECK(x, y) PT_ASSERT(x, y)\n"},
+                    {"src/log/c.c": few}, "4 assertions in 405 lines")
+
+    def test_invariants_are_stated_and_quoted(self):
+        good = {"doc/invariants.md": "**I1. X.** Upheld by `a.c`: `f`, `g`, `b.h`. Plant 3.\n",
+                "src/log/a.c": 'void f(void);\nvoid g(int x);\nPT_ASSERT(x, "I1: y");\n', "src/db/b.h": ""}
+        self.expect(docs.check_invariants, good, {"src/db/c.c": '\nPT_ASSERT(x, "I2: y");\n'},
+                    "src/db/c.c:2:", "quotes I2")
+        self.expect(docs.check_invariants, good,
+                    {"doc/invariants.md": good["doc/invariants.md"] + "\n**I3. Y.**\n"}, "no assertion quotes I3")
+        self.expect(docs.check_invariants, good,
+                    {"doc/invariants.md": good["doc/invariants.md"] + "`a.c`: `f`,\n`h`.\n"}, "h is not in src/")
+        self.expect(docs.check_invariants, good,
+                    {"doc/invariants.md": good["doc/invariants.md"] + "`d.c`\n"}, "d.c is not in src/")
 
     def function(self, head, call="0"):
         return f"int {head}\n{{\n    return {call};\n}}\n"
