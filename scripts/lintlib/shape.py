@@ -18,7 +18,7 @@ ROOM_HEADER = {"mem": "memtable"}
 # floors above speak.
 ROOM_NOUNS = {"mem": "memtable"}
 NOUNS = {
-    "base/base.h": "slice lower_tighter upper_tighter min max round assert dcheck container "
+    "base/base.h": "slice lower_tighter upper_tighter min max round assert here digits dcheck container "
                    "count_of likely unlikely prefetch try",
     "base/coding.h": "cursor get put key_head varint stored_number",
     "base/epoch.h": "retired",

@@ -342,7 +342,8 @@ static const uint8_t *source_prefetch(pt_block_source *base, uint32_t block)
 peat_rc pt_cache_attach(pt_cache *c, uint32_t block_count, size_t frame_bytes,
                         pt_cache_loader loader, pt_block_source **ret_source)
 {
-    PT_ASSERT(frame_bytes == PT_FRAME_UNIT || frame_bytes == PT_SLAB_GROUP_BYTES);
+    PT_ASSERT(frame_bytes == PT_FRAME_UNIT || frame_bytes == PT_SLAB_GROUP_BYTES,
+              "there are two frame sizes");
     source *s = pt_alloc_zero(c->env, sizeof *s + block_count * sizeof s->frame[0]);
     if (s == NULL)
         return PEAT_NOMEM;

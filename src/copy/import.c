@@ -145,8 +145,9 @@ static peat_rc take_frame(importing *x, const uint8_t *head, uint64_t offset)
                    (unsigned long long)PT_COPY_FRAME_BYTES_MAX, size);
     TRY(receive_body(x, size));
     pt_slice ops = pt_bytes_slice(&x->frame);
-    if (pt_copy_check(head, ops, x->stream_id, offset) != check)
-        return bad(x, "the frame before this is damaged");
+    uint64_t sum = pt_copy_check(head, ops, x->stream_id, offset);
+    if (sum != check)
+        return bad_checksum(x, "the frame before this", check, sum);
     pt_write_request c = {.payload = ops, .count = count};
     TRY(verify_ops(x, count, &c));
     x->totals.chain = pt_copy_chain(x->totals.chain, check);

@@ -74,7 +74,7 @@ static size_t next_capacity(const recovery *r)
 
 static peat_rc add_mem(recovery *r, size_t capacity, uint64_t seq, uint64_t serial)
 {
-    PT_ASSERT(r->count < PT_VIEW_IMMUTABLES_MAX); /* two neighbours hold more than one's capacity */
+    PT_ASSERT(r->count < PT_VIEW_IMMUTABLES_MAX, "two neighbours hold more than one's capacity");
     peat_rc rc = pt_mem_new(&r->s->mems, capacity, seq, serial, &r->mems[r->count]);
     r->count += rc == PEAT_OK;
     return rc;

@@ -142,9 +142,11 @@ bool pt_arena_reserve(pt_arena *a, uint64_t count, uint64_t key_bytes, uint64_t 
 void pt_arena_unreserve(pt_arena *a, uint64_t count, uint64_t key_bytes, uint64_t value_bytes)
 {
     uint64_t bytes = worst_bytes(count, key_bytes, value_bytes);
-    uint64_t was = atomic_fetch_sub_explicit(&a->promised, bytes + (count << COUNT_SHIFT),
-                                             memory_order_relaxed);
-    PT_ASSERT((was & BYTES_MASK) >= bytes && promised_count(was) >= count);
+    uint64_t was = promised_now(a);
+    PT_ASSERT((was & BYTES_MASK) >= bytes && promised_count(was) >= count,
+              "only what was promised is given back");
+    (void)was;
+    atomic_fetch_sub_explicit(&a->promised, bytes + (count << COUNT_SHIFT), memory_order_relaxed);
 }
 
 /* Stacks are far apart, so a place on the stack tells threads apart. */

@@ -4,16 +4,16 @@
  * for what is durable. They are set at open (pt_settings) and called until pt_db_close returns.
  *
  *   published   once for every commit, in the order of sequences, without a gap from the first
- *               after the open: readers see it, and all before it. The payload is the committer's, as it
- *               is in the log (batch_format.md), and stays for the call only. A commit whose record
- *               could not be written is told as well, for readers see it. The commit returns to its
- *               caller afterwards.
+ *               after the open: readers see it, and all before it. The payload is the committer's,
+ *               as it is in the log (batch_format.md), and stays for the call only. A commit whose
+ *               record could not be written is told as well, for readers see it. The commit returns
+ *               to its caller afterwards.
  *   durable     every sequence up to this one is on disk and was told to be published; each time a
  *               larger one. With a log it is told when that was synced: by a commit, by peat_sync,
  *               by the interval, when the log goes quiet, by a close; so never of a commit that has
  *               failed, for a log that fails is not synced again. Without a log, when a memtable
- *               was flushed; of a commit whose own flush has failed, too, if a later one succeeds. Who
- *               waits for the sync, or the flush, returns afterwards.
+ *               was flushed; of a commit whose own flush has failed, too, if a later one succeeds.
+ *               Who waits for the sync, or the flush, returns afterwards.
  *
  * Each is called by one thread at a time, the one that has committed or synced; never under
  * commit_mu. It holds up those who are to be told next. It may read the store; it may not write to

@@ -39,7 +39,6 @@ void pt_mem_unref(pt_mem *m)
 
 void pt_mem_leave(pt_mem *m)
 {
-    PT_DCHECK(pt_mutex_held(&m->store->view_mu), "view_mu guards what the view has");
     PT_ASSERT(m->left_bytes == 0, "I17: a memtable leaves the view once");
     m->left_bytes = pt_memtable_get_stats(m->table).used_bytes;
     atomic_fetch_add_explicit(&m->home->left_bytes, m->left_bytes, memory_order_relaxed);

@@ -407,6 +407,7 @@ peat_rc pt_version_set_commit(pt_version_set *c, pt_bytes *io_edit, const pt_sta
     TRY(builder_init(&d, c));
     TRY(builder_apply(&d, c, payload));
     TRY(builder_version(&d, c, &version)); /* 1 */
+    check_progress(&c->state, &d.state);
     bool room = pt_grow(c->env, &c->tables, &c->table_capacity, c->table_count + d.added_count,
                         sizeof(pt_table_ref *));
     TRY(room ? PEAT_OK : PEAT_NOMEM);

@@ -85,7 +85,7 @@ static bool try_claim(pt_store *s, uint64_t partition_id)
     pt_mutex_lock(&s->work->mu);
     for (size_t i = 0; i < s->work->state.claimed_count; i++)
         claimed = claimed || s->work->state.claimed[i] == partition_id;
-    PT_ASSERT(s->work->state.claimed_count < PT_CLAIMS_MAX,
+    PT_ASSERT(s->work->state.claimed_count < PT_WORK_CLAIMS_MAX,
               "I9: there is room for every worker's claims");
     if (!claimed)
         s->work->state.claimed[s->work->state.claimed_count++] = partition_id;

@@ -43,7 +43,7 @@ static void claim(pt_worker *w, const pt_version *v, const pt_merge_pick *pick)
     pt_work_state *state = &w->store->work->state;
     PT_DCHECK(pt_mutex_held(&w->store->work->mu), "I9: work.mu guards the claims");
     PT_ASSERT(w->claimed_count == 0, "I9: a worker ends its claims before it makes others");
-    PT_ASSERT(state->claimed_count + pick->count <= PT_CLAIMS_MAX,
+    PT_ASSERT(state->claimed_count + pick->count <= PT_WORK_CLAIMS_MAX,
               "I9: there is room for every worker's claims");
     for (size_t i = 0; i < pick->count; i++) {
         uint64_t id = v->partitions[pick->first + i]->id;

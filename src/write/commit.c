@@ -96,7 +96,8 @@ static peat_rc reserve_apart(pt_store *s, commit *c, size_t capacity)
     TRY(pt_mem_new(&s->mems, capacity, 0, s->log != NULL ? pt_log_serial(s->log) : 0, &m));
     TRY(pt_switch_init(s, &c->rotation));
     bool fits = pt_memtable_reserve(m->table, r->count, r->key_bytes, r->value_bytes);
-    PT_ASSERT(fits); /* pt_memtable_capacity_for said so */
+    PT_ASSERT(fits, "pt_memtable_capacity_for is enough");
+    (void)fits;
     c->mem = m;
     c->apart = true;
     return PEAT_OK;
@@ -108,6 +109,7 @@ out:
 static peat_rc commit_reserve(pt_store *s, commit *c)
 {
     const pt_write_request *r = c->request;
+    PT_DCHECK(pt_mutex_held(&s->commit_mu), "commit_mu guards the active memtable");
     if (PT_UNLIKELY(r->payload.size > s->settings.memtable_bytes / 16)) {
         size_t capacity = pt_memtable_capacity_for(r->count, r->key_bytes, r->value_bytes);
         if (capacity > s->settings.memtable_bytes / 4)
@@ -148,6 +150,8 @@ static void show_apart(pt_store *s, commit *c)
 static peat_rc commit_log(pt_store *s, commit *c)
 {
     const pt_write_request *r = c->request;
+    PT_DCHECK(pt_mutex_held(&s->commit_mu), "I2: sequences and records are in one order");
+    PT_DCHECK(s->seq_next > atomic_load(&s->published.seq), "I2: a sequence is given out once");
     c->first_seq = s->seq_next;
     c->last_seq = c->first_seq + r->count - 1;
     peat_rc rc = PEAT_OK;
@@ -173,6 +177,8 @@ static peat_rc commit_log(pt_store *s, commit *c)
 
 static void commit_insert(const commit *c)
 {
+    PT_DCHECK(atomic_load(&c->mem->writers) != 0,
+              "I17: who inserts is counted, or a flush would begin");
     pt_mem_insert(c->mem, c->request->payload, c->first_seq);
 }
 

@@ -77,16 +77,13 @@ TEST(check_names_log_manifest_and_superblock)
 }
 
 /* An open tells of the first damage; the stream of an export is of no store. */
-static void an_open_says_what_it_expected_and_found(void **state)
+TEST(an_open_says_what_it_expected_and_found)
 {
-    (void)state;
     static const char *const lost[] = {"m-000001", "t-000001", "w-000003", "PEAT"};
     for (size_t i = 0; i < 2 * (sizeof lost / sizeof *lost); i++) {
         damage_world w;
         peat_error e;
-        peat_host host;
-        peat_test_options test;
-        peat_options options;
+        model_open open;
         peat_db *db = NULL;
         damage_world_make(&w, DAMAGE_CLOSED, PEAT_COMPRESSION_NONE, 1);
         const damage_file *f = damage_find(&w, lost[i / 2]);
@@ -94,8 +91,8 @@ static void an_open_says_what_it_expected_and_found(void **state)
             assert_true(sim_file_delete(w.sim, DAMAGE_DIR, f->name));
         else
             assert_true(sim_file_cut(w.sim, DAMAGE_DIR, f->name, 100));
-        damage_options(&w, w.sim, &host, &test, &options);
-        peat_rc rc = peat_open(DAMAGE_DIR, &options, &db, &e);
+        damage_options(&w, w.sim, &open);
+        peat_rc rc = peat_open(DAMAGE_DIR, &open.options, &db, &e);
         if (rc != PEAT_CORRUPT || !says_both(e.message))
             fail_msg("%s %s: %s: %s", i % 2 == 0 ? "without" : "a short", f->name, peat_rc_name(rc),
                      e.message);
