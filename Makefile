@@ -1,5 +1,5 @@
 # Short front for CMake. BUILD is the build folder, CMAKE_FLAGS goes to the configure step.
-#   make            library, command and tests           make demo      real data, see scripts/demo.sh
+#   make            library, command, examples, tests    make demo      real data, see scripts/demo.sh
 #   make test       build and run all tests              make lint      house rules; builds the library first
 #   make bench      the benchmark with its peers         make install   PREFIX=/usr/local DESTDIR=
 #   make proof-NAME one proof of test/proof: SEED= N= BOUND=seconds, see scripts/proof.sh

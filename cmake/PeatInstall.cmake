@@ -1,5 +1,5 @@
 # What is installed, in three components: runtime (the shared library), dev (headers, the archive, what
-# CMake and pkg-config read), command (the command, its manual and completion).
+# CMake and pkg-config read, the examples), command (the command, its manual and completion).
 
 file(GLOB peat_headers CONFIGURE_DEPENDS include/*.h)
 install(FILES ${peat_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
@@ -7,6 +7,8 @@ install(TARGETS peat peat_static EXPORT peat_targets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT dev
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
+file(GLOB peat_example_files CONFIGURE_DEPENDS examples/*.c)
+install(FILES ${peat_example_files} DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT dev)
 
 set(peat_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/peat)
 install(EXPORT peat_targets NAMESPACE peat:: FILE peat-targets.cmake

@@ -4,7 +4,7 @@
  *
  * This header is the manual: read it once from top to bottom. The simple calls come first.
  *
- *   1  Tutorial             5  Open, put, get       8  Snapshots
+ *   1  A first program      5  Open, put, get       8  Snapshots
  *   2  Version, limits      6  Batches              9  Durability
  *   3  Result codes         7  Iterators           10  Options
  *   4  Bytes in and out
@@ -16,13 +16,11 @@
 #ifndef PEAT_H
 #define PEAT_H
 
-/* ---- 1  Tutorial --------------------------------------------------------------------------------
+/* ---- 1  A first program -------------------------------------------------------------------------
  * A store is a directory. It maps keys to values, both any bytes, and keeps the keys in the order
  * of memcmp. One process has it open for writing at a time, and any number of its threads may use
- * the one handle. The programs below are complete: the test suite takes them out of this comment,
- * compiles each as C99 and runs it in an empty directory.
- *
- * A first program: write one entry, read it back, and tell "not there" from "went wrong".
+ * the one handle. This program writes one entry, reads it back, and tells "not there" from "went
+ * wrong"; the test suite takes it out of this comment, compiles it as C99 and runs it.
  *
  * @example hello
  * #include <peat.h>
@@ -55,137 +53,18 @@
  * }
  * @end
  *
- * Many entries at once, and all of them in order. A batch is written whole or not at all; an
- * iterator sees the store as it was when it was opened.
+ * Longer programs, one for each job, are in examples/; the test suite compiles and runs them too:
  *
- * @example batch_and_scan
- * #include <peat.h>
- * #include <stdio.h>
- *
- * static peat_rc fill(peat_db *db)
- * {
- *     peat_batch *batch = NULL;
- *     peat_rc rc = peat_batch_new(&batch);
- *     for (int i = 0; rc == PEAT_OK && i < 1000; i++) {
- *         char key[32], value[32];
- *         int key_size = snprintf(key, sizeof key, "user/%04d", i);
- *         int value_size = snprintf(value, sizeof value, "%d", i * i);
- *         rc = peat_batch_put(batch, peat_bytes(key, (size_t)key_size),
- *                             peat_bytes(value, (size_t)value_size));
- *     }
- *     if (rc == PEAT_OK)
- *         rc = peat_batch_delete(batch, peat_str("user/0013"));
- *     if (rc == PEAT_OK)
- *         rc = peat_write(db, NULL, batch);
- *     peat_batch_free(batch);
- *     return rc;
- * }
- *
- * static peat_rc count_prefix(peat_db *db, const char *prefix, int *ret_count)
- * {
- *     peat_iter_options options = {.size = sizeof options, .prefix = peat_str(prefix)};
- *     peat_iter *it = NULL;
- *     int count = 0;
- *     peat_rc rc = peat_iter_open(db, &options, &it);
- *     if (rc != PEAT_OK)
- *         return rc;
- *     while ((rc = peat_iter_next(it)) == PEAT_OK) // the first step goes to the first entry
- *         count++;
- *     peat_iter_close(it);
- *     if (rc != PEAT_END)
- *         return rc; // a scan that ends in anything else is not complete
- *     *ret_count = count;
- *     return PEAT_OK;
- * }
- *
- * int main(void)
- * {
- *     peat_db *db = NULL;
- *     int count = 0;
- *     if (peat_open("users.peat", NULL, &db, NULL) != PEAT_OK)
- *         return 1;
- *     peat_rc rc = fill(db);
- *     if (rc == PEAT_OK)
- *         rc = count_prefix(db, "user/00", &count);
- *     printf("%s, %d entries\n", peat_rc_name(rc), count);
- *     return peat_close(db) == PEAT_OK && rc == PEAT_OK && count == 99 ? 0 : 1;
- * }
- * @end
- *
- * What survives what is the table of section 9. Writes that no power cut may take ask for sync, or
- * peat_sync is called after them.
- *
- * @example durable
- * #include <peat.h>
- * #include <stdio.h>
- *
- * int main(void)
- * {
- *     peat_write_options durable = {.size = sizeof durable, .sync = true};
- *     peat_db *db = NULL;
- *     if (peat_open("bank.peat", NULL, &db, NULL) != PEAT_OK)
- *         return 1;
- *     peat_rc rc = peat_put(db, &durable, peat_str("balance"), peat_str("12")); // now on disk
- *     // many cheap writes, then one sync for all of them
- *     if (rc == PEAT_OK)
- *         rc = peat_put(db, NULL, peat_str("note/1"), peat_str("rent"));
- *     if (rc == PEAT_OK)
- *         rc = peat_put(db, NULL, peat_str("note/2"), peat_str("bread"));
- *     if (rc == PEAT_OK)
- *         rc = peat_sync(db);
- *     if (rc < 0) {
- *         peat_error cause;
- *         peat_db_error(db, &cause);
- *         fprintf(stderr, "not saved: %s\n", cause.rc ? cause.message : peat_rc_text(rc));
- *     }
- *     return peat_close(db) == PEAT_OK && rc == PEAT_OK ? 0 : 1;
- * }
- * @end
- *
- * Reading fast: a snapshot for reads that belong together, a pinned value instead of a copy, and
- * many rows per call from an iterator, here backwards.
- *
- * @example fast_reads
- * #include <peat.h>
- * #include <stdio.h>
- * #include <string.h>
- *
- * int main(void)
- * {
- *     peat_db *db = NULL;
- *     peat_snapshot *before = NULL;
- *     peat_iter *it = NULL;
- *     size_t seen = 0, n = 0;
- *     if (peat_open("words.peat", NULL, &db, NULL) != PEAT_OK)
- *         return 1;
- *     peat_rc rc = peat_put(db, NULL, peat_str("bog"), peat_str("wet ground"));
- *     if (rc == PEAT_OK)
- *         rc = peat_snapshot_open(db, &before);
- *     if (rc == PEAT_OK)
- *         rc = peat_put(db, NULL, peat_str("bog"), peat_str("overwritten later"));
- *
- *     peat_read_options then = {.size = sizeof then, .snapshot = before};
- *     peat_pinned value = PEAT_PINNED_INIT;
- *     if (rc == PEAT_OK)
- *         rc = peat_get_pinned(db, &then, peat_str("bog"), &value);
- *     if (rc == PEAT_OK && (value.size != 10 || memcmp(value.data, "wet ground", 10) != 0))
- *         rc = PEAT_CORRUPT;
- *     peat_unpin(&value);
- *
- *     peat_iter_options options = {.size = sizeof options, .snapshot = before};
- *     if (rc == PEAT_OK)
- *         rc = peat_iter_open(db, &options, &it);
- *     if (rc == PEAT_OK) {
- *         peat_row rows[64];
- *         while ((rc = peat_iter_fill_back(it, rows, 64, &n)) == PEAT_OK)
- *             seen += n; // rows[0 .. n-1] are good until the next call on it
- *     }
- *     peat_iter_close(it);
- *     peat_snapshot_close(before);
- *     printf("%s after %u rows\n", peat_rc_name(rc), (unsigned)seen);
- *     return peat_close(db) == PEAT_OK && rc == PEAT_END && seen == 1 ? 0 : 1;
- * }
- * @end
+ *   examples/points.c      single keys: open, put, get, pin, delete
+ *   examples/batches.c     many writes as one, marks to go back to, walking over a batch
+ *   examples/iterators.c   in order: forward, backward, ranges, prefixes, many rows per call
+ *   examples/snapshots.c   reads that belong together
+ *   examples/keys.c        keys of numbers and strings (peat_key.h)
+ *   examples/durability.c  what survives a kill, and what a power cut
+ *   examples/backup.c      export to a function, import from one
+ *   examples/upkeep.c      compaction, statistics, check
+ *   examples/repair.c      a damaged store, and a new one of what can be read
+ *   examples/embedding.c   an allocator and files of one's own, events, no threads (peat_env.h)
  *
  * What holds for every call, and is not said again below:
  *

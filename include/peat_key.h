@@ -6,7 +6,7 @@
  * another order, and of two strings side by side nobody can tell where the first one ends. The
  * functions here write elements so that of two keys with the same kinds of elements the one whose
  * first different element is smaller has the smaller bytes, and read them back. No allocation, no
- * call of the library. How to choose keys, and a program: doc/keys.md.
+ * call of the library. How to choose keys: doc/keys.md; a program: examples/keys.c.
  *
  *   element   bytes                                                       in the order of
  *   u32, u64  4 or 8, big-endian                                          the numbers

@@ -1,27 +1,27 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Takes the examples out of the header's tutorial, compiles each as C99 and runs it; compiles the
+"""Takes the program out of the header's first page, compiles it as C99 and runs it; compiles the
 initialisers as each C and C++ there is, and results that nobody looks at, which must be refused.
 
 Usage: test_header_examples.py [--header FILE] [--cc CC] [--flags FLAGS] [--lib DIR]
 
-DIR holds libpeat. Each example runs twice in its own directory: the second time it meets the store
+DIR holds libpeat. The program runs twice in its own directory: the second time it meets the store
 that the first left behind. Defaults come from the environment of the test suite.
 """
 import argparse
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
 
-WARNINGS = "-std=c99 -pedantic -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Werror"
-SANITIZERS = {"address": "-fsanitize=address,undefined -fno-sanitize-recover=all",
-              "thread": "-fsanitize=thread"}
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from toolchain import CC, FLAGS, LIB, ROOT, WARNINGS, languages  # noqa: E402
+
 EXAMPLE = re.compile(r"^ \* @example (\w+)\n(.*?)^ \* @end$", re.M | re.S)
-EXAMPLES_MIN = 4
+LINES_MAX = 30  # a page: longer ones are programs of examples/
 
 # In both languages, without a warning: static data, structs by their initialisers.
 INITIALISERS = """
@@ -82,13 +82,11 @@ LOST = ("peat_put(db, NULL, peat_str(\"a\"), peat_str(\"b\"))", "peat_exists(db,
 
 
 def arguments():
-    here = os.path.dirname(os.path.abspath(__file__))
-    root = os.environ.get("PEAT_SRC_DIR") or os.path.dirname(os.path.dirname(here))
     parser = argparse.ArgumentParser()
-    parser.add_argument("--header", default=os.path.join(root, "include", "peat.h"))
-    parser.add_argument("--cc", default=os.environ.get("PEAT_CC") or "cc")
-    parser.add_argument("--flags", default=SANITIZERS.get(os.environ.get("PEAT_SANITIZE"), ""))
-    parser.add_argument("--lib", default=os.environ.get("PEAT_LIB_DIR") or os.path.join(root, "build"))
+    parser.add_argument("--header", default=os.path.join(ROOT, "include", "peat.h"))
+    parser.add_argument("--cc", default=CC)
+    parser.add_argument("--flags", default=FLAGS)
+    parser.add_argument("--lib", default=LIB)
     return parser.parse_args()
 
 
@@ -120,7 +118,7 @@ def try_example(args, name, code, directory):
     with open(source, "w", encoding="utf-8") as f:
         f.write(code)
     lib = os.path.abspath(args.lib)
-    command = [args.cc, *WARNINGS.split(), *shlex.split(args.flags),
+    command = [args.cc, "-std=c99", "-Wstrict-prototypes", *WARNINGS, *shlex.split(args.flags),
                "-I" + os.path.dirname(os.path.abspath(args.header)), source, "-o", "example",
                "-L" + lib, "-Wl,-rpath," + lib, "-lpeat"]
     if not run(command, f"{name}: compile", directory):
@@ -128,24 +126,11 @@ def try_example(args, name, code, directory):
     return all(run(["./example"], f"{name}: run {i}", directory) for i in (1, 2))
 
 
-def languages(cc):
-    """(compiler, standard, warnings); C++ with the compiler beside this one."""
-    plain = "-pedantic -Wall -Wextra -Wconversion -Wshadow -Werror".split()
-    for std in ("c99", "c11", "c2x"):
-        yield cc, std, plain + ["-Wstrict-prototypes"]
-    name = os.path.basename(cc)
-    cxx = os.path.join(os.path.dirname(cc), {"cc": "c++"}.get(name) or
-                       name.replace("clang", "clang++").replace("gcc", "g++"))
-    if shutil.which(cxx) and cxx != cc:
-        for std in ("c++11", "c++17", "c++20"):
-            yield cxx, std, plain
-
-
 def try_languages(args, directory):
     """Returns how many of the initialisers and of the lost results went wrong, and how many ran."""
     lib, failed, ran = os.path.abspath(args.lib), 0, 0
     include = "-I" + os.path.dirname(os.path.abspath(args.header))
-    for cc, std, warnings in languages(args.cc):
+    for cc, std, warnings, _ in languages(args.cc):
         source = os.path.join(directory, "source" + (".cc" if "++" in std else ".c"))
         begin = [cc, "-std=" + std, *warnings, *shlex.split(args.flags), include, source]
         with open(source, "w", encoding="utf-8") as f:
@@ -171,8 +156,11 @@ def try_languages(args, directory):
 def main():
     args = arguments()
     examples = extract(args.header)
-    if len(examples) < EXAMPLES_MIN:
-        raise SystemExit(f"{args.header}: {len(examples)} examples, expected {EXAMPLES_MIN} or more")
+    if len(examples) != 1:
+        raise SystemExit(f"{args.header}: {len(examples)} programs, not one")
+    lines = max(code.count("\n") for code in examples.values())
+    if lines > LINES_MAX:
+        raise SystemExit(f"{args.header}: a program of {lines} lines is for examples/")
     failed = 0
     for name, code in examples.items():
         with tempfile.TemporaryDirectory(prefix="peat-example-") as directory:

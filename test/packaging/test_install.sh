@@ -45,6 +45,10 @@ ldd "$tmp/c-static" | grep -q libpeat && fail "the static program asks for libpe
 run "$tmp/c-static"
 c++ -std=c++11 -pedantic -Wall -Wextra -Werror "$tmp/consumer.cc" -o "$tmp/cpp-shared" "${flags[@]}"
 run "$tmp/cpp-shared"
+examples=("$root$prefix"/share/doc/peat/examples/*.c)
+[[ ${#examples[@]} -eq $(cd "$PEAT_SRC_DIR/examples" && ls ./*.c | wc -l) ]] || fail "installed examples are: ${examples[*]}"
+"$PEAT_CC" -std=c99 "$root$prefix/share/doc/peat/examples/points.c" -o "$tmp/points" "${flags[@]}"
+(cd "$tmp" && ./points) | grep -qx 'apple is green' || fail "an installed example does not run"
 
 echo "== a tree that was moved, into a folder with a space"
 mv "$root$prefix" "$tmp/moved tree"

@@ -41,7 +41,7 @@ check() { # FOLDER
     grep -q "type='' unity='ON' flags='-O3 -DNDEBUG' standard='' launcher='' tests=''" "$1.log" ||
         fail "the parent's settings are $(grep type= "$1.log")"
     ! grep -E 'Werror|-O[0-3]' "$1/compile_commands.json" || fail "$1: flags that the parent did not give"
-    ! grep -oE '"file": .*/(tools|test|bench)/[^"]*' "$1/compile_commands.json" || fail "$1: more than the library"
+    ! grep -oE '"file": .*/(tools|test|bench|examples)/[^"]*' "$1/compile_commands.json" || fail "$1: more than the library"
     cmake --install "$1" --prefix "$tmp/installed-$1" >/dev/null
     [[ $(cd "$tmp/installed-$1" && find . -type f) == ./share/parent/consumer.c ]] || fail "$1: something is installed"
 }
