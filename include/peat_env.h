@@ -1,10 +1,11 @@
-/* SPDX-License-Identifier: MIT */
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * peat_env.h - the operating system as Peat sees it.
  *
  * An embedder that wants another allocator, clock or file system copies the struct that
- * peat_env_default() returns, replaces members, and passes it in peat_host.env. Tests do the
- * same to lose power, fill the disk and run out of memory on purpose.
+ * peat_env_default() returns, replaces members, and passes it in peat_host.env (peat_admin.h).
+ * Tests do the same to lose power, fill the disk and run out of memory on purpose. What an
+ * environment has to keep to: doc/environment.md; a program: examples/embedding.c.
  *
  * Conventions: functions that can fail return 0 or a positive errno value. Every function may be
  * called from any thread at the same time; one peat_env_file may be read and written by several
@@ -13,9 +14,7 @@
 #ifndef PEAT_ENV_H
 #define PEAT_ENV_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "peat.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -115,12 +114,6 @@ struct peat_env {
      * runs under. 0, or NULL: not known. */
     uint64_t (*memory_limit)(void *ctx);
 };
-
-#if !defined(PEAT_API) && defined(__GNUC__)
-#define PEAT_API __attribute__((visibility("default")))
-#elif !defined(PEAT_API)
-#define PEAT_API
-#endif
 
 /* The real operating system. Static storage, never freed. */
 PEAT_API const peat_env *peat_env_default(void);
