@@ -87,16 +87,26 @@
  *   PEAT_INIT(peat_options);`. What a callback is given is valid during the call only.
  * - NULL handles, and slices with data NULL and size > 0, are PEAT_INVALID, never a crash. All
  *   _close and _free calls accept NULL.
- * - Errors. After a call that failed nothing is half done. PEAT_NOMEM and PEAT_FULL leave the store
- *   usable. After a failed sync of the log or the manifest (PEAT_IO) reads go on and further writes
- *   are refused with that first cause until the store is closed and opened again.
- *   Any call that reads may return "a read error": PEAT_IO, PEAT_CORRUPT (file and offset:
- *   peat_db_error), PEAT_NOMEM. Any call that writes may return "a write error": PEAT_IO,
- *   PEAT_FULL, PEAT_NOMEM and, on a store opened read-only, PEAT_READ_ONLY. Every call may return
- *   PEAT_INVALID for arguments that make no sense, PEAT_TOO_BIG for keys and values beyond their
- *   limits, and PEAT_CLOSED for a handle, iterator or snapshot whose store is closed.
- *   peat_call_error says in words why the calling thread's last call failed, and which argument
- *   was refused; peat_db_error what went wrong first.
+ * - Errors. After a call that failed nothing is half done. peat_call_error says in words why the
+ *   calling thread's last call failed, and which argument was refused; peat_db_error what went
+ *   wrong first.
+ * - Codes. The comment of a call ends with all the codes that it returns. Where nothing is said of
+ *   them there, they mean:
+ *     PEAT_INVALID    an argument makes no sense: a NULL handle or output, a slice with data NULL
+ *                     and size > 0, a struct of a size that is not known, an option out of range
+ *     PEAT_TOO_BIG    a key, value or bound above its limit (section 2)
+ *     PEAT_CLOSED     the store of the handle, iterator or snapshot is closed, or this is a forked
+ *                     child
+ *     PEAT_READ_ONLY  the store was opened read_only
+ *     PEAT_NOMEM      no memory: nothing was done, and the store stays usable
+ *     PEAT_FULL       no space on the disk or in the quota: likewise, and writes are taken again as
+ *                     soon as there is room
+ *     PEAT_IO         the system failed to read or write a file. After a failed sync of the log or
+ *                     the manifest reads go on, and writes are refused with that first cause until
+ *                     the store is closed and opened again
+ *     PEAT_CORRUPT    damage in what had to be read: peat_call_error names file and offset
+ *   (An environment that answers ENOSPC to a read gets PEAT_FULL where PEAT_IO is listed. No system
+ *   does.)
  * - Fork. In a child of fork() every handle is dead: calls return PEAT_CLOSED and touch nothing.
  *   The lock on the store lives until the parent and all such children have exited or exec'ed.
  */
@@ -294,6 +304,8 @@ PEAT_API void peat_buf_free(peat_buf *buf);
  * configuration. Every byte of the store that an answer depends on is verified before it is used.
  * Returns PEAT_OK and the handle, which is closed with peat_close: all that was recovered is
  * durable; or
+ *   PEAT_INVALID      dir or ret_db is NULL, dir is empty, or an option makes no sense: the message
+ *                     names it
  *   PEAT_BUSY         another process, or this one, has it open (and had it for lock_wait_ms): the
  *                     message names the pid. Within a process the handle is shared:
  *                     doc/decisions/011-one-handle.md
@@ -302,7 +314,8 @@ PEAT_API void peat_buf_free(peat_buf *buf);
  *   PEAT_NOT_STORE    dir is a file, a directory with other things in it, or a store of another
  *                     app_id: nothing in it was changed
  *   PEAT_VERSION      a store of another format version
- *   PEAT_UNSUPPORTED  it needs a codec this build lacks: the message names it
+ *   PEAT_UNSUPPORTED  it, or options.compression, needs a codec this build lacks: the message names
+ *                     it
  *   PEAT_CORRUPT      damage, at the file and offset that the message names; see peat_repair
  *   PEAT_READ_ONLY    the file system is read-only and options do not say read_only
  *   PEAT_BUDGET       read_only, and what a writer left in the log does not fit into half of
@@ -315,14 +328,17 @@ PEAT_MUST_USE PEAT_API peat_rc peat_open(const char *dir, const peat_options *op
 
 /* Waits for calls in flight, makes everything durable, closes the store and frees the handle, which
  * must not be used again. Iterators, snapshots and pinned values still open stay valid to close:
- * their calls return PEAT_CLOSED, pinned bytes stay readable until unpinned. NULL is PEAT_OK.
- * Returns PEAT_OK when all writes are on disk, PEAT_CLOSED in a forked child, or a write error: the
- * handle is gone then too, and the next open recovers what had reached the log. */
+ * their calls return PEAT_CLOSED, pinned bytes stay readable until unpinned.
+ * Returns PEAT_OK when all writes are on disk, and for NULL; PEAT_CLOSED in a forked child, whose
+ * handle is its parent's; PEAT_IO, or with no_log PEAT_FULL or PEAT_NOMEM: the handle is gone then
+ * too, and the next open recovers what had reached the log. */
 PEAT_MUST_USE PEAT_API peat_rc peat_close(peat_db *db);
 
-/* Removes the store in dir, and dir itself when nothing else is in it. Files that are not the
- * store's are left alone. It cannot be undone. Returns PEAT_OK, PEAT_NOT_FOUND (nothing there),
- * PEAT_NOT_STORE, PEAT_BUSY, PEAT_IO. */
+/* Removes the store in dir, durably, and dir itself when nothing else is in it. Files that are not
+ * the store's are left alone. It cannot be undone; after an error some of its files may be gone.
+ * Returns PEAT_OK, PEAT_NOT_FOUND (there is nothing), PEAT_NOT_STORE (dir is a file, or has no file
+ * PEAT), PEAT_BUSY (open in this process or another), PEAT_INVALID (dir is NULL or empty), PEAT_IO
+ * (a file cannot be removed), PEAT_FULL (on file systems that need room for that), PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_destroy(const char *dir, peat_error *ret_error);
 
 typedef struct peat_write_options {
@@ -337,55 +353,67 @@ typedef struct peat_read_options {
 } peat_read_options;
 
 /* peat_put sets key to value, whether or not the key was there; peat_delete removes key, and that
- * is PEAT_OK when it was not there. Return PEAT_OK (durability: section 9) or a write error. After
- * PEAT_IO, and after any error of a write with sync, the write may be seen in this process, and
- * after the next open it is there or it is not, for good; after others nothing of it was done. */
+ * is PEAT_OK when it was not there. Durability: section 9. They may wait for the background, when
+ * more is written than it can take in.
+ * Return PEAT_OK, PEAT_INVALID, PEAT_TOO_BIG, PEAT_CLOSED, PEAT_READ_ONLY, PEAT_NOMEM, PEAT_FULL or
+ * PEAT_IO. After PEAT_IO, and after any error of a write with sync, the write may be seen in this
+ * process, and after the next open it is there or it is not, for good; after others nothing of it
+ * was done. */
 PEAT_MUST_USE PEAT_API peat_rc peat_put(peat_db *db, const peat_write_options *options,
                                         peat_slice key, peat_slice value);
 PEAT_MUST_USE PEAT_API peat_rc peat_delete(peat_db *db, const peat_write_options *options,
                                            peat_slice key);
 
 /* Copies the value of key into ret_value (section 4), which keeps its old content unless the result
- * is PEAT_OK; peat_exists only tells whether key is there. Return PEAT_OK, PEAT_NOT_FOUND or a read
- * error. Damage never reads as PEAT_NOT_FOUND.
+ * is PEAT_OK; peat_exists only tells whether key is there. Damage never reads as PEAT_NOT_FOUND.
  * Compare with PEAT_OK: a result is no truth value, and `if (peat_exists(...))` is taken when the
- * key is absent. peat_has answers in one. */
+ * key is absent. peat_has answers in one.
+ * Return PEAT_OK, PEAT_NOT_FOUND, PEAT_INVALID (a snapshot of another store, too), PEAT_TOO_BIG,
+ * PEAT_CLOSED, PEAT_IO, PEAT_CORRUPT or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_get(peat_db *db, const peat_read_options *options,
                                         peat_slice key, peat_buf *ret_value);
 PEAT_MUST_USE PEAT_API peat_rc peat_exists(peat_db *db, const peat_read_options *options,
                                            peat_slice key);
 
-/* Whether key is there: true or false in ret_there. Returns PEAT_OK or a read error. */
+/* Whether key is there: true or false in ret_there.
+ * Returns PEAT_OK, PEAT_INVALID, PEAT_TOO_BIG, PEAT_CLOSED, PEAT_IO, PEAT_CORRUPT or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_has(peat_db *db, const peat_read_options *options,
                                         peat_slice key, bool *ret_there);
 
 /* As peat_get, but without copying the value. ret_value must be PEAT_PINNED_INIT or unpinned: one
- * in use is PEAT_INVALID, and stays as it is. The bytes stay as they are until peat_unpin, whatever
+ * in use is refused, and stays as it is. The bytes stay as they are until peat_unpin, whatever
  * happens to the store meanwhile. A pin holds memory, a block of a table, or a copy of what has no
  * table yet: keep few, and not for long. peat_unpin lets go of the bytes and sets pinned to
- * PEAT_PINNED_INIT; NULL and PEAT_PINNED_INIT are fine. */
+ * PEAT_PINNED_INIT; NULL and PEAT_PINNED_INIT are fine.
+ * Returns PEAT_OK, PEAT_NOT_FOUND, PEAT_INVALID (a pin in use, too), PEAT_TOO_BIG, PEAT_CLOSED,
+ * PEAT_IO, PEAT_CORRUPT or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options,
                                                peat_slice key, peat_pinned *ret_value);
 PEAT_API void peat_unpin(peat_pinned *pinned);
 
 /* Why the last call of the calling thread on this store that failed did so: a line that names the
  * refused argument, or file, offset and cause. Also for the calls on its iterators and snapshots.
- * Fills ret_error and returns its rc; PEAT_OK and an empty message when no call of the thread has
- * failed, or the store has met sixteen other errors since. Ask before the thread makes its next
- * call on the store, and from the same thread; calls that succeed pay nothing for it. It cannot say
- * more than its code of a call on a NULL handle (PEAT_INVALID) or a closed store (PEAT_CLOSED). */
+ * Ask before the thread makes its next call on the store, and from the same thread; calls that
+ * succeed pay nothing for it. It cannot say more than its code of a call on a NULL handle
+ * (PEAT_INVALID) or a closed store (PEAT_CLOSED).
+ * Returns the rc that it fills into ret_error: the code of that call; PEAT_OK, with an empty
+ * message, when no call of the thread has failed, or the store has met sixteen other errors since;
+ * PEAT_INVALID (db is NULL, or ret_error, which is then not filled) or PEAT_CLOSED. */
 PEAT_API peat_rc peat_call_error(peat_db *db, peat_error *ret_error);
 
 /* The first cause of trouble the store has met since it was opened: what stopped its writes, or the
- * first damage or failed read it came across. Fills ret_error (PEAT_OK and an empty message when
- * there was none) and returns its rc; PEAT_INVALID when an argument is NULL. */
+ * first damage or failed read it came across.
+ * Returns the rc that it fills into ret_error: PEAT_IO, PEAT_CORRUPT, PEAT_FULL, PEAT_NOMEM, or
+ * what else went wrong first; PEAT_OK, with an empty message, when nothing did; PEAT_INVALID when
+ * an argument is NULL. */
 PEAT_API peat_rc peat_db_error(peat_db *db, peat_error *ret_error);
 
 /* ---- 6  Batches: many writes as one -------------------------------------------------------------
  * A batch collects puts and deletes in memory, in order: the last one of a key counts. It belongs
  * to no store and may be written to several, or several times, or cleared and filled anew. */
 
-/* Makes an empty batch, freed with peat_batch_free. Returns PEAT_OK or PEAT_NOMEM. */
+/* Makes an empty batch, freed with peat_batch_free.
+ * Returns PEAT_OK, PEAT_INVALID (ret_batch is NULL) or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_batch_new(peat_batch **ret_batch);
 PEAT_API void peat_batch_free(peat_batch *batch);
 
@@ -396,25 +424,28 @@ PEAT_API void peat_batch_clear(peat_batch *batch);
 PEAT_API size_t peat_batch_count(const peat_batch *batch);
 PEAT_API size_t peat_batch_bytes(const peat_batch *batch);
 
-/* Add an operation; key and value are copied. Return PEAT_OK, PEAT_TOO_BIG (the entry, or the batch
- * with it) or PEAT_NOMEM; on an error the batch is as it was. */
+/* Add an operation; key and value are copied. After an error the batch is as it was.
+ * Return PEAT_OK, PEAT_INVALID, PEAT_TOO_BIG (the entry, or the batch with it) or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_batch_put(peat_batch *batch, peat_slice key, peat_slice value);
 PEAT_MUST_USE PEAT_API peat_rc peat_batch_delete(peat_batch *batch, peat_slice key);
 
-/* As peat_batch_put, but returns the room for the value inside the batch instead of copying one:
- * write value_size bytes there before the next call on this batch. The room starts zeroed. */
+/* As peat_batch_put, but gives the room for the value inside the batch instead of copying one:
+ * write value_size bytes there before the next call on this batch. The room starts zeroed.
+ * Returns PEAT_OK, PEAT_INVALID, PEAT_TOO_BIG (the entry, or the batch with it) or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_batch_put_reserve(peat_batch *batch, peat_slice key,
                                                       size_t value_size, void **ret_value);
 
 /* Adds the operations of `from`, in their order; it stays as it is, and may be the same batch.
- * Returns PEAT_OK, PEAT_TOO_BIG or PEAT_NOMEM (the batch is as it was). */
+ * After an error the batch is as it was.
+ * Returns PEAT_OK, PEAT_INVALID (a batch is NULL), PEAT_TOO_BIG (both together) or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_batch_append(peat_batch *batch, const peat_batch *from);
 
 /* A mark is a place between operations: what was added since goes away with peat_batch_rollback_to,
  * marks taken before stay good, those taken since do not. No mark need be given back. 0 is the mark
  * of the empty batch, and of NULL.
- * peat_batch_rollback_to takes time in proportion to what stays. Returns PEAT_OK, or PEAT_INVALID
- * when no operation of the batch ends at the mark: the batch is as it was. */
+ * peat_batch_rollback_to takes time in proportion to what stays.
+ * Returns PEAT_OK, or PEAT_INVALID when no operation of the batch ends at the mark (the batch is as
+ * it was) or batch is NULL. */
 PEAT_API size_t peat_batch_mark(const peat_batch *batch);
 PEAT_MUST_USE PEAT_API peat_rc peat_batch_rollback_to(peat_batch *batch, size_t mark);
 
@@ -430,19 +461,24 @@ typedef struct peat_batch_op {
 
 /* Calls fn for each operation in the order they were added. Anything but PEAT_OK from fn stops and
  * is returned. fn may add to the batch, which moves the bytes it was given; what it adds is not
- * visited. It must not clear or roll back. Returns PEAT_OK or the result of fn. */
+ * visited. It must not clear or roll back.
+ * Returns PEAT_OK, PEAT_INVALID (batch or fn is NULL, or fn made another batch of it), or the
+ * result of fn. */
 PEAT_MUST_USE PEAT_API peat_rc peat_batch_each(const peat_batch *batch,
                                                peat_rc (*fn)(void *ctx, const peat_batch_op *op),
                                                void *ctx);
 
-/* Why the last call on this batch that failed did so, and which argument was refused. Fills
- * ret_error and returns its rc; PEAT_OK and an empty message when none has failed. What peat_write
- * says is the store's: peat_call_error. */
+/* Why the last call on this batch that failed did so, and which argument was refused. What
+ * peat_write says is the store's: peat_call_error.
+ * Returns the rc that it fills into ret_error: PEAT_OK, with an empty message, when none has
+ * failed, PEAT_INVALID (also when an argument is NULL), PEAT_TOO_BIG or PEAT_NOMEM. */
 PEAT_API peat_rc peat_batch_error(const peat_batch *batch, peat_error *ret_error);
 
 /* Applies the batch to the store as one write: readers, snapshots and recovery see all of it or
- * nothing. The batch is unchanged; free or clear it yourself. An empty batch is PEAT_OK. Returns as
- * peat_put. */
+ * nothing. The batch is unchanged; free or clear it yourself. An empty one writes nothing; with
+ * sync it is peat_sync.
+ * Returns PEAT_OK, PEAT_INVALID, PEAT_CLOSED, PEAT_READ_ONLY, PEAT_NOMEM, PEAT_FULL or PEAT_IO;
+ * what an error says of the write is the same as with peat_put. */
 PEAT_MUST_USE PEAT_API peat_rc peat_write(peat_db *db, const peat_write_options *options,
                                           peat_batch *batch);
 
@@ -458,11 +494,19 @@ PEAT_MUST_USE PEAT_API peat_rc peat_write(peat_db *db, const peat_write_options 
  * then iterators know for a while that there is nothing: the head of a queue costs the same
  * whatever its length.
  *
- * A movement returns PEAT_OK (it stands on an entry), or PEAT_END or a read error (it stands
- * nowhere). A refused key (PEAT_INVALID, PEAT_TOO_BIG) does not move it. A new one stands before
- * everything: its first peat_iter_next is peat_iter_first, its first peat_iter_prev peat_iter_last.
- * After PEAT_END or an error, peat_iter_next and peat_iter_prev return the same again until one of
- * first, last, seek and seek_for_prev places it anew. */
+ * After a movement that returned PEAT_OK it stands on an entry; after PEAT_END or an error nowhere.
+ * A refused key (PEAT_INVALID, PEAT_TOO_BIG) does not move it. A new one stands before everything:
+ * its first peat_iter_next is peat_iter_first, its first peat_iter_prev peat_iter_last. So this is
+ * a whole scan:
+ *
+ *     peat_rc rc = peat_iter_open(db, &options, &it);
+ *     while (rc == PEAT_OK && (rc = peat_iter_next(it)) == PEAT_OK)
+ *         printf(" %.*s", (int)peat_iter_key(it).size, (const char *)peat_iter_key(it).data);
+ *     peat_iter_close(it);
+ *
+ * One that ends in anything but PEAT_END is not complete. After PEAT_END or an error,
+ * peat_iter_next and peat_iter_prev return the same again until one of first, last, seek and
+ * seek_for_prev places it anew. */
 
 typedef struct peat_iter_options {
     size_t size;
@@ -474,13 +518,17 @@ typedef struct peat_iter_options {
     bool no_cache_fill;            /* leave the cache as it is: for scans made only once */
 } peat_iter_options;
 
-/* Opens an iterator; without options it sees every entry. It is closed with peat_iter_close, before
- * or after its store. Returns PEAT_OK or a read error. */
+/* Opens an iterator; without options it sees every entry. Nothing is read yet. It is closed with
+ * peat_iter_close, before or after its store.
+ * Returns PEAT_OK, PEAT_INVALID (a snapshot of another store, too), PEAT_TOO_BIG (a bound or
+ * prefix), PEAT_CLOSED or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options,
                                               peat_iter **ret_iter);
 PEAT_API void peat_iter_close(peat_iter *iter);
 
-/* To the first entry, the last, the next, the one before. */
+/* To the first entry, the last, the next, the one before.
+ * Return PEAT_OK, PEAT_END, PEAT_INVALID (iter is NULL), PEAT_CLOSED, PEAT_IO, PEAT_CORRUPT or
+ * PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_iter_first(peat_iter *iter);
 PEAT_MUST_USE PEAT_API peat_rc peat_iter_last(peat_iter *iter);
 PEAT_MUST_USE PEAT_API peat_rc peat_iter_next(peat_iter *iter);
@@ -488,7 +536,8 @@ PEAT_MUST_USE PEAT_API peat_rc peat_iter_prev(peat_iter *iter);
 
 /* To the first entry with a key >= key, and to the last with a key <= key, within the bounds. A key
  * outside them is no error: seek below lower finds the first, seek_for_prev above upper the last.
- */
+ * Return PEAT_OK, PEAT_END, PEAT_INVALID, PEAT_TOO_BIG, PEAT_CLOSED, PEAT_IO, PEAT_CORRUPT or
+ * PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_iter_seek(peat_iter *iter, peat_slice key);
 PEAT_MUST_USE PEAT_API peat_rc peat_iter_seek_for_prev(peat_iter *iter, peat_slice key);
 
@@ -496,8 +545,9 @@ PEAT_MUST_USE PEAT_API peat_rc peat_iter_seek_for_prev(peat_iter *iter, peat_sli
  * versions and files. It stands on the entry of the key it stood on; when that is gone, on the next
  * one in the direction of the last movement, or PEAT_END: there is none. Fills go on as if nothing
  * had happened. One that stood nowhere is like a new one. Bytes and rows it gave out before are
- * gone. Returns as a movement, but PEAT_OK also when it stood nowhere; after an error it is as it
- * was. PEAT_INVALID when it was opened at a snapshot. */
+ * gone, but after an error it is as it was.
+ * Returns PEAT_OK (also when it stood nowhere), PEAT_END, PEAT_INVALID (iter is NULL, or was opened
+ * at a snapshot), PEAT_CLOSED, PEAT_IO, PEAT_CORRUPT or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_iter_refresh(peat_iter *iter);
 
 /* Whether it stands on an entry. false for NULL. */
@@ -519,8 +569,10 @@ typedef struct peat_row {
  * Afterwards it stands on the last row returned or, when an error cut the fill short, perhaps
  * nowhere: then the next call returns it. So a loop of fills visits each entry once, also after a
  * seek. Rows are zero-copy: good until the next call on it but peat_iter_valid, _key and _value.
- * Returns PEAT_OK with 1 to n rows: fewer than n does not mean the end is near; PEAT_END when there
- * are no more, or another result of a movement. *ret_n is set in every case, 0 unless PEAT_OK. */
+ * *ret_n is set in every case, 0 unless PEAT_OK.
+ * Return PEAT_OK with 1 to n rows: fewer than n does not mean the end is near; PEAT_END when there
+ * are no more; PEAT_INVALID (iter, rows or ret_n is NULL, or n is 0), PEAT_CLOSED, PEAT_IO,
+ * PEAT_CORRUPT or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_iter_fill(peat_iter *iter, peat_row *rows, size_t n,
                                               size_t *ret_n);
 PEAT_MUST_USE PEAT_API peat_rc peat_iter_fill_back(peat_iter *iter, peat_row *rows, size_t n,
@@ -530,10 +582,15 @@ PEAT_MUST_USE PEAT_API peat_rc peat_iter_fill_back(peat_iter *iter, peat_row *ro
  * A snapshot is the state after all writes that had returned when it was opened: use it in
  * peat_read_options and peat_iter_options. It costs nothing to open and holds no memory; while it
  * is open the store keeps the versions it sees, so old ones take space. It may be shared by threads
- * and does not survive the process. With another store than its own it is PEAT_INVALID. */
+ * and does not survive the process. With another store than its own it is PEAT_INVALID.
+ *
+ *     options.snapshot = snapshot; // NULL: the latest state
+ *     peat_rc rc = peat_get(db, &options, peat_str(name), &value);
+ */
 
 /* Opens one. It is closed with peat_snapshot_close, before or after its store, when no call uses it
- * any more; iterators opened at it stay good. Returns PEAT_OK or PEAT_NOMEM. */
+ * any more; iterators opened at it stay good.
+ * Returns PEAT_OK, PEAT_INVALID, PEAT_CLOSED or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_snapshot_open(peat_db *db, peat_snapshot **ret_snapshot);
 PEAT_API void peat_snapshot_close(peat_snapshot *snapshot);
 
@@ -546,9 +603,10 @@ PEAT_API void peat_snapshot_close(peat_snapshot *snapshot);
  * What is lost is always the end of the order of writing, never a piece out of the middle, and
  * batches are whole. */
 
-/* Makes every write that had returned before this call durable. Returns PEAT_OK or a write error,
- * after which those writes may or may not survive and no more are accepted. With no_log it is
- * peat_flush. */
+/* Makes every write that had returned before this call durable. Threads that sync at the same time
+ * share one sync of the log. With no_log it is peat_flush.
+ * Returns PEAT_OK, PEAT_INVALID, PEAT_CLOSED, PEAT_READ_ONLY or PEAT_IO, after which those writes
+ * may or may not survive and no more are accepted; with no_log also PEAT_NOMEM or PEAT_FULL. */
 PEAT_MUST_USE PEAT_API peat_rc peat_sync(peat_db *db);
 
 /* ---- 10  Options --------------------------------------------------------------------------------

@@ -7,7 +7,8 @@
  *   3  Checking and repairing        6  What the embedding brings
  *
  * peat.h is the manual to read first; what it says of every call (threads, ownership, outputs,
- * structs, errors) holds here too. It includes this header, so a program needs to name only one.
+ * structs, codes) holds here too. It includes this header, so a program needs to name only one.
+ * Programs: examples/upkeep.c, repair.c, backup.c and embedding.c.
  */
 #ifndef PEAT_ADMIN_H
 #define PEAT_ADMIN_H
@@ -33,14 +34,18 @@ typedef struct peat_progress {
 /* ---- 2  Keeping the store in shape --------------------------------------------------------------
  * None of these is needed: the store looks after itself. */
 
-/* Moves all that is in memory into tables. Returns PEAT_OK when every write that had returned
- * before is durable, with or without a log, or a write error. */
+/* Moves all that is in memory into tables: every write that had returned before is durable then,
+ * with or without a log.
+ * Returns PEAT_OK, PEAT_INVALID, PEAT_CLOSED, PEAT_READ_ONLY, PEAT_NOMEM, PEAT_FULL or PEAT_IO. */
 PEAT_MUST_USE PEAT_API peat_rc peat_flush(peat_db *db);
 
 /* Rewrites the range [lower, upper) into its densest form: one run, no deleted or overwritten
  * entries except those a snapshot needs. peat_unbounded() for both is the whole store. Reads and
- * writes go on meanwhile. Returns PEAT_OK, PEAT_CANCELLED (what was done so far stays), a read or
- * write error. */
+ * writes go on meanwhile. A partition in which damage is met stays as it is, here and in
+ * peat_settle and peat_work: it is no error of these calls; peat_db_error and the statistics tell
+ * of it, and peat_check finds it.
+ * Returns PEAT_OK, PEAT_CANCELLED (what was done so far stays), PEAT_INVALID, PEAT_TOO_BIG,
+ * PEAT_CLOSED, PEAT_READ_ONLY, PEAT_NOMEM, PEAT_FULL or PEAT_IO. */
 PEAT_MUST_USE PEAT_API peat_rc peat_compact(peat_db *db, peat_slice lower, peat_slice upper,
                                             const peat_progress *progress);
 
@@ -48,14 +53,16 @@ PEAT_MUST_USE PEAT_API peat_rc peat_compact(peat_db *db, peat_slice lower, peat_
 
 /* Waits until the background has nothing left to do: everything flushed and merged down to one run
  * per partition; then memory and descriptors that are not in use go back to the system. Without
- * threads it does that work itself. Writers that keep writing can keep it waiting. Returns PEAT_OK,
- * PEAT_TIMEOUT after timeout_ms (0: only asks), a read or write error. */
+ * threads it does that work itself. Writers that keep writing can keep it waiting.
+ * Returns PEAT_OK, PEAT_TIMEOUT after timeout_ms (0: only asks), PEAT_INVALID, PEAT_CLOSED,
+ * PEAT_READ_ONLY, PEAT_NOMEM, PEAT_FULL or PEAT_IO. */
 PEAT_MUST_USE PEAT_API peat_rc peat_settle(peat_db *db, uint64_t timeout_ms);
 
 /* Runs up to units_max units of background work in the calling thread; a unit is a flush, a merge,
  * a removal of files. Meant for PEAT_THREADS_NONE, allowed always. *ret_units_done (may be NULL) is
  * set in every case; below units_max: nothing is left that is due or pays (what only a long quiet
- * settles may be left: peat_settle). Returns PEAT_OK, a read or write error. */
+ * settles may be left: peat_settle).
+ * Returns PEAT_OK, PEAT_INVALID, PEAT_CLOSED, PEAT_READ_ONLY, PEAT_NOMEM, PEAT_FULL or PEAT_IO. */
 PEAT_MUST_USE PEAT_API peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done);
 
 /* ---- 3  Checking and repairing --------------------------------------------------------------- */
@@ -88,8 +95,9 @@ typedef struct peat_check_report {
 /* Reads every byte of the store again, past the cache, and verifies all of it: checksums, order,
  * counts, filters, what the manifest says against what the files hold. Reads and writes go on
  * meanwhile, also on a read-only store. PEAT_CORRUPT and PEAT_CANCELLED fill ret_report too.
+ * peat_open tells what keeps a store from opening.
  * Returns PEAT_OK (no damage), PEAT_CORRUPT (damage was found and reported), PEAT_CANCELLED,
- * PEAT_IO (a file may not be read), PEAT_NOMEM. peat_open tells what keeps a store from opening. */
+ * PEAT_INVALID, PEAT_CLOSED, PEAT_IO (a file may not be read) or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_check(peat_db *db, const peat_check_options *options,
                                           peat_check_report *ret_report);
 
@@ -130,10 +138,23 @@ typedef struct peat_repair_report {
  * To put the new store in the place of the old one, rename both directories when nobody has either
  * open; why the call does not do it is told in doc/decisions/012-repair-beside.md.
  * The report is filled whatever the outcome, but with PEAT_INVALID.
+ * After an error there is no new store in to_dir.
  * Returns PEAT_OK when the new store is complete and durable, however much was lost: look at the
- * report; or PEAT_NOT_FOUND, PEAT_NOT_STORE (dir), PEAT_EXISTS, PEAT_NOT_STORE (to_dir),
- * PEAT_VERSION, PEAT_UNSUPPORTED, PEAT_BUSY, PEAT_CANCELLED, PEAT_INVALID (to_dir is dir or in it,
- * by name or by contents), PEAT_IO, a write error. After an error there is no store in to_dir. */
+ * report; or
+ *   PEAT_NOT_FOUND    there is no dir
+ *   PEAT_NOT_STORE    no file of a store is in dir, or to_dir is a file or has other things in it
+ *   PEAT_EXISTS       a store is in to_dir; a damaged one, or one of another version, is
+ *                     PEAT_CORRUPT, PEAT_VERSION or PEAT_UNSUPPORTED, as of peat_open
+ *   PEAT_BUSY         dir is open for writing elsewhere, or to_dir is open
+ *   PEAT_VERSION      dir holds a store of another format version
+ *   PEAT_UNSUPPORTED  it, or the new one's options, need a codec this build lacks
+ *   PEAT_INVALID      to_dir is dir or lies in it, by name or by contents, or an argument makes no
+ *                     sense
+ *   PEAT_CANCELLED    a callback asked to stop
+ *   PEAT_CORRUPT      a block that verified at first did not when it was read again
+ *   PEAT_TOO_BIG      an entry is larger, with its key, than PEAT_BATCH_SIZE_MAX
+ *   PEAT_READ_ONLY    the file system of to_dir is read-only
+ *   PEAT_NOMEM, PEAT_FULL, PEAT_IO */
 PEAT_MUST_USE PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
                                            const peat_repair_options *options,
                                            peat_repair_report *ret_report, peat_error *ret_error);
@@ -153,7 +174,7 @@ PEAT_MUST_USE PEAT_API peat_rc peat_repair(const char *dir, const char *to_dir,
  * is 0 for counts but where a partition was split and not rewritten since, or while others write.
  * Takes a few reads per layer, and time in proportion to what the range has in memory: the size
  * looks at every record there, the count at one node in forty entries.
- * Return PEAT_OK or a read error. */
+ * Return PEAT_OK, PEAT_INVALID, PEAT_TOO_BIG, PEAT_CLOSED, PEAT_IO, PEAT_CORRUPT or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_approximate_size(peat_db *db, peat_slice lower,
                                                      peat_slice upper, uint64_t *ret_bytes);
 PEAT_MUST_USE PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lower,
@@ -238,10 +259,12 @@ typedef struct peat_statistics {
 /* Fills ret_stats as far as its size says: the figures are read one by one, without stopping the
  * store. obsolete_bytes is known when a memtable is flushed, from filters and indexes of older
  * tables and for a sample of the keys when there are many: meant to be within a factor of two of
- * the truth. disk_bytes counts replaced files as long as a reader holds them. Returns PEAT_OK. */
+ * the truth. disk_bytes counts replaced files as long as a reader holds them.
+ * Returns PEAT_OK, PEAT_INVALID or PEAT_CLOSED. */
 PEAT_MUST_USE PEAT_API peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats);
 
-/* The same as a JSON object in ret_json (not terminated): {"puts":0,...}. PEAT_OK or PEAT_NOMEM. */
+/* The same as a JSON object in ret_json (not terminated): {"puts":0,...}.
+ * Returns PEAT_OK, PEAT_INVALID, PEAT_CLOSED or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_stats_json(peat_db *db, peat_buf *ret_json);
 
 /* One partition: a range of keys and the layers in it, newest on top. Of a table that lies in
@@ -264,7 +287,8 @@ typedef struct peat_partition_info {
 } peat_partition_info;
 
 /* Calls fn for each partition of one state of the store, in order of keys. Anything but PEAT_OK
- * from fn stops and is returned. Otherwise PEAT_OK or PEAT_NOMEM. */
+ * from fn stops and is returned.
+ * Returns PEAT_OK, PEAT_INVALID, PEAT_CLOSED, or the result of fn. */
 PEAT_MUST_USE PEAT_API peat_rc
 peat_shape(peat_db *db, peat_rc (*fn)(void *ctx, const peat_partition_info *partition), void *ctx);
 
@@ -283,23 +307,39 @@ typedef struct peat_export_options {
     peat_slice lower, upper;       /* only keys in [lower, upper); data NULL is unbounded */
 } peat_export_options;
 
-/* Streams the store to fn, or to fd, which stays open and is not synced. Returns PEAT_OK when the
- * last byte was taken, the result of fn, PEAT_CANCELLED, PEAT_IO or PEAT_FULL (writing to fd
- * failed), or a read error. A stream that was cut short is refused by the import. */
+/* Streams the store to fn. A stream that was cut short is refused by the import.
+ * Returns PEAT_OK when the last byte was taken, the result of fn, PEAT_CANCELLED, PEAT_INVALID (fn
+ * said it was at an end, too), PEAT_TOO_BIG (a bound; or an entry that is larger, with its key,
+ * than PEAT_BATCH_SIZE_MAX), PEAT_CLOSED, PEAT_IO, PEAT_CORRUPT or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_export(peat_db *db, const peat_export_options *options,
                                            peat_write_fn fn, void *ctx);
+
+/* The same to fd, a file, pipe or socket that stays open and is not synced.
+ * Returns PEAT_OK, PEAT_CANCELLED, PEAT_INVALID, PEAT_TOO_BIG (as above), PEAT_CLOSED, PEAT_IO or
+ * PEAT_FULL (of fd, too), PEAT_CORRUPT or PEAT_NOMEM. */
 PEAT_MUST_USE PEAT_API peat_rc peat_export_fd(peat_db *db, const peat_export_options *options,
                                               int fd);
 
 /* Makes a new store in dir from a stream. options are those of peat_open, as far as they concern
- * writing (memory, compression, host). The store is not open afterwards. Bytes behind the end of
- * the stream are not read by peat_import_fd.
- * Returns PEAT_OK when the copy is complete, verified and durable, or PEAT_EXISTS, PEAT_BUSY (what
- * is in dir is open elsewhere), PEAT_NOT_STORE (dir holds other things), PEAT_CORRUPT (a torn or
- * damaged stream, or none), PEAT_VERSION, the result of fn, PEAT_IO, a write error. After an error
- * there is no store in dir. */
+ * writing (memory, compression, host). The store is not open afterwards. After an error there is no
+ * new store in dir.
+ * Returns PEAT_OK when the copy is complete, verified and durable, or the result of fn, or
+ *   PEAT_EXISTS       a store is in dir; one that peat_open would refuse is PEAT_VERSION,
+ *                     PEAT_UNSUPPORTED, or PEAT_CORRUPT
+ *   PEAT_NOT_STORE    dir is a file, or holds other things
+ *   PEAT_BUSY         what is in dir is open elsewhere
+ *   PEAT_CORRUPT      a torn or damaged stream, or none
+ *   PEAT_VERSION      a stream of a version that this library does not read
+ *   PEAT_UNSUPPORTED  options.compression is not built in
+ *   PEAT_INVALID      an argument makes no sense, or fn said PEAT_OK and gave nothing, or too much
+ *   PEAT_READ_ONLY    the file system of dir is read-only
+ *   PEAT_NOMEM, PEAT_FULL, PEAT_IO */
 PEAT_MUST_USE PEAT_API peat_rc peat_import(const char *dir, const peat_options *options,
                                            peat_read_fn fn, void *ctx, peat_error *ret_error);
+
+/* The same from fd, which stays open. Bytes behind the end of the stream are not read.
+ * Returns PEAT_OK, PEAT_EXISTS, PEAT_NOT_STORE, PEAT_BUSY, PEAT_CORRUPT, PEAT_VERSION,
+ * PEAT_UNSUPPORTED, PEAT_INVALID, PEAT_READ_ONLY, PEAT_NOMEM, PEAT_FULL or PEAT_IO (of fd, too). */
 PEAT_MUST_USE PEAT_API peat_rc peat_import_fd(const char *dir, const peat_options *options, int fd,
                                               peat_error *ret_error);
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Checks that read documents: links, anchors, paths of one machine."""
+"""Checks that read documents: links, anchors, paths of one machine; and the manual in the headers."""
 import os
 import re
 
+from . import header
 from .tree import Problem, line_of
 
 _FENCE_BLOCK = re.compile(r"^```.*?^```", re.M | re.S)

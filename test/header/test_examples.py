@@ -27,6 +27,14 @@ def read(path):
         return f.read()
 
 
+def snippets(header):
+    """The pieces of code in a header's comments: indented lines one of which ends in a semicolon. The
+    program of the first page is another test's."""
+    text = re.sub(r"^ \* @example.*?^ \* @end\n", "", header, flags=re.M | re.S)
+    blocks = re.findall(r"^ \*\n((?: \*     .*\n)+) \*(?:\n|/)", text, re.M)
+    return [block.replace(" *     ", "") for block in blocks if re.search(r";$", block, re.M)]
+
+
 def plain(text):
     """Lines without indentation and without the empty ones."""
     return [line.strip() for line in text.splitlines() if line.strip()]
@@ -59,6 +67,10 @@ class Examples(unittest.TestCase):
             self.assertNotEqual(blocks, [], document)
             for block in blocks:
                 self.assertTrue(any(is_piece(block, text) for text in programs), f"{document}:\n{block}")
+        found = [code for name in ("peat.h", "peat_admin.h", "peat_env.h") for code in snippets(read("include/" + name))]
+        self.assertGreaterEqual(len(found), 2)
+        for code in found:
+            self.assertTrue(any(is_piece(code, text) for text in programs), code)
         self.assertFalse(is_piece("a;\nc;\n", "a;\nb;\nc;\n"))
 
     def test_runner_finds_what_is_wrong(self):

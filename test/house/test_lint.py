@@ -272,6 +272,24 @@ class Planted(unittest.TestCase):
         self.expect(docs.check_paths, {}, {"src/log/a.c": '#include "/usr/x.h"\n'},
                     "src/log/a.c:1:")
 
+    def test_call_without_its_codes_is_found(self):
+        head = ("#define PEAT_RC_LIST(X) \\\n    X(PEAT_OK, 0, \"done\") \\\n    X(PEAT_IO, -6, \"failed\")\n\n"
+                "#define PEAT_SIZE_MAX 3\n\n")
+        good = ("/* Writes.\n * Returns PEAT_OK, or PEAT_IO above PEAT_SIZE_MAX. */\n"
+                "PEAT_API peat_rc peat_put(int n);\nPEAT_API peat_rc\npeat_delete(int n);\n\n"
+                "/* No result. */\nPEAT_API int peat_count(void);\n")
+        for bad, wrong in ((good.replace("Returns", "Answers"), "peat_put does not say"),
+                           (good.replace("\n * Returns", " Returns"), "peat_put does not say"),
+                           (good.replace("PEAT_OK, or ", ""), "peat_put does not say"),
+                           (good.replace("or PEAT_IO", "or PEAT_OI"), "PEAT_OI, which is no result code"),
+                           (good + "\nPEAT_API peat_rc peat_sync(void);\n", "peat_sync does not say")):
+            with self.subTest(bad):
+                shutil.rmtree(self.folder.name)
+                self.assertEqual(self.findings(docs.check_codes, {"include/peat.h": head + good}), [])
+                found = self.findings(docs.check_codes, {"include/peat.h": head + bad})
+                self.assertIn(wrong, found[0])
+                self.assertIn("include/peat.h:", found[0])
+
     def test_header_that_needs_another_is_found(self):
         self.expect(build.check_headers,
                     {"src/log/a.h": "#ifndef A_H\n#define A_H\n#include <stddef.h>\n"
