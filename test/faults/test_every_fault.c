@@ -95,6 +95,7 @@ static void run_chunk(void *arg, FILE *report)
     faults_world *base = malloc(sizeof *base);
     *base = *l->base;
     base->report = report;
+    result_codes_expect(l->way->error);
     if (!g->counted)
         begin_sample(l, base);
     for (unsigned i = 0; i < CHUNK && !g->ended; i++, g->next += l->stride) {

@@ -93,6 +93,7 @@ static bool run_trial(scene *s, faults_trace *t)
     atomic_store(&s->memory->hits, 0);
     t->hits = &s->memory->hits;
     t->timeout_seconds = HANG_SECONDS;
+    result_codes_expect(t->error); /* of the child */
     if (!faults_trace_run(t, run_workload, s)) {
         (void)fprintf(stderr, "%s: the child %s (status %#x)\n", s->story,
                       t->hung ? "hangs" : "ended badly", (unsigned)t->status);
