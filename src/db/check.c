@@ -55,7 +55,8 @@ static peat_rc ignore_record(void *ctx, const pt_log_record *record)
  * not a new trouble of the store. */
 static peat_rc report_sink(checking *c, peat_rc rc, pt_sink *sink, const char *file)
 {
-    if (rc != PEAT_CORRUPT && rc != PEAT_VERSION && rc != PEAT_NOT_STORE)
+    /* not found: the superblock is gone, and there is nothing that an open would miss it for */
+    if (rc != PEAT_CORRUPT && rc != PEAT_VERSION && rc != PEAT_NOT_STORE && rc != PEAT_NOT_FOUND)
         return rc;
     peat_error e;
     pt_spot place;

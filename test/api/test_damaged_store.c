@@ -114,6 +114,21 @@ TEST_SCENE(a_damaged_table_is_told_with_file_and_offset)
     files_forget(&p);
 }
 
+/* With nothing but its manifest beside it, it is missed by nobody else: an open would make one. */
+static void a_superblock_that_is_gone_is_found_by_a_check(void **state)
+{
+    scene *s = *state;
+    peat_db *db = NULL;
+    char path[400], text[600] = "";
+    s->options.no_log = true;
+    assert_ok(peat_open(s->dir, &s->options, &db, NULL));
+    scene_unlink(s, "PEAT", path);
+    peat_check_options check = {.size = sizeof check, .damage_fn = note_damage, .damage_ctx = text};
+    assert_int_equal(peat_check(db, &check, NULL), PEAT_CORRUPT);
+    assert_non_null(strstr(text, "PEAT"));
+    assert_ok(peat_close(db));
+}
+
 static bool stop_at_once(void *ctx, const peat_damage *damage)
 {
     (void)damage;
