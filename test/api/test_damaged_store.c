@@ -115,9 +115,8 @@ TEST_SCENE(a_damaged_table_is_told_with_file_and_offset)
 }
 
 /* With nothing but its manifest beside it, it is missed by nobody else: an open would make one. */
-static void a_superblock_that_is_gone_is_found_by_a_check(void **state)
+TEST_SCENE(a_superblock_that_is_gone_is_found_by_a_check)
 {
-    scene *s = *state;
     peat_db *db = NULL;
     char path[400], text[600] = "";
     s->options.no_log = true;

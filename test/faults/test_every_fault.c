@@ -11,6 +11,7 @@
 #include "faults/faults_strike.h"
 #include "world/shared.h"
 #include "world/test.h"
+#include "support/result_codes.h"
 
 #define CHUNK        200 /* points in one child process, which has minutes */
 #define FAILURES_MAX 3   /* each may have waited for what does not come */
@@ -95,7 +96,7 @@ static void run_chunk(void *arg, FILE *report)
     faults_world *base = malloc(sizeof *base);
     *base = *l->base;
     base->report = report;
-    result_codes_expect(l->way->error);
+    result_codes_expect(l->what.way->error);
     if (!g->counted)
         begin_sample(l, base);
     for (unsigned i = 0; i < CHUNK && !g->ended; i++, g->next += l->stride) {

@@ -12,6 +12,7 @@
 #include "faults/faults_trace.h"
 #include "world/shared.h"
 #include "world/test.h"
+#include "support/result_codes.h"
 
 #include <unistd.h>
 

@@ -107,8 +107,8 @@ static inline peat_rc kit_append_size(kit *k, size_t size, uint64_t *ret_positio
     assert_non_null(p);
     kit_payload(k->seq + 1, p, size);
     uint64_t position = 0;
-    peat_rc rc = pt_log_append(k->log, k->seq + 1, 1, pt_slice_of(p, size), pt_hash(p, size),
-                               &position);
+    peat_rc rc =
+        pt_log_append(k->log, k->seq + 1, 1, pt_slice_of(p, size), pt_hash(p, size), &position);
     free(p);
     if (rc == PEAT_OK) {
         k->seq++;
