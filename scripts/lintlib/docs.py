@@ -96,4 +96,20 @@ def check_invariants(tree):
     return problems
 
 
-CHECKS = [check_links, check_paths, check_invariants]
+def check_codes(tree):
+    """the comment of each public call ends in the result codes that it returns"""
+    paths, problems = tree.c_files("include"), []
+    known = {name for path in paths for name in header.codes(tree.text(path))}
+    defined = set(re.findall(r"\bPEAT_[A-Z_]+\b", " ".join(tree.code(path) for path in paths)))
+    for path in paths:
+        for call in header.calls(tree.text(path), known):
+            line = line_of(tree.text(path), call.offset)
+            if call.codes is None or "PEAT_OK" not in call.codes:
+                problems.append(Problem(path, line, f"{call.name} does not say which codes it returns",
+                                        "end its comment in a paragraph that begins with Returns, PEAT_OK included"))
+            problems += [Problem(path, line, f"{call.name} returns {name}, which is no result code",
+                                 "correct the name") for name in call.others if name not in defined]
+    return problems
+
+
+CHECKS = [check_links, check_paths, check_invariants, check_codes]
