@@ -36,7 +36,7 @@
 #ifdef PT_DEBUG
 #define PT_DCHECK(x, must) PT_ASSERT(x, must)
 #else
-#define PT_DCHECK(x, must) ((void)sizeof(x), (void)sizeof("" must))
+#define PT_DCHECK(x, must) ((void)(0 && (x)), (void)sizeof("" must))
 #endif
 #define PT_HERE          "peat: " __FILE__ ":" PT_DIGITS(__LINE__) ": "
 #define PT_DIGITS(line)  PT_DIGITS_(line)
