@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * background.h - what those who read and write need of those who work in the background: handed to
- * the store at open (work/work.c), so that the rooms need not know one another.
+ * the store at open (work/room.c), so that the rooms need not know one another.
  */
 #ifndef PT_STATE_BACKGROUND_H
 #define PT_STATE_BACKGROUND_H
@@ -18,8 +18,8 @@ typedef struct pt_background {
     /* Waits until no more than so many memtables are immutable, or flushes them itself. No lock is
      * held. */
     peat_rc (*make_room)(pt_store *s, size_t immutables_max);
-    /* A step of work for committers of a store without threads, or some after a write of many
-     * bytes. */
+    /* One step of work by a committer of a store without threads; several after a write of many
+     * bytes. Nothing while another thread is at it. No lock is held. */
     void (*step)(pt_store *s, uint64_t bytes);
 } pt_background;
 

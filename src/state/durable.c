@@ -32,9 +32,8 @@ peat_rc pt_durable_note(pt_store *s, bool always)
     return rc;
 }
 
-/* And once per segment the manifest hears of it, so that nobody loses synced records with the file
- * without noticing. They are safe meanwhile: when that fails, the write failure or the next time
- * tells. */
+/* That the manifest could not be told does not fail the sync: the records are safe. A write failure
+ * shows in the next call, anything else is tried again by the next sync. */
 peat_rc pt_durable_sync(pt_store *s, uint64_t position, bool waited_for)
 {
     atomic_fetch_add_explicit(&s->sync_waiters, waited_for, memory_order_relaxed);

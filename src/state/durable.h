@@ -8,13 +8,15 @@
 
 #include "state/store.h"
 
-/* The log up to this position; what nobody waits for is not counted as waited for. */
+/* Syncs the log up to this position, and tells the manifest once for each segment. `waited_for`: a
+ * caller of the library waits (a figure of the statistics). Without install_mu. */
 peat_rc pt_durable_sync(pt_store *s, uint64_t position, bool waited_for) PT_MUST_USE;
-/* Writes down in the manifest how far the log is synced; once for each segment, or `always`. */
+/* Writes down in the manifest how far the log is synced, if it has not yet heard of the present
+ * segment, or `always`. Nothing when tables hold all of that already. Takes install_mu. */
 peat_rc pt_durable_note(pt_store *s, bool always) PT_MUST_USE;
 /* An edit of nothing but the state. Caller holds install_mu. */
 peat_rc pt_durable_commit_state(pt_store *s, pt_state *state) PT_MUST_USE;
-/* The store that was being made is complete. */
+/* The store that was being made is complete: from now on it can be opened. */
 peat_rc pt_durable_finish(pt_store *s) PT_MUST_USE;
 
 #endif

@@ -298,9 +298,9 @@ static void insert(pt_empty_ranges *e, uint64_t seq, uint64_t since, pt_bytes *l
     count_watched(e);
 }
 
-/* The bounds are ready before the lock of the committers is tried for, which is held for a
- * microsecond then. */
-static void watch(pt_empty_ranges *e, uint64_t seq, bool old, pt_bytes *lower, pt_bytes *upper)
+/* As EXACT, or watched from now on, which needs the lock of the committers: it is only tried for,
+ * and the bounds are ready before, so that it is held for a microsecond. */
+static void remember(pt_empty_ranges *e, uint64_t seq, bool old, pt_bytes *lower, pt_bytes *upper)
 {
     bool locked = pt_mutex_try_lock(e->order_mu);
     uint64_t since = locked ? *e->seq_next - 1 : 0;
@@ -314,7 +314,7 @@ static void watch(pt_empty_ranges *e, uint64_t seq, bool old, pt_bytes *lower, p
         pt_mutex_unlock(e->order_mu);
 }
 
-/* Of one range: all of them together are no sum that the memory's budget has to know. */
+/* Of one range: all of them together are too little to be counted in the memory's budget. */
 #define BOUNDS_BYTES_MAX 4096u
 
 void pt_empty_ranges_add(pt_empty_ranges *e, uint64_t seq, bool old, pt_slice lower, pt_slice upper)
@@ -330,7 +330,7 @@ void pt_empty_ranges_add(pt_empty_ranges *e, uint64_t seq, bool old, pt_slice lo
     pt_bytes_init(&from, e->env);
     pt_bytes_init(&to, e->env);
     if (set(&from, lower) == PEAT_OK && set(&to, upper) == PEAT_OK)
-        watch(e, seq, old, &from, &to);
+        remember(e, seq, old, &from, &to);
     pt_bytes_done(&from);
     pt_bytes_done(&to);
 }

@@ -37,12 +37,12 @@ typedef enum pt_empty_range_state {
 
 typedef struct pt_empty_range {
     pt_empty_range_state state;
-    bool covered;  /* a larger one is known: goes when the next is */
-    bool found;    /* by a walk that came again: such stay longer than what a scan leaves behind */
+    bool covered;  /* a larger one is known; it goes when a second such becomes known */
+    bool found;    /* a later walk has used it: such stay longer than what was never used */
     uint32_t cuts; /* since a walk used it */
     uint64_t seq;  /* EXACT, KNOWN; `since` while PENDING */
     uint64_t used; /* the turn of the walk that used it last */
-    uint64_t puts; /* seen by then */
+    uint64_t puts; /* how many were seen by then */
     pt_bytes lower, upper;
 } pt_empty_range;
 
@@ -54,7 +54,8 @@ typedef struct pt_empty_ranges {
     pt_mutex *order_mu;       /* of the order of writing */
     const uint64_t *seq_next; /* guarded by it */
     pt_mutex mu;              /* guards the rest */
-    uint64_t turns, puts;
+    uint64_t turns;           /* uses so far: the clock of `used` */
+    uint64_t puts;            /* seen so far, while anything was watched */
     pt_empty_range ranges[PT_EMPTY_RANGES_MAX];
 } pt_empty_ranges;
 
@@ -63,6 +64,7 @@ void pt_empty_ranges_init(pt_empty_ranges *e, const pt_env *env, pt_mutex *order
                           const uint64_t *seq_next);
 void pt_empty_ranges_done(pt_empty_ranges *e);
 
+/* Is any range watched? Caller holds commit_mu. */
 static inline bool pt_empty_ranges_watch(const pt_empty_ranges *e)
 {
     return atomic_load_explicit(&e->watched, memory_order_relaxed) != 0;
@@ -75,8 +77,9 @@ void pt_empty_ranges_note(pt_empty_ranges *e, pt_slice payload);
 bool pt_empty_ranges_find(pt_empty_ranges *e, pt_slice key, uint64_t seq, bool back,
                           pt_bytes *ret_lower, pt_bytes *ret_upper);
 
-/* A reader as of `seq` has found [lower, upper) empty. `old`: others will read at that sequence,
- * too, and it is not the present one. */
+/* A reader as of `seq` has found [lower, upper) empty. `old`: `seq` is a snapshot's, so that others
+ * may read at it, too; once it is not the newest any more the range is kept for them alone (EXACT).
+ */
 void pt_empty_ranges_add(pt_empty_ranges *e, uint64_t seq, bool old, pt_slice lower,
                          pt_slice upper);
 

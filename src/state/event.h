@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* event.h - telling the embedding what has just ended. No lock is held. */
+/*
+ * event.h - telling the embedding what has just ended. The receiver may read and write, so no lock
+ * is held but, in a caller's thread that works, inline_mu; what would wait for that one is
+ * forbidden to it (peat_host), or does not (pt_work_step).
+ */
 #ifndef PT_STATE_EVENT_H
 #define PT_STATE_EVENT_H
 

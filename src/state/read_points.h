@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* read_points.h - which sequences somebody still looks at, as the store has them; snapshot.h has
- * what can be done with them. */
+/* read_points.h - the list of sequences that somebody still looks at: the types alone, which
+ * store.h needs. What can be done with them is in snapshot.h. */
 #ifndef PT_STATE_READ_POINTS_H
 #define PT_STATE_READ_POINTS_H
 
@@ -19,7 +19,9 @@ typedef struct pt_snapshots {
     /* Set by a thread that goes to sleep while readers hold back what could go: who ends a read
      * wakes it. seq_cst with the reader's unlinking and its load of this. */
     atomic_bool held_back;
-    _Atomic uint64_t held_before; /* by readers at older sequences, or of replaced files */
+    /* With held_back: only the end of a read at a sequence below this one lets anything go, or that
+     * of a reader of replaced files. */
+    _Atomic uint64_t held_before;
 } pt_snapshots;
 
 static inline void pt_snapshots_init(pt_snapshots *all)

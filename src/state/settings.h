@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* settings.h - what a store is opened with: options with every default resolved, sizes derived. */
+/* settings.h - what a store is opened with; api/settings.c makes it out of peat_options. */
 #ifndef PT_STATE_SETTINGS_H
 #define PT_STATE_SETTINGS_H
 
@@ -20,15 +20,16 @@ typedef struct pt_settings {
     bool unfinished; /* a store that is made is not to be opened before pt_durable_finish */
     peat_host host;  /* event callback, app id */
     size_t memtable_bytes;
-    size_t cache_bytes, metadata_bytes, ahead_bytes; /* budgets */
-    uint32_t block_bytes;                            /* 0: by codec */
-    uint64_t partition_bytes;                        /* 0: by the size of the store */
-    uint64_t table_bytes;                            /* 0: by the partition target */
+    /* Budgets: of decoded blocks, of sections of tables, of the windows of scans. */
+    size_t cache_bytes, metadata_bytes, ahead_bytes;
+    uint32_t block_bytes;     /* 0: by codec */
+    uint64_t partition_bytes; /* 0: by the size of the store */
+    uint64_t table_bytes;     /* 0: by the partition target */
     uint64_t segment_bytes_min, segment_bytes_max;
     uint64_t manifest_bytes_min; /* a shorter one is not rewritten */
-    size_t runs_max;
-    /* Steps of a scan that lead to no row before it asks whether it was here before, and again; and
-     * those it takes before it keeps what it has found out. */
+    size_t runs_max;             /* a partition with more upper runs is due for a merge */
+    /* After so many steps that lead to no row a scan asks whether an earlier one was here, and so
+     * many later again (look). One that took so many keeps what it has found out (note). */
     uint32_t hidden_steps_look, hidden_steps_note;
     pt_taps taps;
 } pt_settings;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * snapshot.c - which sequences somebody still looks at. A ring sorted by sequence; new ones go to
- * its end, because the published order only grows.
+ * snapshot.c - see snapshot.h. A ring sorted by sequence. What is of now goes to its end, because
+ * the published order only grows; a reader at an open snapshot looks for its place from there.
  */
-#include "state/store.h"
 #include "state/snapshot.h"
 
 static void insert_before(pt_snapshot_link *at, pt_snapshot_link *link)

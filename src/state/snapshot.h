@@ -10,7 +10,7 @@
 
 /* Links it at the present end of the published order. */
 void pt_snapshot_link_add(pt_store *s, pt_snapshot_link *link);
-/* The same at the sequence of a snapshot that is open. */
+/* The same at the sequence of a snapshot that is open, and stays so until this returns. */
 void pt_snapshot_link_add_at(pt_store *s, pt_snapshot_link *link, uint64_t seq);
 void pt_snapshot_link_remove(pt_store *s, pt_snapshot_link *link);
 /* The oldest of their sequences, one of each, ascending, `max` at most: returns how many.

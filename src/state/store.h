@@ -3,13 +3,14 @@
  * store.h - the open store: what its rooms share. Who reads, who writes and who works in the
  * background know this, and not one another.
  *
- * Locks, in the order in which they may be taken:
- *   flush_mu, inline_mu  (work/work.h) "this work is under way"
+ * Locks, in the order in which they may be taken (I12 in doc/invariants.md):
+ *   inline_mu, flush_mu  (work/work.h) "this work is under way", in this order
  *   commit_mu   the order of writing: sequences, log appends, switching memtables
  *   install_mu  the version set
  *   view_mu     replacing the view
  *   tap.published_mu, tap.durable_mu: below flush_mu and inline_mu; the tap is called under them
  *   work.mu, snapshots.mu, published.mu, empty_ranges.mu: leaves
+ * Log, cache, tables, memtables and the sink have locks of their own, behind all of these.
  * Held across I/O: flush_mu and inline_mu, install_mu (the manifest), and commit_mu where the log
  * needs a new segment, is closed, or rests.
  */
@@ -29,8 +30,8 @@
 #include "state/view.h"
 #include "version/version_set.h"
 
-/* Counters of readers: one line per epoch slot, so that only the slot's holder writes it. The last
- * one is shared by those who got no slot. */
+/* Counters of readers: one cache line per epoch slot, so that only the slot's holder writes it. The
+ * last one is shared by those who got no slot. */
 typedef struct pt_store_read_counters {
     _Atomic uint64_t gets, found, filter_checks, filter_skips;
     uint64_t padding[4];
@@ -67,7 +68,8 @@ struct pt_store {
     pt_open_tables open_tables;
     pt_store_read_counters read_counters[PT_EPOCH_SLOTS + 1];
     _Atomic uint64_t hidden_steps; /* of scans: entries visited that lead to no row */
-    _Atomic uint64_t seeks, damages, iterators, sync_waiters;
+    _Atomic uint64_t iterators;    /* open now */
+    _Atomic uint64_t seeks, damages, sync_waiters; /* how many there were since the open */
 
     atomic_uint refs; /* the open handles together, and what may outlive them */
     atomic_bool closed;
@@ -75,14 +77,14 @@ struct pt_store {
 
     /* the order of writing, guarded by commit_mu */
     pt_mutex commit_mu;
-    pt_mem *active; /* of the present view, which holds it; no committer need look at the view */
+    pt_mem *active; /* the view's, which holds it: committers need not look at the view */
     uint64_t seq_next;
     pt_store_write_counters commits;
 
     pt_published published;
     pt_tap_state tap; /* has its own locks */
     pt_mem_home mems;
-    _Atomic uint64_t reader_bytes; /* memory of their own, beside the cache and flushed memtables */
+    _Atomic uint64_t reader_bytes; /* that iterators and pins hold beside the cache and memtables */
     pt_empty_ranges empty_ranges;  /* has its own lock */
 
     /* replaced under view_mu; readers load it in an epoch */
@@ -98,10 +100,9 @@ struct pt_store {
     pt_snapshots snapshots;
 
     _Atomic uint64_t throttle_ns_per_kib; /* what a committer owes */
-    atomic_bool inline_due;               /* no threads: the next committers do a step each */
-    atomic_uint sleepers;                 /* threads that wait without a timeout: a write wakes
-                                             them */
-    _Atomic uint64_t unsynced_since_ns;   /* 0: nothing to sync */
+    atomic_bool inline_due; /* without threads: each committer does a step, until it is false */
+    atomic_uint sleepers;   /* threads that wait without a timeout: a write wakes them */
+    _Atomic uint64_t unsynced_since_ns; /* 0: nothing to sync */
 };
 
 /* The store is closed, or this is a forked child of the process that opened it. */
@@ -111,6 +112,7 @@ static inline bool pt_store_gone(pt_store *s)
         PT_LIKELY(s->fork_mark != NULL) ? *s->fork_mark == 0 : s->env->pid(s->env->ctx) != s->pid;
     return PT_UNLIKELY(child) || PT_UNLIKELY(atomic_load(&s->closed));
 }
+/* The second half of that alone: what a child may still do with the handles it has inherited. */
 bool pt_store_forked(pt_store *s);
 
 /* Calls that are not covered by an epoch. False: the store is closed. */
@@ -123,7 +125,8 @@ static inline pt_store *pt_store_ref(pt_store *s)
     return s;
 }
 void pt_store_unref(pt_store *s);
-/* What is in the struct, once env and settings are set. */
+/* Makes the locks and what cannot fail, once env and settings are set; the first reference is the
+ * caller's. */
 void pt_store_init(pt_store *s);
 
 /* The present view with a reference. */

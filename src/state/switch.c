@@ -27,8 +27,6 @@ void pt_switch_drop(pt_switch *w)
     pt_mem_unref(w->fresh);
 }
 
-/* The active memtable, and `side` (newer, may be NULL), become immutable. Caller holds commit_mu,
- * so the active memtable does not change meanwhile. */
 void pt_switch_run(pt_store *s, pt_switch *w, pt_mem *side)
 {
     pt_mem *immutables[PT_VIEW_IMMUTABLES_MAX];

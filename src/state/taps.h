@@ -35,7 +35,7 @@ typedef struct pt_taps {
 
 /* Of an open store. */
 typedef struct pt_tap_state {
-    const pt_published *seen; /* by readers */
+    const pt_published *seen; /* what readers see */
     pt_taps taps;             /* fixed before the first commit; both NULL until then */
     bool set;                 /* one of them is not NULL */
     pt_mutex published_mu;

@@ -4,7 +4,11 @@
  * view is immutable; one pointer of the store names the present one (store.h), replaced by
  * pt_store_publish_view and by nothing else.
  *
- * Point reads use it under an epoch; whatever lasts longer takes a reference.
+ * Point reads use it under an epoch; whatever lasts longer takes a reference. It is what RocksDB
+ * calls a SuperVersion.
+ *
+ * A pt_memtable (mem/) holds entries; a pt_mem is one in its place: counted, between a first and a
+ * last sequence, with its part of the log.
  */
 #ifndef PT_STATE_VIEW_H
 #define PT_STATE_VIEW_H
@@ -25,13 +29,15 @@ typedef struct pt_mem {
     atomic_uint refs;
     pt_mem_home *home;
     pt_memtable *table;
-    uint64_t log_serial; /* its records lie in this segment or later ones */
-    uint64_t seq_first;
-    uint64_t seq_last; /* set when it stops taking writes (guarded by the commit lock till then) */
-    /* committers that are still inserting; a flush waits for 0. Pairs: increment under the commit
-     * lock, decrement (release) after the insert, acquire load by the flush. */
+    /* Its records lie in this segment or later ones. Changed under commit_mu and view_mu, while it
+     * is empty; read under either. */
+    uint64_t log_serial;
+    uint64_t seq_first; /* fixed before it is in a view */
+    uint64_t seq_last;  /* set when it becomes immutable (under commit_mu) */
+    /* Committers that are still inserting; a flush waits for 0. Pairs: increment under commit_mu,
+     * decrement (release) after the insert, acquire load by the flush. */
     _Atomic uint32_t writers;
-    size_t left_bytes; /* its size when no present view had it any more, else 0; under view_mu */
+    size_t left_bytes; /* its size when it left the present view, 0 before; set under view_mu */
 } pt_mem;
 
 /* Two are immutable in the steady state; recovery and large batches add their own. */
@@ -56,15 +62,17 @@ static inline pt_mem *pt_mem_ref(pt_mem *m)
     return m;
 }
 void pt_mem_unref(pt_mem *m);
-/* No present view has it any more: what readers still hold of it is counted. */
+/* The present view has it no longer: what readers still hold of it is counted. */
 void pt_mem_leave(pt_mem *m);
-/* The operations were made by this library or verified at recovery; there is room for them. */
+/* Adds the operations of a batch, the first at first_seq. They were made by this library or
+ * verified at recovery, and room for them is reserved. */
 void pt_mem_insert(pt_mem *m, pt_slice payload, uint64_t first_seq);
 
 /* Room for a view; filled by pt_view_fill, which cannot fail. */
 pt_view *pt_view_alloc(const pt_env *env);
 void pt_view_discard(pt_view *unfilled);
-/* Takes references of its own. `active` is NULL in a view that a reader keeps for itself. */
+/* Takes references of its own; the caller has the first one on the view. `active` is NULL only in a
+ * view that a reader keeps for itself, when the active memtable was empty. */
 void pt_view_fill(pt_view *v, pt_mem *active, pt_mem *const *immutables, size_t immutable_count,
                   pt_version *version);
 bool pt_view_has(const pt_view *v, const pt_mem *m);
