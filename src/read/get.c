@@ -72,7 +72,7 @@ static void begin(pt_get *g, pt_store *s, const pt_read_options *options, pt_sli
     g->lookup.hint = options->no_cache_fill ? PT_FETCH_ONCE : PT_FETCH_POINT;
 }
 
-/* Inside the epoch: close sees one or the other. */
+/* Inside the epoch, so that close sees a reader in an epoch, or else a call to wait for. */
 static void count_in(pt_get *g)
 {
     if (!g->counted)
@@ -145,11 +145,11 @@ static pt_get_state attempt(pt_get *g)
         g->held_view = pt_view_ref(v);
     count_in(g);
     pt_epoch_exit(&g->s->epoch, g->slot);
-    g->rc = PEAT_CORRUPT;
+    g->rc = PEAT_CORRUPT; /* read only when it has FAILED */
     return f == PT_FIND_CORRUPT ? PT_GET_FAILED : PT_GET_NEEDS;
 }
 
-/* Before done(). */
+/* Before done(): the store must be there. */
 peat_rc pt_get_failed(pt_get *g, peat_rc rc)
 {
     if (rc != PEAT_CLOSED) /* any other is met by calls that are counted: the store is there */
@@ -184,7 +184,7 @@ static bool copy_value(const pt_get *g, peat_buf *ret_value)
     return true;
 }
 
-/* There was no room. Outside the epoch the buffer grows, and it is asked again: the value may be
+/* There was no room. Outside the epoch the buffer grows, then the get begins anew: the value may be
  * another by then. */
 static peat_rc start_again(pt_get *g, peat_buf *ret_value)
 {

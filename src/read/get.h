@@ -8,14 +8,14 @@
  *   for (;;) {
  *       state = pt_get_step(&g);
  *       FOUND, ABSENT    the answer, in g.entry; nothing else until pt_get_end: an epoch is held
- *       NEEDS            read what pt_get_wanted names, then pt_get_supply the bytes or the error
+ *       NEEDS            read what pt_get_wanted_of names, then pt_get_supply the bytes or error
  *       WAITS            another one reads the same block: step again later
  *       FAILED           g.rc
  *   }
  *   pt_get_end(&g);      in any state: it gives up what it waits for or was to read
  *
- * Between steps it holds a reference on its view, and the block it was given last, but never an
- * epoch. It answers as of its first step that left the epoch; without a wait, as of its only one.
+ * Between steps it holds a reference on its view, and the block it was given last, but no epoch. It
+ * answers as of its first step, whatever is written while it waits.
  */
 #ifndef PT_READ_GET_H
 #define PT_READ_GET_H
@@ -39,12 +39,12 @@ typedef struct pt_get {
     pt_view *held_view; /* referenced once I/O was needed; NULL before */
     pt_lookup lookup;
     bool in_tables; /* the memtables are behind it */
-    bool counted;   /* as a call in flight, from the first I/O on until it is done */
+    bool counted;   /* in store.h's `calls`, from the first I/O on until it is done */
     bool in_epoch;  /* it has answered, and pt_get_end is to come */
     /* found */
     pt_entry entry;
-    pt_mem *mem; /* where, when not in a table */
-    unsigned slot;
+    pt_mem *mem;        /* where, when not in a table */
+    unsigned slot;      /* of its epoch (base/epoch.h) */
     peat_rc rc;         /* of FAILED */
     pt_cache_fill fill; /* of the block that it needs or waits for */
 } pt_get;
@@ -70,7 +70,7 @@ void pt_get_end(pt_get *g);
 /* A view is held, and the sequence set: until there is an answer, PEAT_OK or PEAT_NOT_FOUND, or an
  * error. No epoch is held afterwards. */
 peat_rc pt_get_run_with_view(pt_get *g) PT_MUST_USE;
-/* Reads what the last step needed. */
+/* Reads what the last step needed, and waits for it. Outside the epoch. */
 peat_rc pt_get_read(pt_get *g) PT_MUST_USE;
 /* Counts an answer. */
 void pt_get_count(pt_get *g, bool found);

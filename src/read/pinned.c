@@ -3,9 +3,10 @@
 #include "read/get.h"
 #include "state/snapshot.h"
 
-/* A pin is (copy with the low bit set, nothing) or (table reference, pin of its block). It holds
- * the store. What is in a memtable is copied: to hold all of that for one value is more than it is
- * worth, and the memory would be missing from the budget. */
+/* A pin is two words, peat_pinned.reserved: a copy with the low bit set, and nothing; or a
+ * reference on a table, and the pin of its block. It holds the store. What is in a memtable is
+ * copied: to hold all of that for one value is more than it is worth, and the memory would be
+ * missing from the budget. */
 typedef struct pin_copy {
     pt_store *store;
     size_t size; /* of all */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * read.h - point reads: one machine (version_find.h) behind get, exists and pinned gets.
- */
+/* read.h - point reads that block: one machine (get.h) is behind get, exists and pinned gets. */
 #ifndef PT_READ_READ_H
 #define PT_READ_READ_H
 
@@ -9,7 +7,7 @@
 
 typedef struct pt_read_options {
     bool has_seq;
-    uint64_t seq; /* of a snapshot */
+    uint64_t seq; /* of a snapshot, with has_seq; else as of now */
     bool no_cache_fill;
 } pt_read_options;
 
@@ -17,6 +15,7 @@ typedef struct pt_read_options {
  * only whether it is there. */
 peat_rc pt_read_get(pt_store *s, const pt_read_options *options, pt_slice key,
                     peat_buf *ret_value) PT_MUST_USE;
+/* The same without a copy where that can be: *ret_value holds the store until pt_read_unpin. */
 peat_rc pt_read_pinned(pt_store *s, const pt_read_options *options, pt_slice key,
                        peat_pinned *ret_value) PT_MUST_USE;
 void pt_read_unpin(peat_pinned *pinned);

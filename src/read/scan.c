@@ -2,8 +2,9 @@
 /*
  * scan.c - see scan.h.
  *
- * Below is one merged iterator over the memtables and tables of a view, which shows every version
- * of every key in tables (forward newest first, backward oldest first), and one of each memtable.
+ * `below` is one merged iterator over the memtables and tables of a view. It shows every version of
+ * a key that tables hold (forward newest first, backward oldest first), and from each memtable the
+ * one version that this scan sees.
  *
  * Invariant 1. At FORWARD `below` stands on the entry shown; key and value are its own.
  * Invariant 2. At BACKWARD `below` stands before all versions of the key shown, or at the end of
@@ -101,7 +102,8 @@ static peat_rc next_below(pt_scan *c)
     return pt_iter_next(c->below);
 }
 
-/* From a hidden entry on, or behind a range that an earlier walk has found empty. */
+/* From a hidden entry to the next, or past a range that an earlier walk has found empty: the
+ * saved key cannot come behind it. */
 static peat_rc pass(pt_scan *c, pt_hidden *h, bool *io_skip)
 {
     pt_hidden_step(c, h);
@@ -113,7 +115,7 @@ static peat_rc pass(pt_scan *c, pt_hidden *h, bool *io_skip)
     return pt_iter_seek(c->below, pt_bytes_slice(&c->empty_upper));
 }
 
-/* Of what is at the end of its range. */
+/* The range is at its end. */
 static peat_rc end_forward(pt_scan *c, const pt_hidden *h)
 {
     if (PT_UNLIKELY(h->steps != 0))
@@ -269,8 +271,9 @@ static inline bool differ(pt_slice a, pt_slice b)
     return !pt_slice_equal(a, b);
 }
 
-/* Mostly a step ends on a visible put, and of another key than its neighbour in the group. Then it
- * is all in these; the bounds are those of the tables, too. False: the long way is to be gone. */
+/* Mostly a step leads to a visible put of another key than its neighbour in the group. Then these
+ * two entries say all; a group ends at the bounds of the scan. False: the long way is to be gone.
+ */
 static inline bool show_in_group(pt_scan *c, const pt_entry *e, pt_slice neighbour,
                                  pt_scan_place place)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan.h - iterators over the store: entries of one keyspace, each key once, as of one sequence.
+ * scan.h - iterators over the store (LevelDB: DBIter): entries of one keyspace, each key once, as
+ * of one sequence. One scan is used by one thread at a time.
  */
 #ifndef PT_READ_SCAN_H
 #define PT_READ_SCAN_H
@@ -9,13 +10,14 @@
 
 typedef struct pt_scan_options {
     bool has_seq;
-    uint64_t seq;
+    uint64_t seq;          /* of an open snapshot, with has_seq; else as of now */
     pt_slice lower, upper; /* internal keys, [lower, upper), both given; copied */
     bool keys_only;
     bool whole_table; /* read past the cache: exports */
 } pt_scan_options;
 
-/* Holds the store, the view it began with, and its sequence. */
+/* Holds the store, and registers its sequence. It takes a view at its first move, and newer ones
+ * later (scan_seat.c). */
 peat_rc pt_scan_new(pt_store *s, const pt_scan_options *options, pt_scan **ret_scan) PT_MUST_USE;
 void pt_scan_free(pt_scan *c);
 

@@ -7,7 +7,7 @@
  */
 #include "read/scan_state.h"
 
-/* The smallest key above `key`; no data: no memory. */
+/* The smallest key above `key`, in `b`; no data: there was no memory. */
 static pt_slice above(pt_slice key, pt_bytes *b)
 {
     b->size = 0;
@@ -27,8 +27,8 @@ static void begin_at(pt_scan *c, pt_hidden *h, pt_slice bound)
 static void join(pt_scan *c, pt_hidden *h, bool back)
 {
     pt_slice bound = pt_bytes_slice(back ? &c->empty_upper : &c->empty_lower);
-    int c0 = h->marked ? pt_slice_compare(bound, pt_bytes_slice(&c->empty_from)) : 0;
-    if (!h->marked || (back ? c0 > 0 : c0 < 0))
+    int order = h->marked ? pt_slice_compare(bound, pt_bytes_slice(&c->empty_from)) : 0;
+    if (!h->marked || (back ? order > 0 : order < 0))
         begin_at(c, h, bound);
     /* the first range costs nothing; where there are many, one of them all is better */
     if (h->jumps++ != 0)

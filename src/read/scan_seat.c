@@ -17,8 +17,8 @@
 #include "version/version_iter.h"
 #include "state/snapshot.h"
 
-/* Moves between two looks at replaced files that are not worth more: finding its place anew costs
- * a scan about as much as so many steps. */
+/* A few bytes of replaced files are held for so many moves more: finding its place anew costs a
+ * scan about as much as so many steps. */
 #define MOVES_BETWEEN 64u
 
 /* The present view for this scan alone. An empty memtable is left out: what comes into it later is
@@ -96,8 +96,9 @@ static uint64_t held_bytes(const pt_version *v)
     return bytes;
 }
 
-/* The view it has holds what is worth to be let go: flushed memtables or many bytes of files now,
- * and any file when it is `ready` to find its place anew. *ret_later: not yet. */
+/* The view it has holds what is to be let go: flushed memtables and many bytes of files at once,
+ * any file when it is `ready`, because its place is left anyway or MOVES_BETWEEN are over.
+ * *ret_later: not now, but then. */
 static bool is_due(const pt_scan *c, const pt_view *now, bool ready, bool *ret_later)
 {
     *ret_later = false;
@@ -109,7 +110,7 @@ static bool is_due(const pt_scan *c, const pt_view *now, bool ready, bool *ret_l
     return due;
 }
 
-/* The key it stands on, and below nothing that knows about it. */
+/* Its key is copied, so that it needs nothing of `below` to find its place again. */
 static peat_rc stand_on_key(pt_scan *c)
 {
     if (!pt_scan_valid(c) || c->place == PT_SCAN_AT_BEYOND)

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* scan_state.h - the inside of a scan, shared by scan.c (moves) and scan_fill.c (many rows per
- * call). */
+/*
+ * scan_state.h - the inside of a scan, shared by the files that move it: scan.c (single moves),
+ * scan_fill.c (many rows per call), scan_hidden.c (steps that lead to no row), scan_seat.c (its
+ * view), scan_state.c. `below` is the merged iterator under it, and a row is an entry that it
+ * shows. The invariants of each place are in the head of scan.c.
+ */
 #ifndef PT_READ_SCAN_STATE_H
 #define PT_READ_SCAN_STATE_H
 
@@ -10,19 +14,19 @@
 typedef struct pt_scan pt_scan;
 
 typedef enum pt_scan_place {
-    PT_SCAN_AT_NEW,
-    PT_SCAN_AT_FORWARD,
-    PT_SCAN_AT_BACKWARD,
-    PT_SCAN_AT_BEYOND,
-    PT_SCAN_AT_KEY,
-    PT_SCAN_AT_ENDED
+    PT_SCAN_AT_NEW,      /* on no row: it has not moved yet */
+    PT_SCAN_AT_FORWARD,  /* on a row, and so is `below` */
+    PT_SCAN_AT_BACKWARD, /* on a row; `below` has passed it on the way back */
+    PT_SCAN_AT_BEYOND,   /* on the last row of a fill; `below` has passed it on the way forward */
+    PT_SCAN_AT_KEY,      /* on a row whose key alone is kept: the view has changed */
+    PT_SCAN_AT_ENDED     /* on no row: `ended` says why */
 } pt_scan_place;
 
 struct pt_scan {
     pt_store *store;
     pt_view *view;        /* NULL before the first move, and `below` too */
-    uint64_t view_number; /* of the store, when its view was last looked at; 0: not well yet */
-    uint32_t wait;        /* moves until it looks again, 0: at once */
+    uint64_t view_number; /* the store's when its view was last looked at; 0: look again */
+    uint32_t wait;        /* counts down moves; at 1 replaced files alone are reason enough */
     pt_snapshot_link link;
     pt_iter *below;
     pt_bytes bounds;
@@ -32,17 +36,18 @@ struct pt_scan {
     pt_scan_place place;
     peat_rc ended;       /* why, while PT_SCAN_AT_ENDED */
     bool below_ended;    /* PT_SCAN_AT_BACKWARD: below has no entry before */
-    bool filled;         /* the entry it stands on was returned by a fill */
+    bool filled;         /* the row it stands on was returned by a fill: the next goes on */
     bool stay;           /* `below` may not leave its block: rows point into it */
-    pt_slice key, value; /* shown */
-    pt_bytes saved_key;
-    pt_bytes saved_value;
+    pt_slice key, value; /* of the row: in memory of `below`, or saved */
+    pt_bytes saved_key, saved_value;
     pt_bytes *chunks; /* memory of the last fill's rows */
     size_t chunk_count, chunk_capacity;
     size_t row_bytes;      /* in them */
     size_t own_bytes;      /* of chunks and saved_value, as the store has it counted */
     uint64_t hidden_steps; /* not yet added to the store's */
-    pt_bytes empty_from, empty_lower, empty_upper; /* scan_hidden.c */
+    /* Of scan_hidden.c: where what this walk has found empty begins (back: ends), and a range that
+     * was known before. */
+    pt_bytes empty_from, empty_lower, empty_upper;
 };
 
 /* Hidden steps a scan counts for itself before they are the store's. */
@@ -64,22 +69,23 @@ static inline peat_rc pt_scan_keep_key(pt_scan *c)
 
 /* The steps of one move that have led to no row. */
 typedef struct pt_hidden {
-    uint32_t steps, look_at;
-    uint32_t unknown; /* of these, beyond the place that is kept, and outside of what was known */
-    uint32_t jumps;
-    bool marked; /* empty_from says what the walk has found empty so far */
+    uint32_t steps;
+    uint32_t look_at; /* at this step it asks whether an earlier walk was here */
+    uint32_t unknown; /* steps since `marked`; jumps after the first count, too */
+    uint32_t jumps;   /* over ranges that were known */
+    bool marked;      /* empty_from says what the walk has found empty so far */
 } pt_hidden;
 
-/* It stands on a hidden entry of this key, or (back) has still to look at it. True: it lies in a
- * range [c->empty_lower, c->empty_upper) that is known to be empty. */
+/* `below` stands on a hidden entry of this key, or (back) on one that is still to be looked at.
+ * True: the key lies in a range [c->empty_lower, c->empty_upper) that is known to be empty. */
 bool pt_hidden_look(pt_scan *c, pt_hidden *h, pt_slice key, bool back);
-/* The move has come to the row it stands on now, or to the bound, before (back: behind) which all
- * is empty. */
+/* The move has reached the key of a row, or the bound of the scan; before it (back: behind it) all
+ * was empty. */
 void pt_hidden_end(pt_scan *c, const pt_hidden *h, pt_slice reached, bool back);
 /* What it has counted is added to the store's. */
 void pt_hidden_count(pt_scan *c);
 
-/* Most moves have none: no more is set before the first. */
+/* Most moves have no such step: the rest is set by the first. */
 static inline void pt_hidden_begin(pt_hidden *h)
 {
     h->steps = 0;
@@ -95,9 +101,9 @@ static inline void pt_hidden_step(const pt_scan *c, pt_hidden *h)
 
 /* ---- scan_seat.c ---- */
 
-/* Takes the present view, if it has none or one that keeps what the store has replaced. After that
- * it stands AT_KEY, if on a row. Fails only when it has none. `placing`: it is about to leave its
- * place anyway. */
+/* Takes the present view, if it has none or one that keeps what the store has replaced. Then it
+ * stands AT_KEY, if on a row. Fails only when it has no view. `placing`: the move that follows does
+ * not depend on its place (first, last, seek). */
 peat_rc pt_scan_seat(pt_scan *c, bool placing) PT_MUST_USE;
 
 /* ---- scan_state.c ---- */
