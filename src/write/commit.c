@@ -45,15 +45,16 @@ typedef struct commit {
     uint64_t hash; /* of the payload */
     /* reserved */
     pt_mem *mem;
-    bool apart;         /* mem is its own, and comes into the view */
-    pt_switch rotation; /* by this; of nothing else */
+    bool apart;           /* mem is made for this commit alone: it is not the active one */
+    pt_switch own_switch; /* when apart: prepared here, so that commit_log cannot fail at it */
     /* logged */
     uint64_t first_seq, last_seq;
     uint64_t position; /* of the end of its record */
     uint64_t delay_ns; /* owed to the background */
 } commit;
 
-/* A memtable pins the log behind it; one that pins twice its size in log is switched as well. */
+/* A memtable keeps the log from its first record on. One that holds anything is switched before it
+ * is full when eight segments have begun since. */
 static bool pins_too_much_log(pt_store *s, const pt_mem *m)
 {
     if (s->log == NULL || pt_log_serial(s->log) - m->log_serial < 8)
@@ -94,7 +95,7 @@ static peat_rc reserve_apart(pt_store *s, commit *c, size_t capacity)
         TRY(pt_switch_wait(s, others_max));
     TRY(pt_store_writable(s));
     TRY(pt_mem_new(&s->mems, capacity, 0, s->log != NULL ? pt_log_serial(s->log) : 0, &m));
-    TRY(pt_switch_init(s, &c->rotation));
+    TRY(pt_switch_init(s, &c->own_switch));
     bool fits = pt_memtable_reserve(m->table, r->count, r->key_bytes, r->value_bytes);
     PT_ASSERT(fits, "pt_memtable_capacity_for is enough");
     (void)fits;
@@ -118,13 +119,14 @@ static peat_rc commit_reserve(pt_store *s, commit *c)
     return reserve_in_active(s, c);
 }
 
-/* The commit is not to be. Caller holds commit_mu, since the room was found. */
+/* The commit was refused, or the log could not take it. Caller has held commit_mu since the room
+ * was found. */
 static void unreserve(commit *c)
 {
     const pt_write_request *r = c->request;
     pt_memtable_unreserve(c->mem->table, r->count, r->key_bytes, r->value_bytes);
     if (c->apart) {
-        pt_switch_drop(&c->rotation);
+        pt_switch_drop(&c->own_switch);
         pt_mem_unref(c->mem);
     }
 }
@@ -143,8 +145,8 @@ static void show_apart(pt_store *s, commit *c)
 {
     c->mem->seq_first = c->first_seq;
     c->mem->seq_last = c->last_seq;
-    pt_switch_run(s, &c->rotation, c->mem);
-    pt_mem_unref(c->mem); /* the view has it, and no flush ends while it has a writer */
+    pt_switch_run(s, &c->own_switch, c->mem);
+    pt_mem_unref(c->mem); /* the view holds it until its flush, which waits for us */
 }
 
 static peat_rc commit_log(pt_store *s, commit *c)
@@ -205,8 +207,8 @@ static peat_rc sync_when_due(pt_store *s, uint64_t position)
  * timeout is woken. */
 static peat_rc durable_later(pt_store *s, uint64_t position)
 {
-    bool wake = PT_UNLIKELY(atomic_load(&s->sleepers) != 0); /* seq_cst with the thread's store and
-                                                           its load of the published sequence */
+    /* seq_cst with the thread's store and its load of the published sequence (work/threads.c) */
+    bool wake = PT_UNLIKELY(atomic_load(&s->sleepers) != 0);
     if (s->log != NULL && atomic_load_explicit(&s->unsynced_since_ns, memory_order_relaxed) == 0) {
         atomic_store(&s->unsynced_since_ns, s->env->now_ns(s->env->ctx) | 1);
         wake = true;
@@ -225,7 +227,7 @@ static peat_rc commit_make_durable(pt_store *s, const commit *c)
     return s->log != NULL ? pt_durable_sync(s, c->position, true) : pt_switch_flush(s);
 }
 
-/* Without threads by a step of work, else by sleeping. */
+/* No lock is held. Without threads by a step of work, else by sleeping. */
 static void pay_background(pt_store *s, const commit *c)
 {
     if (s->worker_count == 0 && atomic_load_explicit(&s->inline_due, memory_order_relaxed))

@@ -8,9 +8,10 @@
 
 #define SLEEP_NS_MIN 200000.0
 #define SLEEP_NS_MAX 5000000.0
-/* A batch owes one sleep of the longest kind for each so many bytes, at most: else the largest
- * batches would be the cheapest. */
+/* One commit sleeps once for the longest time, and once more for each so many of its bytes, at
+ * most: with a limit of one sleep the largest batches would be the cheapest. */
 #define SLEEP_BYTES 1024.0
+
 uint64_t pt_throttle_owe(pt_store *s, uint64_t bytes)
 {
     PT_DCHECK(pt_mutex_held(&s->commit_mu), "commit_mu guards what is owed");
@@ -23,8 +24,8 @@ uint64_t pt_throttle_owe(pt_store *s, uint64_t bytes)
         return 0;
     double most = SLEEP_NS_MAX * (1.0 + (double)bytes / SLEEP_BYTES);
     double pay = s->write->delay_owed_ns < most ? s->write->delay_owed_ns : most;
-    s->write->delay_owed_ns =
-        0; /* what is above is forgiven: the debt itself stays and asks again */
+    /* what is above is forgiven: the debt of the background itself stays, and asks again */
+    s->write->delay_owed_ns = 0;
     s->commits.delays++;
     s->commits.delay_ns += (uint64_t)pay;
     return (uint64_t)pay;
