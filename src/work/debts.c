@@ -2,7 +2,7 @@
 /*
  * debts.c - what committers owe the background, as a smooth function of two debts:
  *   memory: bytes of memtables beyond one and a half (three are all there is)
- *   merges: how far the worst partition is beyond what makes it due
+ *   merges: how far the worst debt of space or reads is beyond what makes a merge due
  * Each debt x >= 0 asks for x^2 times the time the background needs per byte, the first that of
  * flushes, the second that of flushes and merges together: nothing while it keeps up, its own pace
  * at x = 1, and continuously more beyond. write/throttle.c has it paid.

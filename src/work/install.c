@@ -58,7 +58,7 @@ static bool may_be_durable(pt_store *s, peat_rc rc)
     return rc == PEAT_OK || pt_sink_write_failure(&s->sink) != PEAT_OK;
 }
 
-/* Nobody sees what was replaced any more: tables are closed, files removed. */
+/* What was replaced and nobody sees any more goes: tables are closed, files removed. */
 static void clean_up(pt_store *s)
 {
     pt_epoch_collect(&s->epoch);
@@ -78,7 +78,8 @@ static uint64_t log_serial_after(pt_store *s, const pt_mem *mem)
     return serial;
 }
 
-/* Claims a partition until end_claim. False when a unit works on it. */
+/* Claims a partition until end_claim. False when a unit works on it. (A flush may cut the last
+ * partition, when it appends to it; the claims of workers are work.c's.) */
 static bool try_claim(pt_store *s, uint64_t partition_id)
 {
     bool claimed = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* quiet.c - see quiet.h. Lock: work_mu, and commit_mu before it for what committers count. */
+/* quiet.c - see quiet.h. Lock: work.mu, and commit_mu before it for what committers count. */
 #include "work/quiet.h"
 
 #include "state/switch.h"
@@ -49,13 +49,14 @@ void pt_quiet_init(pt_store *s)
 
 /* ---- sizes ---- */
 
-typedef struct extent {
+/* Of all tables of a version. */
+typedef struct totals {
     double bytes, entries;
-} extent;
+} totals;
 
-static extent extent_of(const pt_version *v)
+static totals totals_of(const pt_version *v)
 {
-    extent e = {0};
+    totals e = {0};
     for (size_t i = 0; i < v->count; i++) {
         const pt_partition *p = v->partitions[i];
         e.bytes += (double)(p->run_bytes + p->bottom_bytes);
@@ -67,13 +68,14 @@ static extent extent_of(const pt_version *v)
 static double store_bytes(pt_store *s)
 {
     pt_view *v = pt_store_view(s);
-    extent e = extent_of(v->version);
+    totals e = totals_of(v->version);
     pt_view_unref(v);
     return e.bytes;
 }
 
-/* As if each entry hid one of the mean size. New entries of that size hide nothing. */
-static double hidden_if_all(const extent *e, double entries, double own_bytes)
+/* Bytes of tables that become obsolete by so many entries, if each hides one of the mean size. What
+ * they bring themselves is taken off: new entries of that size hide nothing. */
+static double hidden_if_all(const totals *e, double entries, double own_bytes)
 {
     double mean = e->entries > 0 ? e->bytes / e->entries : 0;
     double hidden = entries * mean - own_bytes;
@@ -91,7 +93,7 @@ static uint64_t user_bytes(pt_store *s)
     return n;
 }
 
-/* Caller holds work_mu. */
+/* Caller holds work.mu. */
 static void take_rate(pt_store *s, uint64_t now, uint64_t bytes, double store)
 {
     PT_DCHECK(pt_mutex_held(&s->work->mu), "work.mu guards the tempo");
@@ -113,7 +115,7 @@ static void take_rate(pt_store *s, uint64_t now, uint64_t bytes, double store)
     q->looked_user_bytes = bytes;
 }
 
-/* Caller holds work_mu. */
+/* Caller holds work.mu. */
 static void see_writes(pt_store *s, uint64_t now)
 {
     PT_DCHECK(pt_mutex_held(&s->work->mu), "work.mu guards the tempo");
@@ -157,7 +159,7 @@ pt_quiet_tempo pt_quiet_look(pt_store *s, uint64_t *ret_change_ns)
 /* Hides a good part of the store: then it is worth a file whatever its size, and at any tempo. */
 static bool hides_much(pt_store *s, const pt_memtable_stats *m, const pt_version *v)
 {
-    extent e = extent_of(v);
+    totals e = totals_of(v);
     double own = (double)(m->key_bytes + m->value_bytes);
     double hidden = s->work->quiet.trust * hidden_if_all(&e, (double)m->entries, own);
     return hidden >= HIDES_BYTES && hidden >= e.bytes / HIDES_PART;
@@ -174,7 +176,7 @@ bool pt_work_hides_much(pt_store *s)
     return much;
 }
 
-/* Caller holds work_mu. 0: now; else the time to wait. */
+/* Caller holds work.mu. 0: now, and its cost is taken from the credit; else the time to wait. */
 static uint64_t small_in(pt_quiet *q, uint64_t now, double bytes)
 {
     double cost = FLUSH_BYTES + bytes;
@@ -190,7 +192,7 @@ static uint64_t small_in(pt_quiet *q, uint64_t now, double bytes)
     return wait;
 }
 
-/* Caller holds work_mu. */
+/* How long the active memtable may still wait for its flush, 0: no longer. Caller holds work.mu. */
 static uint64_t flush_in(pt_store *s, const pt_view *v, const pt_memtable_stats *m, uint64_t now)
 {
     PT_DCHECK(pt_mutex_held(&s->work->mu), "work.mu guards the tempo");
@@ -228,7 +230,7 @@ uint64_t pt_quiet_rotate(pt_store *s)
 void pt_quiet_found(pt_store *s, uint64_t mem_entries, uint64_t mem_bytes, uint64_t hidden_bytes)
 {
     pt_view *v = pt_store_view(s);
-    extent e = extent_of(v->version);
+    totals e = totals_of(v->version);
     pt_view_unref(v);
     double guess = hidden_if_all(&e, (double)mem_entries, (double)mem_bytes);
     pt_mutex_lock(&s->work->mu);
@@ -243,7 +245,7 @@ void pt_quiet_found(pt_store *s, uint64_t mem_entries, uint64_t mem_bytes, uint6
 
 /* ---- merges ---- */
 
-/* Caller holds work_mu. */
+/* Caller holds work.mu. */
 static uint64_t patience_left(pt_store *s)
 {
     PT_DCHECK(pt_mutex_held(&s->work->mu), "work.mu guards the tempo");

@@ -5,7 +5,8 @@
  * ever:
  *   merges    of a partition may write 8 bytes for each byte of what was written to it or can be
  *             freed in it (compact/pick.c); what is due is done in any case
- *   credit    a few MB and a trickle, so that a small store settles at once whatever was written
+ *   credit    of bytes: grows with what is written, and by a trickle, up to 4 MiB. So a small store
+ *             settles at once whatever was written
  *   patience  when nothing was written for a minute, everything may be settled, once. A write that
  *             comes then doubles it, up to an hour; much writing makes it a minute again.
  */
@@ -20,13 +21,12 @@ void pt_quiet_init(pt_store *s);
  * UINT64_MAX when it is still. */
 pt_quiet_tempo pt_quiet_look(pt_store *s, uint64_t *ret_change_ns);
 
-/* Flushes the active memtable's predecessor-to-be: switches to a new one when it holds enough that
- * is hidden, or has waited long enough. Returns the time until it is to be asked again, UINT64_MAX:
- * there is nothing in it. */
+/* Switches to a new memtable when the active one hides much, or has waited long enough; the flush
+ * of the old one is due then. Returns the time until this is to be called again; 0: it has
+ * switched; UINT64_MAX: there is nothing to switch for. */
 uint64_t pt_quiet_rotate(pt_store *s);
-/* The active memtable hides so much that it is worth a file. */
-bool pt_work_hides_much(pt_store *s);
-/* A flush has found that so many bytes are hidden: how far guesses are to be trusted. */
+/* A flush of so much has found that it hides so many bytes of tables: from that follows how far
+ * guesses are to be trusted. */
 void pt_quiet_found(pt_store *s, uint64_t mem_entries, uint64_t mem_bytes, uint64_t hidden_bytes);
 
 /* What a merge may write now that nothing else allows; UINT64_MAX when patience is at its end. */

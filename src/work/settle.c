@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * settle.c - background work in a caller's thread: single units, settling, compacting a range.
+ * settle.c - background work in a caller's thread: single units, settling, compacting a range, what
+ * is due before a close, and the steps of committers. The inline worker does it, of which there is
+ * one: inline_mu.
  */
 #include "state/switch.h"
 #include "work/install.h"
 #include "work/quiet.h"
 #include "work/work.h"
 
+/* One unit as a whole: a merge in one step, beside which a writer flushes for itself. */
 static peat_rc unit_inline(pt_store *s, const pt_work_request *request, bool *ret_did)
 {
     pt_worker_outcome outcome;
@@ -52,7 +55,7 @@ peat_rc pt_work_before_close(pt_store *s)
     return rc;
 }
 
-/* A write of more than this does a step for each so many bytes. */
+/* A committer does one step, and one more for each so many bytes of its write. */
 #define BYTES_PER_STEP ((uint64_t)16 << 10)
 
 void pt_work_step(pt_store *s, uint64_t bytes)
@@ -96,12 +99,13 @@ static bool wait_for_others(pt_store *s, uint64_t deadline_ns)
     return true;
 }
 
-static bool is_settled(pt_store *s)
+/* All is in tables. */
+static bool is_memory_empty(pt_store *s)
 {
     pt_view *v = pt_store_view(s);
-    bool settled = v->immutable_count == 0 && pt_memtable_get_stats(v->active->table).entries == 0;
+    bool empty = v->immutable_count == 0 && pt_memtable_get_stats(v->active->table).entries == 0;
     pt_view_unref(v);
-    return settled;
+    return empty;
 }
 
 static peat_rc settle_range(pt_store *s, const pt_work_request *w, uint64_t deadline_ns,
@@ -137,11 +141,11 @@ peat_rc pt_work_settle(pt_store *s, uint64_t timeout_ms)
         return PEAT_READ_ONLY;
     peat_rc rc = PEAT_OK;
     do {
-        if (!is_settled(s))
+        if (!is_memory_empty(s))
             rc = timeout_ms == 0 ? PEAT_TIMEOUT : pt_switch_flush(s);
         if (rc == PEAT_OK)
             rc = settle_range(s, &w, deadline, NULL);
-    } while (rc == PEAT_OK && !is_settled(s));
+    } while (rc == PEAT_OK && !is_memory_empty(s));
     if (rc == PEAT_OK)
         rc = pt_install_empty_log(s);
     if (rc == PEAT_OK)

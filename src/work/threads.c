@@ -12,10 +12,11 @@
 #include "work/quiet.h"
 #include "work/work.h"
 
-/* While something waits for patience or credit, or for a reader without locks to leave. */
-#define REST_NS_MIN  ((uint64_t)1000 * 1000 * 1000)
-#define REST_NS_MAX  ((uint64_t)10 * 1000 * 1000 * 1000)
-#define LIMBO_NS_MAX ((uint64_t)100 * 1000 * 1000)
+/* Between two looks while something waits for patience or credit (unsettled), or for a reader in an
+ * epoch to leave (limbo). */
+#define UNSETTLED_NS_MIN ((uint64_t)1000 * 1000 * 1000)
+#define UNSETTLED_NS_MAX ((uint64_t)10 * 1000 * 1000 * 1000)
+#define LIMBO_NS         ((uint64_t)100 * 1000 * 1000)
 
 static uint64_t now_ns(pt_store *s)
 {
@@ -44,7 +45,8 @@ static uint64_t sync_due(pt_store *s)
     return UINT64_MAX;
 }
 
-/* The log has gone quiet: its last record gets its promise, in the log and in the manifest. */
+/* The log has gone quiet: that its last record is synced is written down, in the log and in the
+ * manifest. */
 static void mark_durable_when_quiet(pt_store *s)
 {
     if (s->log == NULL || pt_sink_write_failure(&s->sink) != PEAT_OK)
@@ -120,8 +122,9 @@ void pt_work_sweep(pt_store *s)
         pt_open_tables_sweep(&s->open_tables);
 }
 
-/* Before it looks, so that a reader who leaves meanwhile wakes us: `held_back` is set, then the
- * list is read; the reader leaves the list, then reads `held_back`. */
+/* Notes what readers hold back, for pt_snapshot_released. Called before it looks what is due, so
+ * that a reader who leaves meanwhile wakes us: `held_back` is set, then the list is read; the
+ * reader leaves the list, then reads `held_back`. */
 static void note_held_back(pt_store *s, const pt_version *v)
 {
     pt_pick_options o;
@@ -146,13 +149,13 @@ static uint64_t unsettled_in(pt_worker *w)
     pt_view_unref(v);
     bool unsettled = pt_work_due(s, &all); /* after it: who has let go before is seen here */
     if (atomic_load(&s->epoch.limbo_count) != 0)
-        return LIMBO_NS_MAX;
-    uint64_t left = pt_max_u64(pt_quiet_patience_left(s), REST_NS_MIN);
-    return unsettled ? pt_min_u64(left, REST_NS_MAX) : UINT64_MAX;
+        return LIMBO_NS;
+    uint64_t left = pt_max_u64(pt_quiet_patience_left(s), UNSETTLED_NS_MIN);
+    return unsettled ? pt_min_u64(left, UNSETTLED_NS_MAX) : UINT64_MAX;
 }
 
 /* What only the first thread does, for all. Returns how long the memtable may wait. */
-static uint64_t first_of_all(pt_store *s, pt_quiet_tempo tempo, bool synced)
+static uint64_t do_for_all(pt_store *s, pt_quiet_tempo tempo, bool synced)
 {
     if (tempo == PT_TEMPO_STILL && synced)
         mark_durable_when_quiet(s);
@@ -171,7 +174,7 @@ static uint64_t round_of_work(pt_worker *w)
     bool busy = w->first && prepare_log(s);
     pt_quiet_tempo tempo = pt_quiet_look(s, &change);
     if (w->first)
-        sync_in = pt_min_u64(sync_in, first_of_all(s, tempo, sync_in == UINT64_MAX));
+        sync_in = pt_min_u64(sync_in, do_for_all(s, tempo, sync_in == UINT64_MAX));
     pt_worker_outcome outcome;
     peat_rc rc = pt_worker_step(w, tempo != PT_TEMPO_BUSY, &outcome);
     if (outcome != PT_WORKER_NOTHING || busy)

@@ -2,10 +2,11 @@
 /*
  * work.c - background work: choose -> run -> install, in the store's own threads or in a caller's.
  *
- * A worker carries at most one merge, in steps; between steps a waiting flush goes first, so that a
- * writer never waits for a merge. Partitions a unit works on are claimed (work_mu) from choosing
- * until it is installed or given up. A choice is made in the view that is current while work_mu is
- * held: what was unclaimed by then has shown its outcome, so nobody works on what is gone already.
+ * A worker carries at most one merge, in steps; between steps a waiting flush goes first. A writer
+ * never waits for a merge: when no worker flushes it does so itself. Partitions a unit works on are
+ * claimed (work.mu) from choosing until it is installed or given up. A choice is made in the view
+ * that is current while work.mu is held: what was unclaimed by then has shown its outcome, so
+ * nobody works on what is gone already.
  */
 #include "work/quiet.h"
 #include "work/work.h"
@@ -53,7 +54,7 @@ static void claim(pt_worker *w, const pt_version *v, const pt_merge_pick *pick)
     }
 }
 
-/* Caller holds work_mu. */
+/* Caller holds work.mu. */
 static void unclaim(pt_worker *w)
 {
     pt_work_state *state = &w->store->work->state;
@@ -82,7 +83,8 @@ static void request_options(pt_store *s, const pt_version *v, const pt_work_requ
     ret_options->upper = request->upper;
 }
 
-/* Choose, in *ret_view, which is the caller's to unref. What a unit works on is claimed. */
+/* Choose, in *ret_view, which is the caller's to unref. What a unit works on is claimed. The sizes
+ * are taken before work.mu, which is a leaf: again, when the version has changed meanwhile. */
 static pt_unit choose(pt_worker *w, const pt_work_request *request, pt_view **ret_view,
                       pt_pick_options *ret_options, uint64_t *io_claims, pt_merge_pick *ret_pick)
 {
@@ -122,6 +124,7 @@ static peat_rc change_shape(pt_worker *w, const pt_pick_options *options, bool *
     return rc;
 }
 
+/* Of what was claimed for that. After an error end_merge ends the claims. */
 static peat_rc begin_merge(pt_worker *w, pt_version *v, const pt_merge_pick *pick)
 {
     pt_store *s = w->store;
@@ -155,7 +158,7 @@ static void count_merge(pt_worker *w)
 }
 
 /* Damage among the inputs: these partitions are left as they are; the rest of the store works on.
- */
+ * Caller holds work.mu. */
 static void avoid_claimed(pt_worker *w)
 {
     pt_work_state *state = &w->store->work->state;
@@ -163,14 +166,14 @@ static void avoid_claimed(pt_worker *w)
         state->avoid[state->avoid_count++] = w->claimed[i];
 }
 
-/* An input could not be read again and again: as good as damaged. Caller holds work_mu. */
+/* An input could not be read again and again: as good as damaged. Caller holds work.mu. */
 static bool is_beyond_reading(const pt_worker *w, peat_rc rc)
 {
     return rc == PEAT_IO && w->merge != NULL && pt_merge_is_unreadable(w->merge) &&
            w->store->work->state.failures + 1 >= PT_WORK_IO_FAILURES_MAX;
 }
 
-/* The merge is over, installed or given up. */
+/* The merge is over: installed, given up, or not begun (w->merge NULL). */
 static void end_merge(pt_worker *w, peat_rc rc)
 {
     pt_store *s = w->store;
@@ -251,7 +254,7 @@ peat_rc pt_worker_step_for(pt_worker *w, const pt_work_request *request, uint64_
     return rc;
 }
 
-/* Without claiming anything. */
+/* Chooses without claiming anything. *ret_claims: somebody has claimed something. */
 static pt_unit ask(pt_store *s, const pt_work_request *request, pt_merge_pick *ret_pick,
                    bool *ret_claims)
 {

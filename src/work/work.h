@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * work.h - the background: what is due is chosen, run, and installed, in threads of the store's own
- * or in a caller's. work.c has the way a unit goes.
+ * or in a caller's. work.c has the way a unit goes, threads.c the loop around it, settle.c what
+ * callers ask for, room.c the beginning and the end.
  */
 #ifndef PT_WORK_WORK_H
 #define PT_WORK_WORK_H
@@ -13,10 +14,11 @@
 /* Of each thread's unit, of the callers' together, and of the flush under way. */
 #define PT_WORK_CLAIMS_MAX (PT_MERGE_PARTS_MAX * (PEAT_THREADS_MAX + 1) + 1)
 
+/* Guarded by work.mu. */
 typedef struct pt_work_state {
     bool stopping;
-    uint64_t signals; /* counts wake-ups, so that none is missed */
-    uint64_t claimed[PT_WORK_CLAIMS_MAX];
+    uint64_t signals;                     /* counts wake-ups, so that none is missed */
+    uint64_t claimed[PT_WORK_CLAIMS_MAX]; /* partitions that units work on, by id */
     size_t claimed_count;
     uint64_t avoid[64]; /* partitions whose merge met damage: left alone until reopen */
     size_t avoid_count;
@@ -37,14 +39,14 @@ typedef enum pt_quiet_tempo {
     PT_TEMPO_STILL, /* not at all, for half a second */
 } pt_quiet_tempo;
 
-/* What quiet.c keeps. */
+/* What quiet.c keeps; quiet.h says what credit and patience are. Guarded by work.mu. */
 typedef struct pt_quiet {
     pt_quiet_tempo tempo;
     double credit_bytes;
     uint64_t looked_ns, looked_user_bytes; /* when the rate of writing was taken last */
     uint64_t seen_seq, still_since_ns;     /* since when nothing has been published */
     uint64_t patience_ns;
-    uint64_t patience_user_bytes;   /* written when it was set last */
+    uint64_t patience_user_bytes;   /* what had been written when much writing last reset it */
     bool indulged;                  /* more than the credit was used, without a write since */
     uint64_t mem_seq, mem_since_ns; /* the active memtable, and since when it holds anything */
     double trust;                   /* what flushes found hidden, over what was guessed; 0..1 */
@@ -52,8 +54,8 @@ typedef struct pt_quiet {
 
 /* The room's own part of the store. */
 typedef struct pt_work {
-    pt_mutex flush_mu; /* one flush at a time */
-    pt_mutex inline_mu;
+    pt_mutex flush_mu;       /* one flush at a time */
+    pt_mutex inline_mu;      /* one caller works at a time; before flush_mu */
     pt_worker inline_worker; /* of the callers' threads together; guarded by inline_mu */
 
     pt_mutex mu;       /* a leaf; guards what follows */
@@ -68,7 +70,9 @@ typedef struct pt_work {
 /* Makes it, and sets what others need of it (state/background.h). PEAT_NOMEM. */
 peat_rc pt_work_new(pt_store *s) PT_MUST_USE;
 void pt_work_free(pt_store *s);
+/* The threads, if the store has any; after an error those that have begun are pt_work_stop's. */
 peat_rc pt_work_start(pt_store *s) PT_MUST_USE;
+/* Waits for them, and gives up what is under way, the inline worker's too. */
 void pt_work_stop(pt_store *s);
 
 void pt_work_wake(pt_store *s);
@@ -79,7 +83,8 @@ peat_rc pt_work_unit(pt_store *s, bool idle, bool *ret_did) PT_MUST_USE;
 /* What is due and costs next to nothing: a store that is opened only for moments, as by a command,
  * has no other time for it. */
 peat_rc pt_work_before_close(pt_store *s) PT_MUST_USE;
-/* Flushes the oldest immutable memtable; one at a time. */
+/* Flushes the oldest immutable memtable, after the flush under way. *ret_did false: there is
+ * none. */
 peat_rc pt_work_flush(pt_store *s, bool *ret_did) PT_MUST_USE;
 peat_rc pt_work_settle(pt_store *s, uint64_t timeout_ms) PT_MUST_USE;
 peat_rc pt_work_compact(pt_store *s, pt_slice lower, pt_slice upper,
@@ -89,9 +94,9 @@ bool pt_work_hides_much(pt_store *s);
 
 /* ---- inside the room ---- */
 
-/* Does nothing while another one is under way. */
+/* As pt_work_flush, but does nothing while another flush is under way. */
 peat_rc pt_work_try_flush(pt_store *s, bool *ret_did) PT_MUST_USE;
-/* Waits for the flush of the oldest immutable memtable, or does it. */
+/* Two of what state/background.h asks for, make_room and step. */
 peat_rc pt_work_make_room(pt_store *s, size_t immutables_max) PT_MUST_USE;
 void pt_work_step(pt_store *s, uint64_t bytes);
 /* The debts anew, and the rate at which writers pay for them. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * work_result.c - how units of work ended: failures with their back-off, and the rate the
- * background takes data in at, which pacing needs.
+ * work_result.c - see work_result.h. The rate is what debts.c and quiet.c reckon with.
  */
 #include "work/work_result.h"
 
