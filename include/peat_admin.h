@@ -59,9 +59,9 @@ PEAT_MUST_USE PEAT_API peat_rc peat_compact(peat_db *db, peat_slice lower, peat_
 PEAT_MUST_USE PEAT_API peat_rc peat_settle(peat_db *db, uint64_t timeout_ms);
 
 /* Runs up to units_max units of background work in the calling thread; a unit is a flush, a merge,
- * a removal of files. Meant for PEAT_THREADS_NONE, allowed always. *ret_units_done (may be NULL) is
- * set in every case; below units_max: nothing is left that is due or pays (what only a long quiet
- * settles may be left: peat_settle).
+ * a split or union of partitions. Meant for PEAT_THREADS_NONE, allowed always. *ret_units_done (may
+ * be NULL) is set in every case; below units_max: nothing is left that is due or pays (what only a
+ * long quiet settles may be left: peat_settle).
  * Returns PEAT_OK, PEAT_INVALID, PEAT_CLOSED, PEAT_READ_ONLY, PEAT_NOMEM, PEAT_FULL or PEAT_IO. */
 PEAT_MUST_USE PEAT_API peat_rc peat_work(peat_db *db, size_t units_max, size_t *ret_units_done);
 
