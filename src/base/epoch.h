@@ -5,7 +5,7 @@
  * A reader enters, loads shared pointers, uses what they point to, exits. A writer unlinks an
  * object first, then retires it; it is freed once every reader that might have seen it has left
  * (epoch-based reclamation: Fraser, "Practical lock-freedom", 2004).
- * An epoch is never held across I/O, a lock wait, a callback or a return to the caller.
+ * An epoch is never held across I/O, a lock wait, a callback or a return to the program.
  *
  * Slots: a fixed array; a reader claims one with a compare-and-swap at a place hinted by its
  * thread, so that an uncontended enter is one locked instruction. When all are taken a counted
