@@ -144,6 +144,13 @@ out:
     return rc;
 }
 
+/* What a flush has made. */
+typedef struct pt_flush_edit_input {
+    const pt_env *env;
+    pt_output_files runs, appended;
+    uint64_t partition_bytes; /* target */
+} pt_flush_edit_input;
+
 /* Layers of the upper run file on their way into an edit: neighbouring pieces that have come to lie
  * in one partition make one layer. */
 typedef struct pushing {
@@ -189,20 +196,20 @@ static peat_rc push_piece(pushing *p, const pt_layer *file, const pt_piece *piec
 }
 
 /* The last partition gets the appended tables, and the upper run that was held back. */
-static peat_rc append_edit(const pt_flush *f, const pt_version *current, const pushing *held,
-                           bool may_split, uint64_t *io_partition_next, pt_bytes *io_edit)
+static peat_rc append_edit(const pt_flush_edit_input *in, const pt_version *current,
+                           const pushing *held, bool may_split, uint64_t *io_partition_next,
+                           pt_bytes *io_edit)
 {
-    const pt_env *env = f->ctx->env;
     const pt_partition *p = current->partitions[current->count - 1];
-    size_t n = pt_output_table_count(f->appended), bottoms = p->bottom_count + n;
+    size_t n = in->appended.table_count, bottoms = p->bottom_count + n;
     bool push = held->partition != SIZE_MAX && held->partition + 1 == current->count;
-    pt_layer *layers = (pt_layer *)pt_alloc(env, (bottoms + p->run_count + 1) * sizeof *layers);
+    pt_layer *layers = (pt_layer *)pt_alloc(in->env, (bottoms + p->run_count + 1) * sizeof *layers);
     if (layers == NULL)
         return PEAT_NOMEM;
     if (p->bottom_count != 0)
         memcpy(layers, p->bottom, p->bottom_count * sizeof *layers);
     for (size_t i = 0; i < n; i++)
-        layers[p->bottom_count + i] = pt_output_layer(f->appended, i);
+        layers[p->bottom_count + i] = in->appended.tables[i];
     pt_layer *runs = layers + bottoms;
     runs[0] = held->layer;
     if (p->run_count != 0)
@@ -213,38 +220,47 @@ static peat_rc append_edit(const pt_flush *f, const pt_version *current, const p
                           .run_count = p->run_count + push,
                           .bottom = layers,
                           .bottom_count = bottoms};
-    peat_rc rc = pt_split_edit(env, &plan, may_split ? f->ctx->partition_bytes : UINT64_MAX / 4,
+    peat_rc rc = pt_split_edit(in->env, &plan, may_split ? in->partition_bytes : UINT64_MAX / 4,
                                io_partition_next, io_edit);
-    pt_free(env, layers);
+    pt_free(in->env, layers);
     return rc;
 }
 
-static peat_rc add_tables(const pt_output *o, pt_bytes *io_edit)
+static peat_rc add_tables(const pt_output_files *files, pt_bytes *io_edit)
 {
     peat_rc rc = PEAT_OK;
-    for (size_t i = 0; o != NULL && i < pt_output_table_count(o) && rc == PEAT_OK; i++)
-        rc = pt_edit_add_table(io_edit, pt_output_table(o, i));
+    for (size_t i = 0; i < files->table_count && rc == PEAT_OK; i++)
+        rc = pt_edit_add_table(io_edit, files->tables[i].table_ref->meta);
+    return rc;
+}
+
+static peat_rc pt_flush_edit_make(const pt_flush_edit_input *in, const pt_version *current,
+                                  bool may_split, uint64_t *io_partition_next, pt_bytes *io_edit)
+{
+    peat_rc rc = PEAT_OK;
+    bool append = in->appended.table_count != 0;
+    pushing p = {.edit = io_edit, .current = current, .partition = SIZE_MAX, .hold_last = append};
+    TRY(add_tables(&in->runs, io_edit));
+    TRY(add_tables(&in->appended, io_edit));
+    if (in->runs.table_count != 0) {
+        for (size_t i = 0; i < in->runs.piece_count; i++)
+            TRY(push_piece(&p, &in->runs.tables[0], &in->runs.pieces[i]));
+        TRY(push_out(&p));
+    }
+    if (append)
+        TRY(append_edit(in, current, &p, may_split, io_partition_next, io_edit));
+out:
     return rc;
 }
 
 peat_rc pt_flush_edit(const pt_flush *f, const pt_version *current, bool may_split,
                       uint64_t *io_partition_next, pt_bytes *io_edit)
 {
-    peat_rc rc = PEAT_OK;
-    bool append = f->appended != NULL && pt_output_table_count(f->appended) != 0;
-    pushing p = {.edit = io_edit, .current = current, .partition = SIZE_MAX, .hold_last = append};
-    TRY(add_tables(f->runs, io_edit));
-    TRY(add_tables(f->appended, io_edit));
-    if (f->runs != NULL && pt_output_table_count(f->runs) != 0) {
-        pt_layer file = pt_output_layer(f->runs, 0);
-        for (size_t i = 0; i < pt_output_piece_count(f->runs); i++)
-            TRY(push_piece(&p, &file, pt_output_piece_at(f->runs, i)));
-        TRY(push_out(&p));
-    }
-    if (append)
-        TRY(append_edit(f, current, &p, may_split, io_partition_next, io_edit));
-out:
-    return rc;
+    pt_flush_edit_input in = {.env = f->ctx->env,
+                              .runs = pt_output_get_files(f->runs),
+                              .appended = pt_output_get_files(f->appended),
+                              .partition_bytes = f->ctx->partition_bytes};
+    return pt_flush_edit_make(&in, current, may_split, io_partition_next, io_edit);
 }
 
 void pt_flush_installed(pt_flush *f)

@@ -215,6 +215,21 @@ peat_rc pt_merge_step(pt_merge *m, uint64_t bytes)
     return rc == PEAT_OK ? PEAT_END : rc;
 }
 
+/* What a merge has made, and of what. */
+typedef struct pt_merge_edit_input {
+    const pt_env *env;
+    const pt_version *version; /* what was merged is of this one */
+    const pt_merge_pick *pick;
+    const uint64_t *dropped_bytes; /* of each part */
+    pt_output_files files;
+    uint64_t partition_bytes; /* target */
+} pt_merge_edit_input;
+
+static const pt_partition *partition_then(const pt_merge_edit_input *in, size_t i)
+{
+    return in->version->partitions[in->pick->first + i];
+}
+
 static const pt_partition *find_partition(const pt_version *v, uint64_t id)
 {
     for (size_t i = 0; i < v->count; i++)
@@ -263,45 +278,48 @@ static uint64_t inputs_obsolete(const pt_partition *p, const pt_merge_part *part
     return n;
 }
 
-static peat_rc intermediate_part_edit(pt_merge *m, size_t i, const pt_version *current,
-                                      size_t *io_piece, pt_bytes *io_edit)
+static peat_rc intermediate_part_edit(const pt_merge_edit_input *in, size_t i,
+                                      const pt_version *current, size_t *io_piece,
+                                      pt_bytes *io_edit)
 {
-    const pt_partition *then = part_partition(m, i);
+    const pt_partition *then = partition_then(in, i);
     const pt_partition *cur = find_partition(current, then->id);
     PT_ASSERT(cur != NULL, "I9: a partition that is claimed does not go");
     pt_layer layer = {0};
     bool any = false;
-    if (*io_piece < pt_output_piece_count(m->output)) {
-        const pt_piece *piece = pt_output_piece_at(m->output, *io_piece);
+    if (*io_piece < in->files.piece_count) {
+        const pt_piece *piece = &in->files.pieces[*io_piece];
         any = piece->partition_id == then->id;
         if (any) {
-            uint64_t obsolete = inputs_obsolete(then, &m->pick.parts[i]);
-            layer = pt_output_layer(m->output, 0);
+            uint64_t obsolete = inputs_obsolete(then, &in->pick->parts[i]);
+            uint64_t dropped = in->dropped_bytes[i];
+            layer = in->files.tables[0];
             layer.bytes = piece->bytes;
             layer.entries = piece->entries;
             layer.tombstones = piece->tombstones;
-            layer.obsolete_bytes = obsolete > m->dropped[i] ? obsolete - m->dropped[i] : 0;
+            layer.obsolete_bytes = obsolete > dropped ? obsolete - dropped : 0;
             ++*io_piece;
         }
     }
-    pt_layer *runs = (pt_layer *)pt_alloc(m->ctx->env, (cur->run_count + 1) * sizeof *runs);
+    pt_layer *runs = (pt_layer *)pt_alloc(in->env, (cur->run_count + 1) * sizeof *runs);
     if (runs == NULL)
         return PEAT_NOMEM;
-    size_t n = rest_of_runs(cur, then, &m->pick.parts[i], any ? &layer : NULL, runs);
+    size_t n = rest_of_runs(cur, then, &in->pick->parts[i], any ? &layer : NULL, runs);
     peat_rc rc = pt_edit_add_partition(io_edit, cur->id, cur->lower, runs, n, cur->bottom,
                                        cur->bottom_count);
-    pt_free(m->ctx->env, runs);
+    pt_free(in->env, runs);
     return rc;
 }
 
 /* Tables that were appended behind the merged ones meanwhile stay, behind them. */
-static size_t new_bottom(pt_merge *m, const pt_version *current, pt_layer *ret_layers)
+static size_t new_bottom(const pt_merge_edit_input *in, const pt_version *current,
+                         pt_layer *ret_layers)
 {
     size_t n = 0;
-    for (size_t i = 0; i < pt_output_table_count(m->output); i++)
-        ret_layers[n++] = pt_output_layer(m->output, i);
-    for (size_t i = 0; i < m->pick.count; i++) {
-        const pt_partition *then = part_partition(m, i);
+    for (size_t i = 0; i < in->files.table_count; i++)
+        ret_layers[n++] = in->files.tables[i];
+    for (size_t i = 0; i < in->pick->count; i++) {
+        const pt_partition *then = partition_then(in, i);
         const pt_partition *cur = find_partition(current, then->id);
         PT_ASSERT(cur->bottom_count >= then->bottom_count && cur->run_count >= then->run_count,
                   "I9: what a merge has read is still there when its outcome is installed");
@@ -322,11 +340,12 @@ static void add_layer_sizes(pt_layer *io, const pt_layer *l)
 
 /* Upper runs that came on top while the merge ran, of all its partitions: one layer per file,
  * newest first. */
-static size_t new_runs(pt_merge *m, const pt_version *current, pt_layer *ret_layers)
+static size_t new_runs(const pt_merge_edit_input *in, const pt_version *current,
+                       pt_layer *ret_layers)
 {
     size_t n = 0;
-    for (size_t i = 0; i < m->pick.count; i++) {
-        const pt_partition *then = part_partition(m, i);
+    for (size_t i = 0; i < in->pick->count; i++) {
+        const pt_partition *then = partition_then(in, i);
         const pt_partition *cur = find_partition(current, then->id);
         for (size_t j = 0; j < cur->run_count; j++) {
             const pt_layer *l = &cur->runs[j];
@@ -348,48 +367,59 @@ static size_t new_runs(pt_merge *m, const pt_version *current, pt_layer *ret_lay
     return n;
 }
 
-static peat_rc bottom_edit(pt_merge *m, const pt_version *current, uint64_t *io_partition_next,
-                           pt_bytes *io_edit)
+static peat_rc bottom_edit(const pt_merge_edit_input *in, const pt_version *current,
+                           uint64_t *io_partition_next, pt_bytes *io_edit)
 {
-    const pt_env *env = m->ctx->env;
-    size_t most = pt_output_table_count(m->output);
-    for (size_t i = 0; i < m->pick.count; i++) {
-        const pt_partition *cur = find_partition(current, part_partition(m, i)->id);
+    size_t most = in->files.table_count;
+    for (size_t i = 0; i < in->pick->count; i++) {
+        const pt_partition *cur = find_partition(current, partition_then(in, i)->id);
         PT_ASSERT(cur != NULL, "I9: a partition that is claimed does not go");
         most += cur->bottom_count + cur->run_count;
     }
-    pt_layer *layers = (pt_layer *)pt_alloc(env, 2 * most * sizeof *layers);
+    pt_layer *layers = (pt_layer *)pt_alloc(in->env, 2 * most * sizeof *layers);
     if (layers == NULL)
         return PEAT_NOMEM;
-    const pt_partition *p = part_partition(m, 0);
+    const pt_partition *p = partition_then(in, 0);
     pt_split_plan plan = {.id = p->id, .lower = p->lower};
     plan.bottom = layers;
-    plan.bottom_count = new_bottom(m, current, layers);
+    plan.bottom_count = new_bottom(in, current, layers);
     plan.runs = layers + most;
-    plan.run_count = new_runs(m, current, layers + most);
+    plan.run_count = new_runs(in, current, layers + most);
     peat_rc rc = PEAT_OK;
-    for (size_t i = 1; i < m->pick.count && rc == PEAT_OK; i++)
-        rc = pt_edit_drop_partition(io_edit, part_partition(m, i)->id);
+    for (size_t i = 1; i < in->pick->count && rc == PEAT_OK; i++)
+        rc = pt_edit_drop_partition(io_edit, partition_then(in, i)->id);
     if (rc == PEAT_OK)
-        rc = pt_split_edit(env, &plan, m->ctx->partition_bytes, io_partition_next, io_edit);
-    pt_free(env, layers);
+        rc = pt_split_edit(in->env, &plan, in->partition_bytes, io_partition_next, io_edit);
+    pt_free(in->env, layers);
+    return rc;
+}
+
+static peat_rc pt_merge_edit_make(const pt_merge_edit_input *in, const pt_version *current,
+                                  uint64_t *io_partition_next, pt_bytes *io_edit)
+{
+    peat_rc rc = PEAT_OK;
+    size_t piece = 0;
+    for (size_t i = 0; i < in->files.table_count; i++)
+        TRY(pt_edit_add_table(io_edit, in->files.tables[i].table_ref->meta));
+    if (in->pick->kind == PT_MERGE_BOTTOMMOST)
+        return bottom_edit(in, current, io_partition_next, io_edit);
+    for (size_t i = 0; i < in->pick->count; i++)
+        TRY(intermediate_part_edit(in, i, current, &piece, io_edit));
+out:
     return rc;
 }
 
 peat_rc pt_merge_edit(pt_merge *m, const pt_version *current, uint64_t *io_partition_next,
                       pt_bytes *io_edit)
 {
-    peat_rc rc = PEAT_OK;
-    size_t piece = 0;
     PT_ASSERT(m->finished, "I4: a table is whole, and synced, before an edit names it");
-    for (size_t i = 0; i < pt_output_table_count(m->output); i++)
-        TRY(pt_edit_add_table(io_edit, pt_output_table(m->output, i)));
-    if (m->pick.kind == PT_MERGE_BOTTOMMOST)
-        return bottom_edit(m, current, io_partition_next, io_edit);
-    for (size_t i = 0; i < m->pick.count; i++)
-        TRY(intermediate_part_edit(m, i, current, &piece, io_edit));
-out:
-    return rc;
+    pt_merge_edit_input in = {.env = m->ctx->env,
+                              .version = m->version,
+                              .pick = &m->pick,
+                              .dropped_bytes = m->dropped,
+                              .files = pt_output_get_files(m->output),
+                              .partition_bytes = m->ctx->partition_bytes};
+    return pt_merge_edit_make(&in, current, io_partition_next, io_edit);
 }
 
 void pt_merge_installed(pt_merge *m)

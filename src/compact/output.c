@@ -15,7 +15,8 @@ struct pt_output {
     pt_run_kind kind;
     out_table *tables;
     size_t table_count, table_capacity;
-    bool open; /* the last table is being written */
+    bool open;        /* the last table is being written */
+    pt_layer *layers; /* the tables, once all are finished */
     pt_piece *pieces;
     size_t piece_count, piece_capacity;
     uint64_t seq_min, seq_max;
@@ -51,6 +52,7 @@ void pt_output_free(pt_output *o)
             (void)env->dir_remove(env->ctx, o->ctx->dir, name);
     }
     pt_free(env, o->tables);
+    pt_free(env, o->layers);
     pt_free(env, o->pieces);
     pt_free(env, o);
 }
@@ -157,6 +159,24 @@ pt_piece *pt_output_piece(pt_output *o)
     return o->piece_count != 0 ? &o->pieces[o->piece_count - 1] : NULL;
 }
 
+static peat_rc make_layers(pt_output *o)
+{
+    if (o->layers == NULL)
+        o->layers = (pt_layer *)pt_alloc(o->ctx->env, o->table_count * sizeof *o->layers);
+    if (o->layers == NULL)
+        return PEAT_NOMEM;
+    for (size_t i = 0; i < o->table_count; i++) {
+        out_table *t = &o->tables[i];
+        t->stand_in.meta = &t->meta;
+        o->layers[i] = (pt_layer){.table_ref = &t->stand_in,
+                                  .bytes = t->meta.file_bytes,
+                                  .entries = t->meta.entries,
+                                  .tombstones = t->meta.tombstones,
+                                  .obsolete_bytes = t->obsolete_bytes};
+    }
+    return PEAT_OK;
+}
+
 peat_rc pt_output_finish(pt_output *o)
 {
     peat_rc rc = PEAT_OK;
@@ -164,6 +184,7 @@ peat_rc pt_output_finish(pt_output *o)
         o->piece_count--;
     TRY(pt_output_end_table(o));
     if (o->table_count != 0) {
+        TRY(make_layers(o));
         int e = o->ctx->env->dir_sync(o->ctx->env->ctx, o->ctx->dir);
         if (e != 0)
             rc = pt_fail_os(o->ctx->sink, e, "syncing the store's directory for new tables");
@@ -172,38 +193,18 @@ out:
     return note_result(o, rc);
 }
 
-size_t pt_output_table_count(const pt_output *o)
+pt_output_files pt_output_get_files(const pt_output *o)
 {
-    return o->table_count;
-}
-
-const pt_table_meta *pt_output_table(const pt_output *o, size_t i)
-{
-    return &o->tables[i].meta;
-}
-
-pt_layer pt_output_layer(pt_output *o, size_t i)
-{
-    PT_ASSERT(i < o->table_count && !o->open,
+    if (o == NULL)
+        return (pt_output_files){0};
+    PT_ASSERT(!o->open && (o->layers != NULL || o->table_count == 0),
               "I4: a table is whole, and synced, before an edit names it");
-    out_table *t = &o->tables[i];
-    t->stand_in.meta = &t->meta;
-    return (pt_layer){.table_ref = &t->stand_in,
-                      .bytes = t->meta.file_bytes,
-                      .entries = t->meta.entries,
-                      .tombstones = t->meta.tombstones,
-                      .obsolete_bytes = t->obsolete_bytes};
-}
-
-size_t pt_output_piece_count(const pt_output *o)
-{
-    return o->piece_count;
-}
-
-const pt_piece *pt_output_piece_at(const pt_output *o, size_t i)
-{
-    PT_ASSERT(i < o->piece_count && o->pieces[i].entries != 0, "a piece holds something");
-    return &o->pieces[i];
+    for (size_t i = 0; i < o->piece_count; i++)
+        PT_ASSERT(o->pieces[i].entries != 0, "a piece holds something");
+    return (pt_output_files){.tables = o->layers,
+                             .table_count = o->table_count,
+                             .pieces = o->pieces,
+                             .piece_count = o->piece_count};
 }
 
 void pt_output_count_obsolete(pt_output *o, uint64_t bytes)

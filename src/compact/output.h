@@ -41,6 +41,14 @@ typedef struct pt_piece {
     uint64_t bytes, entries, tombstones, obsolete_bytes;
 } pt_piece;
 
+/* The files of a unit that has ended, as plain data; zeros: none. */
+typedef struct pt_output_files {
+    const pt_layer *tables; /* their table references are stand-ins that have a meta alone */
+    size_t table_count;
+    const pt_piece *pieces; /* of an upper run file; each holds something */
+    size_t piece_count;
+} pt_output_files;
+
 typedef struct pt_output pt_output;
 
 /* seq_min and seq_max: of the inputs, before any zeroing; they go to the footers. */
@@ -64,13 +72,8 @@ peat_rc pt_output_finish(pt_output *o) PT_MUST_USE;
 
 /* Some call has failed, so the disk that is written to is to blame, or memory. */
 bool pt_output_has_failed(const pt_output *o);
-size_t pt_output_table_count(const pt_output *o);
-const pt_table_meta *pt_output_table(const pt_output *o, size_t i);
-/* The table as a layer of an edit: its table reference is a stand-in that has a meta and nothing
- * else. */
-pt_layer pt_output_layer(pt_output *o, size_t i);
-size_t pt_output_piece_count(const pt_output *o);
-const pt_piece *pt_output_piece_at(const pt_output *o, size_t i);
+/* After pt_output_finish; they are the output's. NULL: none. */
+pt_output_files pt_output_get_files(const pt_output *o);
 /* The table under way is as large as a bottom table should be. */
 bool pt_output_table_full(const pt_output *o);
 uint64_t pt_output_bytes(const pt_output *o); /* written so far */
