@@ -46,6 +46,7 @@ NOUNS = {
     "version/partition.h": "layer",
     "version/superblock.h": "format_version",
     "version/version_find.h": "lookup",
+    "compact/merge_pick.h": "merge",
     "compact/output.h": "piece",
     "compact/pick.h": "unit",
     "state/empty_ranges.h": "empty_range",

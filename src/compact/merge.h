@@ -10,29 +10,11 @@
 #ifndef PT_COMPACT_MERGE_H
 #define PT_COMPACT_MERGE_H
 
+#include "compact/merge_pick.h"
 #include "compact/output.h"
 #include "compact/version_gc.h"
 #include "entry/iter.h"
 #include "version/version.h"
-
-typedef enum pt_merge_kind { PT_MERGE_INTERMEDIATE, PT_MERGE_BOTTOMMOST } pt_merge_kind;
-
-/* What to merge: partitions first .. first + count - 1 of a version, and in each the upper runs
- * [run_from, run_from + run_count); bottom merges take everything. */
-typedef struct pt_merge_part {
-    size_t run_from, run_count;
-} pt_merge_part;
-
-#define PT_MERGE_PARTS_MAX 64
-
-typedef struct pt_merge_pick {
-    pt_merge_kind kind;
-    size_t first, count;
-    pt_merge_part parts[PT_MERGE_PARTS_MAX];
-    uint64_t bytes;       /* of the inputs */
-    uint64_t write_bytes; /* of the output, about */
-    bool on_credit;       /* only idle_bytes_max of the options allowed it */
-} pt_merge_pick;
 
 typedef struct pt_merge pt_merge;
 

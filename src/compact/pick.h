@@ -12,7 +12,8 @@
 #ifndef PT_COMPACT_PICK_H
 #define PT_COMPACT_PICK_H
 
-#include "compact/merge.h"
+#include "compact/merge_pick.h"
+#include "version/version.h"
 
 /* With more that are older than a table none of what it keeps for them is counted as free. */
 #define PT_PICK_SNAPSHOTS_MAX 16u

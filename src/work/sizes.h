@@ -3,6 +3,7 @@
 #ifndef PT_WORK_SIZES_H
 #define PT_WORK_SIZES_H
 
+#include "compact/output.h"
 #include "compact/pick.h"
 #include "state/store.h"
 
