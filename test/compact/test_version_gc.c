@@ -6,7 +6,7 @@
  */
 #include "compact/version_gc.h"
 #include "peat_env.h"
-#include "world/test.h"
+#include "world/sim.h"
 
 #define GONE         UINT64_MAX
 #define VERSIONS_MAX 8u
@@ -33,6 +33,14 @@ static const gc_case cases[] = {
      {0},
      {{"a", PUT, 9, 0}, {"a", PUT, 7, GONE}, {"a", PUT, 3, GONE}}},
     {"other keys are others", true, {0}, {{"a", PUT, 9, 0}, {"ab", PUT, 7, 0}, {"b", PUT, 3, 0}}},
+    {"and of each, though it begins as another ends",
+     true,
+     {0},
+     {{"a", PUT, 9, 0},
+      {"b", PUT, 8, 0},
+      {"b", PUT, 7, GONE},
+      {"bb", PUT, 6, 0},
+      {"c", PUT, 5, 0}}},
     {"a snapshot keeps what it sees",
      true,
      {5},
@@ -136,5 +144,62 @@ TEST(what_goes_is_counted)
     assert_int_equal(p.dropped_bytes, 0);
     assert_ok(pt_version_gc_entry(&p, &older, &keep));
     assert_int_equal(p.dropped_bytes, 8);
+    older.value.size = 2;
+    assert_ok(pt_version_gc_entry(&p, &older, &keep));
+    assert_int_equal(p.dropped_bytes, 8 + 5);
     pt_version_gc_done(&p);
+}
+
+/* A damaged table may say anything; what goes before its predecessor is refused. */
+TEST(entries_out_of_order_are_told)
+{
+    static const struct {
+        const char *rule;
+        uint64_t snapshots[2];
+        version first, second;
+        peat_rc expected;
+    } orders[] = {
+        {"a key before the last one", {0}, {"b", PUT, 9, 0}, {"a", PUT, 8, 0}, PEAT_CORRUPT},
+        {"its prefix", {0}, {"ab", PUT, 9, 0}, {"a", PUT, 8, 0}, PEAT_CORRUPT},
+        {"the empty key", {0}, {"a", PUT, 9, 0}, {"", PUT, 8, 0}, PEAT_CORRUPT},
+        {"a version that a snapshot tells from the older one before it",
+         {5},
+         {"a", PUT, 5, 0},
+         {"a", PUT, 6, 0},
+         PEAT_CORRUPT},
+        {"one that none does, which may have been made 0 before",
+         {5},
+         {"a", PUT, 0, 0},
+         {"a", PUT, 5, 0},
+         PEAT_OK},
+    };
+    for (size_t i = 0; i < PT_COUNT_OF(orders); i++) {
+        pt_version_gc p;
+        const version *v[] = {&orders[i].first, &orders[i].second};
+        pt_version_gc_init(&p, peat_env_default(), orders[i].snapshots,
+                           orders[i].snapshots[0] != 0 ? 1 : 0, true);
+        for (size_t n = 0; n < 2; n++) {
+            pt_entry e = {.key = pt_slice_of(v[n]->key, strlen(v[n]->key)), .seq = v[n]->seq};
+            bool keep = false;
+            e.kind = v[n]->kind;
+            peat_rc rc = pt_version_gc_entry(&p, &e, &keep);
+            if (rc != (n == 0 ? PEAT_OK : orders[i].expected))
+                fail_msg("%s: %s", orders[i].rule, peat_rc_name(rc));
+        }
+        pt_version_gc_done(&p);
+    }
+}
+
+TEST(without_memory_for_a_key_nothing_is_decided)
+{
+    sim_env *sim = sim_new(1);
+    pt_version_gc p;
+    bool keep;
+    pt_entry e = {.key = pt_slice_of("key", 3), .kind = PUT, .seq = 1};
+    pt_version_gc_init(&p, sim_peat(sim), NULL, 0, true);
+    sim_fail(sim, .kinds = SIM_MEMORY, .at = 1, .error = ENOMEM);
+    assert_int_equal(pt_version_gc_entry(&p, &e, &keep), PEAT_NOMEM);
+    assert_ok(pt_version_gc_entry(&p, &e, &keep)); /* what has memory gives it back */
+    pt_version_gc_done(&p);
+    sim_end(sim);
 }
