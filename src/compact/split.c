@@ -13,7 +13,7 @@ static uint64_t bottom_bytes(const pt_layer *bottom, size_t count)
 /* The part's share of each upper run, in proportion to its share of the bottom. */
 static void share_runs(const pt_split_plan *plan, uint64_t part, uint64_t whole, pt_layer *ret_runs)
 {
-    double f = whole != 0 ? (double)part / (double)whole : 1.0;
+    double f = (double)part / (double)whole;
     for (size_t i = 0; i < plan->run_count; i++) {
         pt_layer l = plan->runs[i];
         l.bytes = (uint64_t)((double)l.bytes * f);
