@@ -3,6 +3,7 @@
  * test_walks.c - random walks of several iterators over a store that is written, flushed and merged
  * meanwhile, and whose reads and allocations fail at times; every answer against a list of all
  * changes. What an iterator or a fill has shown is looked at again before the next call on it.
+ * ctest: label=single
  *
  *     PEAT_SEED=7 PEAT_WALKS=1000 api_test_walks      as many stores, from that seed on
  */
