@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_estimates.c - what approximate_count and _size say, against what is there. */
+/* test_estimates.c - what approximate_count and _size say, against what is there.
+ * ctest: label=single */
 #include "world/kit.h"
 
 #include "world/random.h"

@@ -3,7 +3,7 @@
  * test_large_log.c - a store that was killed with much in its log, opened again with less memory
  * than that: a writer takes all of it within its budget, a reader is told what it would need.
  *
- * ctest: timeout=120
+ * ctest: timeout=120 label=single
  */
 #include "world/kit.h"
 

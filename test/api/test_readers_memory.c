@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_readers_memory.c - what iterators and pins hold of a store that goes on: it is counted, and
- * an iterator that moves holds nothing that the store has replaced.
+ * an iterator that moves holds nothing that the store has replaced. ctest: label=single
  */
 #include "api/iter_kit.h"
 

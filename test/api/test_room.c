@@ -2,6 +2,7 @@
 /*
  * test_room.c - what a store holds in memory while it cannot write tables, and what it lets go of:
  * memtables wait, their log stays until each is flushed, sections of tables keep to their share.
+ * ctest: label=single
  */
 #include "world/kit.h"
 
