@@ -52,6 +52,7 @@ peat_rc pt_scan_new(pt_store *s, const pt_scan_options *options, pt_scan **ret_s
         pt_snapshot_link_add_at(s, &c->link, options->seq);
     else
         pt_snapshot_link_add(s, &c->link);
+    PT_ASSERT(c->view == NULL, "I1: a scan's sequence is registered before it takes a view");
     atomic_fetch_add_explicit(&s->iterators, 1, memory_order_relaxed);
     peat_rc rc = copy_bounds(c, options);
     if (rc == PEAT_OK)

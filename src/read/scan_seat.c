@@ -25,7 +25,6 @@
  * newer than the scan, which is not to hold it. */
 static peat_rc take_view(const pt_scan *c, pt_view **ret_view)
 {
-    PT_ASSERT(c->link.prev != NULL, "I1: a scan's sequence is registered before it takes a view");
     pt_view *own = pt_view_alloc(c->store->env);
     if (own == NULL)
         return PEAT_NOMEM;

@@ -133,7 +133,8 @@ peat_rc pt_work_try_flush(pt_store *s, bool *ret_did)
 
 /* Whoever waits for room makes it: it waits for the flush under way, if there is one, and does the
  * next itself. So nobody depends on a background thread that may be merging, or calling this one's
- * event receiver. */
+ * event receiver. Who waits for all of them waits for the end of the last flush, too: for what it
+ * tells (state/taps.h). */
 peat_rc pt_work_make_room(pt_store *s, size_t immutables_max)
 {
     for (;;) {
@@ -143,11 +144,11 @@ peat_rc pt_work_make_room(pt_store *s, size_t immutables_max)
         pt_view *v = pt_store_view(s);
         size_t n = v->immutable_count;
         pt_view_unref(v);
-        if (n <= immutables_max)
+        if (n <= immutables_max && immutables_max != 0)
             return PEAT_OK;
         bool did;
         rc = pt_work_flush(s, &did);
-        if (rc != PEAT_OK)
+        if (rc != PEAT_OK || (!did && immutables_max == 0))
             return rc;
     }
 }
