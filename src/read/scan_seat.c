@@ -29,7 +29,6 @@ static peat_rc take_view(const pt_scan *c, pt_view **ret_view)
     if (own == NULL)
         return PEAT_NOMEM;
     pt_view *now = pt_store_view(c->store);
-    PT_DCHECK(c->link.next != NULL, "I18: a scan is registered before it takes a view");
     bool empty = pt_memtable_get_stats(now->active->table).entries == 0;
     pt_view_fill(own, empty ? NULL : now->active, now->immutables, now->immutable_count,
                  now->version);

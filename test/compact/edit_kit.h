@@ -21,8 +21,8 @@
 #define KIT_ITEMS      8
 #define KIT_FILES      32
 
-/* A layer is written as it is decoded: {file, bytes, entries, tombstones, obsolete bytes}. A list of
- * them ends at the first of file 0. */
+/* A layer is written as it is decoded: {file, bytes, entries, tombstones, obsolete bytes}. A list
+ * of them ends at the first of file 0. */
 typedef pt_layer_record layer_spec;
 
 /* A list of them ends at the first without an id. */
