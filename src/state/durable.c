@@ -34,7 +34,7 @@ peat_rc pt_durable_note(pt_store *s, bool always)
 
 /* That the manifest could not be told does not fail the sync: the records are safe. A write failure
  * shows in the next call, anything else is tried again by the next sync. */
-peat_rc pt_durable_sync(pt_store *s, uint64_t position, bool waited_for)
+peat_rc pt_durable_sync(pt_store *s, uint64_t position, uint64_t seq, bool waited_for)
 {
     atomic_fetch_add_explicit(&s->sync_waiters, waited_for, memory_order_relaxed);
     bool timed = s->settings.host.event_fn != NULL;
@@ -48,8 +48,9 @@ peat_rc pt_durable_sync(pt_store *s, uint64_t position, bool waited_for)
                       pt_log_synced_position(s->log) - before, NULL);
     if (rc != PEAT_OK || heard != PEAT_OK)
         pt_event_send(s, PEAT_EVENT_ERROR, rc != PEAT_OK ? rc : heard, 0, 0, 0, NULL);
+    /* what a flush has brought into tables meanwhile needed no sync, and the log does not count it */
     if (rc == PEAT_OK)
-        pt_taps_durable(&s->tap, pt_log_durable(s->log));
+        pt_taps_durable(&s->tap, pt_max_u64(seq, pt_log_durable(s->log)));
     return rc;
 }
 

@@ -41,7 +41,7 @@ static uint64_t sync_due(pt_store *s)
     if (now < since + s->settings.sync_interval_ns)
         return since + s->settings.sync_interval_ns - now;
     atomic_store(&s->unsynced_since_ns, 0);
-    (void)!pt_durable_sync(s, pt_log_position(s->log), false); /* tells of its failure itself */
+    (void)!pt_durable_sync(s, pt_log_position(s->log), 0, false); /* tells of its failure itself */
     return UINT64_MAX;
 }
 

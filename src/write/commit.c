@@ -200,7 +200,7 @@ static peat_rc sync_when_due(pt_store *s, uint64_t position)
     if (since == 0 || s->env->now_ns(s->env->ctx) - since < s->settings.sync_interval_ns)
         return PEAT_OK;
     atomic_store(&s->unsynced_since_ns, 0);
-    return pt_durable_sync(s, position, false);
+    return pt_durable_sync(s, position, 0, false);
 }
 
 /* Something was written: the clock of the interval sync starts, and a thread that waits without a
@@ -224,7 +224,7 @@ static peat_rc commit_make_durable(pt_store *s, const commit *c)
 {
     if (!c->request->sync)
         return durable_later(s, c->position);
-    return s->log != NULL ? pt_durable_sync(s, c->position, true) : pt_switch_flush(s);
+    return s->log != NULL ? pt_durable_sync(s, c->position, c->last_seq, true) : pt_switch_flush(s);
 }
 
 /* No lock is held. Without threads by a step of work, else by sleeping. */
@@ -264,5 +264,6 @@ peat_rc pt_write_sync(pt_store *s)
         return rc;
     if (s->log == NULL)
         return pt_switch_flush(s);
-    return pt_durable_sync(s, pt_log_position(s->log), true);
+    uint64_t seq = atomic_load(&s->published.seq); /* before the position: it lies beyond them */
+    return pt_durable_sync(s, pt_log_position(s->log), seq, true);
 }
