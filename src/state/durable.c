@@ -48,7 +48,7 @@ peat_rc pt_durable_sync(pt_store *s, uint64_t position, uint64_t seq, bool waite
                       pt_log_synced_position(s->log) - before, NULL);
     if (rc != PEAT_OK || heard != PEAT_OK)
         pt_event_send(s, PEAT_EVENT_ERROR, rc != PEAT_OK ? rc : heard, 0, 0, 0, NULL);
-    /* what a flush has brought into tables meanwhile needed no sync, and the log does not count it */
+    /* what a flush has brought into tables meanwhile needed no sync: the log does not count it */
     if (rc == PEAT_OK)
         pt_taps_durable(&s->tap, pt_max_u64(seq, pt_log_durable(s->log)));
     return rc;

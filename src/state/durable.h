@@ -8,8 +8,9 @@
 
 #include "state/store.h"
 
-/* Syncs the log up to this position, behind which no sequence up to `seq` lies, and tells the manifest once for each segment. `waited_for`: a
- * caller of the library waits (a figure of the statistics). Without install_mu. */
+/* Syncs the log up to this position, which no sequence up to `seq` lies behind, and tells the
+ * manifest once for each segment. `waited_for`: a caller of the library waits (a figure of the
+ * statistics). Without install_mu. */
 peat_rc pt_durable_sync(pt_store *s, uint64_t position, uint64_t seq, bool waited_for) PT_MUST_USE;
 /* Writes down in the manifest how far the log is synced, if it has not yet heard of the present
  * segment, or `always`. Nothing when tables hold all of that already. Takes install_mu. */
