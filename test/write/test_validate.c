@@ -281,6 +281,7 @@ static void judge(void *ctx, struct peat_db *db)
 
 static void no_failing_call_shows_what_was_refused(void **state)
 {
+    KIT_NOT_FOR_THREADS();
     result_codes_expect(ENOSPC);
     (void)state;
     static const sim_fault faults[] = {
@@ -333,6 +334,7 @@ static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
 static void no_cut_shows_what_was_refused(void **state)
 {
     (void)state;
+    KIT_NOT_FOR_THREADS();
     for (uint64_t seed = 1; seed <= 2; seed++) {
         story t = {0};
         kit_open(&t.k);

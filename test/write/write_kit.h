@@ -23,6 +23,13 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+/* Sweeps of one thread: they are the other sanitizers' matter, and take minutes under this one. */
+#ifdef __SANITIZE_THREAD__
+#define KIT_NOT_FOR_THREADS() skip()
+#else
+#define KIT_NOT_FOR_THREADS() ((void)0)
+#endif
+
 #define KIT_KEYS_MAX 64u
 
 typedef struct write_kit {
