@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 #define COMMITS_MAX 4000u
 
@@ -32,6 +32,8 @@ typedef struct listener {
     bool look;     /* readers are asked in every call */
     unsigned cut;  /* so often the power is cut in every call */
     bool is_quiet; /* nothing may be told */
+    pthread_mutex_t mu;
+    pthread_cond_t told; /* of what is durable */
 } listener;
 
 static const write_shape *shape_of_count(uint64_t n)
@@ -97,13 +99,39 @@ static void hear_durable(void *ctx, uint64_t seq)
         l->cuts++;
     }
     l->durable_calls++;
+    (void)pthread_mutex_lock(&l->mu);
     atomic_store(&l->durable, seq);
+    (void)pthread_cond_broadcast(&l->told);
+    (void)pthread_mutex_unlock(&l->mu);
     atomic_fetch_sub(&l->inside_durable, 1);
+}
+
+/* Until a thread of the store has told it; a minute at the most. */
+static void wait_for_durable(listener *l, uint64_t seq)
+{
+    struct timespec end;
+    (void)clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 60;
+    (void)pthread_mutex_lock(&l->mu);
+    int e = 0;
+    while (e == 0 && atomic_load(&l->durable) < seq)
+        e = pthread_cond_timedwait(&l->told, &l->mu, &end);
+    (void)pthread_mutex_unlock(&l->mu);
+    assert_int_equal(e, 0);
+}
+
+static listener *listener_new(void)
+{
+    listener *l = calloc(1, sizeof *l);
+    assert_non_null(l);
+    assert_int_equal(pthread_mutex_init(&l->mu, NULL), 0);
+    assert_int_equal(pthread_cond_init(&l->told, NULL), 0);
+    return l;
 }
 
 static listener *listen(write_kit k)
 {
-    listener *l = calloc(1, sizeof *l);
+    listener *l = listener_new();
     l->k = k;
     l->k.taps = (pt_taps){.published_fn = hear_published,
                           .published_ctx = l,
@@ -383,8 +411,7 @@ static void a_store_left_alone_tells_by_itself(void **state)
     for (uint32_t id = 0; id < 5; id++) {
         kit_must_commit(&l->k, &shapes[id % 2], id, false);
         uint64_t last = atomic_load(&l->published);
-        for (unsigned i = 0; i < 10000 && atomic_load(&l->durable) < last; i++)
-            (void)usleep(1000);
+        wait_for_durable(l, last);
         assert_int_equal(atomic_load(&l->durable), last);
     }
     stop(l);
@@ -396,7 +423,7 @@ static void either_may_be_alone(void **state)
 {
     (void)state;
     for (unsigned way = 0; way < 2; way++) {
-        listener *l = calloc(1, sizeof *l);
+        listener *l = listener_new();
         l->k.taps = way == 0 ? (pt_taps){.published_fn = hear_published, .published_ctx = l}
                              : (pt_taps){.durable_fn = hear_durable, .durable_ctx = l};
         kit_open(&l->k);
