@@ -145,8 +145,7 @@ static pt_get_state attempt(pt_get *g)
         g->held_view = pt_view_ref(v);
     count_in(g);
     pt_epoch_exit(&g->s->epoch, g->slot);
-    g->rc = PEAT_CORRUPT; /* read only when it has FAILED */
-    return f == PT_FIND_CORRUPT ? PT_GET_FAILED : PT_GET_NEEDS;
+    return PT_GET_NEEDS;
 }
 
 /* Before done(): the store must be there. */
@@ -277,7 +276,6 @@ pt_get_state pt_get_step(pt_get *g)
             g->in_epoch = true;
             return now;
         }
-        g->rc = PEAT_OK;
         if (g->lookup.need == PT_FIND_NEED_SECTION)
             return PT_GET_NEEDS;
         peat_rc rc = pt_lookup_fill_begin(&g->lookup, &g->fill);

@@ -210,9 +210,8 @@ uint64_t pt_table_block_offset(pt_table *t, uint32_t block);
 typedef enum pt_find {
     PT_FIND_ABSENT, /* no version with seq <= seq_max in this table */
     PT_FIND_FOUND,
-    PT_FIND_NEED_BLOCK,   /* ret->block: fetch it and call again, giving it as `held` */
-    PT_FIND_NEED_SECTION, /* ret->section: pt_table_load and call again */
-    PT_FIND_CORRUPT       /* recorded in the sink */
+    PT_FIND_NEED_BLOCK,  /* ret->block: fetch it and call again, giving it as `held` */
+    PT_FIND_NEED_SECTION /* ret->section: pt_table_load and call again */
 } pt_find;
 
 typedef struct pt_find_result {

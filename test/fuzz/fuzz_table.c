@@ -49,7 +49,7 @@ static void release(pt_block_source *source, pt_block_ref *block)
     free(block->pin);
 }
 
-/* One key through filter, locator, index and block. */
+/* One key through filter, locator, index and block; what it needs, where that is damaged. */
 static pt_find look_up(opened *o, pt_slice key, uint64_t seq_max)
 {
     pt_block_ref held = {0};
@@ -67,11 +67,10 @@ static pt_find look_up(opened *o, pt_slice key, uint64_t seq_max)
             free(held.pin);
             held = (pt_block_ref){0};
             if (fetch(&o->source, r.block, PT_FETCH_POINT, &held) != PEAT_OK)
-                return PT_FIND_CORRUPT;
+                return f;
         } else if (f != PT_FIND_NEED_SECTION) {
             break;
         } else if (pt_table_load(o->table, r.section) != PEAT_OK) {
-            f = PT_FIND_CORRUPT;
             break;
         }
     }
