@@ -10,9 +10,6 @@
 #include "work/sizes.h"
 #include "work/work.h"
 
-/* Before the first unit was timed: a modest disk, 100 MB a second. */
-#define NS_PER_BYTE_GUESS 10.0
-
 /* Flushed memtables that readers still hold count as well, but for no more than the pace of the
  * background: a reader that never comes back is not to stop the writers. */
 static double memory_debt(pt_store *s, const pt_view *v)
@@ -33,13 +30,14 @@ static double memory_debt(pt_store *s, const pt_view *v)
 static double merge_debt(pt_store *s, const pt_view *v)
 {
     pt_pick_options o;
-    uint64_t avoid[PT_COUNT_OF(s->work->state.avoid)];
+    const pt_claims *c = &s->work->state.claims;
+    uint64_t avoided[PT_CLAIMS_AVOIDED_MAX];
     pt_sizes_options(s, v->version, &o);
     pt_mutex_lock(&s->work->mu);
-    o.claimed_count = s->work->state.avoid_count;
-    memcpy(avoid, s->work->state.avoid, sizeof avoid);
+    o.claimed_count = c->avoided_count;
+    memcpy(avoided, c->avoided, sizeof avoided);
     pt_mutex_unlock(&s->work->mu);
-    o.claimed = avoid; /* what no merge may touch is nobody's debt */
+    o.claimed = avoided; /* what no merge may touch is nobody's debt */
     double x = 2 * (pt_pick_pressure(v->version, &o) - 1.25);
     return x < 0 ? 0 : x > 16 ? 16 : x;
 }
@@ -53,7 +51,7 @@ void pt_work_take_debts(pt_store *s)
     double flush = s->work->state.flush_ns_per_byte, all = s->work->state.ns_per_byte;
     pt_mutex_unlock(&s->work->mu);
     if (flush <= 0)
-        flush = all = NS_PER_BYTE_GUESS;
+        flush = all = PT_WORK_NS_PER_BYTE_GUESS;
     double ns_per_kib = (a * a * flush + b * b * all) * 1024.0;
     atomic_store_explicit(&s->throttle_ns_per_kib, (uint64_t)ns_per_kib, memory_order_relaxed);
 }

@@ -78,18 +78,15 @@ static uint64_t log_serial_after(pt_store *s, const pt_mem *mem)
     return serial;
 }
 
-/* Claims a partition until end_claim. False when a unit works on it. (A flush may cut the last
- * partition, when it appends to it; the claims of workers are work.c's.) */
+/* A flush may cut the last partition when it appends to it: claims it until end_claim. False when a
+ * unit works on it. */
 static bool try_claim(pt_store *s, uint64_t partition_id)
 {
-    bool claimed = false;
+    pt_claims *c = &s->work->state.claims;
     pt_mutex_lock(&s->work->mu);
-    for (size_t i = 0; i < s->work->state.claimed_count; i++)
-        claimed = claimed || s->work->state.claimed[i] == partition_id;
-    PT_ASSERT(s->work->state.claimed_count < PT_WORK_CLAIMS_MAX,
-              "I9: there is room for every worker's claims");
+    bool claimed = pt_claims_has(c, partition_id);
     if (!claimed)
-        s->work->state.claimed[s->work->state.claimed_count++] = partition_id;
+        pt_claims_add(c, partition_id);
     pt_mutex_unlock(&s->work->mu);
     return !claimed;
 }
@@ -97,11 +94,7 @@ static bool try_claim(pt_store *s, uint64_t partition_id)
 static void end_claim(pt_store *s, uint64_t partition_id)
 {
     pt_mutex_lock(&s->work->mu);
-    size_t i = 0;
-    while (i < s->work->state.claimed_count && s->work->state.claimed[i] != partition_id)
-        i++;
-    PT_ASSERT(i < s->work->state.claimed_count, "I9: a claim is there until its owner ends it");
-    s->work->state.claimed[i] = s->work->state.claimed[--s->work->state.claimed_count];
+    pt_claims_end(&s->work->state.claims, partition_id);
     pt_mutex_unlock(&s->work->mu);
 }
 

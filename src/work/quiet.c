@@ -14,8 +14,6 @@
 #define LOOK_NS (250 * MS)
 /* Writing is slow when all that it makes the background do takes one in so many of the time. */
 #define SLOW_PART 32.0
-/* Before anything was timed: a modest disk, 100 MB a second. */
-#define NS_PER_BYTE_GUESS 10.0
 
 /* What is paid from the credit: small flushes, and merges that nothing else allows. It grows with
  * what is written, and by a trickle of 1 MB an hour. */
@@ -100,7 +98,7 @@ static void take_rate(pt_store *s, uint64_t now, uint64_t bytes, double store)
     pt_quiet *q = &s->work->quiet;
     double written = (double)(bytes - q->looked_user_bytes), ns = (double)(now - q->looked_ns);
     double per_byte =
-        s->work->state.ns_per_byte > 0 ? s->work->state.ns_per_byte : NS_PER_BYTE_GUESS;
+        s->work->state.ns_per_byte > 0 ? s->work->state.ns_per_byte : PT_WORK_NS_PER_BYTE_GUESS;
     q->credit_bytes += CREDIT_BYTES_PER_S * ns / (double)S + CREDIT_PER_BYTE * written;
     if (q->credit_bytes > CREDIT_BYTES_MAX)
         q->credit_bytes = CREDIT_BYTES_MAX;

@@ -92,7 +92,7 @@ static bool wait_for_others(pt_store *s, uint64_t deadline_ns)
         return false;
     pt_mutex_lock(&s->work->mu);
     /* short, because a unit may have ended since that was asked */
-    if (s->work->state.claimed_count != 0)
+    if (s->work->state.claims.count != 0)
         (void)pt_cond_wait_for(&s->work->done_cond, &s->work->mu,
                                pt_min_u64(deadline_ns - now, 50 * 1000 * 1000));
     pt_mutex_unlock(&s->work->mu);

@@ -247,5 +247,5 @@ void pt_work_stop(pt_store *s)
     pt_free(s->env, s->work->workers);
     s->work->workers = NULL;
     pt_worker_abandon(&s->work->inline_worker);
-    PT_ASSERT(s->work->state.claimed_count == 0, "I9: a claim ends with its worker");
+    PT_ASSERT(s->work->state.claims.count == 0, "I9: a claim ends with its worker");
 }

@@ -19,58 +19,28 @@
 
 static void options_with_claims(pt_store *s, pt_pick_options *o, uint64_t *io_claims)
 {
-    size_t n = 0;
     PT_DCHECK(pt_mutex_held(&s->work->mu), "I9: work.mu guards the claims");
-    for (size_t i = 0; i < s->work->state.claimed_count; i++)
-        io_claims[n++] = s->work->state.claimed[i];
-    for (size_t i = 0; i < s->work->state.avoid_count; i++)
-        io_claims[n++] = s->work->state.avoid[i];
+    o->claimed_count = pt_claims_list(&s->work->state.claims, io_claims);
     o->claimed = io_claims;
-    o->claimed_count = n;
-}
-
-#define CLAIMS_MAX (PT_WORK_CLAIMS_MAX + 64)
-
-static bool is_claimed(const pt_work_state *state, uint64_t id)
-{
-    bool found = false;
-    for (size_t i = 0; i < state->claimed_count; i++)
-        found = found || state->claimed[i] == id;
-    return found;
 }
 
 static void claim(pt_worker *w, const pt_version *v, const pt_merge_pick *pick)
 {
-    pt_work_state *state = &w->store->work->state;
     PT_DCHECK(pt_mutex_held(&w->store->work->mu), "I9: work.mu guards the claims");
     PT_ASSERT(w->claimed_count == 0, "I9: a worker ends its claims before it makes others");
-    PT_ASSERT(state->claimed_count + pick->count <= PT_WORK_CLAIMS_MAX,
-              "I9: there is room for every worker's claims");
     for (size_t i = 0; i < pick->count; i++) {
         uint64_t id = v->partitions[pick->first + i]->id;
-        PT_ASSERT(!is_claimed(state, id), "I9: no two units work on one partition");
+        pt_claims_add(&w->store->work->state.claims, id);
         w->claimed[w->claimed_count++] = id;
-        state->claimed[state->claimed_count++] = id;
     }
 }
 
 /* Caller holds work.mu. */
 static void unclaim(pt_worker *w)
 {
-    pt_work_state *state = &w->store->work->state;
-    size_t n = 0;
     PT_DCHECK(pt_mutex_held(&w->store->work->mu), "I9: work.mu guards the claims");
-    for (size_t i = 0; i < state->claimed_count; i++) {
-        bool mine = false;
-        for (size_t j = 0; j < w->claimed_count; j++)
-            mine = mine || w->claimed[j] == state->claimed[i];
-        if (!mine)
-            state->claimed[n++] = state->claimed[i];
-    }
-    PT_ASSERT(n + w->claimed_count == state->claimed_count,
-              "I9: a claim is there until its owner ends it");
-    state->claimed_count = n;
-    w->claimed_count = 0;
+    while (w->claimed_count != 0)
+        pt_claims_end(&w->store->work->state.claims, w->claimed[--w->claimed_count]);
 }
 
 static void request_options(pt_store *s, const pt_version *v, const pt_work_request *request,
@@ -161,9 +131,8 @@ static void count_merge(pt_worker *w)
  * Caller holds work.mu. */
 static void avoid_claimed(pt_worker *w)
 {
-    pt_work_state *state = &w->store->work->state;
-    for (size_t i = 0; i < w->claimed_count && state->avoid_count < 64; i++)
-        state->avoid[state->avoid_count++] = w->claimed[i];
+    for (size_t i = 0; i < w->claimed_count; i++)
+        pt_claims_avoid(&w->store->work->state.claims, w->claimed[i]);
 }
 
 /* An input could not be read again and again: as good as damaged. Caller holds work.mu. */
@@ -238,7 +207,7 @@ peat_rc pt_worker_step_for(pt_worker *w, const pt_work_request *request, uint64_
     }
     pt_pick_options options;
     pt_merge_pick pick;
-    uint64_t claims[CLAIMS_MAX];
+    uint64_t claims[PT_CLAIMS_LISTED_MAX];
     pt_view *v;
     pt_unit unit = choose(w, request, &v, &options, claims, &pick);
     if (unit == PT_UNIT_MERGE) {
@@ -259,13 +228,13 @@ static pt_unit ask(pt_store *s, const pt_work_request *request, pt_merge_pick *r
                    bool *ret_claims)
 {
     pt_pick_options options;
-    uint64_t claims[CLAIMS_MAX];
+    uint64_t claims[PT_CLAIMS_LISTED_MAX];
     pt_view *v = pt_store_view(s);
     request_options(s, v->version, request, &options);
     pt_mutex_lock(&s->work->mu);
     options_with_claims(s, &options, claims);
     pt_unit unit = pt_pick(v->version, &options, ret_pick);
-    *ret_claims = s->work->state.claimed_count != 0;
+    *ret_claims = s->work->state.claims.count != 0;
     pt_mutex_unlock(&s->work->mu);
     pt_view_unref(v);
     return unit;

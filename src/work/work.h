@@ -9,19 +9,17 @@
 
 #include "compact/merge.h"
 #include "state/store.h"
+#include "work/claims.h"
 #include "work/worker.h"
 
-/* Of each thread's unit, of the callers' together, and of the flush under way. */
-#define PT_WORK_CLAIMS_MAX (PT_MERGE_PARTS_MAX * (PEAT_THREADS_MAX + 1) + 1)
+/* Before the first unit was timed: a modest disk, 100 MB a second. */
+#define PT_WORK_NS_PER_BYTE_GUESS 10.0
 
 /* Guarded by work.mu. */
 typedef struct pt_work_state {
     bool stopping;
-    uint64_t signals;                     /* counts wake-ups, so that none is missed */
-    uint64_t claimed[PT_WORK_CLAIMS_MAX]; /* partitions that units work on, by id */
-    size_t claimed_count;
-    uint64_t avoid[64]; /* partitions whose merge met damage: left alone until reopen */
-    size_t avoid_count;
+    uint64_t signals; /* counts wake-ups, so that none is missed */
+    pt_claims claims;
     uint64_t retry_ns; /* not before: back-off after a failure */
     unsigned failures; /* in a row */
     uint64_t flushes, mid_merges, bottom_merges, appends, partition_changes;

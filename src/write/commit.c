@@ -94,7 +94,7 @@ static peat_rc reserve_apart(pt_store *s, commit *c, size_t capacity)
     while (pt_switch_immutable_count(s) > others_max)
         TRY(pt_switch_wait(s, others_max));
     TRY(pt_store_writable(s));
-    TRY(pt_mem_new(&s->mems, capacity, 0, s->log != NULL ? pt_log_serial(s->log) : 0, &m));
+    TRY(pt_mem_new(&s->mems, capacity, 0, pt_switch_log_serial(s), &m));
     TRY(pt_switch_init(s, &c->own_switch));
     bool fits = pt_memtable_reserve(m->table, r->count, r->key_bytes, r->value_bytes);
     PT_ASSERT(fits, "pt_memtable_capacity_for is enough");

@@ -169,12 +169,12 @@ static bool claim_for_one_call(void *ctx, const char *phase, uint64_t done, uint
     pt_store *s = ((kit *)ctx)->db->store;
     (void)phase;
     (void)total;
+    uint64_t last = s->version_set.version->partitions[s->version_set.version->count - 1]->id;
     pt_mutex_lock(&s->work->mu);
     if (done == 0)
-        s->work->state.claimed[s->work->state.claimed_count++] =
-            s->version_set.version->partitions[s->version_set.version->count - 1]->id;
+        pt_claims_add(&s->work->state.claims, last);
     else if (done == 1)
-        s->work->state.claimed_count--;
+        pt_claims_end(&s->work->state.claims, last);
     pt_mutex_unlock(&s->work->mu);
     return true;
 }
