@@ -4,21 +4,29 @@
 
 #include "compact/split.h"
 
-/* Layers of the upper run file on their way into an edit: neighbouring pieces that have come to lie
- * in one partition make one layer. */
+/* Layers of the upper run on their way into an edit: neighbouring pieces of one table that have
+ * come to lie in one partition make one layer. */
 typedef struct pushing {
+    const pt_env *env;
     pt_bytes *edit;
     const pt_version *current;
     size_t partition; /* of the layer under way; SIZE_MAX: none */
     pt_layer layer;
-    bool hold_last; /* the layer of the last partition is kept back for the plan */
+    bool hold_last; /* layers of the last partition are kept back for the plan: */
+    pt_layer *held;
+    size_t held_count, held_capacity;
 } pushing;
 
 static peat_rc push_out(pushing *p)
 {
-    if (p->partition == SIZE_MAX || (p->hold_last && p->partition + 1 == p->current->count))
+    if (p->partition == SIZE_MAX)
         return PEAT_OK;
-    return pt_edit_push(p->edit, p->current->partitions[p->partition]->id, &p->layer);
+    if (!p->hold_last || p->partition + 1 != p->current->count)
+        return pt_edit_push(p->edit, p->current->partitions[p->partition]->id, &p->layer);
+    if (!pt_grow(p->env, &p->held, &p->held_capacity, p->held_count + 1, sizeof *p->held))
+        return PEAT_NOMEM;
+    p->held[p->held_count++] = p->layer;
+    return PEAT_OK;
 }
 
 static peat_rc push_piece(pushing *p, const pt_layer *file, const pt_piece *piece)
@@ -33,7 +41,7 @@ static peat_rc push_piece(pushing *p, const pt_layer *file, const pt_piece *piec
     PT_ASSERT(first < p->current->count && (p->partition == SIZE_MAX || first >= p->partition),
               "I6: pieces come in the order of partitions");
     for (size_t i = first; i < end; i++) {
-        if (i != p->partition) {
+        if (i != p->partition || p->layer.table_ref != file->table_ref) {
             peat_rc rc = push_out(p);
             if (rc != PEAT_OK)
                 return rc;
@@ -48,15 +56,15 @@ static peat_rc push_piece(pushing *p, const pt_layer *file, const pt_piece *piec
     return PEAT_OK;
 }
 
-/* The last partition gets the appended tables, and the upper run that was held back. */
+/* The last partition gets the appended tables, and the layers that were held back. */
 static peat_rc append_edit(const pt_flush_edit_input *in, const pt_version *current,
                            const pushing *held, bool may_split, uint64_t *io_partition_next,
                            pt_bytes *io_edit)
 {
     const pt_partition *p = current->partitions[current->count - 1];
     size_t n = in->appended.table_count, bottoms = p->bottom_count + n;
-    bool push = held->partition != SIZE_MAX && held->partition + 1 == current->count;
-    pt_layer *layers = (pt_layer *)pt_alloc(in->env, (bottoms + p->run_count + 1) * sizeof *layers);
+    size_t runs_count = held->held_count + p->run_count;
+    pt_layer *layers = (pt_layer *)pt_alloc(in->env, (bottoms + runs_count) * sizeof *layers);
     if (layers == NULL)
         return PEAT_NOMEM;
     if (p->bottom_count != 0)
@@ -64,13 +72,14 @@ static peat_rc append_edit(const pt_flush_edit_input *in, const pt_version *curr
     for (size_t i = 0; i < n; i++)
         layers[p->bottom_count + i] = in->appended.tables[i];
     pt_layer *runs = layers + bottoms;
-    runs[0] = held->layer;
+    if (held->held_count != 0)
+        memcpy(runs, held->held, held->held_count * sizeof *layers);
     if (p->run_count != 0)
-        memcpy(runs + push, p->runs, p->run_count * sizeof *layers);
+        memcpy(runs + held->held_count, p->runs, p->run_count * sizeof *layers);
     pt_split_plan plan = {.id = p->id,
                           .lower = p->lower,
                           .runs = runs,
-                          .run_count = p->run_count + push,
+                          .run_count = runs_count,
                           .bottom = layers,
                           .bottom_count = bottoms};
     peat_rc rc = pt_split_edit(in->env, &plan, may_split ? in->partition_bytes : UINT64_MAX / 4,
@@ -92,16 +101,21 @@ peat_rc pt_flush_edit_make(const pt_flush_edit_input *in, const pt_version *curr
 {
     peat_rc rc = PEAT_OK;
     bool append = in->appended.table_count != 0;
-    pushing p = {.edit = io_edit, .current = current, .partition = SIZE_MAX, .hold_last = append};
+    pushing p = {.env = in->env,
+                 .edit = io_edit,
+                 .current = current,
+                 .partition = SIZE_MAX,
+                 .hold_last = append};
     TRY(add_tables(&in->runs, io_edit));
     TRY(add_tables(&in->appended, io_edit));
     if (in->runs.table_count != 0) {
         for (size_t i = 0; i < in->runs.piece_count; i++)
-            TRY(push_piece(&p, &in->runs.tables[0], &in->runs.pieces[i]));
+            TRY(push_piece(&p, &in->runs.tables[in->runs.pieces[i].table], &in->runs.pieces[i]));
         TRY(push_out(&p));
     }
     if (append)
         TRY(append_edit(in, current, &p, may_split, io_partition_next, io_edit));
 out:
+    pt_free(in->env, p.held);
     return rc;
 }

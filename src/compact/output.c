@@ -101,7 +101,7 @@ static peat_rc open_table(pt_output *o)
     return PEAT_OK;
 }
 
-static out_table *last_table(pt_output *o)
+static out_table *last_table(const pt_output *o)
 {
     return &o->tables[o->table_count - 1];
 }
@@ -138,18 +138,28 @@ out:
     return note_result(o, rc);
 }
 
+/* Partitions that share a file keep all of it until the last of them is merged: few are to. */
+static bool is_wide(const pt_output *o)
+{
+    uint64_t most = o->kind == PT_RUN_FLUSHED ? o->ctx->upper_bytes : 0;
+    return o->open && most != 0 && pt_table_writer_bytes(last_table(o)->writer) >= most;
+}
+
 peat_rc pt_output_begin_piece(pt_output *o, const pt_piece *piece)
 {
     peat_rc rc = PEAT_OK;
     uint32_t block;
     if (o->piece_count != 0 && o->pieces[o->piece_count - 1].entries == 0)
         o->piece_count--; /* nothing was left of it */
+    if (is_wide(o))
+        TRY(pt_output_end_table(o));
     if (o->open)
         TRY(pt_table_writer_cut(last_table(o)->writer, &block));
     bool room =
         pt_grow(o->ctx->env, &o->pieces, &o->piece_capacity, o->piece_count + 1, sizeof *o->pieces);
     TRY(room ? PEAT_OK : PEAT_NOMEM);
-    o->pieces[o->piece_count++] = *piece;
+    o->pieces[o->piece_count] = *piece;
+    o->pieces[o->piece_count++].table = o->table_count - o->open;
 out:
     return note_result(o, rc);
 }

@@ -2,9 +2,9 @@
 /*
  * output.h - the new files of one unit of background work.
  *
- * Two shapes. A run: bottom tables of at most table_bytes, in key order. An upper run file: one
- * table cut into pieces at partition boundaries, each piece a layer. Until the edit is installed
- * the files are orphans; pt_output_free removes them unless pt_output_keep was called.
+ * Two shapes. A run: bottom tables of at most table_bytes, in key order. An upper run: tables cut
+ * into pieces at partition boundaries, each piece a layer. Until the edit is installed the files
+ * are orphans; pt_output_free removes them unless pt_output_keep was called.
  */
 #ifndef PT_COMPACT_OUTPUT_H
 #define PT_COMPACT_OUTPUT_H
@@ -24,28 +24,30 @@ typedef struct pt_compact_context {
     uint64_t table_bytes;        /* of bottom tables */
     uint64_t entries_max;        /* of a table: its filter is built in memory; 0: any */
     uint64_t partition_bytes;    /* target */
-    pt_codec codec;              /* of bottom runs */
-    uint32_t block_bytes;        /* 0: by codec; tests */
-    bool bottom_filter;          /* locators will not all fit: store filters as well */
+    uint64_t upper_bytes; /* a table of a flush ends with the piece that reaches this; 0: never */
+    pt_codec codec;       /* of bottom runs */
+    uint32_t block_bytes; /* 0: by codec; tests */
+    bool bottom_filter;   /* locators will not all fit: store filters as well */
     size_t
         stream_bytes_max; /* read-ahead buffers of one merge; above it blocks are read one by one */
     const uint64_t *snapshots; /* ascending */
     size_t snapshot_count;
 } pt_compact_context;
 
-/* What of an upper run file falls into one partition. */
+/* What of an upper run falls into one partition. */
 typedef struct pt_piece {
     uint64_t partition_id; /* when it was cut; may have been split since */
     pt_slice lower,
         upper; /* that partition's range then; upper.data NULL: open. Borrowed from the version */
     uint64_t bytes, entries, tombstones, obsolete_bytes;
+    size_t table; /* of the output's, that holds it */
 } pt_piece;
 
 /* The files of a unit that has ended, as plain data; zeros: none. */
 typedef struct pt_output_files {
     const pt_layer *tables; /* their table references are stand-ins that have a meta alone */
     size_t table_count;
-    const pt_piece *pieces; /* of an upper run file; each holds something */
+    const pt_piece *pieces; /* of an upper run; each holds something */
     size_t piece_count;
 } pt_output_files;
 
@@ -63,7 +65,8 @@ peat_rc pt_output_add(pt_output *o, const pt_entry *entry, uint64_t key_hash) PT
 void pt_output_count_obsolete(pt_output *o, uint64_t bytes);
 /* Ends the table under way: the next entry begins another file. For runs. */
 peat_rc pt_output_end_table(pt_output *o) PT_MUST_USE;
-/* Slice files: what follows belongs to this piece. */
+/* Upper runs: what follows belongs to this piece. Where the table under way has upper_bytes, it
+ * begins another. */
 peat_rc pt_output_begin_piece(pt_output *o, const pt_piece *piece) PT_MUST_USE;
 /* The piece under way, to add estimates to; NULL before the first. */
 pt_piece *pt_output_piece(pt_output *o);

@@ -9,16 +9,17 @@
 #define PIECES_MAX 4
 #define TARGET     1000u
 
-/* The range of a partition when the flush ran, and what of the upper run file falls into it. A list
- * of them ends at the first without entries. */
+/* The range of a partition when the flush ran, and what of the upper run falls into it. A list of
+ * them ends at the first without entries. */
 typedef struct piece_spec {
     const char *lower, *upper; /* NULL: open */
     uint64_t bytes, entries, tombstones, obsolete;
+    size_t table; /* 1: of the second */
 } piece_spec;
 
 typedef struct flush_case {
     const char *rule;
-    uint64_t file; /* the upper run; 0: none */
+    uint64_t file, second; /* the upper run; 0: none */
     piece_spec pieces[PIECES_MAX];
     layer_spec appended[KIT_LAYERS];
     bool may_split;
@@ -81,6 +82,32 @@ static const flush_case pushed[] = {
                    {.push = 100, .layer = {8, 25, 3, 1, 4}},
                    {.push = 200, .layer = {8, 45, 5, 1, 5}},
                    {.push = 201, .layer = {8, 20, 2, 0, 1}}}}},
+    {.rule = "a piece comes from the table that holds it",
+     .file = 8,
+     .second = 9,
+     .pieces = {{NULL, "d", 50, 5, 1, 7},
+                {"d", "m", 40, 4, 2, 3, .table = 1},
+                {"m", NULL, 30, 3, 0, 0, .table = 1}},
+     .now = {{100, NULL, {{0}}, {{1, 100, 10}}},
+             {101, "d", {{0}}, {{0}}},
+             {102, "m", {{0}}, {{0}}}},
+     .expected = {{{.table = 8},
+                   {.table = 9},
+                   {.push = 100, .layer = {8, 50, 5, 1, 7}},
+                   {.push = 101, .layer = {9, 40, 4, 2, 3}},
+                   {.push = 102, .layer = {9, 30, 3}}}}},
+    {.rule = "partitions of two tables that were united get a layer of each",
+     .file = 8,
+     .second = 9,
+     .pieces = {{NULL, "d", 50, 5, 1, 7},
+                {"d", "m", 40, 4, 2, 3},
+                {"m", "q", 30, 3, 0, 1, .table = 1},
+                {"q", NULL, 2, 1, 0, 0, .table = 1}},
+     .now = {{100, NULL, {{0}}, {{0}}}},
+     .expected = {{{.table = 8},
+                   {.table = 9},
+                   {.push = 100, .layer = {8, 90, 9, 3, 10}},
+                   {.push = 100, .layer = {9, 32, 4, 0, 1}}}}},
 };
 
 static const flush_case appended[] = {
@@ -141,6 +168,20 @@ static const flush_case appended[] = {
          {{{.table = 7},
            {.table = 8},
            {.part = {100, NULL, {{7, 90, 9, 3, 10}}, {{2, 20, 2, 0, 3}, {8, 80, 8, 0, 1}}}}}}},
+    {.rule = "those of two tables lie on top as a layer of each",
+     .file = 6,
+     .second = 7,
+     .pieces = {{NULL, "d", 50, 5, 1, 7}, {"d", NULL, 40, 4, 2, 3, .table = 1}},
+     .appended = {{8, 80, 8, 0, 1}},
+     .may_split = true,
+     .now = {{100, NULL, {{5, 10, 1}}, {{2, 20, 2, 0, 3}}}},
+     .expected = {{{.table = 6},
+                   {.table = 7},
+                   {.table = 8},
+                   {.part = {100,
+                             NULL,
+                             {{6, 50, 5, 1, 7}, {7, 40, 4, 2, 3}, {5, 10, 1}},
+                             {{2, 20, 2, 0, 3}, {8, 80, 8, 0, 1}}}}}}},
     {.rule = "of one that was split the last part gets its share and the tables",
      .file = 7,
      .pieces = {{NULL, NULL, 50, 6, 2, 8}},
@@ -184,7 +225,7 @@ static peat_rc make_edit(const void *of, kit_files *files, const pt_env *env, ui
                          pt_bytes *io_edit)
 {
     const flush_case *c = of;
-    const layer_spec runs[KIT_LAYERS] = {{.file_number = c->file}};
+    const layer_spec runs[KIT_LAYERS] = {{.file_number = c->file}, {.file_number = c->second}};
     kit_version now;
     pt_layer run[KIT_LAYERS], tables[KIT_LAYERS];
     pt_piece pieces[PIECES_MAX];
@@ -202,7 +243,8 @@ static peat_rc make_edit(const void *of, kit_files *files, const pt_env *env, ui
                                .bytes = c->pieces[n].bytes,
                                .entries = c->pieces[n].entries,
                                .tombstones = c->pieces[n].tombstones,
-                               .obsolete_bytes = c->pieces[n].obsolete};
+                               .obsolete_bytes = c->pieces[n].obsolete,
+                               .table = c->pieces[n].table};
     peat_rc rc = pt_flush_edit_make(&in, &now.version, c->may_split, io_next, io_edit);
     kit_version_done(&now);
     return rc;
