@@ -109,9 +109,10 @@ static bool in_range(const pt_version *v, const pt_pick_options *o, size_t i)
 
 /* What is due: by upper runs that reads ask or merges hold, and by space. */
 typedef struct debts {
-    double read;    /* 1: due */
-    size_t read_at; /* SIZE_MAX: none may be touched */
-    double space;   /* of the whole store; 1: due */
+    double read;           /* 1: due */
+    size_t read_at;        /* SIZE_MAX: none may be touched */
+    double freed, allowed; /* bytes of the whole store, by all that may be touched; by the target */
+    double space;          /* 1: due */
     size_t space_at;
     double gain; /* what a merge there frees for each byte it writes; 1: due by itself */
 } debts;
@@ -140,7 +141,7 @@ static void weigh_space(const pt_partition *p, const pt_pick_options *o, size_t 
 static debts weigh(const pt_version *v, const pt_pick_options *o)
 {
     debts d = {.read_at = SIZE_MAX, .space_at = SIZE_MAX};
-    double live = 0, freed = 0;
+    double live = 0;
     for (size_t i = 0; i < v->count; i++) {
         const pt_partition *p = v->partitions[i];
         uint64_t obsolete = obsolete_bytes(p, o);
@@ -148,11 +149,12 @@ static debts weigh(const pt_version *v, const pt_pick_options *o)
         if (claimed(o, p) || !in_range(v, o, i))
             continue;
         double frees = (double)(obsolete + stranded_bytes(p));
-        freed += frees;
+        d.freed += frees;
         weigh_read(p, o, i, &d);
         weigh_space(p, o, i, frees, &d);
     }
-    d.space = freed / allowed_bytes(live, o);
+    d.allowed = allowed_bytes(live, o);
+    d.space = d.freed / (o->space_due * d.allowed);
     return d;
 }
 
@@ -340,10 +342,28 @@ pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *re
     return o->idle && pick_idle(v, o, ret_pick) ? PT_UNIT_MERGE : PT_UNIT_NONE;
 }
 
-double pt_pick_pressure(const pt_version *v, const pt_pick_options *o)
+/* Upper runs: 1 at 1.75 times what makes a merge due. */
+static double brake_for_reads(const debts *d)
+{
+    return 2 * (d->read - 1.25);
+}
+
+/* Space: 1 where the target is used up and a memtable's bytes beyond it, which the constant of the
+ * bound has room for; with none where the target is small, each flush would be a jump. */
+#define SPACE_BRAKE_FROM 0.9
+
+static double brake_for_space(const debts *d, const pt_pick_options *o)
+{
+    double from = SPACE_BRAKE_FROM * d->allowed;
+    return (d->freed - from) / (d->allowed - from + (double)o->memtable_bytes);
+}
+
+double pt_pick_brake(const pt_version *v, const pt_pick_options *o)
 {
     debts d = weigh(v, o);
-    return d.space > d.read ? d.space : d.read;
+    double read = brake_for_reads(&d), space = brake_for_space(&d, o);
+    double x = space > read ? space : read;
+    return x > 0 ? x : 0;
 }
 
 uint64_t pt_pick_space_debt(const pt_version *v, double space_target)

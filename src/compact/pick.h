@@ -2,12 +2,12 @@
 /*
  * pick.h - choose: which unit of background work is due. A pure function of a version and options.
  *
- * Space debt: when the store's obsolete bytes exceed what the space target allows, the partition in
- * which a merge frees most for what it writes is due; one where it frees more than it writes always
- * is. So what is deleted in order of age goes at almost no cost. Read debt: something is due when a
- * get has to ask too many upper runs; an intermediate merge when these are small beside the
- * bottommost run (tiered, after Dostoevsky's lazy leveling), a bottommost merge when they outweigh
- * it. Idle: any partition with more than one run is due.
+ * Space debt: when the store's obsolete bytes come near what the space target allows, the
+ * partition in which a merge frees most for what it writes is due; one where it frees more than it
+ * writes always is. So what is deleted in order of age goes at almost no cost. Read debt: something
+ * is due when a get has to ask too many upper runs; an intermediate merge when these are small
+ * beside the bottommost run (tiered, after Dostoevsky's lazy leveling), a bottommost merge when
+ * they outweigh it. Idle: any partition with more than one run is due.
  */
 #ifndef PT_COMPACT_PICK_H
 #define PT_COMPACT_PICK_H
@@ -22,7 +22,9 @@ typedef struct pt_pick_options {
     uint64_t partition_bytes;
     uint64_t table_bytes, entries_max; /* of a table; entries_max 0: any number */
     double space_target;
-    size_t runs_max; /* a partition with more is due */
+    double space_due;        /* merges are due at so much of what the target allows; 1: at all */
+    uint64_t memtable_bytes; /* what one flush adds at most */
+    size_t runs_max;         /* a partition with more is due */
     /* A merge holds one entry of each upper run: beyond so many bytes of these it is due. 0: any.
      *  */
     uint64_t held_bytes_max;
@@ -53,9 +55,10 @@ pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *re
 /* The changes of the manifest alone: SPLIT, UNITE or NONE. */
 pt_unit pt_pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pick *ret_pick);
 
-/* Above 1: how much too much there is of the worst debt, without what is claimed: that is being
- * worked off. */
-double pt_pick_pressure(const pt_version *v, const pt_pick_options *o);
+/* How hard writers are to be braked by the worst debt, without what is claimed, which is being
+ * worked off: 0, not at all; 1, to the pace of merging, which is where the bound on space ends; and
+ * on beyond. */
+double pt_pick_brake(const pt_version *v, const pt_pick_options *o);
 /* Bytes of obsolete data above what the target allows, and of all that a bottom run keeps for
  * snapshots. */
 uint64_t pt_pick_space_debt(const pt_version *v, double space_target);

@@ -2,7 +2,7 @@
 /*
  * debts.c - what committers owe the background, as a smooth function of two debts:
  *   memory: bytes of memtables beyond one and a half (three are all there is)
- *   merges: how far the worst debt of space or reads is beyond what makes a merge due
+ *   merges: how near space and upper runs are to their bounds (pt_pick_brake)
  * Each debt x >= 0 asks for x^2 times the time the background needs per byte, the first that of
  * flushes, the second that of flushes and merges together: nothing while it keeps up, its own pace
  * at x = 1, and continuously more beyond. write/throttle.c has it paid.
@@ -25,8 +25,7 @@ static double memory_debt(pt_store *s, const pt_view *v)
     return x < 0 ? 0 : x > 2 ? 2 : x;
 }
 
-/* 1, where writers are as fast as merges, at 1.75 times what makes a partition due: 21 upper runs.
- * The limit keeps the square in bounds: at it a writer is as good as stopped. */
+/* The limit keeps the square in bounds: at it a writer is as good as stopped. */
 static double merge_debt(pt_store *s, const pt_view *v)
 {
     pt_pick_options o;
@@ -38,8 +37,8 @@ static double merge_debt(pt_store *s, const pt_view *v)
     memcpy(avoided, c->avoided, sizeof avoided);
     pt_mutex_unlock(&s->work->mu);
     o.claimed = avoided; /* what no merge may touch is nobody's debt */
-    double x = 2 * (pt_pick_pressure(v->version, &o) - 1.25);
-    return x < 0 ? 0 : x > 16 ? 16 : x;
+    double x = pt_pick_brake(v->version, &o);
+    return x > 16 ? 16 : x;
 }
 
 void pt_work_take_debts(pt_store *s)

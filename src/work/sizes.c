@@ -8,6 +8,17 @@
 #include "state/budget.h"
 #include "state/snapshot.h"
 
+/* Tables of a flush: an eighth of it each, so that an eighth of the partitions share one. Until the
+ * last of them is merged it keeps what the others have left behind, and that counts as obsolete. */
+#define UPPER_TABLES    8
+#define UPPER_BYTES_MIN ((uint64_t)1 << 20)
+
+static uint64_t upper_bytes(const pt_store *s)
+{
+    uint64_t least = s->settings.table_bytes != 0 ? 0 : UPPER_BYTES_MIN; /* tests: tiny ones */
+    return pt_max_u64(s->settings.memtable_bytes / UPPER_TABLES, least);
+}
+
 void pt_sizes_context(pt_store *s, const pt_version *v, const uint64_t *snapshots,
                       size_t snapshot_count, pt_compact_context *ret_ctx)
 {
@@ -25,6 +36,7 @@ void pt_sizes_context(pt_store *s, const pt_version *v, const uint64_t *snapshot
                                     .table_bytes = o.table_bytes,
                                     .entries_max = o.entries_max,
                                     .partition_bytes = o.partition_bytes,
+                                    .upper_bytes = upper_bytes(s),
                                     .codec = s->settings.codec,
                                     .block_bytes = s->settings.block_bytes,
                                     .bottom_filter = pt_budget_locators_overflow(s, v),
@@ -45,6 +57,10 @@ static uint64_t store_bytes(const pt_version *v)
  * than these would be so many that they themselves fill it. */
 #define ENTRIES_MAX_MIN ((uint64_t)8192)
 
+/* Merges begin before the target is used up: what they free comes back when they end, and writers
+ * are braked where it is. */
+#define SPACE_DUE 0.85
+
 /* Partitions: a 64th of the store, 8 to 128 MiB, larger only when there would be more than 512. */
 void pt_sizes_options(pt_store *s, const pt_version *v, pt_pick_options *ret_options)
 {
@@ -62,6 +78,8 @@ void pt_sizes_options(pt_store *s, const pt_version *v, pt_pick_options *ret_opt
                           .entries_max = pt_max_u64(
                               s->settings.memory_bytes / 8 / PT_TABLE_KEY_MEMORY, ENTRIES_MAX_MIN),
                           .space_target = s->settings.space_target,
+                          .space_due = SPACE_DUE,
+                          .memtable_bytes = s->settings.memtable_bytes,
                           .runs_max = s->settings.runs_max,
                           .held_bytes_max = s->settings.memory_bytes / 8};
     ret_options->snapshot_count = pt_snapshot_oldest(

@@ -130,6 +130,7 @@ static inline pt_pick_options kit_options(const pt_pick_options *said)
     o.partition_bytes = o.partition_bytes != 0 ? o.partition_bytes : 3200;
     o.table_bytes = o.table_bytes != 0 ? o.table_bytes : 400;
     o.space_target = o.space_target > 0 ? o.space_target : 1.25;
+    o.space_due = o.space_due > 0 ? o.space_due : 1.0;
     o.runs_max = o.runs_max != 0 ? o.runs_max : 4;
     return o;
 }

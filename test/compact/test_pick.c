@@ -227,6 +227,13 @@ static const pick_case space[] = {
     {.rule = "obsolete bytes beyond the target are merged away",
      .parts = {{.runs = {{.bytes = 100, .obsolete = 501}}, .bottom = {{.bytes = 2000}}}},
      .expected = {BOTTOM, .runs = {1}, .bytes = 2100, .writes = 1599}},
+    {.rule = "merges are due at a part of the target where the options say so",
+     .parts = {{.runs = {{.bytes = 100, .obsolete = 301}}, .bottom = {{.bytes = 2201}}}},
+     .options = {.space_due = 0.5},
+     .expected = {BOTTOM, .runs = {1}, .bytes = 2301, .writes = 2000}},
+    {.rule = "and not before that",
+     .parts = {{.runs = {{.bytes = 100, .obsolete = 300}}, .bottom = {{.bytes = 2200}}}},
+     .options = {.space_due = 0.5}},
     {.rule = "the slack is counted once for the whole store",
      .parts = {{.n = 2, .runs = {{.bytes = 100, .obsolete = 500}}, .bottom = {{.bytes = 2000}}}},
      .expected = {BOTTOM, .runs = {1}, .bytes = 2100, .writes = 1600}},
@@ -413,31 +420,52 @@ typedef struct figure_case {
     const char *rule;
     part_spec parts[KIT_SPECS];
     pt_pick_options options;
-    uint64_t figure; /* of the pressure thousandths */
+    uint64_t figure; /* of the brake thousandths */
 } figure_case;
 
-static const figure_case pressures[] = {
-    {.rule = "of nothing there is none", .parts = {{.n = 1}}, .figure = 0},
-    {.rule = "upper runs as a share of runs_max, of the worst partition",
-     .parts = {{.runs = {{.n = 1, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
-               {.runs = {{.n = 3, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+/* The bottommost runs of the last ones: 3,596 bytes are live, and the target allows 1,000. */
+static const figure_case brakes[] = {
+    {.rule = "in an empty store writers run free", .parts = {{.n = 1}}, .figure = 0},
+    {.rule = "so they do up to a quarter more upper runs than make a merge due",
+     .parts = {{.runs = {{.n = 5, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
+     .figure = 0},
+    {.rule = "then it is the partition with the most of them",
+     .parts = {{.runs = {{.n = 5, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
+               {.runs = {{.n = 6, .bytes = 100}}, .bottom = {{.bytes = 2000}}},
                {.runs = {{.n = 2, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
-     .figure = 750},
-    {.rule = "held bytes as a share of held_bytes_max",
+     .figure = 500},
+    {.rule = "at 1.75 times as many they are as fast as merges",
+     .parts = {{.runs = {{.n = 7, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
+     .figure = 1000},
+    {.rule = "held bytes count as upper runs do",
      .parts = {{.runs = {{.n = 2, .bytes = 64 * KIB, .entries = 1}}}},
      .options = {.held_bytes_max = 64 * KIB},
-     .figure = 2000},
-    {.rule = "obsolete bytes as a share of what is allowed, when that is worse",
-     .parts = {{.runs = {{.n = 4, .bytes = 25, .obsolete = 275}}, .bottom = {{.bytes = 2796}}}},
-     .figure = 2000},
-    {.rule = "upper runs, when these are worse",
-     .parts = {{.runs = {{.n = 6, .bytes = 20, .obsolete = 70}}, .bottom = {{.bytes = 2000}}}},
      .figure = 1500},
-    {.rule = "without what is claimed",
+    {.rule = "where nine tenths of the target are used nobody is braked",
+     .parts = {{.runs = {{.bytes = 100, .obsolete = 900}}, .bottom = {{.bytes = 4396}}}},
+     .figure = 0},
+    {.rule = "where all of it is they are as fast as merges",
+     .parts = {{.runs = {{.bytes = 100, .obsolete = 1000}}, .bottom = {{.bytes = 4496}}}},
+     .figure = 1000},
+    {.rule = "beyond it they are slower",
+     .parts = {{.runs = {{.bytes = 100, .obsolete = 1200}}, .bottom = {{.bytes = 4696}}}},
+     .figure = 3000},
+    {.rule = "a memtable's bytes make the way there longer",
+     .parts = {{.runs = {{.bytes = 100, .obsolete = 1150}}, .bottom = {{.bytes = 4646}}}},
+     .options = {.memtable_bytes = 400},
+     .figure = 500},
+    {.rule = "what files have left behind counts as well",
+     .parts = {{.runs = {{.bytes = 100, .blocks = 1100, .live = 100}},
+                .bottom = {{.bytes = 3496}}}},
+     .figure = 1000},
+    {.rule = "of upper runs and space it is the worse",
+     .parts = {{.runs = {{.n = 6, .bytes = 100, .obsolete = 175}}, .bottom = {{.bytes = 4046}}}},
+     .figure = 1500},
+    {.rule = "what is claimed is being worked off",
      .parts = {{.runs = {{.n = 9, .bytes = 100, .obsolete = 200}}, .bottom = {{.bytes = 2000}}},
-               {.runs = {{.n = 1, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
+               {.runs = {{.n = 6, .bytes = 100}}, .bottom = {{.bytes = 2000}}}},
      .options = {CLAIMED(100)},
-     .figure = 250},
+     .figure = 500},
 };
 
 static const figure_case space_debts[] = {
@@ -485,9 +513,9 @@ static const figure_case held_back[] = {
 
 typedef uint64_t figure_function(const pt_version *, const pt_pick_options *);
 
-static uint64_t pressure_of(const pt_version *v, const pt_pick_options *o)
+static uint64_t brake_of(const pt_version *v, const pt_pick_options *o)
 {
-    return (uint64_t)(1000 * pt_pick_pressure(v, o));
+    return (uint64_t)(1000 * pt_pick_brake(v, o) + 0.5);
 }
 
 static uint64_t space_debt_of(const pt_version *v, const pt_pick_options *o)
@@ -560,7 +588,7 @@ TEST(what_is_claimed_or_outside_of_the_range_is_left_alone)
 
 TEST(figures_tell_how_much_is_due)
 {
-    figures_hold(pressures, PT_COUNT_OF(pressures), pressure_of);
+    figures_hold(brakes, PT_COUNT_OF(brakes), brake_of);
     figures_hold(space_debts, PT_COUNT_OF(space_debts), space_debt_of);
     figures_hold(held_back, PT_COUNT_OF(held_back), held_back_of);
 }
