@@ -14,8 +14,8 @@ PROGRAM_LDFLAGS=-Wl,--wrap=pthread_cond_timedwait
 . "$(dirname "$0")/../stress/build_program.sh"
 build_program space
 export PEAT_BIN=$BUILD/peat
-loads=${LOADS:-trickle retention queue cache shrink large uniform ranges snapshot iterator pin \
-    quiet_delete quiet_shrink shell idle amplification amplification_small}
+loads=${LOADS:-trickle retention queue cache shrink large uniform ranges snapshot iterator \
+    iterator_standing pin quiet_delete quiet_shrink shell idle amplification amplification_small}
 lines=$work/lines
 trials=0 bad=0
 for budget in ${BUDGETS:-32 256}; do

@@ -26,6 +26,7 @@ static const struct {
     {"ranges", load_ranges},
     {"snapshot", load_snapshot},
     {"iterator", load_iterator},
+    {"iterator_standing", load_iterator_standing},
     {"pin", load_pin},
     {"quiet_delete", load_quiet_delete},
     {"quiet_shrink", load_quiet_shrink},

@@ -66,7 +66,8 @@ typedef struct space {
     bool halved;             /* the second half of a value repeats the first */
     uint64_t overhead_bytes; /* an entry's in a table, counted as live */
     _Atomic uint64_t live_bytes, held_bytes, freed_bytes, user_bytes;
-    bool holding; /* what is freed is seen by an open read point */
+    bool holding;                    /* what is freed is seen by an open read point */
+    _Atomic uint64_t standing_bytes; /* tables that an iterator left standing keeps as they were */
     uint8_t *pool;
     rng random;
 
@@ -131,6 +132,7 @@ void load_uniform(space *s);
 void load_ranges(space *s);
 void load_snapshot(space *s);
 void load_iterator(space *s);
+void load_iterator_standing(space *s);
 void load_pin(space *s);
 void load_quiet_delete(space *s);
 void load_quiet_shrink(space *s);

@@ -75,24 +75,42 @@ uint64_t space_constant(const space *s)
 
 /* ---- what there is ---- */
 
-static uint64_t named_bytes(const char *dir)
+/* The files that were counted: one that is unlinked between the two looks is met by both. */
+typedef struct tally {
+    ino_t *files;
+    size_t count, capacity;
+    uint64_t bytes;
+} tally;
+
+static void count_once(tally *t, const struct stat *st)
 {
-    uint64_t n = 0;
+    for (size_t i = 0; i < t->count; i++)
+        if (t->files[i] == st->st_ino)
+            return;
+    if (t->count == t->capacity) {
+        t->capacity = t->capacity != 0 ? 2 * t->capacity : 64;
+        t->files = (ino_t *)realloc(t->files, t->capacity * sizeof *t->files);
+        must(t->files != NULL ? PEAT_OK : PEAT_NOMEM, "a sample");
+    }
+    t->files[t->count++] = st->st_ino;
+    t->bytes += (uint64_t)st->st_blocks * 512;
+}
+
+static void count_named(const char *dir, tally *t)
+{
     struct dirent *e;
     struct stat st;
     DIR *d = opendir(dir);
     while (d != NULL && (e = readdir(d)) != NULL)
         if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-            n += (uint64_t)st.st_blocks * 512;
+            count_once(t, &st);
     if (d != NULL)
         (void)closedir(d);
-    return n;
 }
 
 /* Files of the store without a name that somebody has open. */
-static uint64_t unnamed_bytes(const char *dir)
+static void count_unnamed(const char *dir, tally *t)
 {
-    uint64_t n = 0;
     char path[4096];
     struct dirent *e;
     struct stat st;
@@ -103,16 +121,19 @@ static uint64_t unnamed_bytes(const char *dir)
         if (size <= (ssize_t)prefix || strncmp(path, dir, prefix) != 0)
             continue;
         if (fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0)
-            n += (uint64_t)st.st_blocks * 512;
+            count_once(t, &st);
     }
     if (d != NULL)
         (void)closedir(d);
-    return n;
 }
 
 uint64_t space_dir_bytes(const space *s)
 {
-    return named_bytes(s->dir) + unnamed_bytes(s->dir);
+    tally t = {0};
+    count_named(s->dir, &t);
+    count_unnamed(s->dir, &t);
+    free(t.files);
+    return t.bytes;
 }
 
 peat_statistics space_stats(space *s)
@@ -147,7 +168,8 @@ void space_sample_now(space *s)
     uint64_t before = live_now(s), constant = space_constant(s), at = space_now(s);
     uint64_t dir = space_dir_bytes(s);
     space_sample now = {.dir_bytes = dir, .live_bytes = max_of(before, live_now(s)), .at_ns = at};
-    now.allowed_bytes = (uint64_t)(PEAT_SPACE_TARGET_DEFAULT * (double)now.live_bytes) + constant;
+    now.allowed_bytes = (uint64_t)(PEAT_SPACE_TARGET_DEFAULT * (double)now.live_bytes) + constant +
+                        atomic_load(&s->standing_bytes);
     now.ratio = (double)dir / (double)now.allowed_bytes;
     judge(s, &now);
 }

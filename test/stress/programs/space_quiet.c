@@ -99,21 +99,54 @@ void load_snapshot(space *s)
     be_quiet(s);
 }
 
-void load_iterator(space *s)
+/* Half of the rows lie behind an iterator when all are overwritten. Then it is left standing: that
+ * keeps the tables it stood on, beside the old versions, until it moves or is closed. */
+static peat_iter *begin_iterator(space *s, uint64_t *ret_rows)
 {
-    uint64_t rows = rows_for(s);
     peat_iter *it = NULL;
-    begin_rows(s, rows);
+    *ret_rows = rows_for(s);
+    begin_rows(s, *ret_rows);
     must(peat_iter_open(s->db, NULL, &it), "iterator");
-    for (uint64_t i = 0; i < rows / 2; i++)
+    for (uint64_t i = 0; i < *ret_rows / 2; i++)
         must(peat_iter_next(it), "next");
     s->holding = true;
     space_burst_begin(s);
-    space_fill(s, 0, rows, ROW);
-    be_quiet(s);
+    return it;
+}
+
+static void end_iterator(space *s, peat_iter *it)
+{
     end_holding(s);
     peat_iter_close(it);
     be_quiet(s);
+}
+
+/* It moves on by a row a second. */
+void load_iterator(space *s)
+{
+    uint64_t rows;
+    peat_iter *it = begin_iterator(s, &rows);
+    for (uint64_t i = 0; i < rows; i++) {
+        space_put(s, i, ROW);
+        if (i % 1000 == 0)
+            must(peat_iter_next(it), "next");
+    }
+    space_burst_end(s);
+    uint64_t until = atomic_load(&s->strict_from_ns) + AFTER;
+    for (; space_now(s) < until; space_wait(s, S_NS))
+        must(peat_iter_next(it), "next");
+    end_iterator(s, it);
+}
+
+void load_iterator_standing(space *s)
+{
+    uint64_t rows;
+    peat_iter *it = begin_iterator(s, &rows);
+    s->standing_bytes = space_dir_bytes(s);
+    space_fill(s, 0, rows, ROW);
+    be_quiet(s);
+    s->standing_bytes = 0;
+    end_iterator(s, it);
 }
 
 /* A pin holds a block or a memtable, not the versions of other keys. */
