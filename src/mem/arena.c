@@ -14,8 +14,9 @@
  * emptiest, of the one above that, and so on: 1/f + 1/f^2 + ... = 1/(f - 1). */
 #define INNER_PER_LEAF (PT_INNER_BYTES / (PT_INNER_FILL_MIN - 1) + 1)
 #define NODE_SHARE     ((PT_LEAF_BYTES + INNER_PER_LEAF) / PT_LEAF_FILL_MIN + 1)
-#define RECORD_WORST   PT_RECORD_EXTRA_MAX
-#define ENTRY_WORST    (RECORD_WORST + NODE_SHARE)
+/* A record is filled up to the unit. */
+#define RECORD_WORST (PT_RECORD_EXTRA_MAX + PT_ARENA_UNIT - 1)
+#define ENTRY_WORST  (RECORD_WORST + NODE_SHARE)
 /* One insert splits at most its leaf and every level above, and adds a root. */
 #define SPLITS_WORST (PT_LEAF_BYTES + (PT_TREE_LEVELS_MAX + 1) * PT_INNER_BYTES)
 /* The right edge may be nearly empty on every level; one leaf is kept in stock. */

@@ -16,8 +16,8 @@
 #ifndef PT_MEM_ARENA_H
 #define PT_MEM_ARENA_H
 
-#include "entry/entry.h"
 #include "env/env.h"
+#include "mem/record.h"
 
 #define PT_ARENA_UNIT 8u
 /* promised counts bytes in 35 bits: twice the capacity, because the static worst case of what fits
@@ -30,10 +30,6 @@
 #define PT_INNER_BYTES     1024u
 #define PT_INNER_FILL_MIN  31u /* children */
 #define PT_TREE_LEVELS_MAX 8u  /* above the leaves; 31^6 leaves are more than the arena holds */
-
-#define PT_RECORD_HEAD_BYTES 16u
-/* Head, a large value's size, and filling up to the unit. */
-#define PT_RECORD_EXTRA_MAX (PT_RECORD_HEAD_BYTES + 4u + PT_ARENA_UNIT - 1)
 
 /* The node of a version that is not the first of its key (versions.h). Such an entry takes no slot
  * in the tree: its node is counted in the place of its share of the tree's. */
@@ -95,6 +91,11 @@ static inline void *pt_arena_at(const pt_arena *a, uint32_t offset)
 {
     PT_DCHECK((size_t)offset * PT_ARENA_UNIT < a->capacity, "an offset leads into the arena");
     return a->base + (size_t)offset * PT_ARENA_UNIT;
+}
+
+static inline pt_record *pt_record_at(const pt_arena *a, uint32_t offset)
+{
+    return (pt_record *)pt_arena_at(a, offset);
 }
 
 /* Room for a record; reserved before. */

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record.h - one version of a key in the arena: 16 bytes, a large value's size, key, value.
+ * record.h - one version of a key in memory: 16 bytes, a large value's size, key, value.
  * How the versions of a key hang together: versions.h. `link` is the only word that ever changes.
  */
 #ifndef PT_MEM_RECORD_H
 #define PT_MEM_RECORD_H
 
-#include "mem/arena.h"
+#include "entry/entry.h"
+
+#define PT_RECORD_HEAD_BYTES 16u
+/* Beside key and value: head, a large value's size. */
+#define PT_RECORD_EXTRA_MAX (PT_RECORD_HEAD_BYTES + 4u)
 
 typedef struct pt_record {
     uint64_t seq_kind;     /* sequence above 8 bits of kind */
@@ -16,15 +20,10 @@ typedef struct pt_record {
     uint8_t bytes[];
 } pt_record;
 
-_Static_assert(sizeof(pt_record) == PT_RECORD_HEAD_BYTES, "arena.h counts it");
+_Static_assert(sizeof(pt_record) == PT_RECORD_HEAD_BYTES, "an arena counts it");
 _Static_assert(PEAT_KEY_SIZE_MAX <= UINT16_MAX, "user_key_size holds every size");
 
 #define PT_RECORD_LARGE UINT16_MAX
-
-static inline pt_record *pt_record_at(const pt_arena *a, uint32_t offset)
-{
-    return (pt_record *)pt_arena_at(a, offset);
-}
 
 static inline uint64_t pt_record_seq(const pt_record *r)
 {

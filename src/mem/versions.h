@@ -20,7 +20,7 @@
 #ifndef PT_MEM_VERSIONS_H
 #define PT_MEM_VERSIONS_H
 
-#include "mem/record.h"
+#include "mem/arena.h"
 
 typedef struct pt_later {
     uint32_t record;
