@@ -42,10 +42,8 @@ static peat_rc show(salvage_iter *t)
         rc = pt_salvage_put_key(&t->key, &t->b.view, t->slot);
     if (rc != PEAT_OK)
         return rc;
-    t->base.at = (pt_entry){.key = pt_bytes_slice(&t->key),
-                            .value = pt_block_value(&t->b.view, t->slot),
-                            .seq = pt_block_seq(&t->b.view, t->slot),
-                            .kind = pt_block_kind(&t->b.view, t->slot)};
+    pt_slice key = pt_bytes_slice(&t->key);
+    pt_block_entry(&t->b.view, t->slot, &key, pt_block_seq(&t->b.view, t->slot), &t->base.at);
     return PEAT_OK;
 }
 

@@ -100,6 +100,18 @@ static inline pt_kind pt_block_kind(const pt_block *b, uint32_t i)
     return b->kinds == NULL ? PT_KIND_PUT : (pt_kind)b->kinds[i];
 }
 
+/* Entry i, with its key, which the caller has put together, and its sequence (pt_block_seq). */
+static inline void pt_block_entry(const pt_block *b, uint32_t i, const pt_slice *key, uint64_t seq,
+                                  pt_entry *ret_entry)
+{
+    pt_slice value = pt_block_value(b, i);
+    pt_kind kind = pt_block_kind(b, i);
+    ret_entry->key = *key;
+    ret_entry->value = value;
+    ret_entry->seq = seq;
+    ret_entry->kind = kind;
+}
+
 /* Whether entry i has this key. */
 static inline bool pt_block_key_is(const pt_block *b, uint32_t i, pt_slice key)
 {

@@ -58,14 +58,19 @@ static uint32_t seq_width(uint64_t spread)
 /* The builder's summary after one more entry; its size follows from these alone. */
 typedef struct summary {
     size_t count, prefix_size, keys, values;
-    bool fixed_keys, fixed_values, has_delete, has_seq;
+    bool fixed_keys, fixed_values, has_kinds, has_seq;
     uint64_t seq_min, seq_max;
 } summary;
 
+static size_t value_size(const pt_entry *e)
+{
+    return pt_kind_has_value(e->kind) ? e->value.size : 0;
+}
+
 static summary summary_with(const pt_block_builder *b, const pt_entry *e)
 {
-    bool is_delete = e->kind == PT_KIND_DELETE;
-    size_t value = is_delete ? 0 : e->value.size;
+    size_t value = value_size(e);
+    bool kinds = e->kind != PT_KIND_PUT;
     if (b->count == 0) {
         return (summary){.count = 1,
                          .prefix_size = e->key.size,
@@ -73,7 +78,7 @@ static summary summary_with(const pt_block_builder *b, const pt_entry *e)
                          .values = value,
                          .fixed_keys = true,
                          .fixed_values = true,
-                         .has_delete = is_delete,
+                         .has_kinds = kinds,
                          .has_seq = e->seq != 0,
                          .seq_min = e->seq,
                          .seq_max = e->seq};
@@ -85,7 +90,7 @@ static summary summary_with(const pt_block_builder *b, const pt_entry *e)
                      .values = b->values.size + value,
                      .fixed_keys = b->fixed_keys && e->key.size == b->key_ends[0],
                      .fixed_values = b->fixed_values && value == b->value_ends[0],
-                     .has_delete = b->has_delete || is_delete,
+                     .has_kinds = b->has_kinds || kinds,
                      .has_seq = b->has_seq || e->seq != 0,
                      .seq_min = pt_min_u64(b->seq_min, e->seq),
                      .seq_max = pt_max_u64(b->seq_max, e->seq)};
@@ -94,7 +99,7 @@ static summary summary_with(const pt_block_builder *b, const pt_entry *e)
 static size_t summary_size(const summary *s)
 {
     size_t n = PT_BLOCK_HEAD + s->count;
-    if (s->has_delete)
+    if (s->has_kinds)
         n += s->count;
     if (s->has_seq)
         n += PT_BLOCK_SEQ_BASE + s->count * seq_width(s->seq_max - s->seq_min);
@@ -117,8 +122,7 @@ peat_rc pt_block_builder_add(pt_block_builder *b, const pt_entry *entry, uint8_t
     if (b->count != 0 && s.keys > PT_BLOCK_KEYS_MAX)
         return PEAT_OK;
     TRY(pt_bytes_append(&b->keys, entry->key.data, entry->key.size));
-    if (entry->kind != PT_KIND_DELETE)
-        TRY(pt_bytes_append(&b->values, entry->value.data, entry->value.size));
+    TRY(pt_bytes_append(&b->values, entry->value.data, value_size(entry)));
 
     PT_ASSERT(b->keys.size == s.keys && b->values.size == s.values,
               "the builder's summary is of what it holds");
@@ -131,7 +135,7 @@ peat_rc pt_block_builder_add(pt_block_builder *b, const pt_entry *entry, uint8_t
     b->prefix_size = s.prefix_size;
     b->fixed_keys = s.fixed_keys;
     b->fixed_values = s.fixed_values;
-    b->has_delete = s.has_delete;
+    b->has_kinds = s.has_kinds;
     b->has_seq = s.has_seq;
     b->seq_min = s.seq_min;
     b->seq_max = s.seq_max;
@@ -184,7 +188,7 @@ void pt_block_builder_encode(const pt_block_builder *b, bool continues, uint8_t 
     uint8_t *p = dst + PT_BLOCK_HEAD;
     memcpy(p, b->tags, b->count);
     p += b->count;
-    if (b->has_delete) {
+    if (b->has_kinds) {
         memcpy(p, b->kinds, b->count);
         p += b->count;
     }
@@ -209,7 +213,7 @@ void pt_block_builder_encode(const pt_block_builder *b, bool continues, uint8_t 
     dst[2] =
         (uint8_t)((b->fixed_keys ? PT_BLOCK_FIXED_KEYS : 0) |
                   (b->fixed_values ? PT_BLOCK_FIXED_VALUES : 0) | (b->has_seq ? PT_BLOCK_SEQS : 0) |
-                  (b->has_delete ? PT_BLOCK_KINDS : 0) | (continues ? PT_BLOCK_CONTINUES : 0));
+                  (b->has_kinds ? PT_BLOCK_KINDS : 0) | (continues ? PT_BLOCK_CONTINUES : 0));
     dst[3] = (uint8_t)(b->has_seq ? width : 0);
     pt_put_u16(dst + 4, (uint16_t)b->prefix_size);
     pt_put_u16(dst + 6, (uint16_t)(b->fixed_keys ? b->key_ends[0] - b->prefix_size : 0));
@@ -221,7 +225,7 @@ void pt_block_builder_encode(const pt_block_builder *b, bool continues, uint8_t 
 
 peat_rc pt_block_encode_large(const pt_entry *entry, uint8_t tag, pt_bytes *io_out)
 {
-    size_t value = entry->kind == PT_KIND_DELETE ? 0 : entry->value.size;
+    size_t value = value_size(entry);
     size_t size = PT_BLOCK_HEAD_LARGE + entry->key.size + value;
     peat_rc rc = pt_bytes_reserve(io_out, size + PT_BLOCK_CHECK_BYTES);
     if (rc != PEAT_OK)

@@ -21,7 +21,7 @@ typedef struct pt_block_builder {
     uint32_t count;
     size_t prefix_size; /* common to all keys so far */
     size_t size;        /* encoded */
-    bool fixed_keys, fixed_values, has_delete, has_seq;
+    bool fixed_keys, fixed_values, has_kinds, has_seq;
     uint64_t seq_min, seq_max;
 } pt_block_builder;
 

@@ -105,11 +105,8 @@ static pt_find pick_version(const lookup *l, uint32_t block, const pt_block *b, 
     for (;;) {
         uint64_t seq = pt_block_seq(b, slot);
         if (PT_LIKELY(seq <= l->seq_max)) {
+            pt_block_entry(b, slot, &l->key, seq, &l->result->entry);
             l->result->block = block;
-            l->result->entry = (pt_entry){.key = l->key,
-                                          .value = pt_block_value(b, slot),
-                                          .seq = seq,
-                                          .kind = pt_block_kind(b, slot)};
             return PT_FIND_FOUND;
         }
         if (++slot == b->count)

@@ -89,10 +89,8 @@ static void make_group(table_iter *t, uint32_t from, uint32_t to)
         pt_slice suffix = pt_block_suffix(&b, i);
         copy_short(at, b.prefix, b.prefix_size);
         copy_short(at + b.prefix_size, suffix.data, suffix.size);
-        e->key = pt_slice_of(at, b.prefix_size + suffix.size);
-        e->value = pt_block_value(&b, i);
-        e->seq = pt_block_seq(&b, i);
-        e->kind = pt_block_kind(&b, i);
+        pt_slice key = pt_slice_of(at, b.prefix_size + suffix.size);
+        pt_block_entry(&b, i, &key, pt_block_seq(&b, i), e);
         at += e->key.size;
     }
     t->group_lo = from;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* writer_layout.c - the sample of a table's first entries, and what follows from it: codec, block
  * size, alignment. */
+#include "entry/entry_bytes.h"
 #include "table/writer.h"
 
 #define SLACK_PERMILLE   30u  /* of the pages that may stay empty in an aligned table */
@@ -10,12 +11,8 @@
 peat_rc pt_writer_sample_add(pt_table_writer *w, const pt_entry *e, uint64_t key_hash)
 {
     peat_rc rc = PEAT_OK;
-    uint8_t kind = (uint8_t)e->kind;
-    TRY(pt_bytes_append(&w->sample, &kind, 1));
     TRY(pt_bytes_append_u64(&w->sample, key_hash));
-    TRY(pt_bytes_append_u64(&w->sample, e->seq));
-    TRY(pt_bytes_append_sized(&w->sample, e->key));
-    TRY(pt_bytes_append_sized(&w->sample, e->value));
+    TRY(pt_entry_append(&w->sample, e));
     w->sample_entries++;
 out:
     return rc;
@@ -25,11 +22,8 @@ bool pt_writer_sample_next(pt_cursor *c, pt_entry *ret_entry, uint64_t *ret_hash
 {
     if (pt_cursor_left(c) == 0)
         return false;
-    ret_entry->kind = (pt_kind)pt_cursor_u8(c);
     *ret_hash = pt_cursor_u64(c);
-    ret_entry->seq = pt_cursor_u64(c);
-    ret_entry->key = pt_cursor_sized(c);
-    ret_entry->value = pt_cursor_sized(c);
+    pt_entry_take(c, ret_entry);
     PT_ASSERT(pt_cursor_ok(c), "the sample is read as it was written");
     return true;
 }
