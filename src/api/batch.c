@@ -163,7 +163,7 @@ peat_rc peat_batch_each(const peat_batch *batch, peat_rc (*fn)(void *ctx, const 
         at = end - pt_cursor_left(&c);
         peat_batch_op op = {
             .size = sizeof op,
-            .kind = e.kind == PT_KIND_PUT ? PEAT_BATCH_PUT : PEAT_BATCH_DELETE,
+            .kind = pt_kind_has_value(e.kind) ? PEAT_BATCH_PUT : PEAT_BATCH_DELETE,
             .key = {.data = e.key.data + PT_KEYSPACE_BYTES, .size = e.key.size - PT_KEYSPACE_BYTES},
             .value = {.data = e.value.data, .size = e.value.size}};
         rc = fn(ctx, &op);

@@ -67,12 +67,10 @@ static peat_rc send_end(exporting *x)
     return send(x, end, sizeof end);
 }
 
-static peat_rc add_entry(exporting *x, pt_slice key, pt_slice value)
+static peat_rc add_entry(exporting *x, const pt_entry *e)
 {
     peat_rc rc = PEAT_OK;
-    uint32_t keyspace = pt_get_be32(key.data);
-    pt_slice user = pt_slice_of(key.data + PT_KEYSPACE_BYTES, key.size - PT_KEYSPACE_BYTES);
-    if (x->frame.bytes.size + key.size + value.size > PT_COPY_FRAME_BYTES) {
+    if (x->frame.bytes.size + e->key.size + e->value.size > PT_COPY_FRAME_BYTES) {
         TRY(send_frame(x));
         const peat_progress *p = x->progress;
         if (p != NULL && p->fn != NULL &&
@@ -80,7 +78,7 @@ static peat_rc add_entry(exporting *x, pt_slice key, pt_slice value)
                    pt_max_u64(x->expected_bytes, x->totals.bytes)))
             return PEAT_CANCELLED;
     }
-    rc = pt_batch_put(&x->frame, keyspace, user, value);
+    rc = pt_batch_add(&x->frame, e);
 out:
     return rc;
 }
@@ -130,7 +128,7 @@ static peat_rc send_entries(exporting *x, pt_scan *c)
 {
     peat_rc rc = pt_scan_go(c, PT_SCAN_FIRST);
     while (rc == PEAT_OK) {
-        rc = add_entry(x, pt_scan_key(c), pt_scan_value(c));
+        rc = add_entry(x, pt_scan_entry(c));
         if (rc == PEAT_OK)
             rc = pt_scan_go(c, PT_SCAN_NEXT);
         else if (rc == PEAT_END)

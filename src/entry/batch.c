@@ -36,7 +36,7 @@ uint8_t *pt_op_head(uint8_t *p, pt_kind kind, uint32_t keyspace, size_t key_size
 {
     *p++ = (uint8_t)kind;
     p = pt_put_varint(p, key_size + PT_KEYSPACE_BYTES);
-    if (kind == PT_KIND_PUT)
+    if (pt_kind_has_value(kind))
         p = pt_put_varint(p, value_size);
     pt_put_be32(p, keyspace);
     return p + PT_KEYSPACE_BYTES;
@@ -74,14 +74,15 @@ static peat_rc grow(pt_batch *b, size_t more)
     return pt_bytes_reserve(&b->bytes, more);
 }
 
-/* Appends an operation; *ret_value is where its value's bytes are, or (value.data NULL) belong. */
-static peat_rc add(pt_batch *b, pt_kind kind, uint32_t keyspace, pt_slice key, pt_slice value,
-                   uint8_t **ret_value)
+/* Appends an operation, whose key is the user's; *ret_value is where its value's bytes are, or
+ * (value.data NULL) belong. */
+static peat_rc add(pt_batch *b, uint32_t keyspace, const pt_entry *op, uint8_t **ret_value)
 {
+    pt_slice key = op->key, value = op->value;
     if (key.size > PEAT_KEY_SIZE_MAX || value.size > PEAT_VALUE_SIZE_MAX)
         return PEAT_TOO_BIG;
     uint8_t head[PT_OP_HEAD_BYTES_MAX];
-    size_t head_size = (size_t)(pt_op_head(head, kind, keyspace, key.size, value.size) - head);
+    size_t head_size = (size_t)(pt_op_head(head, op->kind, keyspace, key.size, value.size) - head);
     size_t op_size = head_size + key.size + value.size;
     input key_in = input_of(b, key), value_in = input_of(b, value);
     peat_rc rc = grow(b, op_size);
@@ -95,7 +96,7 @@ static peat_rc add(pt_batch *b, pt_kind kind, uint32_t keyspace, pt_slice key, p
     *ret_value = p;
     b->bytes.size += op_size;
     b->count++;
-    b->deletes += kind == PT_KIND_DELETE;
+    b->deletes += op->kind == PT_KIND_DELETE;
     b->key_bytes += key.size + PT_KEYSPACE_BYTES;
     b->value_bytes += value.size;
     return PEAT_OK;
@@ -104,20 +105,30 @@ static peat_rc add(pt_batch *b, pt_kind kind, uint32_t keyspace, pt_slice key, p
 peat_rc pt_batch_put(pt_batch *b, uint32_t keyspace, pt_slice key, pt_slice value)
 {
     uint8_t *at = NULL;
-    return add(b, PT_KIND_PUT, keyspace, key, value, &at);
+    return add(b, keyspace, &(pt_entry){.kind = PT_KIND_PUT, .key = key, .value = value}, &at);
 }
 
 peat_rc pt_batch_delete(pt_batch *b, uint32_t keyspace, pt_slice key)
 {
     uint8_t *end = NULL;
-    return add(b, PT_KIND_DELETE, keyspace, key, (pt_slice){0}, &end);
+    return add(b, keyspace, &(pt_entry){.kind = PT_KIND_DELETE, .key = key}, &end);
+}
+
+peat_rc pt_batch_add(pt_batch *b, const pt_entry *entry)
+{
+    uint8_t *at = NULL;
+    pt_entry op = *entry;
+    PT_ASSERT(op.key.size >= PT_KEYSPACE_BYTES, "a key has its keyspace");
+    op.key = pt_slice_of(op.key.data + PT_KEYSPACE_BYTES, op.key.size - PT_KEYSPACE_BYTES);
+    return add(b, pt_get_be32(entry->key.data), &op, &at);
 }
 
 peat_rc pt_batch_put_reserve(pt_batch *b, uint32_t keyspace, pt_slice key, size_t value_size,
                              uint8_t **ret_value)
 {
     uint8_t *room = NULL;
-    peat_rc rc = add(b, PT_KIND_PUT, keyspace, key, pt_slice_of(NULL, value_size), &room);
+    pt_entry op = {.kind = PT_KIND_PUT, .key = key, .value = pt_slice_of(NULL, value_size)};
+    peat_rc rc = add(b, keyspace, &op, &room);
     if (rc != PEAT_OK)
         return rc;
     /* Room the caller leaves unwritten must not carry old heap bytes to the disk. */
@@ -172,7 +183,7 @@ peat_rc pt_op_next(pt_cursor *io_ops, pt_entry *ret_entry)
     if (!pt_kind_known(kind))
         return PEAT_VERSION; /* the cursor stays: asking again gives the same answer */
     uint64_t key_size = pt_cursor_varint(&c);
-    uint64_t value_size = kind == PT_KIND_PUT ? pt_cursor_varint(&c) : 0;
+    uint64_t value_size = pt_kind_has_value((pt_kind)kind) ? pt_cursor_varint(&c) : 0;
     if (key_size < PT_KEYSPACE_BYTES || key_size > PT_KEY_BYTES_MAX ||
         value_size > PEAT_VALUE_SIZE_MAX)
         c.failed = true;

@@ -26,6 +26,8 @@ void pt_batch_clear(pt_batch *b);
  * value may be bytes that the batch holds. */
 peat_rc pt_batch_put(pt_batch *b, uint32_t keyspace, pt_slice key, pt_slice value) PT_MUST_USE;
 peat_rc pt_batch_delete(pt_batch *b, uint32_t keyspace, pt_slice key) PT_MUST_USE;
+/* An entry as it was read, of whatever kind; its sequence is not part of the batch. */
+peat_rc pt_batch_add(pt_batch *b, const pt_entry *entry) PT_MUST_USE;
 /* Room for the value inside the batch, to be filled before the next call on the batch. */
 peat_rc pt_batch_put_reserve(pt_batch *b, uint32_t keyspace, pt_slice key, size_t value_size,
                              uint8_t **ret_value) PT_MUST_USE;

@@ -31,6 +31,10 @@ typedef enum pt_resolution {
  * Never renumber; the frequent one is asked for first. 3 to 7 are reserved: range delete 3, merge
  * operand 4, blob reference 5, put with expiry 6. A reader that meets an unknown kind reports
  * PEAT_VERSION.
+ *
+ * What an entry holds is pt_entry; its bytes are known to the codecs alone: operations (batch.c),
+ * records of a memtable (mem/record.h), blocks (table/block.h, block_read.c, block_build.c), and
+ * entry_bytes.h. Who reads, walks, merges or copies hands the entry on whole.
  */
 #define PT_KINDS(KIND)                                                                             \
     KIND(PUT, 2, PT_RESOLVED_VALUE, false)                                                         \

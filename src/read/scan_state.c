@@ -43,3 +43,9 @@ pt_slice pt_scan_value(const pt_scan *c)
 {
     return c->value;
 }
+
+const pt_entry *pt_scan_entry(const pt_scan *c)
+{
+    PT_ASSERT(c->place == PT_SCAN_AT_FORWARD, "what is below stands on the row");
+    return pt_iter_entry(c->below);
+}

@@ -115,6 +115,8 @@ bool pt_scan_forked(const pt_scan *c); /* this is a child of the process that op
 bool pt_scan_valid(const pt_scan *c);
 pt_slice pt_scan_key(const pt_scan *c); /* internal */
 pt_slice pt_scan_value(const pt_scan *c);
+/* After a move forward: the entry of its row, all of it. */
+const pt_entry *pt_scan_entry(const pt_scan *c);
 /* The memory of its rows and value has changed. */
 void pt_scan_count_memory(pt_scan *c);
 

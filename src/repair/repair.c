@@ -51,12 +51,11 @@ static peat_rc write_batch(writing *w)
 
 static peat_rc keep(writing *w, const pt_entry *e)
 {
-    pt_slice user = pt_slice_of(e->key.data + PT_KEYSPACE_BYTES, e->key.size - PT_KEYSPACE_BYTES);
     peat_rc rc = PEAT_OK;
     if (w->batch.bytes.size + e->key.size + e->value.size > BATCH_BYTES)
         rc = write_batch(w);
     if (rc == PEAT_OK)
-        rc = pt_batch_put(&w->batch, pt_get_be32(e->key.data), user, e->value);
+        rc = pt_batch_add(&w->batch, e);
     w->r->report.entries += rc == PEAT_OK;
     return rc;
 }

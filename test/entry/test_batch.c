@@ -46,6 +46,16 @@ TEST(the_documented_example_is_what_is_written)
     assert_int_equal(pt_op_next(&c, &e), PEAT_END);
     assert_int_equal(pt_op_next(&c, &e), PEAT_END);
 
+    pt_batch again; /* of the entries as they are read */
+    pt_batch_init(&again, sim_peat(sim));
+    c = pt_cursor_of(b.bytes.data, b.bytes.size);
+    while (pt_op_next(&c, &e) == PEAT_OK)
+        assert_ok(pt_batch_add(&again, &e));
+    assert_int_equal(again.count + again.deletes, 3 + 1);
+    assert_int_equal(again.bytes.size, sizeof expected);
+    assert_memory_equal(again.bytes.data, expected, sizeof expected);
+    pt_batch_done(&again);
+
     pt_batch_clear(&b);
     assert_int_equal(b.count + b.bytes.size + b.key_bytes + b.value_bytes, 0);
     pt_batch_done(&b);
