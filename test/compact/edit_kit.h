@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * edit_kit.h - what the tests of merge_edit.c and flush_edit.c share: versions and files made of
- * literals, without a store or a file, and edits decoded back into what they say.
+ * edit_kit.h - what the tests of merge_edit.c, flush_edit.c and split.c share: versions and files
+ * made of literals, without a store or a file, and edits decoded back into what they say.
  */
 #ifndef PT_TEST_EDIT_KIT_H
 #define PT_TEST_EDIT_KIT_H
@@ -16,7 +16,7 @@
 /* Zeros at the end of a literal are left out. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
-#define KIT_LAYERS     6
+#define KIT_LAYERS     12
 #define KIT_PARTITIONS 6
 #define KIT_ITEMS      8
 #define KIT_FILES      32
