@@ -2,72 +2,34 @@
 /* test_iterators.c - every movement, bounds, prefixes, and what a write meanwhile changes. */
 #include "api/iter_kit.h"
 
-static void expect_end(peat_iter *it, peat_rc rc)
-{
-    assert_int_equal(rc, PEAT_END);
-    assert_false(peat_iter_valid(it));
-    assert_null(peat_iter_key(it).data);
-    assert_int_equal(peat_iter_key(it).size, 0);
-    assert_null(peat_iter_value(it).data);
-}
-
 TEST_OPEN(a_new_iterator_steps_to_either_end)
 {
     fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
     assert_false(peat_iter_valid(it));
-    expect_at(it, peat_iter_next(it), "b");
+    walk(it, "next=b");
     peat_iter_close(it);
-    it = open_iter(k, NULL);
-    expect_at(it, peat_iter_prev(it), "j");
-    peat_iter_close(it);
+    walk_new(k, NULL, "prev=j");
 }
 
 TEST_OPEN(it_turns_around_anywhere)
 {
     fill_letters(k);
-    peat_iter *it = open_iter(k, NULL);
-    expect_at(it, peat_iter_next(it), "b");
-    expect_at(it, peat_iter_next(it), "d");
-    expect_at(it, peat_iter_prev(it), "b");
-    expect_at(it, peat_iter_next(it), "d");
-    expect_at(it, peat_iter_next(it), "f");
-    expect_at(it, peat_iter_prev(it), "d");
-    expect_at(it, peat_iter_last(it), "j");
-    expect_at(it, peat_iter_prev(it), "h");
-    expect_at(it, peat_iter_first(it), "b");
-    peat_iter_close(it);
+    walk_new(k, NULL, "next=b next=d prev=b next=d next=f prev=d last=j prev=h first=b");
 }
 
 TEST_OPEN(the_end_stays_the_end_until_it_is_placed_anew)
 {
     fill_letters(k);
-    peat_iter *it = open_iter(k, NULL);
-    expect_at(it, peat_iter_last(it), "j");
-    expect_end(it, peat_iter_next(it));
-    expect_end(it, peat_iter_next(it));
-    expect_end(it, peat_iter_prev(it));
-    expect_at(it, peat_iter_first(it), "b");
-    expect_end(it, peat_iter_prev(it));
-    expect_end(it, peat_iter_next(it));
-    expect_at(it, peat_iter_seek(it, peat_str("c")), "d");
-    peat_iter_close(it);
+    walk_new(k, NULL, "last=j next=- next=- prev=- first=b prev=- next=- seek(c)=d");
 }
 
 TEST_OPEN(seeks_land_on_the_neighbour)
 {
     fill_letters(k);
-    peat_iter *it = open_iter(k, NULL);
-    expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
-    expect_at(it, peat_iter_seek(it, peat_str("c")), "d");
-    expect_at(it, peat_iter_seek(it, peat_str("")), "b");
-    expect_end(it, peat_iter_seek(it, peat_str("k")));
-    expect_at(it, peat_iter_seek_for_prev(it, peat_str("d")), "d");
-    expect_at(it, peat_iter_seek_for_prev(it, peat_str("e")), "d");
-    expect_at(it, peat_iter_seek_for_prev(it, peat_str("zz")), "j");
-    expect_end(it, peat_iter_seek_for_prev(it, peat_str("a")));
-    expect_end(it, peat_iter_seek_for_prev(it, peat_str("")));
-    peat_iter_close(it);
+    walk_new(k, NULL,
+             "seek(d)=d seek(c)=d seek()=b seek(k)=- back(d)=d back(e)=d back(zz)=j back(a)=- "
+             "back()=-");
 }
 
 TEST_OPEN(a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_was)
@@ -77,7 +39,7 @@ TEST_OPEN(a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_was
     assert_non_null(large);
     memset(large, 'e', PEAT_KEY_SIZE_MAX);
     peat_iter *it = open_iter(k, NULL);
-    expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
+    walk(it, "seek(d)=d");
     assert_int_equal(peat_iter_seek(it, (peat_slice){large, PEAT_BOUND_SIZE_MAX + 1}),
                      PEAT_TOO_BIG);
     assert_int_equal(peat_iter_seek_for_prev(it, (peat_slice){NULL, 1}), PEAT_INVALID);
@@ -98,17 +60,8 @@ TEST_OPEN(bounds_hold_for_every_movement)
 {
     fill_letters(k);
     peat_iter_options o = {.size = sizeof o, .lower = peat_str("d"), .upper = peat_str("j")};
-    peat_iter *it = open_iter(k, &o);
-    expect_at(it, peat_iter_first(it), "d");
-    expect_end(it, peat_iter_prev(it));
-    expect_at(it, peat_iter_last(it), "h");
-    expect_end(it, peat_iter_next(it));
-    expect_at(it, peat_iter_seek(it, peat_str("a")), "d");
-    expect_at(it, peat_iter_seek_for_prev(it, peat_str("z")), "h");
-    expect_end(it, peat_iter_seek(it, peat_str("i")));
-    expect_end(it, peat_iter_seek(it, peat_str("j")));
-    expect_end(it, peat_iter_seek_for_prev(it, peat_str("c")));
-    peat_iter_close(it);
+    walk_new(k, &o,
+             "first=d prev=- last=h next=- seek(a)=d back(z)=h seek(i)=- seek(j)=- back(c)=-");
 }
 
 TEST_OPEN(the_bounds_are_copied)
@@ -118,9 +71,7 @@ TEST_OPEN(the_bounds_are_copied)
     peat_iter_options o = {.size = sizeof o, .lower = peat_str(lower), .upper = peat_str(upper)};
     peat_iter *it = open_iter(k, &o);
     lower[0] = upper[0] = 'z';
-    expect_at(it, peat_iter_next(it), "d");
-    expect_at(it, peat_iter_next(it), "f");
-    expect_end(it, peat_iter_next(it));
+    walk(it, "next=d next=f next=-");
     peat_iter_close(it);
 }
 
@@ -129,10 +80,7 @@ TEST_OPEN(an_empty_upper_bound_leaves_nothing)
     fill_letters(k);
     put(k, "", "");
     peat_iter_options o = {.size = sizeof o, .upper = peat_str("")};
-    peat_iter *it = open_iter(k, &o);
-    expect_end(it, peat_iter_first(it));
-    expect_end(it, peat_iter_last(it));
-    peat_iter_close(it);
+    walk_new(k, &o, "first=- last=-");
 }
 
 TEST_OPEN(a_prefix_takes_all_that_begins_so)
@@ -141,18 +89,9 @@ TEST_OPEN(a_prefix_takes_all_that_begins_so)
     for (size_t i = 0; i < 7; i++)
         put(k, keys[i], keys[i]);
     peat_iter_options o = {.size = sizeof o, .prefix = peat_str("ab")};
-    peat_iter *it = open_iter(k, &o);
-    expect_at(it, peat_iter_next(it), "ab");
-    expect_at(it, peat_iter_next(it), "aba");
-    expect_at(it, peat_iter_next(it), "ab\xff");
-    expect_at(it, peat_iter_next(it), "ab\xff\xff");
-    expect_end(it, peat_iter_next(it));
-    expect_at(it, peat_iter_last(it), "ab\xff\xff");
-    peat_iter_close(it);
+    walk_new(k, &o, "next=ab next=aba next=ab\xff next=ab\xff\xff next=- last=ab\xff\xff");
     o.upper = peat_str("ab\xff");
-    it = open_iter(k, &o);
-    expect_at(it, peat_iter_last(it), "aba");
-    peat_iter_close(it);
+    walk_new(k, &o, "last=aba");
 }
 
 /* There is no key behind a prefix of 0xff bytes. */
@@ -162,11 +101,7 @@ TEST_OPEN(a_prefix_of_the_highest_bytes_has_no_upper_bound)
     put(k, "\xff\xff", "\xff\xff");
     put(k, "\xff\xff\xff", "\xff\xff\xff");
     peat_iter_options o = {.size = sizeof o, .prefix = peat_str("\xff\xff")};
-    peat_iter *it = open_iter(k, &o);
-    expect_at(it, peat_iter_last(it), "\xff\xff\xff");
-    expect_at(it, peat_iter_prev(it), "\xff\xff");
-    expect_end(it, peat_iter_prev(it));
-    peat_iter_close(it);
+    walk_new(k, &o, "last=\xff\xff\xff prev=\xff\xff prev=-");
 }
 
 TEST_OPEN(keys_only_has_no_values)
@@ -193,13 +128,10 @@ TEST_OPEN(it_sees_the_moment_it_was_opened)
     put(k, "c", "new");
     put(k, "d", "overwritten");
     assert_ok(peat_delete(k->db, NULL, peat_str("f")));
-    expect_at(it, peat_iter_next(it), "b");
-    expect_at(it, peat_iter_next(it), "d");
+    walk(it, "next=b next=d");
     assert_ok(peat_flush(k->db));
     assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
-    expect_at(it, peat_iter_next(it), "f");
-    expect_at(it, peat_iter_prev(it), "d");
-    expect_at(it, peat_iter_last(it), "j");
+    walk(it, "next=f prev=d last=j");
     peat_iter_close(it);
 }
 
@@ -212,12 +144,8 @@ TEST_OPEN(null_iterators_are_invalid)
     peat_iter *it = NULL;
     assert_int_equal(peat_iter_open(NULL, NULL, &it), PEAT_INVALID);
     assert_int_equal(peat_iter_open(k->db, NULL, NULL), PEAT_INVALID);
-    assert_int_equal(peat_iter_first(NULL), PEAT_INVALID);
-    assert_int_equal(peat_iter_last(NULL), PEAT_INVALID);
-    assert_int_equal(peat_iter_next(NULL), PEAT_INVALID);
-    assert_int_equal(peat_iter_prev(NULL), PEAT_INVALID);
-    assert_int_equal(peat_iter_seek(NULL, peat_str("a")), PEAT_INVALID);
-    assert_int_equal(peat_iter_seek_for_prev(NULL, peat_str("a")), PEAT_INVALID);
+    for (size_t move = 0; move < MOVES; move++)
+        assert_int_equal(move_iter(NULL, move, peat_str("a")), PEAT_INVALID);
     assert_int_equal(peat_iter_fill(NULL, &row, 1, &n), PEAT_INVALID);
     assert_int_equal(n, 0);
     assert_false(peat_iter_valid(NULL));
@@ -241,7 +169,7 @@ TEST_OPEN(nonsense_arguments_are_invalid)
     o = (peat_iter_options){.size = sizeof o, .lower = peat_bytes(key, PEAT_BOUND_SIZE_MAX + 1)};
     assert_int_equal(peat_iter_open(k->db, &o, &it), PEAT_TOO_BIG);
     it = open_iter(k, NULL);
-    expect_at(it, peat_iter_first(it), "b");
+    walk(it, "first=b");
     assert_int_equal(peat_iter_seek(it, peat_bytes(NULL, 1)), PEAT_INVALID);
     size_t n = 1;
     assert_int_equal(peat_iter_fill(it, NULL, 4, &n), PEAT_INVALID);
@@ -301,8 +229,7 @@ TEST_OPEN(a_string_that_is_null_is_no_bound_and_no_key)
     peat_slice none = peat_str(NULL);
     peat_iter_options o = {.size = sizeof o, .lower = none, .upper = none, .prefix = none};
     peat_iter *it = open_iter(k, &o);
-    expect_at(it, peat_iter_first(it), "b");
-    expect_at(it, peat_iter_last(it), "j");
+    walk(it, "first=b last=j");
     assert_int_equal(peat_iter_seek(it, none), PEAT_INVALID);
     peat_iter_close(it);
     assert_ok(peat_compact(k->db, none, none, NULL));
@@ -319,23 +246,23 @@ TEST_OPEN(a_refresh_sees_what_is_there_now)
 {
     fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
-    expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
+    walk(it, "seek(d)=d");
     put(k, "e", "e");
     assert_ok(peat_delete(k->db, NULL, peat_str("f")));
-    expect_at(it, peat_iter_next(it), "f");
+    walk(it, "next=f");
     expect_at(it, peat_iter_refresh(it), "h"); /* f is gone: the next one */
-    expect_at(it, peat_iter_prev(it), "e");
+    walk(it, "prev=e");
     assert_ok(peat_delete(k->db, NULL, peat_str("e")));
     expect_at(it, peat_iter_refresh(it), "d"); /* after a way back the one before */
     expect_at(it, peat_iter_refresh(it), "d");
     assert_ok(peat_delete(k->db, NULL, peat_str("b")));
     assert_ok(peat_delete(k->db, NULL, peat_str("d")));
     expect_end(it, peat_iter_refresh(it));
-    expect_end(it, peat_iter_prev(it));
+    walk(it, "prev=-");
     put(k, "a", "a");
     assert_ok(peat_iter_refresh(it)); /* it stood nowhere: like a new one */
     assert_false(peat_iter_valid(it));
-    expect_at(it, peat_iter_next(it), "a");
+    walk(it, "next=a");
     peat_iter_close(it);
     assert_int_equal(peat_iter_refresh(NULL), PEAT_INVALID);
 }
@@ -352,7 +279,7 @@ TEST_OPEN(a_refresh_keeps_bounds_and_lets_go_of_the_old_state)
     put(k, "i", "i");
     assert_ok(peat_iter_refresh(it));
     assert_int_equal(peat_iter_value(it).size, 0);
-    expect_end(it, peat_iter_prev(it));
+    walk(it, "prev=-");
     assert_ok(peat_iter_last(it));
     assert_memory_equal(peat_iter_key(it).data, "h", 1);
     put(k, "h", "the third");
@@ -399,10 +326,10 @@ TEST_OPEN(a_refresh_that_fails_leaves_it_as_it_was)
     assert_ok(peat_snapshot_open(k->db, &snapshot));
     peat_iter_options o = {.size = sizeof o, .snapshot = snapshot};
     peat_iter *it = open_iter(k, NULL), *then = open_iter(k, &o);
-    expect_at(then, peat_iter_first(then), "b");
+    walk(then, "first=b");
     assert_int_equal(peat_iter_refresh(then), PEAT_INVALID);
     expect_at(then, PEAT_OK, "b");
-    expect_at(it, peat_iter_seek(it, peat_str("d")), "d");
+    walk(it, "seek(d)=d");
     for (unsigned at = 1;; at++) {
         sim_fail(k->sim, .kinds = SIM_BIT(SIM_ALLOC), .at = at, .error = ENOMEM);
         peat_rc rc = peat_iter_refresh(it);
@@ -448,14 +375,10 @@ TEST_OPEN(an_iterator_outlives_its_store_and_says_so)
     peat_iter *it = open_iter(k, NULL), *unused = open_iter(k, NULL);
     peat_row row;
     size_t n = 1;
-    expect_at(it, peat_iter_next(it), "b");
+    walk(it, "next=b");
     kit_close(k);
-    assert_int_equal(peat_iter_next(it), PEAT_CLOSED);
-    assert_int_equal(peat_iter_first(it), PEAT_CLOSED);
-    assert_int_equal(peat_iter_last(it), PEAT_CLOSED);
-    assert_int_equal(peat_iter_prev(it), PEAT_CLOSED);
-    assert_int_equal(peat_iter_seek(it, peat_str("a")), PEAT_CLOSED);
-    assert_int_equal(peat_iter_seek_for_prev(it, peat_str("a")), PEAT_CLOSED);
+    for (size_t move = 0; move < MOVES; move++)
+        assert_int_equal(move_iter(it, move, peat_str("a")), PEAT_CLOSED);
     assert_int_equal(peat_iter_fill(it, &row, 1, &n), PEAT_CLOSED);
     assert_int_equal(n, 0);
     assert_false(peat_iter_valid(it));
