@@ -33,6 +33,9 @@ static inline void close_fixture(fixture *x)
     sim_end(x->sim);
 }
 
+#define TEST_CACHE(name, ...)                                                                      \
+    TEST_BETWEEN(name, fixture, x, open_fixture, close_fixture, __VA_ARGS__)
+
 static inline pt_cache_stats stats_of(fixture *x)
 {
     pt_cache_stats s;

@@ -2,121 +2,97 @@
 /* test_cache_budget.c - who leaves when frames are short, and what a small budget does. */
 #include "one_table.h"
 
-TEST(a_scan_does_not_push_out_what_was_asked_for)
+TEST_CACHE(a_scan_does_not_push_out_what_was_asked_for, 64, 4096, 6000)
 {
-    fixture x;
-    open_fixture(&x, 64, 4096, 6000);
-    touch_all(&x, 0, 100, PT_FETCH_POINT);
+    touch_all(x, 0, 100, PT_FETCH_POINT);
     for (uint32_t b = 1000; b < 6000; b++) {
-        touch(&x, b, PT_FETCH_SCAN);
+        touch(x, b, PT_FETCH_SCAN);
         if (b % 50 == 0)
             for (uint32_t hot = 0; hot < 100; hot++)
-                assert_true(resident(&x, hot)); /* a peek is a credit */
+                assert_true(resident(x, hot)); /* a peek is a credit */
     }
-    assert_true(resident(&x, 5999));
-    assert_false(resident(&x, 1000));
-    close_fixture(&x);
+    assert_true(resident(x, 5999));
+    assert_false(resident(x, 1000));
 }
 
-TEST(a_scan_of_twice_the_cache_leaves_what_was_asked_for_once)
+TEST_CACHE(a_scan_of_twice_the_cache_leaves_what_was_asked_for_once, 64, 4096, 2000)
 {
-    fixture x;
-    open_fixture(&x, 64, 4096, 2000);
-    touch_all(&x, 0, 100, PT_FETCH_POINT);
-    touch_all(&x, 1000, 1500, PT_FETCH_SCAN);
-    assert_true(count_resident(&x, 0, 100) > 90);
-    close_fixture(&x);
+    touch_all(x, 0, 100, PT_FETCH_POINT);
+    touch_all(x, 1000, 1500, PT_FETCH_SCAN);
+    assert_true(count_resident(x, 0, 100) > 90);
 }
 
-TEST(blocks_of_scans_go_first)
+TEST_CACHE(blocks_of_scans_go_first, 16, 16384, 200)
 {
-    fixture x;
-    open_fixture(&x, 16, 16384, 200);
-    touch_all(&x, 0, 7, PT_FETCH_POINT);
-    touch_all(&x, 10, 18, PT_FETCH_SCAN);
-    touch_all(&x, 20, 24, PT_FETCH_POINT);
-    assert_int_equal(count_resident(&x, 0, 7), 7);
-    assert_true(count_resident(&x, 10, 18) < 8);
-    close_fixture(&x);
+    touch_all(x, 0, 7, PT_FETCH_POINT);
+    touch_all(x, 10, 18, PT_FETCH_SCAN);
+    touch_all(x, 20, 24, PT_FETCH_POINT);
+    assert_int_equal(count_resident(x, 0, 7), 7);
+    assert_true(count_resident(x, 10, 18) < 8);
 }
 
-TEST(what_a_scan_brought_can_earn_its_place)
+TEST_CACHE(what_a_scan_brought_can_earn_its_place, 16, 16384, 2000)
 {
-    fixture x;
-    open_fixture(&x, 16, 16384, 2000);
-    touch(&x, 1, PT_FETCH_SCAN);
+    touch(x, 1, PT_FETCH_SCAN);
     for (uint32_t b = 100; b < 2000; b++) {
-        touch(&x, 1, PT_FETCH_POINT);
-        touch(&x, b, PT_FETCH_SCAN);
+        touch(x, 1, PT_FETCH_POINT);
+        touch(x, b, PT_FETCH_SCAN);
     }
-    assert_true(resident(&x, 1));
-    close_fixture(&x);
+    assert_true(resident(x, 1));
 }
 
-TEST(when_all_frames_are_pinned_a_fetch_takes_heap_memory)
+TEST_CACHE(when_all_frames_are_pinned_a_fetch_takes_heap_memory, 2, 16384, 10)
 {
-    fixture x;
-    open_fixture(&x, 2, 16384, 10);
     pt_block_ref refs[10];
     for (uint32_t b = 0; b < 10; b++)
-        assert_ok(fake_fetch(&x.table, b, PT_FETCH_POINT, &refs[b]));
-    pt_cache_stats s = stats_of(&x);
+        assert_ok(fake_fetch(&x->table, b, PT_FETCH_POINT, &refs[b]));
+    pt_cache_stats s = stats_of(x);
     assert_int_equal(s.pinned, 2);
     assert_int_equal(s.heap_fetches, 8);
     assert_true(s.heap_bytes > 8 * 15000);
     for (uint32_t b = 0; b < 10; b++) {
-        assert_true(fake_ref_is(&x.table, b, &refs[b]));
-        fake_release(&x.table, &refs[b]);
+        assert_true(fake_ref_is(&x->table, b, &refs[b]));
+        fake_release(&x->table, &refs[b]);
     }
-    assert_int_equal(stats_of(&x).heap_bytes, 0);
-    touch(&x, 9, PT_FETCH_POINT);
-    assert_true(resident(&x, 9));
-    close_fixture(&x);
+    assert_int_equal(stats_of(x).heap_bytes, 0);
+    touch(x, 9, PT_FETCH_POINT);
+    assert_true(resident(x, 9));
 }
 
-TEST(a_cache_without_frames_still_fetches)
+TEST_CACHE(a_cache_without_frames_still_fetches, 0, 4096, 10)
 {
-    fixture x;
-    open_fixture(&x, 0, 4096, 10);
-    touch_all(&x, 0, 10, PT_FETCH_POINT);
-    assert_int_equal(stats_of(&x).heap_fetches, 10);
-    assert_false(resident(&x, 3));
-    assert_int_equal(stats_of(&x).frame_bytes, 0);
-    close_fixture(&x);
+    touch_all(x, 0, 10, PT_FETCH_POINT);
+    assert_int_equal(stats_of(x).heap_fetches, 10);
+    assert_false(resident(x, 3));
+    assert_int_equal(stats_of(x).frame_bytes, 0);
 }
 
-TEST(a_reader_inside_an_epoch_keeps_the_bytes_it_peeked)
+TEST_CACHE(a_reader_inside_an_epoch_keeps_the_bytes_it_peeked, 4, 16384, 100)
 {
-    fixture x;
-    open_fixture(&x, 4, 16384, 100);
-    touch(&x, 0, PT_FETCH_SCAN);
-    unsigned slot = pt_epoch_enter(&x.epoch);
-    const uint8_t *data = pt_block_peek(x.table.source, 0);
+    touch(x, 0, PT_FETCH_SCAN);
+    unsigned slot = pt_epoch_enter(&x->epoch);
+    const uint8_t *data = pt_block_peek(x->table.source, 0);
     assert_non_null(data);
-    touch_all(&x, 1, 100, PT_FETCH_POINT); /* by the heap, once limbo is full */
-    assert_true(fake_is(&x.table, 0, data, fake_size(&x.table, 0)));
-    assert_true(stats_of(&x).heap_fetches > 0);
-    pt_epoch_exit(&x.epoch, slot);
-    uint64_t before = stats_of(&x).heap_fetches;
-    touch_all(&x, 1, 100, PT_FETCH_POINT);
-    assert_int_equal(stats_of(&x).heap_fetches, before);
-    close_fixture(&x);
+    touch_all(x, 1, 100, PT_FETCH_POINT); /* by the heap, once limbo is full */
+    assert_true(fake_is(&x->table, 0, data, fake_size(&x->table, 0)));
+    assert_true(stats_of(x).heap_fetches > 0);
+    pt_epoch_exit(&x->epoch, slot);
+    uint64_t before = stats_of(x).heap_fetches;
+    touch_all(x, 1, 100, PT_FETCH_POINT);
+    assert_int_equal(stats_of(x).heap_fetches, before);
 }
 
-TEST(small_and_large_frames_share_the_slab)
+TEST_CACHE(small_and_large_frames_share_the_slab, 16, 4096, 1000)
 {
-    fixture x;
-    open_fixture(&x, 16, 4096, 1000);
     fake_table large = {.id = 2, .block_count = 1000, .frame_bytes = 16384};
-    assert_ok(fake_attach(x.cache, &large));
+    assert_ok(fake_attach(x->cache, &large));
     for (int round = 0; round < 4; round++) {
-        touch_all(&x, 0, 200, PT_FETCH_POINT);
+        touch_all(x, 0, 200, PT_FETCH_POINT);
         for (uint32_t b = 0; b < 200; b++)
             touch_block(&large, b, PT_FETCH_POINT);
     }
-    pt_cache_stats s = stats_of(&x);
+    pt_cache_stats s = stats_of(x);
     assert_int_equal(s.heap_fetches, 0);
     assert_true(s.frame_bytes <= 16 * 16384 && s.frame_bytes >= 12 * 16384);
-    pt_cache_detach(x.cache, large.source);
-    close_fixture(&x);
+    pt_cache_detach(x->cache, large.source);
 }

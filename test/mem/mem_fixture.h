@@ -246,4 +246,7 @@ static inline void add_random(fixture *f, key_shape shape, uint64_t id, uint64_t
     add(f, &e);
 }
 
+#define TEST_MEMTABLE(name, ...)                                                                   \
+    TEST_BETWEEN(name, fixture, f, fixture_init, fixture_done, __VA_ARGS__)
+
 #endif

@@ -64,6 +64,18 @@ int test_main(int argc, char **argv);
     TEST_ADD(name, begin, end)                                                                     \
     static void name(__attribute__((unused)) parameter)
 
+/* The same for what lies on the stack: begin(&it, ...) before it, end(&it) behind it. */
+#define TEST_BETWEEN(name, type, it, begin, end, ...)                                              \
+    static void name##_between(type *it);                                                          \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        type it;                                                                                   \
+        begin(&it, __VA_ARGS__);                                                                   \
+        name##_between(&it);                                                                       \
+        end(&it);                                                                                  \
+    }                                                                                              \
+    static void name##_between(__attribute__((unused)) type *it)
+
 /* A function that main calls instead of the tests when the only argument is --campaign; it returns
  * what main does. */
 #define TEST_CAMPAIGN                                                                              \
