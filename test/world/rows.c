@@ -10,7 +10,7 @@
 
 size_t rows_key(uint32_t number, char ret_key[ROWS_KEY_MAX])
 {
-    const char *head = number % 3 == 0 ? "common/head/" : "";
+    const char *head = number % 97 == 5 ? "" : number % 3 == 0 ? "row/common/head/" : "row/";
     return (size_t)snprintf(ret_key, ROWS_KEY_MAX, "%s%02x/%05u", head,
                             (unsigned)(rng_hash(number) & 255), number % 100000);
 }

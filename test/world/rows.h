@@ -9,7 +9,8 @@
 #define ROWS_KEY_MAX 32u
 
 /* Keys with numbers side by side lie far apart; a third shares a long head, so that blocks have
- * prefixes to cut. Returns the size. */
+ * prefixes to cut, and nearly all a short one, which a memtable skips until it meets one of the
+ * others. Returns the size. */
 size_t rows_key(uint32_t number, char ret_key[ROWS_KEY_MAX]);
 /* False for what is no such key. */
 bool rows_parse_key(peat_slice key, uint32_t *ret_number);
