@@ -17,7 +17,7 @@ typedef struct exporting {
     pt_batch frame;
 } exporting;
 
-static peat_rc send(exporting *x, const void *data, size_t size)
+static peat_rc send_bytes(exporting *x, const void *data, size_t size)
 {
     x->offset += size;
     return size == 0 ? PEAT_OK : x->fn(x->ctx, data, size);
@@ -31,7 +31,7 @@ static peat_rc send_header(exporting *x)
         return pt_fail_os(&x->s->sink, e, "export: asking for random bits");
     x->totals.chain = x->stream_id;
     pt_copy_header_encode(x->stream_id, header);
-    return send(x, header, sizeof header);
+    return send_bytes(x, header, sizeof header);
 }
 
 static peat_rc send_frame(exporting *x)
@@ -48,9 +48,9 @@ static peat_rc send_frame(exporting *x)
     x->totals.chain = pt_copy_chain(x->totals.chain, check);
     x->totals.entries += x->frame.count;
     x->totals.bytes += x->frame.key_bytes + x->frame.value_bytes;
-    peat_rc rc = send(x, head, sizeof head);
+    peat_rc rc = send_bytes(x, head, sizeof head);
     if (rc == PEAT_OK)
-        rc = send(x, ops.data, ops.size);
+        rc = send_bytes(x, ops.data, ops.size);
     pt_batch_clear(&x->frame);
     return rc;
 }
@@ -64,7 +64,7 @@ static peat_rc send_end(exporting *x)
     pt_put_u64(end + 24, x->totals.bytes);
     pt_put_u64(end + 32, x->totals.chain);
     pt_put_u64(end + 8, pt_copy_check(end, pt_slice_of(end + 16, 24), x->stream_id, x->offset));
-    return send(x, end, sizeof end);
+    return send_bytes(x, end, sizeof end);
 }
 
 static peat_rc add_entry(exporting *x, const pt_entry *e)
