@@ -25,6 +25,7 @@ typedef struct peat_env_dir peat_env_dir;       /* an open directory, defined by
 typedef struct peat_env_file peat_env_file;     /* an open file */
 typedef struct peat_env_lock peat_env_lock;     /* a held lock on a directory's lock file */
 typedef struct peat_env_thread peat_env_thread; /* a running thread */
+typedef struct peat_env_ring peat_env_ring;     /* reads under way at once */
 
 /* dir_open */
 #define PEAT_ENV_DIR_CREATE 1u /* make the directory if it is missing, and sync its parent */
@@ -42,6 +43,13 @@ typedef struct peat_env_thread peat_env_thread; /* a running thread */
 
 /* One entry of a directory. Return nonzero to stop with that errno. */
 typedef int (*peat_env_list_fn)(void *arg, const char *name, bool regular_file, uint64_t size);
+
+/* A read of a ring that has ended. */
+typedef struct peat_env_completion {
+    void *tag;
+    int error;    /* 0, or an errno value */
+    size_t bytes; /* that were read: fewer than asked for only at the end of the file */
+} peat_env_completion;
 
 struct peat_env {
     size_t size; /* sizeof(peat_env), set by who makes one; members behind it are taken as NULL */
@@ -113,6 +121,39 @@ struct peat_env {
     /* Bytes of memory there are for this process: the least of the machine's and of any limit it
      * runs under. 0, or NULL: not known. */
     uint64_t (*memory_limit)(void *ctx);
+
+    /* Events. One is a descriptor that polls readable from the first event_signal until
+     * event_clear, so that a program can wait for it together with other things. All five members,
+     * or none; they know nothing of files. NULL: nothing is read in the background. */
+    int (*event_open)(void *ctx, int *ret_event);
+    void (*event_close)(void *ctx, int event);
+    void (*event_signal)(void *ctx, int event);
+    void (*event_clear)(void *ctx, int event);
+    /* Until it is signalled: 0; ETIMEDOUT after `timeout_ns`, UINT64_MAX: never. */
+    int (*event_wait)(void *ctx, int event, uint64_t timeout_ns);
+
+    /* Rings: reads that are under way at once, for one thread at a time. All five members, or none
+     * (NULL: threads call file_read instead). The default's are used only where file_read is the
+     * default's own too, so that who looks at reads sees them all; who brings other rings says by
+     * it that they read as file_read does.
+     *
+     * ring_open: for up to `depth` reads. `event`, -1 for none, is signalled whenever one has
+     * ended; more often is fine. Any error means that there is no ring, as ENOSYS or EPERM. */
+    int (*ring_open)(void *ctx, unsigned depth, int event, peat_env_ring **ret_ring);
+    /* Waits for what has begun, whose completions are lost; what has not begun never will. */
+    void (*ring_close)(void *ctx, peat_env_ring *ring);
+    /* Takes a read, which begins with ring_submit at the latest. File and buffer are the ring's
+     * until it has been reaped. EAGAIN: there are `depth` reads in the ring. Any other error is
+     * this read's: it will not be reaped. */
+    int (*ring_read)(void *ctx, peat_env_ring *ring, peat_env_file *file, uint64_t offset,
+                     void *buf, size_t n, void *tag);
+    /* All that were taken begin. What the system refuses is done in another way. */
+    void (*ring_submit)(void *ctx, peat_env_ring *ring);
+    /* Up to `max` (above 0) of those that have ended, in any order, each once; returns how many.
+     * `wait`: at least one, unless none has begun. What had ended before an event_clear is found by
+     * the calls after it, of which the last returns fewer than `max`. */
+    size_t (*ring_reap)(void *ctx, peat_env_ring *ring, bool wait, peat_env_completion *ret_ended,
+                        size_t max);
 };
 
 /* The real operating system. Static storage, never freed. */

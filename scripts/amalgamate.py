@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Writes the whole library as one file: peat.c and the public headers go to OUTDIR.
 
-Build it with: cc -O2 -c peat.c        and link with -llz4 -pthread (-DPT_HAVE_ZSTD=1: also -lzstd)
+Build it with: cc -O2 -c peat.c        and link with -llz4 -pthread (-DPT_HAVE_ZSTD=1: also -lzstd,
+-DPT_HAVE_URING=1: also -luring)
 
 Only the calls of the public headers are global symbols. A program that includes peat.c in a file of
 its own, after #define PEAT_API static __attribute__((unused)), has no global symbol of it at all.

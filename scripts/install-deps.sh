@@ -4,7 +4,7 @@
 set -euo pipefail
 
 declare -A packages=(
-    [build]="cmake make gcc libc6-dev pkg-config liblz4-dev libxxhash-dev libzstd-dev"
+    [build]="cmake make gcc libc6-dev pkg-config liblz4-dev libxxhash-dev libzstd-dev liburing-dev"
     [test]="libcmocka-dev python3 g++"
     [lint]="clang-format binutils python3 g++ man-db groff"
     [demo]="unicode-data"

@@ -225,6 +225,18 @@ const peat_env *peat_env_default(void)
         .fork_mark_free = posix_fork_mark_free,
         .unneeded = pt_posix_unneeded,
         .memory_limit = pt_posix_memory_limit,
+        .event_open = pt_posix_event_open,
+        .event_close = pt_posix_event_close,
+        .event_signal = pt_posix_event_signal,
+        .event_clear = pt_posix_event_clear,
+        .event_wait = pt_posix_event_wait,
+#ifdef PT_HAVE_URING
+        .ring_open = pt_posix_ring_open,
+        .ring_close = pt_posix_ring_close,
+        .ring_read = pt_posix_ring_read,
+        .ring_submit = pt_posix_ring_submit,
+        .ring_reap = pt_posix_ring_reap,
+#endif
     };
     return &posix_env;
 }

@@ -83,8 +83,7 @@ void pt_posix_file_close(void *ctx, peat_env_file *file)
     free(file);
 }
 
-/* Offsets are signed in POSIX. */
-static bool is_range(uint64_t offset, uint64_t n)
+bool pt_posix_is_range(uint64_t offset, uint64_t n)
 {
     return offset <= INT64_MAX && n <= INT64_MAX - offset;
 }
@@ -93,7 +92,7 @@ int pt_posix_file_read(void *ctx, peat_env_file *file, uint64_t offset, void *bu
                        size_t *ret_n)
 {
     (void)ctx;
-    if (!is_range(offset, n))
+    if (!pt_posix_is_range(offset, n))
         return EINVAL;
     size_t done = 0;
     while (done < n) {
@@ -113,7 +112,7 @@ int pt_posix_file_read(void *ctx, peat_env_file *file, uint64_t offset, void *bu
 int pt_posix_file_write(void *ctx, peat_env_file *file, uint64_t offset, const void *buf, size_t n)
 {
     (void)ctx;
-    if (!is_range(offset, n))
+    if (!pt_posix_is_range(offset, n))
         return EFBIG;
     size_t done = 0;
     while (done < n) {
@@ -155,7 +154,7 @@ int pt_posix_file_size(void *ctx, peat_env_file *file, uint64_t *ret_size)
 int pt_posix_file_truncate(void *ctx, peat_env_file *file, uint64_t size)
 {
     (void)ctx;
-    if (!is_range(size, 0))
+    if (!pt_posix_is_range(size, 0))
         return EFBIG;
     while (ftruncate(file->fd, (off_t)size) != 0)
         if (errno != EINTR)
@@ -168,7 +167,7 @@ int pt_posix_file_truncate(void *ctx, peat_env_file *file, uint64_t size)
 int pt_posix_file_allocate(void *ctx, peat_env_file *file, uint64_t offset, uint64_t n)
 {
     (void)ctx;
-    if (!is_range(offset, n))
+    if (!pt_posix_is_range(offset, n))
         return EFBIG;
     if (n == 0)
         return 0;
@@ -191,7 +190,7 @@ int pt_posix_file_advise(void *ctx, peat_env_file *file, uint64_t offset, uint64
     };
     (void)ctx;
     if (advice < PEAT_ENV_ADVISE_RANDOM || advice > PEAT_ENV_ADVISE_DONTNEED ||
-        !is_range(offset, n))
+        !pt_posix_is_range(offset, n))
         return EINVAL;
     return posix_fadvise(file->fd, (off_t)offset, (off_t)n, os_advice[advice]);
 }

@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * env_posix_open.c - the one place where a descriptor of the library begins.
+ * env_posix_open.c - the one place where a descriptor of the library begins, but a
+ * ring's (env_posix_ring.c), to which nothing can be written.
  *
  * Invariant: none of them is 0, 1 or 2. A program that has closed its standard descriptors gets one
  * of these from the next open, and whatever it, or a library in it, prints later would be written
  * over a file of the store.
  *
  * The system hands out the lowest number that is free, so
- * 1  free numbers below FIRST_FD are taken by copies of the directory, which nobody can write to;
+ * 1  free numbers that low are taken by copies of the directory, which nobody can write to;
  * 2  the file is opened above them;
  * 3  the copies are closed.
  * Between threads of ours that do this at once, and with a program that closes its own descriptors
- * meanwhile, 2 may still get a low number: then it is moved, and was low for that moment.
+ * meanwhile, 2 may still get a low number: then it is moved, and was low for that moment. So is an
+ * event always: what is printed to one meanwhile is at worst a signal for nothing.
  */
 #include "env/env_posix_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FIRST_FD 3
-
 typedef struct held {
-    int fds[FIRST_FD];
+    int fds[PT_POSIX_FIRST_FD];
     unsigned count;
 } held;
 
@@ -47,11 +48,11 @@ static void let_go(const held *h, int dir_fd, int opened)
 static int hold_low(int dir_fd, held *h)
 {
     h->count = 0;
-    while (h->count < FIRST_FD) {
+    while (h->count < PT_POSIX_FIRST_FD) {
         int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
         if (fd < 0)
             return errno;
-        if (fd >= FIRST_FD) {
+        if (fd >= PT_POSIX_FIRST_FD) {
             (void)close(fd); /* as above */
             return 0;
         }
@@ -62,8 +63,8 @@ static int hold_low(int dir_fd, held *h)
 
 static int move_up(int fd, int *ret_fd)
 {
-    int high = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD);
-    /* EINVAL: the limit of the process is below FIRST_FD */
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, PT_POSIX_FIRST_FD);
+    /* EINVAL: the limit of the process is below PT_POSIX_FIRST_FD */
     int e = high >= 0 ? 0 : errno == EINVAL ? EMFILE : errno;
     (void)close(fd); /* nothing was written */
     if (e == 0)
@@ -94,7 +95,7 @@ int pt_posix_open_at(int dir_fd, const char *path, int os_flags, int *ret_fd)
     if (e == 0)
         e = open_low(dir_fd, path, os_flags, &fd);
     let_go(&h, dir_fd, fd);
-    if (e == 0 && fd < FIRST_FD) {
+    if (e == 0 && fd < PT_POSIX_FIRST_FD) {
         e = move_up(fd, &fd);
         if (e != 0 && (os_flags & O_EXCL) != 0)
             (void)unlinkat(dir_fd, path, 0); /* if it stays, the next try answers EEXIST */
@@ -102,4 +103,15 @@ int pt_posix_open_at(int dir_fd, const char *path, int os_flags, int *ret_fd)
     if (e == 0)
         *ret_fd = fd;
     return e;
+}
+
+int pt_posix_open_event(int *ret_fd)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        return errno;
+    if (fd < PT_POSIX_FIRST_FD)
+        return move_up(fd, ret_fd);
+    *ret_fd = fd;
+    return 0;
 }

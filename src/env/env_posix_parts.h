@@ -34,14 +34,19 @@ struct peat_env_file {
     pt_posix_store store;
 };
 
-/* env_posix_open.c: every descriptor of the library comes from here. openat with O_CLOEXEC, EINTR
- * repeated; the number is above 2 whatever the program has closed. Set only on success. */
+/* env_posix_open.c: every descriptor of the library comes from here, but a ring's. They are closed
+ * by exec, and above 2 whatever the program has closed. */
+#define PT_POSIX_FIRST_FD 3
+/* openat, EINTR repeated. Set only on success. */
 int pt_posix_open_at(int dir_fd, const char *path, int os_flags, int *ret_fd);
 
 /* That for a plain name and regular files only. `os_flags` as for open(2).
  * ELOOP for a link, EINVAL for anything else that is not a regular file or for a name that is a
  * path. Never hangs on a FIFO. */
 int pt_posix_open_regular(int dir_fd, const char *name, int os_flags, int *ret_fd);
+
+/* An eventfd that does not block. */
+int pt_posix_open_event(int *ret_fd);
 
 /* env_posix_memory.c */
 void *pt_posix_map(void *ctx, size_t size);
@@ -68,12 +73,31 @@ int pt_posix_file_open(void *ctx, peat_env_dir *dir, const char *name, unsigned 
 void pt_posix_file_close(void *ctx, peat_env_file *file);
 int pt_posix_file_read(void *ctx, peat_env_file *file, uint64_t offset, void *buf, size_t n,
                        size_t *ret_n);
+bool pt_posix_is_range(uint64_t offset, uint64_t n); /* offsets are signed in POSIX */
 int pt_posix_file_write(void *ctx, peat_env_file *file, uint64_t offset, const void *buf, size_t n);
 int pt_posix_file_sync(void *ctx, peat_env_file *file);
 int pt_posix_file_size(void *ctx, peat_env_file *file, uint64_t *ret_size);
 int pt_posix_file_truncate(void *ctx, peat_env_file *file, uint64_t size);
 int pt_posix_file_allocate(void *ctx, peat_env_file *file, uint64_t offset, uint64_t n);
 int pt_posix_file_advise(void *ctx, peat_env_file *file, uint64_t offset, uint64_t n, int advice);
+
+/* env_posix_event.c */
+int pt_posix_event_open(void *ctx, int *ret_event);
+void pt_posix_event_close(void *ctx, int event);
+void pt_posix_event_signal(void *ctx, int event);
+void pt_posix_event_clear(void *ctx, int event);
+int pt_posix_event_wait(void *ctx, int event, uint64_t timeout_ns);
+
+/* env_posix_ring.c */
+#ifdef PT_HAVE_URING
+int pt_posix_ring_open(void *ctx, unsigned depth, int event, peat_env_ring **ret_ring);
+void pt_posix_ring_close(void *ctx, peat_env_ring *ring);
+int pt_posix_ring_read(void *ctx, peat_env_ring *ring, peat_env_file *file, uint64_t offset,
+                       void *buf, size_t n, void *tag);
+void pt_posix_ring_submit(void *ctx, peat_env_ring *ring);
+size_t pt_posix_ring_reap(void *ctx, peat_env_ring *ring, bool wait, peat_env_completion *ret_ended,
+                          size_t max);
+#endif
 
 /* env_posix_store.c */
 int pt_posix_file_store(void *ctx, peat_env_file *file, uint64_t offset, const void *buf, size_t n);

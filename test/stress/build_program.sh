@@ -11,12 +11,13 @@ trap 'clean_up; rm -rf "$work"' EXIT
 clean_up() { :; }
 
 build_program() {
-    local zstd= parts
+    local zstd='' uring='' parts
     shopt -s nullglob
     parts=("$here/programs/$1"_*.c)
     shopt -u nullglob
     if nm -A "$lib/libpeat.a" 2>/dev/null | grep ' U ZSTD_' >/dev/null; then zstd=-lzstd; fi
+    if nm -A "$lib/libpeat.a" 2>/dev/null | grep ' U io_uring_' >/dev/null; then uring=-luring; fi
     "${PEAT_CC:-cc}" -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -I"$src/include" -I"$src/test" \
-        -o "$work/$1" "$here/programs/$1.c" "${parts[@]}" "$lib/libpeat.a" -llz4 $zstd -pthread \
+        -o "$work/$1" "$here/programs/$1.c" "${parts[@]}" "$lib/libpeat.a" -llz4 $zstd $uring -pthread \
         ${PROGRAM_LDFLAGS:-}
 }
