@@ -152,7 +152,8 @@ int sim_admit_change(sim_env *sim, sim_kind kind, const char *name, sim_keep *re
 
 int sim_admit_handle(const sim_env *sim)
 {
-    uint64_t open = atomic_load(&sim->files) + atomic_load(&sim->dirs) + atomic_load(&sim->locks);
+    uint64_t open = atomic_load(&sim->files) + atomic_load(&sim->dirs) + atomic_load(&sim->locks) +
+                    atomic_load(&sim->events) + atomic_load(&sim->rings);
     return sim->file_limit != 0 && open >= sim->file_limit ? EMFILE : 0;
 }
 
@@ -288,5 +289,15 @@ void sim_members(peat_env *ret_env)
         .sleep_ns = sim_sleep_ns,
         .random = sim_random,
         .pid = sim_pid,
+        .event_open = sim_event_open,
+        .event_close = sim_event_close,
+        .event_signal = sim_event_signal,
+        .event_clear = sim_event_clear,
+        .event_wait = sim_event_wait,
+        .ring_open = sim_ring_open,
+        .ring_close = sim_ring_close,
+        .ring_read = sim_ring_read,
+        .ring_submit = sim_ring_submit,
+        .ring_reap = sim_ring_reap,
     };
 }

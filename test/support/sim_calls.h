@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_calls.h - the disk's members of peat_env (sim_dirs.c, sim_files.c), gathered into one table
- * by sim_calls.c, and what they share.
+ * sim_calls.h - the disk's members of peat_env (sim_dirs.c, sim_files.c, sim_rings.c), gathered
+ * into one table by sim_calls.c, and what they share.
  */
 #ifndef TEST_SUPPORT_SIM_CALLS_H
 #define TEST_SUPPORT_SIM_CALLS_H
@@ -43,5 +43,21 @@ int sim_file_size(void *ctx, peat_env_file *file, uint64_t *ret_size);
 int sim_file_truncate(void *ctx, peat_env_file *file, uint64_t size);
 int sim_file_allocate(void *ctx, peat_env_file *file, uint64_t offset, uint64_t n);
 int sim_file_advise(void *ctx, peat_env_file *file, uint64_t offset, uint64_t n, int advice);
+/* While a ring reads it; who closes it then is stopped. */
+void sim_file_hold(peat_env_file *file);
+void sim_file_let_go(peat_env_file *file);
+
+int sim_event_open(void *ctx, int *ret_event);
+void sim_event_close(void *ctx, int event);
+void sim_event_signal(void *ctx, int event);
+void sim_event_clear(void *ctx, int event);
+int sim_event_wait(void *ctx, int event, uint64_t timeout_ns);
+int sim_ring_open(void *ctx, unsigned depth, int event, peat_env_ring **ret_ring);
+void sim_ring_close(void *ctx, peat_env_ring *ring);
+int sim_ring_read(void *ctx, peat_env_ring *ring, peat_env_file *file, uint64_t offset, void *buf,
+                  size_t n, void *tag);
+void sim_ring_submit(void *ctx, peat_env_ring *ring);
+size_t sim_ring_reap(void *ctx, peat_env_ring *ring, bool wait, peat_env_completion *ret_ended,
+                     size_t max);
 
 #endif

@@ -42,6 +42,7 @@ static sim_env *new_bare(uint64_t seed)
     sim->env.ctx = sim;
     sim->pid = 1000;
     sim->random = (rng){seed};
+    sim->ring_random = (rng){rng_hash(seed)};
     atomic_store(&sim->now_ns, 1000000000u);
     atomic_store(&sim->wall_ahead_ms, FIRST_WALL_MS);
     atomic_store(&sim->clock_step_ns, 1000);
@@ -53,6 +54,7 @@ sim_env *sim_new(uint64_t seed)
     sim_env *sim = new_bare(seed);
     sim_disk_init(&sim->disk, seed);
     sim->stores = seed % 2 != 0;
+    sim->rings_on = seed % 3 != 0;
     (void)snprintf(sim->story, sizeof sim->story, "PEAT_SEED=%" PRIu64, seed);
     return sim;
 }
@@ -102,6 +104,9 @@ const char *sim_kind_name(sim_kind kind)
         [SIM_FILE_ADVISE] = "file_advise",
         [SIM_THREAD_START] = "thread_start",
         [SIM_RANDOM] = "random",
+        [SIM_EVENT_OPEN] = "event_open",
+        [SIM_RING_OPEN] = "ring_open",
+        [SIM_RING_READ] = "ring_read",
     };
     return kind < SIM_KIND_COUNT ? names[kind] : "?";
 }
@@ -197,6 +202,11 @@ void sim_stores(sim_env *sim, bool on)
     sim->stores = on;
 }
 
+void sim_rings(sim_env *sim, bool on)
+{
+    sim->rings_on = on;
+}
+
 void sim_fix_random(sim_env *sim)
 {
     sim->fixed_random = true;
@@ -263,6 +273,7 @@ static sim_env *clone_bare(sim_env *sim, uint64_t seed)
     to->file_limit = sim->file_limit;
     to->split_bytes = sim->split_bytes;
     to->stores = sim->stores;
+    to->rings_on = sim->rings_on;
     to->fixed_random = sim->fixed_random;
     to->read_only = sim->read_only;
     to->pid = sim->pid + 1;
@@ -309,6 +320,8 @@ sim_held sim_get_held(sim_env *sim)
                       .files = atomic_load(&sim->files),
                       .locks = atomic_load(&sim->locks),
                       .threads = atomic_load(&sim->threads),
+                      .events = atomic_load(&sim->events),
+                      .rings = atomic_load(&sim->rings),
                       .bytes = atomic_load(&sim->bytes),
                       .bytes_peak = atomic_load(&sim->bytes_peak)};
 }
@@ -326,11 +339,13 @@ void sim_peak_reset(sim_env *sim)
 bool sim_is_clean(sim_env *sim)
 {
     sim_held h = sim_get_held(sim);
-    if (h.allocations + h.maps + h.dirs + h.files + h.locks + h.threads == 0)
+    if (h.allocations + h.maps + h.dirs + h.files + h.locks + h.threads + h.events + h.rings == 0)
         return true;
     (void)fprintf(stderr,
                   "sim: still held: %" PRIu64 " allocations, %" PRIu64 " maps, %" PRIu64
-                  " directories, %" PRIu64 " files, %" PRIu64 " locks, %" PRIu64 " threads; %s\n",
-                  h.allocations, h.maps, h.dirs, h.files, h.locks, h.threads, sim->story);
+                  " directories, %" PRIu64 " files, %" PRIu64 " locks, %" PRIu64
+                  " threads, %" PRIu64 " events, %" PRIu64 " rings; %s\n",
+                  h.allocations, h.maps, h.dirs, h.files, h.locks, h.threads, h.events, h.rings,
+                  sim->story);
     return false;
 }

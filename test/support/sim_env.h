@@ -73,6 +73,9 @@ typedef enum sim_kind {
     SIM_FILE_ADVISE,
     SIM_THREAD_START,
     SIM_RANDOM,
+    SIM_EVENT_OPEN,
+    SIM_RING_OPEN,
+    SIM_RING_READ, /* taken by a ring; when it ends it is a SIM_FILE_READ as well */
     SIM_KIND_COUNT
 } sim_kind;
 
@@ -117,6 +120,9 @@ void sim_split_writes(sim_env *sim, size_t bytes);
 /* file_store: refused always, or one time in four; what it stores may be cut at any byte. At first
  * on for odd seeds. */
 void sim_stores(sim_env *sim, bool on);
+/* ring_open: ENOSYS when off. Reads of a ring end in any order, at any later reap, some of which
+ * return nothing although the event says otherwise. At first on for two seeds of three. */
+void sim_rings(sim_env *sim, bool on);
 /* Under AddressSanitizer mappings come from the heap, so that their ends are watched. */
 void sim_heap_maps(sim_env *sim);
 /* `random` gives the same bytes for ever, in the clones too. */
@@ -178,7 +184,7 @@ sim_env *sim_clone_killed(sim_env *sim);
 /* --- what is held --------------------------------------------------------------------------- */
 
 typedef struct sim_held {
-    uint64_t allocations, maps, dirs, files, locks, threads;
+    uint64_t allocations, maps, dirs, files, locks, threads, events, rings;
     uint64_t bytes;      /* allocated and mapped */
     uint64_t bytes_peak; /* since the start or sim_peak_reset */
 } sim_held;

@@ -10,8 +10,19 @@
 struct peat_env_file {
     sim_inode *inode;
     bool writable;
+    _Atomic unsigned held; /* by reads of rings */
     char name[64];
 };
+
+void sim_file_hold(peat_env_file *file)
+{
+    atomic_fetch_add_explicit(&file->held, 1, memory_order_relaxed);
+}
+
+void sim_file_let_go(peat_env_file *file)
+{
+    atomic_fetch_sub_explicit(&file->held, 1, memory_order_relaxed);
+}
 
 /* --- files ---------------------------------------------------------------------------------- */
 
@@ -66,6 +77,10 @@ void sim_file_close(void *ctx, peat_env_file *file)
     sim_env *sim = ctx;
     if (file == NULL)
         return;
+    if (atomic_load_explicit(&file->held, memory_order_relaxed) != 0) {
+        (void)fprintf(stderr, "sim: %s is closed while a ring reads it\n", file->name);
+        abort();
+    }
     sim_lock(sim);
     file->inode->handles--;
     sim_inode_unref(&sim->disk, file->inode);

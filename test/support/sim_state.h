@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_state.h - the inside of a sim_env, shared by sim_env.c (control), sim_calls.c, sim_dirs.c and
- * sim_files.c (the members of peat_env) and sim_tools.c (files from outside).
+ * sim_state.h - the inside of a sim_env, shared by sim_env.c (control), sim_calls.c, sim_dirs.c,
+ * sim_files.c and sim_rings.c (the members of peat_env) and sim_tools.c (files from outside).
  */
 #ifndef TEST_SUPPORT_SIM_STATE_H
 #define TEST_SUPPORT_SIM_STATE_H
@@ -38,7 +38,7 @@ struct sim_env {
     uint64_t disk_limit, file_limit;
     size_t split_bytes;
     bool read_only;
-    bool stores, fixed_random, heap_maps;
+    bool stores, rings_on, fixed_random, heap_maps;
     int64_t pid;
     char story[512];
     /* guarded by mu, which the hook's own calls take again */
@@ -46,11 +46,13 @@ struct sim_env {
     sim_disk disk;
     rng random;
     uint64_t boundaries;
+    rng ring_random; /* so that rings take nothing from what others draw */
     /* any thread */
     _Atomic uint64_t calls[SIM_KIND_COUNT];
     _Atomic uint64_t now_ns, wall_ahead_ms, clock_step_ns;
     _Atomic uint64_t real_ns; /* the real clock at the last look with threads; 0: none yet */
-    _Atomic uint64_t allocations, maps, dirs, files, locks, threads, bytes, bytes_peak;
+    _Atomic uint64_t allocations, maps, dirs, files, locks, threads, events, rings;
+    _Atomic uint64_t bytes, bytes_peak;
 };
 
 void sim_lock(sim_env *sim);
