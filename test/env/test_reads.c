@@ -5,6 +5,7 @@
 #include "env/reads_kit.h"
 
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #define DEPTH   8u
 #define THREADS 3u
@@ -445,6 +446,38 @@ TEST_R(reads_outlive_the_thread_that_submitted_them)
                 ended += judge_list(&w, done);
             assert_int_equal(ended, s.count);
             pt_reads_free(s.r);
+        }
+    reading_done(&w);
+}
+
+/* The child keeps away from them, and ends at once. */
+TEST_R(a_fork_with_reads_under_way_harms_nothing)
+{
+    reading w;
+    job jobs[40];
+    rng random = {2};
+    wired_init(&w, f);
+    for (unsigned k = 0; k < kind_count(); k++)
+        for (unsigned round = 0; round < 5; round++) {
+            int status = -1;
+            want(kinds[k]);
+            pt_reads *r = reads_new(&w, DEPTH, THREADS);
+            for (unsigned i = 0; i < 40; i++) {
+                job_init_random(&jobs[i], &w, &random);
+                pt_reads_add(r, &jobs[i].read);
+            }
+            pt_reads_submit(r);
+            pid_t child = fork();
+            if (child == 0)
+                _exit(0);
+            assert_true(child > 0);
+            unsigned ended = 0;
+            for (pt_read_job *done; (done = pt_reads_reap(r, true)) != NULL;)
+                ended += judge_list(&w, done);
+            assert_int_equal(ended, 40);
+            assert_int_equal(waitpid(child, &status, 0), child);
+            assert_int_equal(status, 0);
+            pt_reads_free(r);
         }
     reading_done(&w);
 }
