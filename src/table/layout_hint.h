@@ -38,12 +38,14 @@ static inline void pt_layout_prefetch_entry(const _Atomic uint64_t *hint, const 
                                             uint32_t slot)
 {
     uint64_t layout = atomic_load_explicit(hint, memory_order_relaxed);
-    const uint8_t *value = data + (layout >> 32 & 0xffff) + (size_t)slot * (size_t)(layout >> 48);
+    size_t width = (size_t)(layout >> 48);
+    const uint8_t *value = data + (layout >> 32 & 0xffff) + (size_t)slot * width;
     PT_PREFETCH(data);
     PT_PREFETCH(data + (layout & 0xffff)); /* the prefix's end */
     PT_PREFETCH(data + (layout & 0xffff) + (size_t)slot * (layout >> 16 & 0xffff));
     PT_PREFETCH(value);
     PT_PREFETCH(value + PT_LAYOUT_LINE_BYTES);
+    PT_PREFETCH(value + width); /* of 100 bytes, every second lies in three lines */
 }
 
 /* What a search for a key goes through: head and suffixes. */
