@@ -123,6 +123,8 @@ static inline bool pt_block_key_is(const pt_block *b, uint32_t i, pt_slice key)
 
 /* The first entry with this key, by its tag; count when there is none. */
 uint32_t pt_block_find(const pt_block *b, pt_slice key, uint8_t tag);
+/* The first entry with this tag, whatever its key; count when there is none. */
+uint32_t pt_block_tagged(const pt_block *b, uint8_t tag);
 /* The first entry whose key is >= key (> key); count when there is none. */
 uint32_t pt_block_lower(const pt_block *b, pt_slice key);
 uint32_t pt_block_upper(const pt_block *b, pt_slice key);

@@ -175,6 +175,17 @@ uint32_t pt_block_find(const pt_block *b, pt_slice key, uint8_t tag)
     return b->count;
 }
 
+uint32_t pt_block_tagged(const pt_block *b, uint8_t tag)
+{
+    for (uint32_t base = 0; base < b->count; base += 16) {
+        uint32_t n = b->count - base < 16 ? b->count - base : 16;
+        uint32_t bits = tags_equal(b->tags + base, n, tag);
+        if (bits != 0)
+            return base + (uint32_t)__builtin_ctz(bits);
+    }
+    return b->count;
+}
+
 /* As pt_slice_compare, where most suffixes differ in their first 8 bytes, known of `rest`. */
 static inline int compare_suffix(pt_slice suffix, pt_slice rest, uint64_t rest_head)
 {

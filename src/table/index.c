@@ -291,8 +291,8 @@ static int compare_rest(const pt_index *x, uint32_t i, pt_slice rest)
     return pt_slice_compare(tail_at(x, i), pt_slice_of(rest.data + head, rest.size - head));
 }
 
-/* The first i with head >= h; count when none. */
-static uint32_t heads_lower(const pt_index *x, uint64_t h)
+/* The first sample that is not below h, among all of them. */
+static inline uint32_t samples_lower(const pt_index *x, uint64_t h)
 {
     uint32_t s = 0, n = x->sample_count;
     while (n > 0) {
@@ -301,6 +301,12 @@ static uint32_t heads_lower(const pt_index *x, uint64_t h)
         s = right ? s + half + 1 : s;
         n = right ? n - half - 1 : half;
     }
+    return s;
+}
+
+/* The first i with head >= h, `s` being samples_lower; count when none. */
+static inline uint32_t heads_lower(const pt_index *x, uint64_t h, uint32_t s)
+{
     if (s == 0)
         return 0;
     /* head[(s - 1) * stride] < h <= head[s * stride] */
@@ -335,14 +341,15 @@ static int outside(const pt_index *x, pt_slice key)
     return key.size < x->prefix.size ? -1 : 0;
 }
 
-uint32_t pt_index_search(const pt_index *x, pt_slice key)
+static inline pt_slice behind_prefix(const pt_index *x, pt_slice key)
 {
-    int out = outside(x, key);
-    if (PT_UNLIKELY(out != 0))
-        return out < 0 ? 0 : x->count;
-    pt_slice rest = pt_slice_of(key.data + x->prefix.size, key.size - x->prefix.size);
-    uint64_t h = pt_key_head(rest.data, rest.size);
-    uint32_t lo = heads_lower(x, h);
+    return pt_slice_of(key.data + x->prefix.size, key.size - x->prefix.size);
+}
+
+/* `lo` is the first block with a head >= h, the head of `rest`: the first with a separator that is
+ * not below it. */
+static inline uint32_t among_ties(const pt_index *x, pt_slice rest, uint64_t h, uint32_t lo)
+{
     if (PT_LIKELY(lo == x->count || head_at(x, lo) != h))
         return lo;
     uint32_t hi = heads_upper(x, lo, h);
@@ -354,6 +361,36 @@ uint32_t pt_index_search(const pt_index *x, pt_slice key)
             hi = mid;
     }
     return lo;
+}
+
+uint32_t pt_index_search(const pt_index *x, pt_slice key)
+{
+    int out = outside(x, key);
+    if (PT_UNLIKELY(out != 0))
+        return out < 0 ? 0 : x->count;
+    pt_slice rest = behind_prefix(x, key);
+    uint64_t h = pt_key_head(rest.data, rest.size);
+    return among_ties(x, rest, h, heads_lower(x, h, samples_lower(x, h)));
+}
+
+pt_index_place pt_index_narrow(const pt_index *x, pt_slice key)
+{
+    int out = outside(x, key);
+    if (PT_UNLIKELY(out != 0))
+        return (pt_index_place){.from = out < 0 ? 0 : x->count, .decided = true};
+    pt_slice rest = behind_prefix(x, key);
+    pt_index_place p = {.head = pt_key_head(rest.data, rest.size)};
+    p.sample = samples_lower(x, p.head);
+    p.from = p.sample == 0 ? 0 : (p.sample - 1) * PT_INDEX_STRIDE + 1;
+    return p;
+}
+
+uint32_t pt_index_settle(const pt_index *x, pt_slice key, const pt_index_place *place)
+{
+    if (PT_UNLIKELY(place->decided))
+        return place->from;
+    return among_ties(x, behind_prefix(x, key), place->head,
+                      heads_lower(x, place->head, place->sample));
 }
 
 uint32_t pt_index_large_size(const pt_index *x, uint32_t block)

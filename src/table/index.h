@@ -70,6 +70,20 @@ const char *pt_index_view(pt_index *ret_index, pt_slice bytes, uint32_t block_co
 /* The first block with key <= separator: where the newest version of key is, if anywhere. `count`
  * when the key is above all. */
 uint32_t pt_index_search(const pt_index *x, pt_slice key);
+/* The same in two steps, for who asks for the lines in between: heads [from, from +
+ * PT_INDEX_STRIDE] are looked at by the second, in all but rare cases. */
+typedef struct pt_index_place {
+    uint64_t head;
+    uint32_t sample, from;
+    bool decided; /* `from` is the answer */
+} pt_index_place;
+pt_index_place pt_index_narrow(const pt_index *x, pt_slice key);
+uint32_t pt_index_settle(const pt_index *x, pt_slice key, const pt_index_place *place);
+static inline void pt_index_prefetch(const pt_index *x, const pt_index_place *place)
+{
+    PT_PREFETCH(x->heads + (size_t)place->from * 8);
+    PT_PREFETCH(x->heads + (size_t)(place->from + PT_INDEX_STRIDE) * 8);
+}
 /* Offset of a block, or of the end of blocks (block == count). Needs extents. */
 static inline uint64_t pt_index_offset(const pt_index *x, uint32_t block)
 {

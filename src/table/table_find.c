@@ -13,6 +13,7 @@
  */
 #include "table/layout_hint.h"
 #include "table/table_internal.h"
+#include "table/table_probe.h"
 
 typedef struct lookup {
     pt_table *t;
@@ -196,4 +197,111 @@ pt_find pt_table_find(pt_table *t, pt_block_source *source, pt_slice key, uint64
     if (locator != NULL && !pt_locator_find(&locator->view.locator, key_hash, &slot))
         return PT_FIND_ABSENT;
     return find_in(&l, block, slot);
+}
+
+/* ---- the same by steps that give way (entry/probe.h) ---- */
+
+enum { AT_BLOCK, AT_TAGS, AT_ENTRY };
+
+/* The block's number lies among those of 16, in one line or two. */
+static inline void prefetch_frames(const pt_block_source *source, uint32_t from)
+{
+    uint32_t last = from + PT_INDEX_STRIDE;
+    if (source->frame == NULL)
+        return;
+    PT_PREFETCH(&source->frame[from < source->block_count ? from : 0]);
+    PT_PREFETCH(&source->frame[last < source->block_count ? last : 0]);
+}
+
+pt_probe_state pt_table_probe_begin(pt_table_probe *p, pt_table *t, pt_block_source *source,
+                                    pt_slice key, uint64_t key_hash)
+{
+    bool want_locator, want_filter = false;
+    p->index = pt_table_section_peek(t, PT_SECTION_INDEX);
+    p->locator = optional(t, PT_SECTION_LOCATOR, &want_locator);
+    p->filter = p->locator == NULL ? optional(t, PT_SECTION_FILTER, &want_filter) : NULL;
+    if (p->index == NULL || want_locator || want_filter)
+        return PT_PROBE_MISSES;
+    p->t = t;
+    p->source = source;
+    if (p->locator != NULL)
+        pt_locator_prefetch(&p->locator->view.locator, key_hash);
+    else if (p->filter != NULL)
+        pt_filter_prefetch(&p->filter->view.filter, key_hash);
+    p->place = pt_index_narrow(&p->index->view.index, key);
+    pt_index_prefetch(&p->index->view.index, &p->place);
+    prefetch_frames(source, p->place.from);
+    p->at = AT_BLOCK;
+    return PT_PROBE_COMES;
+}
+
+/* Head, sequences and tags, before it is known which entry it is. */
+#define HEAD_BYTES ((size_t)2 * PT_LAYOUT_LINE_BYTES)
+
+static pt_probe_state probe_block(pt_table_probe *p, pt_slice key, uint64_t key_hash)
+{
+    p->slot = NO_SLOT;
+    p->block = pt_index_settle(&p->index->view.index, key, &p->place);
+    if (p->block == p->t->block_count)
+        return PT_PROBE_ABSENT;
+    if (p->locator != NULL && !pt_locator_find(&p->locator->view.locator, key_hash, &p->slot))
+        return PT_PROBE_ABSENT;
+    if (p->filter != NULL && !pt_filter_may_contain(&p->filter->view.filter, key_hash))
+        return PT_PROBE_ABSENT;
+    const uint8_t *data = pt_block_peek(p->source, p->block);
+    if (data == NULL)
+        return PT_PROBE_MISSES;
+    p->at = p->slot == NO_SLOT ? AT_TAGS : AT_ENTRY;
+    if (p->slot == NO_SLOT)
+        pt_layout_prefetch_lines(data, HEAD_BYTES);
+    else
+        pt_layout_prefetch_entry(&p->t->layout, data, p->slot);
+    return PT_PROBE_COMES;
+}
+
+/* No locator: the tags say which entry it may be. */
+static pt_probe_state probe_tags(pt_table_probe *p, uint64_t key_hash)
+{
+    pt_block view;
+    const uint8_t *data = pt_block_peek(p->source, p->block);
+    if (data == NULL)
+        return PT_PROBE_MISSES;
+    pt_block_view(&view, data);
+    pt_layout_note(&p->t->layout, data, &view);
+    uint32_t slot = pt_block_tagged(&view, pt_block_tag(key_hash));
+    if (slot == view.count)
+        return PT_PROBE_ABSENT;
+    pt_layout_prefetch_entry(&p->t->layout, data, slot);
+    p->at = AT_ENTRY;
+    return PT_PROBE_COMES;
+}
+
+/* A key whose versions go on in the next block is left to the lookup that reads. */
+static pt_probe_state probe_entry(pt_table_probe *p, pt_slice key, uint64_t key_hash,
+                                  uint64_t seq_max, pt_find_result *ret_result)
+{
+    lookup l = {.t = p->t,
+                .source = p->source,
+                .key = key,
+                .hash = key_hash,
+                .seq_max = seq_max,
+                .result = ret_result};
+    switch (find_in(&l, p->block, p->slot)) {
+    case PT_FIND_FOUND:
+        return PT_PROBE_FOUND;
+    case PT_FIND_ABSENT:
+        return PT_PROBE_ABSENT;
+    default:
+        return PT_PROBE_MISSES;
+    }
+}
+
+pt_probe_state pt_table_probe_step(pt_table_probe *p, pt_slice key, uint64_t key_hash,
+                                   uint64_t seq_max, pt_find_result *ret_result)
+{
+    if (p->at == AT_BLOCK)
+        return probe_block(p, key, key_hash);
+    if (p->at == AT_TAGS)
+        return probe_tags(p, key_hash);
+    return probe_entry(p, key, key_hash, seq_max, ret_result);
 }

@@ -4,16 +4,18 @@
 
 /* the portable half once more, under other names */
 #undef __SSE2__
-#define pt_block_check portable_check
-#define pt_block_view  portable_view
-#define pt_block_find  portable_find
-#define pt_block_lower portable_lower
-#define pt_block_upper portable_upper
+#define pt_block_check  portable_check
+#define pt_block_view   portable_view
+#define pt_block_find   portable_find
+#define pt_block_tagged portable_tagged
+#define pt_block_lower  portable_lower
+#define pt_block_upper  portable_upper
 const char *portable_check(const uint8_t *data, size_t size, size_t *ret_used);
 #include "table/block_read.c"
 #undef pt_block_check
 #undef pt_block_view
 #undef pt_block_find
+#undef pt_block_tagged
 #undef pt_block_lower
 #undef pt_block_upper
 
