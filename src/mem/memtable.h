@@ -11,6 +11,7 @@
 
 #include "entry/entry.h"
 #include "entry/iter.h"
+#include "entry/probe.h"
 #include "env/env.h"
 #include "mem/pool.h"
 
@@ -46,6 +47,18 @@ void pt_memtable_trim(pt_memtable *m);
 
 /* Newest version with seq <= seq_max; its bytes live as long as the memtable. */
 bool pt_memtable_get(const pt_memtable *m, pt_slice key, uint64_t seq_max, pt_entry *ret_entry);
+
+/* The same as a probe (entry/probe.h); never MISSES. */
+typedef struct pt_memtable_probe {
+    const pt_memtable *m;
+    struct pt_node *node; /* where it stands; while its version is the same, what follows is true */
+    uint64_t version;
+    uint32_t ref;    /* the child to go on in */
+    uint32_t record; /* or, in a leaf, the record to be compared */
+} pt_memtable_probe;
+pt_probe_state pt_memtable_probe_begin(pt_memtable_probe *p, const pt_memtable *m, pt_slice key);
+pt_probe_state pt_memtable_probe_step(pt_memtable_probe *p, pt_slice key, uint64_t seq_max,
+                                      pt_entry *ret_entry);
 
 typedef struct pt_memtable_stats {
     size_t used_bytes; /* of the capacity, reservations included */

@@ -6,7 +6,6 @@
 #define SPINS_MAX 200
 /* Else the owner has lost its core: leave it ours. */
 #define NAP_NS 20000u
-#define LINE   64u
 
 void pt_node_wait(const pt_memtable *m, unsigned *io_tries)
 {
@@ -82,6 +81,14 @@ void pt_leaf_search(const pt_memtable *m, pt_leaf *leaf, pt_slice key, pt_place 
                                  ret_place->head, key, &ret_place->record);
 }
 
+uint32_t pt_leaf_candidate(const pt_leaf *leaf, pt_slice key)
+{
+    uint64_t head = pt_head_behind(key, pt_load32(&leaf->node.skip));
+    uint32_t at = heads_below(leaf->heads, PT_LEAF_SLOTS, head);
+    bool equal = at < pt_load32(&leaf->node.count) && pt_load64(&leaf->heads[at]) == head;
+    return equal ? pt_load32(&leaf->records[at]) : 0;
+}
+
 pt_inner *pt_inner_search(const pt_memtable *m, uint32_t ref, pt_slice key, uint32_t *ret_at)
 {
     pt_inner *inner = pt_ref_at(m, ref);
@@ -91,21 +98,6 @@ pt_inner *pt_inner_search(const pt_memtable *m, uint32_t ref, pt_slice key, uint
                            pt_load32(&inner->node.count), head, key, &equal);
     *ret_at += equal != 0;
     return inner;
-}
-
-static inline uint32_t child_at(const pt_inner *inner, uint32_t at)
-{
-    return pt_load32(at == 0 ? &inner->first_child : &inner->children[at - 1]);
-}
-
-/* All lines of a node at once: they arrive together, about 15 ns apart, while each one fetched when
- * the search gets there would cost a full miss. */
-static inline void prefetch_node(const pt_memtable *m, uint32_t ref)
-{
-    const uint8_t *p = pt_ref_at(m, ref);
-    size_t bytes = pt_ref_is_leaf(ref) ? PT_LEAF_BYTES : PT_INNER_BYTES / 2;
-    for (size_t i = 0; i < bytes; i += LINE)
-        PT_PREFETCH(p + i);
 }
 
 /* The leaf where the key belongs, and its version at a time when it did; false: try again. */
@@ -120,8 +112,8 @@ static inline bool try_descend(const pt_memtable *m, pt_slice key, pt_leaf **ret
     while (!pt_ref_is_leaf(ref)) {
         uint32_t at;
         pt_inner *inner = pt_inner_search(m, ref, key, &at);
-        ref = child_at(inner, at);
-        prefetch_node(m, ref);
+        ref = pt_inner_child(inner, at);
+        pt_node_prefetch(m, ref);
         pt_node *child = pt_ref_at(m, ref);
         uint64_t child_version = pt_node_version(m, child);
         if (!pt_node_unchanged(node, version))
