@@ -183,6 +183,14 @@ peat_rc pt_table_take_section(pt_table *t, pt_section s, pt_slice bytes) PT_MUST
  * PEAT_CORRUPT. */
 peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n,
                       const char *what) PT_MUST_USE;
+/* The same in halves, for who reads by itself: the file, if it is open (open_file sees to that, but
+ * for how long is not said), to be used until read_end, which says what came of it. Between the two
+ * the caller waits for nothing but such reads: who opens a file may wait for them. */
+peat_rc pt_table_open_file(pt_table *t) PT_MUST_USE;
+bool pt_table_read_begin(pt_table *t, pt_file **ret_file);
+void pt_table_read_cancel(pt_table *t); /* in the place of read_end: nothing was read */
+peat_rc pt_table_read_end(pt_table *t, uint64_t offset, size_t n, const char *what, int error,
+                          size_t got) PT_MUST_USE;
 bool pt_table_loaded(const pt_table *t, pt_section s);
 size_t pt_table_section_memory(const pt_table *t, pt_section s); /* bytes when loaded */
 void pt_table_unload(pt_table *t, pt_section s);                 /* retired through the epoch */

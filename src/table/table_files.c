@@ -303,6 +303,20 @@ void pt_table_unpin(pt_table *t)
         close_dismissed(t->files, t);
 }
 
+/* What came of a read. */
+static peat_rc judge(const pt_table *t, uint64_t offset, size_t n, const char *what, int error,
+                     size_t got)
+{
+    if (error != 0)
+        return pt_fail_os(t->sink, error, "cannot read table %s %s @%" PRIu64, t->name, what,
+                          offset);
+    if (got != n)
+        return pt_fail(t->sink, PEAT_CORRUPT,
+                       "table %s %s @%" PRIu64 ": the file ends after %zu of %zu bytes", t->name,
+                       what, offset, got, n);
+    return PEAT_OK;
+}
+
 peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n, const char *what)
 {
     pt_file *file;
@@ -312,13 +326,36 @@ peat_rc pt_table_read(pt_table *t, uint64_t offset, void *buf, size_t n, const c
         return rc;
     int e = t->env->file_read(t->env->ctx, file, offset, buf, n, &got);
     pt_table_unpin(t);
-    if (e != 0)
-        return pt_fail_os(t->sink, e, "cannot read table %s %s @%" PRIu64, t->name, what, offset);
-    if (got != n)
-        return pt_fail(t->sink, PEAT_CORRUPT,
-                       "table %s %s @%" PRIu64 ": the file ends after %zu of %zu bytes", t->name,
-                       what, offset, got, n);
-    return PEAT_OK;
+    return judge(t, offset, n, what, e, got);
+}
+
+peat_rc pt_table_open_file(pt_table *t)
+{
+    pt_file *file;
+    peat_rc rc = pt_table_pin(t, &file);
+    if (rc == PEAT_OK)
+        pt_table_unpin(t);
+    return rc;
+}
+
+bool pt_table_read_begin(pt_table *t, pt_file **ret_file)
+{
+    if (!pin_open(t))
+        return false;
+    *ret_file = t->file;
+    return true;
+}
+
+void pt_table_read_cancel(pt_table *t)
+{
+    pt_table_unpin(t);
+}
+
+peat_rc pt_table_read_end(pt_table *t, uint64_t offset, size_t n, const char *what, int error,
+                          size_t got)
+{
+    pt_table_unpin(t);
+    return judge(t, offset, n, what, error, got);
 }
 
 void pt_table_advise(pt_table *t, uint64_t offset, uint64_t size, int advice)
