@@ -102,6 +102,11 @@ static bool fetch_resident(source *s, uint32_t block, pt_fetch_hint hint, pt_blo
     return true;
 }
 
+static bool source_pin(pt_block_source *base, uint32_t block, pt_block_ref *ret_ref)
+{
+    return fetch_resident(PT_CONTAINER(base, source, base), block, PT_FETCH_POINT, ret_ref);
+}
+
 /* ---- the first half of a miss ---- */
 
 /* Room for who leads: a frame, or heap memory when the block is too large for one or none can be
@@ -256,9 +261,11 @@ peat_rc pt_cache_fill_poll(pt_block_source *base, pt_cache_fill *fill, pt_block_
     return take_turn(s, sh, fill, ret_ref);
 }
 
-static peat_rc wait_for_turn(source *s, pt_cache_fill *fill, pt_block_ref *ret_ref)
+peat_rc pt_cache_fill_wait(pt_block_source *base, pt_cache_fill *fill, pt_block_ref *ret_ref)
 {
+    source *s = PT_CONTAINER(base, source, base);
     const pt_flight *fl = (const pt_flight *)fill->flight;
+    PT_ASSERT(fill->state == PT_FILL_WAITS, "who waits for a fill does not lead it");
     pt_flight_shard *sh = pt_flights_shard_of(&s->cache->flights, &s->base, fl->block);
     pt_mutex_lock(&sh->mu);
     while (fl->state == PT_FLIGHT_LED)
@@ -305,7 +312,7 @@ static peat_rc miss(source *s, uint32_t block, pt_fetch_hint hint, pt_block_ref 
     size_t size = s->loader.size(s->loader.ctx, block), loaded = 0;
     peat_rc rc = pt_cache_fill_begin(&s->base, block, size, hint, &fill, ret_ref);
     if (rc == PEAT_OK && fill.state == PT_FILL_WAITS)
-        rc = wait_for_turn(s, &fill, ret_ref);
+        rc = pt_cache_fill_wait(&s->base, &fill, ret_ref);
     if (rc != PEAT_OK || fill.state == PT_FILL_READY)
         return rc;
     rc = s->loader.load(s->loader.ctx, block, fill.room, fill.room_size, &loaded);
@@ -353,6 +360,7 @@ peat_rc pt_cache_attach(pt_cache *c, uint32_t block_count, size_t frame_bytes,
                                 .block_count = block_count,
                                 .fetch = source_fetch,
                                 .release = source_release,
+                                .pin = source_pin,
                                 .prefetch = source_prefetch};
     s->cache = c;
     s->env = c->env;

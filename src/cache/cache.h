@@ -90,6 +90,10 @@ peat_rc pt_cache_fill_end(pt_block_source *source, pt_cache_fill *fill, peat_rc 
  * error that it ended with. */
 peat_rc pt_cache_fill_poll(pt_block_source *source, pt_cache_fill *fill,
                            pt_block_ref *ret_ref) PT_MUST_USE;
+/* As poll, but WAITS no longer: blocks until it has ended, or this caller leads. Only for callers
+ * that lead no other fill, or two of them could wait for each other. */
+peat_rc pt_cache_fill_wait(pt_block_source *source, pt_cache_fill *fill,
+                           pt_block_ref *ret_ref) PT_MUST_USE;
 /* Gives up, in any state; the next of those who wait leads. */
 void pt_cache_fill_abandon(pt_block_source *source, pt_cache_fill *fill);
 

@@ -37,6 +37,9 @@ struct pt_block_source {
     peat_rc (*fetch)(pt_block_source *source, uint32_t block, pt_fetch_hint hint,
                      pt_block_ref *ret_block);
     void (*release)(pt_block_source *source, pt_block_ref *block);
+    /* The same for a block that is resident, without I/O or a wait, also inside an epoch. False: it
+     * is not. No such call: nothing is. */
+    bool (*pin)(pt_block_source *source, uint32_t block, pt_block_ref *ret_block);
     /* The block will be fetched soon: asks the processor for what the fetch takes, and says where
      * the block lies, for no more than a prefetch. NULL: it is not resident. No such call: nothing
      * is. */
