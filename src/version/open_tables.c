@@ -97,12 +97,17 @@ static peat_rc count_read(pt_table_ref *t, peat_rc rc, size_t size)
     return rc;
 }
 
+peat_rc pt_table_ref_read_block(pt_table_ref *t, uint32_t block, uint8_t *dst, size_t dst_size,
+                                size_t *ret_size)
+{
+    peat_rc rc = pt_table_read_block(t->table, block, dst, dst_size, ret_size);
+    return count_read(t, rc, *ret_size);
+}
+
 static peat_rc load_block(void *ctx, uint32_t block, uint8_t *dst, size_t dst_size,
                           size_t *ret_size)
 {
-    pt_table_ref *t = (pt_table_ref *)ctx;
-    peat_rc rc = pt_table_read_block(t->table, block, dst, dst_size, ret_size);
-    return count_read(t, rc, *ret_size);
+    return pt_table_ref_read_block((pt_table_ref *)ctx, block, dst, dst_size, ret_size);
 }
 
 peat_rc pt_table_ref_take_block(pt_table_ref *t, uint32_t block, uint64_t offset, pt_slice extent,

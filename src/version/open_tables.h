@@ -84,6 +84,9 @@ static inline pt_table_ref *pt_table_ref_retain(pt_table_ref *t)
     return t;
 }
 void pt_table_ref_release(pt_table_ref *t);
+/* A block is read, verified and decoded into dst, as for the cache. */
+peat_rc pt_table_ref_read_block(pt_table_ref *t, uint32_t block, uint8_t *dst, size_t dst_size,
+                                size_t *ret_size) PT_MUST_USE;
 /* A block whose extent somebody has read is verified and decoded into dst. */
 peat_rc pt_table_ref_take_block(pt_table_ref *t, uint32_t block, uint64_t offset, pt_slice extent,
                                 uint8_t *dst, size_t dst_size, size_t *ret_size) PT_MUST_USE;

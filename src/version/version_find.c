@@ -48,6 +48,46 @@ pt_find pt_lookup_step(pt_lookup *l, const pt_version *v)
     return l->need = PT_FIND_ABSENT;
 }
 
+/* ---- the same by steps that give way ---- */
+
+/* The next table that may have the key, from the layer on where the lookup stands. */
+static pt_probe_state probe_layers(pt_lookup *l, pt_lookup_probe *p)
+{
+    for (; (l->table_ref = table_at(l, p->partition)) != NULL; l->layer++) {
+        pt_table_ref *t = l->table_ref;
+        pt_probe_state s = pt_table_probe_begin(&p->table, t->table, t->source, l->key, l->hash);
+        p->in_table = true;
+        if (s != PT_PROBE_ABSENT)
+            return s;
+    }
+    return PT_PROBE_ABSENT;
+}
+
+pt_probe_state pt_lookup_probe_begin(pt_lookup *l, const pt_version *v, pt_lookup_probe *p)
+{
+    p->partition = v->partitions[pt_version_partition_of(v, l->key)];
+    p->in_table = false;
+    if (p->partition->run_count == 0)
+        return probe_layers(l, p);
+    prefetch_filters(l, p->partition);
+    return PT_PROBE_COMES;
+}
+
+pt_probe_state pt_lookup_probe_step(pt_lookup *l, pt_lookup_probe *p)
+{
+    if (!p->in_table)
+        return probe_layers(l, p);
+    pt_probe_state s = pt_table_probe_step(&p->table, l->key, l->hash, l->seq_max, &l->found);
+    if (s != PT_PROBE_ABSENT)
+        return s;
+    if (l->layer == p->partition->run_count) /* that was the bottommost run */
+        return PT_PROBE_ABSENT;
+    l->layer++;
+    return probe_layers(l, p);
+}
+
+/* ---- what is not in memory ---- */
+
 static void release_held(pt_lookup *l)
 {
     if (l->held.data != NULL)
@@ -84,12 +124,25 @@ peat_rc pt_lookup_fill_poll(pt_lookup *l, pt_cache_fill *fill)
     return pt_cache_fill_poll(l->held_table->source, fill, &l->held);
 }
 
+peat_rc pt_lookup_fill_wait(pt_lookup *l, pt_cache_fill *fill)
+{
+    return pt_cache_fill_wait(l->held_table->source, fill, &l->held);
+}
+
 peat_rc pt_lookup_fill_supply(pt_lookup *l, pt_cache_fill *fill, peat_rc rc, pt_slice extent)
 {
     size_t size = 0;
     if (rc == PEAT_OK)
         rc = pt_table_ref_take_block(l->held_table, l->held_block, l->found.extent_offset, extent,
                                      fill->room, fill->room_size, &size);
+    return pt_cache_fill_end(l->held_table->source, fill, rc, size, &l->held);
+}
+
+peat_rc pt_lookup_fill_read(pt_lookup *l, pt_cache_fill *fill)
+{
+    size_t size = 0;
+    peat_rc rc =
+        pt_table_ref_read_block(l->held_table, l->held_block, fill->room, fill->room_size, &size);
     return pt_cache_fill_end(l->held_table->source, fill, rc, size, &l->held);
 }
 

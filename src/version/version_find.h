@@ -11,6 +11,7 @@
 #ifndef PT_VERSION_VERSION_FIND_H
 #define PT_VERSION_VERSION_FIND_H
 
+#include "table/table_probe.h"
 #include "version/version.h"
 
 typedef struct pt_lookup {
@@ -47,6 +48,16 @@ static inline void pt_lookup_begin(pt_lookup *l, pt_slice key, uint64_t hash, ui
  * epoch, or in the held one, valid until pt_lookup_done. The version must be the same at every
  * step. */
 pt_find pt_lookup_step(pt_lookup *l, const pt_version *v);
+/* The same as a probe (entry/probe.h): the lookup stands afterwards where a step that reads may go
+ * on. */
+typedef struct pt_lookup_probe {
+    const pt_partition *partition;
+    pt_table_probe table;
+    bool in_table; /* else it waits for the filters of the upper runs */
+} pt_lookup_probe;
+pt_probe_state pt_lookup_probe_begin(pt_lookup *l, const pt_version *v, pt_lookup_probe *p);
+pt_probe_state pt_lookup_probe_step(pt_lookup *l, pt_lookup_probe *p);
+
 /* Gets what the last step needed. Blocking; outside the epoch; the version is referenced. */
 peat_rc pt_lookup_fetch(pt_lookup *l) PT_MUST_USE;
 
@@ -55,10 +66,14 @@ peat_rc pt_lookup_fetch(pt_lookup *l) PT_MUST_USE;
  * LEADS: the extent that `found` names is to be read, and supplied. */
 peat_rc pt_lookup_fill_begin(pt_lookup *l, pt_cache_fill *ret_fill) PT_MUST_USE;
 peat_rc pt_lookup_fill_poll(pt_lookup *l, pt_cache_fill *fill) PT_MUST_USE;
+/* As poll, but not before it is no longer to be waited for. */
+peat_rc pt_lookup_fill_wait(pt_lookup *l, pt_cache_fill *fill) PT_MUST_USE;
 /* The extent's bytes, or rc for why there are none. Returns what came of it: all who wait get the
  * same. */
 peat_rc pt_lookup_fill_supply(pt_lookup *l, pt_cache_fill *fill, peat_rc rc,
                               pt_slice extent) PT_MUST_USE;
+/* The same, read here. Blocking. */
+peat_rc pt_lookup_fill_read(pt_lookup *l, pt_cache_fill *fill) PT_MUST_USE;
 void pt_lookup_fill_abandon(pt_lookup *l, pt_cache_fill *fill);
 
 /* Lets go of the block that is held, if one is. */
