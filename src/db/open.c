@@ -367,6 +367,7 @@ peat_rc pt_db_close(pt_store *s)
 {
     wait_for_calls(s);
     pt_work_stop(s);
+    pt_reads_pool_trim(&s->reads); /* it has descriptors, and perhaps threads */
     peat_rc rc = make_durable(s);
     pt_log_free(s->log);
     s->log = NULL;

@@ -2,6 +2,10 @@
 /* store.c - the life of what rooms share, calls in flight, and the one pointer readers follow. */
 #include "state/store.h"
 
+/* Where the system has no ring, of each who reads many blocks at once. A store that is to have no
+ * threads has none of these. */
+#define READ_THREADS 8u
+
 bool pt_store_call_begin(pt_store *s)
 {
     /* seq_cst with close's store of `closed` and its load of `calls`: one of the two sees the other
@@ -68,6 +72,7 @@ void pt_store_init(pt_store *s)
     s->mems.env = s->env;
     pt_memtable_pool_init(&s->mems.pool, s->env, s->settings.memtable_bytes);
     pt_empty_ranges_init(&s->empty_ranges, s->env, &s->commit_mu, &s->seq_next);
+    pt_reads_pool_init(&s->reads, s->env, s->settings.threads != 0 ? READ_THREADS : 0);
     pt_taps_init(&s->tap, &s->published);
     pt_mutex_init(&s->commit_mu);
     pt_published_init(&s->published);
@@ -98,6 +103,7 @@ void pt_store_unref(pt_store *s)
     pt_epoch_done(&s->epoch); /* the last views and their memtables */
     pt_memtable_pool_done(&s->mems.pool);
     pt_empty_ranges_done(&s->empty_ranges);
+    pt_reads_pool_done(&s->reads);
     pt_taps_done(&s->tap);
     if (s->cache != NULL)
         pt_cache_free(s->cache);

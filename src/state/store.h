@@ -9,7 +9,7 @@
  *   install_mu  the version set
  *   view_mu     replacing the view
  *   tap.published_mu, tap.durable_mu: below flush_mu and inline_mu; the tap is called under them
- *   work.mu, snapshots.mu, published.mu, empty_ranges.mu: leaves
+ *   work.mu, snapshots.mu, published.mu, empty_ranges.mu, reads.mu: leaves
  * Log, cache, tables, memtables and the sink have locks of their own, behind all of these.
  * Held across I/O: flush_mu and inline_mu, install_mu (the manifest), and commit_mu where the log
  * needs a new segment, is closed, or rests.
@@ -26,6 +26,7 @@
 #include "state/published.h"
 #include "state/settings.h"
 #include "state/read_points.h"
+#include "state/reads_pool.h"
 #include "state/taps.h"
 #include "state/view.h"
 #include "version/version_set.h"
@@ -86,6 +87,7 @@ struct pt_store {
     pt_mem_home mems;
     _Atomic uint64_t reader_bytes; /* that iterators and pins hold beside the cache and memtables */
     pt_empty_ranges empty_ranges;  /* has its own lock */
+    pt_reads_pool reads;           /* likewise */
 
     /* replaced under view_mu; readers load it in an epoch */
     pt_mutex view_mu;

@@ -8,6 +8,7 @@
  *   log        its buffer, when all of it is in files
  *   cache      frames without a block; what describes frames stays, 9 bytes per KiB ever used
  *   manifest   its two files; the next edit opens them again
+ *   reads      what gets of many keys read with
  *   tables     files that no read has used since the last rest
  *
  * Two rests, REST_NS apart, are what a quiet store has after its last write: the first finds which
@@ -39,6 +40,7 @@ void pt_work_rest(pt_store *s)
     trim_writing(s);
     pt_cache_trim(s->cache);
     pt_table_files_rest(&s->open_tables.files);
+    pt_reads_pool_trim(&s->reads);
     pt_mutex_lock(&s->install_mu);
     pt_manifest_rest(s->version_set.manifest);
     pt_mutex_unlock(&s->install_mu);
