@@ -391,6 +391,35 @@ PEAT_MUST_USE PEAT_API peat_rc peat_get_pinned(peat_db *db, const peat_read_opti
                                                peat_slice key, peat_pinned *ret_value);
 PEAT_API void peat_unpin(peat_pinned *pinned);
 
+/* Many keys in one call, which is faster than a loop of gets: lookups wait for memory together, and
+ * what is not in memory is read together. Each key has its own answer: ret_rcs[i] says what became
+ * of keys[i]. Where it is PEAT_OK, ret_values[i] has the value, as peat_get or peat_get_pinned
+ * leaves it; else it stays as it was. peat_multi_get with ret_values NULL only tells whether the
+ * keys are there.
+ *
+ *     peat_slice keys[2] = {PEAT_SLICE("apple"), PEAT_SLICE("banana")};
+ *     peat_buf values[2] = {PEAT_BUF_INIT, PEAT_BUF_INIT}; // reused from call to call
+ *     peat_rc rcs[2];
+ *     peat_rc rc = peat_multi_get(db, NULL, 2, keys, values, rcs);
+ *
+ * All answers are of one state, the snapshot's or the latest: what one batch wrote is seen whole or
+ * not at all. Keys come in any order, and more than once. The three arrays have n elements and stay
+ * the caller's; each value is freed, each pin unpinned by itself. n has no limit, and beyond a
+ * hundred or so more is hardly faster. With n 0 the arrays may be NULL.
+ *
+ * A key that cannot be read does not keep the others from being answered: the call returns PEAT_OK,
+ * ret_rcs[i] is PEAT_IO, PEAT_CORRUPT or PEAT_NOMEM (to read it, or for its value), and
+ * peat_call_error tells of the last such key. When the call itself returns an error, nothing was
+ * done, and ret_rcs is as it was.
+ * Return PEAT_OK, PEAT_INVALID (an array is NULL, a key makes no sense, a pin is in use, or the
+ * snapshot is another store's), PEAT_TOO_BIG (a key), PEAT_CLOSED or PEAT_NOMEM. */
+PEAT_MUST_USE PEAT_API peat_rc peat_multi_get(peat_db *db, const peat_read_options *options,
+                                              size_t n, const peat_slice *keys,
+                                              peat_buf *ret_values, peat_rc *ret_rcs);
+PEAT_MUST_USE PEAT_API peat_rc peat_multi_get_pinned(peat_db *db, const peat_read_options *options,
+                                                     size_t n, const peat_slice *keys,
+                                                     peat_pinned *ret_values, peat_rc *ret_rcs);
+
 /* Why the last call of the calling thread on this store that failed did so: a line that names the
  * refused argument, or file, offset and cause. Also for the calls on its iterators and snapshots.
  * Ask before the thread makes its next call on the store, and from the same thread; calls that

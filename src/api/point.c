@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* point.c - put, get, delete of single keys, and the buffers values come out in. */
 #include "api/handle.h"
-#include "read/read.h"
+#include "read/multi_get.h"
 #include "write/write.h"
 
 /* Operations up to this size are put together on the stack: no allocation for usual records. */
@@ -154,6 +154,55 @@ peat_rc peat_get_pinned(peat_db *db, const peat_read_options *options, peat_slic
         rc = pt_read_pinned(db->store, &o, pt_api_key_slice(&k), ret_value);
     pt_api_key_done(&k);
     return rc;
+}
+
+/* ---- many keys ---- */
+
+/* Arguments of both: io_request has them, and is given the size of the largest key. */
+static peat_rc check_multi_get(const peat_db *db, const char *call,
+                               const peat_read_options *options, pt_multi_get *io_request,
+                               bool has_values, pt_read_options *ret_options)
+{
+    size_t n = io_request->n;
+    if (db == NULL)
+        return PEAT_INVALID;
+    if (n != 0 && (io_request->keys == NULL || io_request->ret_rcs == NULL || !has_values))
+        return pt_api_refuse(db->store, PEAT_INVALID, call, "keys, ret_rcs or ret_values is NULL");
+    peat_rc rc = read_options(db, call, options, ret_options);
+    for (size_t i = 0; i < n && rc == PEAT_OK; i++) {
+        rc = pt_api_check_bytes(db->store, call, "a key", io_request->keys[i], PEAT_KEY_SIZE_MAX);
+        if (io_request->keys[i].size > io_request->key_size_max)
+            io_request->key_size_max = io_request->keys[i].size;
+    }
+    return rc;
+}
+
+peat_rc peat_multi_get(peat_db *db, const peat_read_options *options, size_t n,
+                       const peat_slice *keys, peat_buf *ret_values, peat_rc *ret_rcs)
+{
+    pt_read_options o;
+    pt_multi_get request = {.n = n, .keys = keys, .ret_values = ret_values, .ret_rcs = ret_rcs};
+    peat_rc rc = check_multi_get(db, "peat_multi_get", options, &request, true, &o);
+    if (rc != PEAT_OK)
+        return rc;
+    request.keyspace = db->keyspace;
+    return pt_read_multi_get(db->store, &o, &request);
+}
+
+peat_rc peat_multi_get_pinned(peat_db *db, const peat_read_options *options, size_t n,
+                              const peat_slice *keys, peat_pinned *ret_values, peat_rc *ret_rcs)
+{
+    pt_read_options o;
+    pt_multi_get request = {.n = n, .keys = keys, .ret_pinned = ret_values, .ret_rcs = ret_rcs};
+    const char *call = "peat_multi_get_pinned";
+    peat_rc rc = check_multi_get(db, call, options, &request, ret_values != NULL, &o);
+    for (size_t i = 0; i < n && rc == PEAT_OK; i++)
+        if (ret_values[i].data != NULL || ret_values[i].reserved[0] != NULL)
+            rc = pt_api_refuse(db->store, PEAT_INVALID, call, "ret_values: one is in use");
+    if (rc != PEAT_OK)
+        return rc;
+    request.keyspace = db->keyspace;
+    return pt_read_multi_get(db->store, &o, &request);
 }
 
 void peat_unpin(peat_pinned *pinned)

@@ -20,30 +20,37 @@
 
 /* ---- the machine ---- */
 
-void pt_get_count(pt_get *g, bool found)
+static inline void raise(_Atomic uint64_t *counter, uint64_t n)
 {
-    pt_store_read_counters *c = &g->s->read_counters[g->slot];
-    if (PT_LIKELY(g->slot < PT_EPOCH_SLOTS)) {
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+static inline void count(pt_store *s, unsigned slot, const pt_get_sums *sums)
+{
+    pt_store_read_counters *c = &s->read_counters[slot];
+    if (PT_LIKELY(slot < PT_EPOCH_SLOTS)) {
         /* the slot is ours alone: plain increments that others may read */
-        atomic_store_explicit(&c->gets, atomic_load_explicit(&c->gets, memory_order_relaxed) + 1,
-                              memory_order_relaxed);
-        atomic_store_explicit(&c->found,
-                              atomic_load_explicit(&c->found, memory_order_relaxed) + found,
-                              memory_order_relaxed);
-        atomic_store_explicit(&c->filter_checks,
-                              atomic_load_explicit(&c->filter_checks, memory_order_relaxed) +
-                                  g->lookup.checks,
-                              memory_order_relaxed);
-        atomic_store_explicit(&c->filter_skips,
-                              atomic_load_explicit(&c->filter_skips, memory_order_relaxed) +
-                                  g->lookup.skips,
-                              memory_order_relaxed);
+        raise(&c->gets, sums->gets);
+        raise(&c->found, sums->found);
+        raise(&c->filter_checks, sums->filter_checks);
+        raise(&c->filter_skips, sums->filter_skips);
         return;
     }
-    atomic_fetch_add_explicit(&c->gets, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&c->found, found, memory_order_relaxed);
-    atomic_fetch_add_explicit(&c->filter_checks, g->lookup.checks, memory_order_relaxed);
-    atomic_fetch_add_explicit(&c->filter_skips, g->lookup.skips, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->gets, sums->gets, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->found, sums->found, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->filter_checks, sums->filter_checks, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->filter_skips, sums->filter_skips, memory_order_relaxed);
+}
+
+void pt_get_count(pt_get *g, bool found)
+{
+    count(g->s, g->slot, &(pt_get_sums){1, found, g->lookup.checks, g->lookup.skips});
+}
+
+void pt_get_count_many(pt_store *s, unsigned slot, const pt_get_sums *sums)
+{
+    count(s, slot, sums);
 }
 
 /* Step 2. */
@@ -312,14 +319,60 @@ void pt_get_supply(pt_get *g, peat_rc rc, pt_slice bytes)
         (void)fail(g, rc);
 }
 
-void pt_get_end(pt_get *g)
+void pt_get_leave_epoch(pt_get *g)
 {
     if (g->in_epoch)
         pt_epoch_exit(&g->s->epoch, g->slot);
     g->in_epoch = false;
+}
+
+void pt_get_end(pt_get *g)
+{
+    pt_get_leave_epoch(g);
     if (g->fill.state != PT_FILL_READY)
         pt_lookup_fill_abandon(&g->lookup, &g->fill);
     done(g);
+}
+
+/* ---- many at one read point ---- */
+
+void pt_get_begin_at(pt_get *g, pt_store *s, const pt_read_options *options, pt_slice key,
+                     pt_view *view, uint64_t seq)
+{
+    pt_get_begin(g, s, options, key);
+    count_in(g);
+    g->held_view = pt_view_ref(view);
+    g->seq = g->lookup.seq_max = seq;
+    g->mem = NULL;
+    g->in_tables = true;
+    g->lookup.hash = pt_hash(key.data, key.size);
+}
+
+void pt_get_read_alone(pt_get *g)
+{
+    peat_rc rc = PEAT_OK;
+    if (g->lookup.need == PT_FIND_NEED_BLOCK) {
+        rc = pt_lookup_fill_read(&g->lookup, &g->fill);
+    } else {
+        rc = pt_lookup_fetch(&g->lookup);
+        if (rc == PEAT_OK)
+            pt_budget_check(g->s, g->lookup.table_ref->table);
+    }
+    if (rc != PEAT_OK)
+        (void)fail(g, rc);
+}
+
+void pt_get_wait(pt_get *g)
+{
+    peat_rc rc = pt_lookup_fill_wait(&g->lookup, &g->fill);
+    if (rc != PEAT_OK)
+        (void)fail(g, rc);
+}
+
+bool pt_get_holds_entry(const pt_get *g)
+{
+    const pt_lookup *l = &g->lookup;
+    return l->held.data != NULL && l->held_table == l->table_ref && l->held_block == l->found.block;
 }
 
 /* ---- with a view of its own ---- */

@@ -49,6 +49,10 @@ typedef struct pt_get {
     pt_cache_fill fill; /* of the block that it needs or waits for */
 } pt_get;
 
+typedef struct pt_get_sums {
+    uint64_t gets, found, filter_checks, filter_skips;
+} pt_get_sums;
+
 /* What a get that NEEDS is to be supplied with. */
 typedef struct pt_get_wanted {
     pt_table *table; /* pt_table_read reads of it */
@@ -64,6 +68,24 @@ void pt_get_wanted_of(const pt_get *g, pt_get_wanted *ret_wanted);
 /* rc: PEAT_OK with the bytes, or why there are none; others who wait for the same get that, too. */
 void pt_get_supply(pt_get *g, peat_rc rc, pt_slice bytes);
 void pt_get_end(pt_get *g);
+
+/* ---- for many at one read point (multi_get.h) ---- */
+
+/* Begins behind the memtables of this view, which did not have the key, as of seq. */
+void pt_get_begin_at(pt_get *g, pt_store *s, const pt_read_options *options, pt_slice key,
+                     pt_view *view, uint64_t seq);
+/* One that NEEDS reads it by itself and is supplied. Blocking. */
+void pt_get_read_alone(pt_get *g);
+/* One that WAITS: until there is something to be stepped for. Only for who reads nothing itself at
+ * the time, for this get or another: who leads may wait for just that. */
+void pt_get_wait(pt_get *g);
+/* Counts answers of lookups that were no pt_get. `slot`: of the epoch that the caller is in. */
+void pt_get_count_many(pt_store *s, unsigned slot, const pt_get_sums *sums);
+
+/* The entry that was found lies in the block that the get holds: it stays until pt_get_end, epoch
+ * or not. */
+bool pt_get_holds_entry(const pt_get *g);
+void pt_get_leave_epoch(pt_get *g);
 
 /* ---- for pinned gets, which find a block of their own to hold ---- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pinned.c - values that are read in place: the pin keeps the block, or a copy. */
-#include "read/get.h"
+#include "read/pinned.h"
 #include "state/snapshot.h"
 
 /* A pin is two words, peat_pinned.reserved: a copy with the low bit set, and nothing; or a
@@ -13,33 +13,41 @@ typedef struct pin_copy {
     uint8_t bytes[];
 } pin_copy;
 
-static peat_rc pin_memory(pt_get *g, peat_pinned *ret)
+peat_rc pt_read_pin_copy(pt_store *s, pt_slice value, peat_pinned *ret)
 {
-    size_t size = sizeof(pin_copy) + g->entry.value.size;
-    pin_copy *copy = (pin_copy *)pt_alloc(g->s->env, size);
+    size_t size = sizeof(pin_copy) + value.size;
+    pin_copy *copy = (pin_copy *)pt_alloc(s->env, size);
     if (copy == NULL)
         return PEAT_NOMEM;
-    *copy = (pin_copy){.store = g->s, .size = size};
-    memcpy(copy->bytes, g->entry.value.data, g->entry.value.size);
-    atomic_fetch_add_explicit(&g->s->reader_bytes, size, memory_order_relaxed);
-    *ret = (peat_pinned){.data = copy->bytes, .size = g->entry.value.size};
+    *copy = (pin_copy){.store = s, .size = size};
+    memcpy(copy->bytes, value.data, value.size);
+    atomic_fetch_add_explicit(&s->reader_bytes, size, memory_order_relaxed);
+    *ret = (peat_pinned){.data = copy->bytes, .size = value.size};
     ret->reserved[0] = (char *)(void *)copy + 1;
+    (void)pt_store_ref(s); /* the same pointer; the pin keeps it */
     return PEAT_OK;
 }
 
-static void pin_held(pt_get *g, peat_pinned *ret)
+void pt_read_pin_block(pt_store *s, pt_table_ref *t, pt_block_ref *held, pt_slice value,
+                       peat_pinned *ret)
 {
-    ret->reserved[0] = pt_table_ref_retain(g->lookup.held_table);
-    ret->reserved[1] = g->lookup.held.pin;
-    ret->data = g->entry.value.data;
-    ret->size = g->entry.value.size;
-    g->lookup.held = (pt_block_ref){0}; /* the pin's now */
+    *ret = (peat_pinned){.data = value.data, .size = value.size};
+    ret->reserved[0] = pt_table_ref_retain(t);
+    ret->reserved[1] = held->pin;
+    *held = (pt_block_ref){0}; /* the pin's now */
+    (void)pt_store_ref(s);
 }
 
-static bool holds_its_block(const pt_get *g)
+peat_rc pt_read_pin_value(pt_get *g, peat_pinned *ret)
 {
-    const pt_lookup *l = &g->lookup;
-    return l->held.data != NULL && l->held_table == l->table_ref && l->held_block == l->found.block;
+    pt_slice value = g->entry.value;
+    if (value.size == 0)
+        *ret = (peat_pinned){.data = "", .size = 0}; /* nothing to keep in place */
+    else if (g->mem != NULL)
+        return pt_read_pin_copy(g->s, value, ret);
+    else
+        pt_read_pin_block(g->s, g->lookup.held_table, &g->lookup.held, value, ret);
+    return PEAT_OK;
 }
 
 /* The entry may stand in a resident block, which stays only as long as the epoch: its block is
@@ -47,7 +55,7 @@ static bool holds_its_block(const pt_get *g)
 static peat_rc find_held(pt_get *g)
 {
     peat_rc rc = pt_get_run_with_view(g);
-    while (rc == PEAT_OK && g->mem == NULL && !holds_its_block(g)) {
+    while (rc == PEAT_OK && g->mem == NULL && !pt_get_holds_entry(g)) {
         g->lookup.need = PT_FIND_NEED_BLOCK;
         rc = pt_get_read(g);
         if (rc == PEAT_OK)
@@ -69,16 +77,8 @@ peat_rc pt_read_pinned(pt_store *s, const pt_read_options *options, pt_slice key
                              : atomic_load_explicit(&s->published.seq, memory_order_acquire);
     g.lookup.seq_max = g.seq;
     peat_rc rc = find_held(&g);
-    if (rc == PEAT_OK && g.entry.value.size == 0) {
-        *ret_value = (peat_pinned){.data = "", .size = 0}; /* nothing to keep in place */
-    } else if (rc == PEAT_OK) {
-        if (g.mem != NULL)
-            rc = pin_memory(&g, ret_value);
-        else
-            pin_held(&g, ret_value);
-        if (rc == PEAT_OK)
-            (void)pt_store_ref(s); /* the same pointer; the pin keeps it */
-    }
+    if (rc == PEAT_OK)
+        rc = pt_read_pin_value(&g, ret_value);
     g.slot = PT_EPOCH_SLOTS; /* no slot is held: counted where everybody may count */
     if (rc >= 0)
         pt_get_count(&g, rc == PEAT_OK);
