@@ -92,6 +92,34 @@ void model_expect_get(model_state *m, const peat_snapshot *snapshot, uint64_t se
         model_expect_value(m, rank, peat_bytes(m->buf.data, m->buf.size), v->value, "peat_get");
 }
 
+enum { MANY = 24 };
+
+/* In one call the keys that a loop of gets asks for, the first of them once more. */
+static void expect_many(model_state *m, const model_op *op, const peat_snapshot *snapshot,
+                        uint64_t seq)
+{
+    peat_read_options options = {
+        .size = sizeof options, .snapshot = snapshot, .no_cache_fill = op->flag};
+    size_t n = 1, ranks[MANY + 1] = {model_rank_of(m, op->key)};
+    peat_slice keys[MANY + 1] = {m->keys.by_rank[ranks[0]]};
+    peat_buf values[MANY + 1] = {PEAT_BUF_INIT};
+    peat_rc rcs[MANY + 1];
+    for (int64_t i = 0; i < op->n && n <= MANY; i++, n++) {
+        ranks[n] = model_rank_of(m, op->key + i);
+        keys[n] = m->keys.by_rank[ranks[n]];
+    }
+    model_expect(m, peat_multi_get(m->db, &options, n, keys, op->n % 4 == 3 ? NULL : values, rcs),
+                 PEAT_OK, "peat_multi_get");
+    for (size_t i = 0; i < n; i++) {
+        const model_version *v = model_oracle_get(&m->oracle, ranks[i], seq);
+        model_expect(m, rcs[i], v ? PEAT_OK : PEAT_NOT_FOUND, "a key of peat_multi_get");
+        if (v != NULL && op->n % 4 != 3)
+            model_expect_value(m, ranks[i], peat_bytes(values[i].data, values[i].size), v->value,
+                               "peat_multi_get");
+        peat_buf_free(&values[i]);
+    }
+}
+
 /* --- writes --- */
 
 size_t model_rank_of(const model_state *m, int64_t id)
@@ -299,6 +327,8 @@ static void read_op(model_state *m, const model_op *op)
 {
     const peat_snapshot *snapshot;
     uint64_t seq = moment_of(m, op, &snapshot);
+    if (op->kind == MODEL_reads)
+        expect_many(m, op, snapshot, seq);
     for (int64_t i = 0; i < op->n && op->kind == MODEL_reads; i++, m->operations++)
         model_expect_get(m, snapshot, seq, model_rank_of(m, op->key + i), op->flag);
     if (op->kind == MODEL_reads)

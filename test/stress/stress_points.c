@@ -101,6 +101,63 @@ static void ask_point(stress_actor *t)
                 peat_rc_name(rc), low, high);
 }
 
+enum { MANY_GROUPS = 8, MANY_KEYS = MANY_GROUPS * STRESS_MEMBERS };
+
+typedef struct many {
+    char text[MANY_KEYS][ROWS_KEY_MAX];
+    peat_slice keys[MANY_KEYS];
+    peat_buf values[MANY_KEYS];
+    peat_pinned pins[MANY_KEYS];
+    peat_rc rcs[MANY_KEYS];
+} many;
+
+static void get_many(stress_actor *t, many *m, bool pinned)
+{
+    peat_rc rc = pinned ? peat_multi_get_pinned(t->a->db, NULL, MANY_KEYS, m->keys, m->pins, m->rcs)
+                        : peat_multi_get(t->a->db, NULL, MANY_KEYS, m->keys, m->values, m->rcs);
+    stress_must(t, rc, "multi_get");
+}
+
+/* The version that key i shows; its pin is dropped. */
+static uint64_t take_of_many(stress_actor *t, many *m, unsigned group, unsigned i, bool pinned)
+{
+    uint64_t v = 0;
+    stress_must(t, m->rcs[i], "multi_get of a key");
+    peat_slice value = pinned ? peat_bytes(m->pins[i].data, m->pins[i].size)
+                              : peat_bytes(m->values[i].data, m->values[i].size);
+    if (m->rcs[i] == PEAT_OK)
+        v = stress_check_value(t->a->w, group, i % STRESS_MEMBERS, value, "multi_get");
+    if (pinned)
+        peat_unpin(&m->pins[i]);
+    return v;
+}
+
+/* All members of some groups, perhaps of one more than once: each group is of one version. */
+static void read_many(stress_actor *t, many *m)
+{
+    stress_world *w = t->a->w;
+    unsigned groups[MANY_GROUPS];
+    uint64_t low[MANY_GROUPS], high[MANY_GROUPS];
+    bool pinned = stress_pick(t, 2) == 0;
+    for (unsigned i = 0; i < MANY_KEYS; i++) {
+        unsigned g = i / STRESS_MEMBERS;
+        if (i % STRESS_MEMBERS == 0) {
+            groups[g] = (unsigned)stress_pick(t, STRESS_GROUPS);
+            low[g] = atomic_load(&w->acked[groups[g]]);
+        }
+        m->keys[i] = peat_bytes(m->text[i], stress_key(groups[g], i % STRESS_MEMBERS, m->text[i]));
+    }
+    get_many(t, m, pinned);
+    for (unsigned g = 0; g < MANY_GROUPS; g++)
+        high[g] = atomic_load(&w->started[groups[g]]);
+    for (unsigned g = 0; g < MANY_GROUPS; g++) {
+        uint64_t seen[STRESS_MEMBERS];
+        for (unsigned i = 0; i < STRESS_MEMBERS; i++)
+            seen[i] = take_of_many(t, m, groups[g], g * STRESS_MEMBERS + i, pinned);
+        stress_check_group(w, groups[g], seen, low[g], high[g], "multi_get");
+    }
+}
+
 typedef struct pin {
     peat_pinned value;
     uint64_t version;
@@ -145,17 +202,23 @@ void *stress_read_all_the_time(void *arg)
 {
     stress_actor *t = (stress_actor *)arg;
     pin *pins = (pin *)stress_alloc(t, PINS * sizeof *pins);
+    many *all = (many *)stress_alloc(t, sizeof *all);
     peat_buf buf = PEAT_BUF_INIT;
     while (stress_going_on(t)) {
-        uint64_t what = stress_pick(t, 10);
+        uint64_t what = stress_pick(t, 11);
         if (what < 6)
             read_point(t, &buf);
         else if (what < 9)
             pin_point(t, pins);
-        else
+        else if (what < 10)
             ask_point(t);
+        else
+            read_many(t, all);
     }
     peat_buf_free(&buf);
+    for (unsigned i = 0; i < MANY_KEYS; i++)
+        peat_buf_free(&all->values[i]);
+    free(all);
     return pins;
 }
 
