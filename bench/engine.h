@@ -30,6 +30,8 @@ typedef struct __attribute__((may_alias)) pb_row {
     pb_slice value;
 } pb_row;
 
+#define PB_MANY_MAX 256
+
 /* What Peat takes without options, and what the others are given beside it. */
 #define PB_DEFAULTS_MIB 256u
 
@@ -57,6 +59,9 @@ typedef struct pb_engine {
     int (*del)(void *handle, pb_slice key);
     int (*write)(void *handle, const pb_row *rows, size_t count); /* puts, all or nothing */
     int (*get)(void *handle, pb_slice key, pb_slice *ret_value);
+    /* Up to PB_MANY_MAX keys in one call; data NULL: not found. NULL: a loop of gets is what the
+     * engine has. */
+    int (*get_many)(void *handle, const pb_slice *keys, size_t count, pb_slice *ret_values);
 
     int (*iter_open)(void *handle, void **ret_iter);
     int (*iter_first)(void *iter, pb_row *ret_row);

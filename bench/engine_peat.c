@@ -35,6 +35,9 @@ typedef struct pe_handle {
     peat_batch *batch;
     peat_buf value;     /* of the last get */
     peat_pinned pinned; /* the same with settings.pinned */
+    peat_buf many[PB_MANY_MAX];
+    peat_pinned many_pinned[PB_MANY_MAX];
+    size_t many_count; /* pinned now */
 } pe_handle;
 
 static int fail(pe_store *store, const char *what, peat_rc rc)
@@ -103,10 +106,20 @@ static int pe_handle_open(void *s, void **ret_handle)
     return PB_OK;
 }
 
+static void unpin_many(pe_handle *h)
+{
+    for (size_t i = 0; i < h->many_count; i++)
+        peat_unpin(&h->many_pinned[i]);
+    h->many_count = 0;
+}
+
 static void pe_handle_close(void *handle)
 {
     pe_handle *h = handle;
     peat_unpin(&h->pinned);
+    unpin_many(h);
+    for (size_t i = 0; i < PB_MANY_MAX; i++)
+        peat_buf_free(&h->many[i]);
     peat_buf_free(&h->value);
     peat_batch_free(h->batch);
     free(h);
@@ -158,6 +171,31 @@ static int pe_get(void *handle, pb_slice key, pb_slice *ret_value)
     if (rc == PEAT_NOT_FOUND)
         return PB_NOT_FOUND;
     return rc == PEAT_OK ? PB_OK : fail(h->store, "get", rc);
+}
+
+static int pe_get_many(void *handle, const pb_slice *keys, size_t count, pb_slice *ret_values)
+{
+    pe_handle *h = handle;
+    peat_slice slices[PB_MANY_MAX];
+    peat_rc rcs[PB_MANY_MAX], rc;
+    bool pinned = h->store->pinned;
+    for (size_t i = 0; i < count; i++)
+        slices[i] = slice(keys[i]);
+    unpin_many(h);
+    h->many_count = pinned ? count : 0;
+    rc = pinned ? peat_multi_get_pinned(h->store->db, NULL, count, slices, h->many_pinned, rcs)
+                : peat_multi_get(h->store->db, NULL, count, slices, h->many, rcs);
+    if (rc != PEAT_OK)
+        return fail(h->store, "multi-get", rc);
+    for (size_t i = 0; i < count; i++) {
+        if (rcs[i] < 0)
+            return fail(h->store, "multi-get of a key", rcs[i]);
+        ret_values[i] = pinned ? (pb_slice){h->many_pinned[i].data, h->many_pinned[i].size}
+                               : (pb_slice){h->many[i].data, h->many[i].size};
+        if (rcs[i] == PEAT_NOT_FOUND)
+            ret_values[i].data = NULL;
+    }
+    return PB_OK;
 }
 
 static int pe_iter_open(void *handle, void **ret_iter)
@@ -261,6 +299,7 @@ const pb_engine pb_engine_peat = {
     .del = pe_del,
     .write = pe_write,
     .get = pe_get,
+    .get_many = pe_get_many,
     .iter_open = pe_iter_open,
     .iter_first = pe_iter_first,
     .iter_last = pe_iter_last,

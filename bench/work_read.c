@@ -63,6 +63,64 @@ static int read_missing(pb_worker *w)
     return PB_OK;
 }
 
+/* --- many keys ------------------------------------------------------------------------------ */
+
+static int check_one(pb_worker *w, uint64_t id, size_t key_size, pb_slice value)
+{
+    if (!value.data)
+        return pb_wrong(w, id, "get of many: not found");
+    if (!pb_value_check(&w->bench->values, id, value, w->expect, true))
+        return pb_wrong(w, id, "get of many: wrong value");
+    w->bytes += key_size + value.size;
+    w->ops++;
+    return PB_OK;
+}
+
+/* Where the engine has no such call, its get for each key. */
+static int get_each(pb_worker *w, const uint64_t *ids, const pb_slice *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        pb_slice value = {NULL, 0};
+        if (w->bench->engine->get(w->handle, keys[i], &value) == PB_ERROR ||
+            check_one(w, ids[i], keys[i].size, value) != PB_OK)
+            return PB_ERROR;
+    }
+    return PB_OK;
+}
+
+static int get_many(pb_worker *w, const uint64_t *ids, const pb_slice *keys, size_t count)
+{
+    pb_slice values[PB_MANY_MAX];
+    if (!w->bench->engine->get_many)
+        return get_each(w, ids, keys, count);
+    if (w->bench->engine->get_many(w->handle, keys, count, values) != PB_OK)
+        return PB_ERROR;
+    for (size_t i = 0; i < count; i++)
+        if (check_one(w, ids[i], keys[i].size, values[i]) != PB_OK)
+            return PB_ERROR;
+    return PB_OK;
+}
+
+static int read_many(pb_worker *w)
+{
+    const pb_bench *b = w->bench;
+    char key_buf[PB_MANY_MAX][PB_KEY_MAX + 1];
+    uint64_t ids[PB_MANY_MAX];
+    pb_slice keys[PB_MANY_MAX];
+    for (uint64_t i = w->begin; i < w->end;) {
+        size_t count = 0;
+        for (; count < w->workload->param && i < w->end; count++, i++) {
+            ids[count] = pb_rng_below(&w->rng, b->records);
+            keys[count] = pb_key_make(&b->keys, ids[count], key_buf[count]);
+        }
+        uint64_t begun = pb_begin(w);
+        if (get_many(w, ids, keys, count) != PB_OK)
+            return PB_ERROR;
+        pb_end(w, begun);
+    }
+    return PB_OK;
+}
+
 /* --- scans ---------------------------------------------------------------------------------- */
 
 /* What the next row must be. With ordered keys the key itself is known, kept as two numbers that
@@ -324,6 +382,11 @@ const pb_workload pb_read_workloads[] = {
     {"readrandom", "get present keys, uniform", PB_LOADED, 0, read_random, NULL},
     {"readmissing", "get absent keys between present ones", PB_LOADED, 0, read_missing, NULL},
     {"readhot", "get present keys, zipfian .99", PB_LOADED, 0, read_hot, NULL},
+    {"readmany1", "get 1 key per call of the call for many", PB_LOADED, 1, read_many, NULL},
+    {"readmany8", "8 keys, uniform, per call", PB_LOADED, 8, read_many, NULL},
+    {"readmany64", "64", PB_LOADED, 64, read_many, NULL},
+    {"readmany100", "100", PB_LOADED, 100, read_many, NULL},
+    {"readmany256", "256", PB_LOADED, PB_MANY_MAX, read_many, NULL},
     {"readseq", "iterate over all, forward", SCAN, 0, read_scan, NULL},
     {"readreverse", "iterate over all, backward", SCAN, 1, read_scan, NULL},
     {"readseqbatch", "the same, many rows per call", SCAN | PB_NEEDS_FILL, 0, read_fill, NULL},
