@@ -161,6 +161,12 @@ static void expect_as_get(world *w, const peat_read_options *o, size_t i, answer
         assert_memory_equal(data, w->k->buf.data, size);
 }
 
+static void expect_get_ok(world *w, int number)
+{
+    char key[32];
+    assert_ok(peat_get(w->k->db, NULL, peat_str(numbered(number, key)), &w->k->buf));
+}
+
 static void unpin_all(world *w, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -417,6 +423,28 @@ TEST_WORLD(a_read_that_fails_fails_whose_bytes_it_had)
     open_for_faults(w);
     for (int i = 0; i < KINDS; i++)
         assert_true(sweep(w, SIM_BIT(SIM_FILE_READ), (answer_kind)i) > 0);
+}
+
+/* Each block is tried by itself then, and what was wrong may be so no longer. */
+TEST_WORLD(a_failed_read_of_neighbours_fails_nobody_by_itself)
+{
+    make_tiny(w->k);
+    w->k->test.table_bytes = w->k->test.partition_bytes = 1 << 20;
+    w->k->options.compression = PEAT_COMPRESSION_NONE;
+    kit_must_open(w->k);
+    put_many(w->k, KEYS, 100);
+    assert_ok(peat_settle(w->k->db, 60000));
+    kit_reopen(w->k);
+    expect_get_ok(w, 5); /* the file is open, and all but blocks is loaded */
+    for (int i = 0; i < 200; i++)
+        w->keys[i] = peat_str(numbered(700 + i, w->text[i]));
+    unsigned fault = sim_fault_add(
+        w->k->sim, (sim_fault){.kinds = SIM_BIT(SIM_FILE_READ), .at = 1, .error = EIO});
+    call(w, NULL, 200, COPIED);
+    assert_int_equal(sim_fault_hits(w->k->sim, fault), 1);
+    sim_faults_clear(w->k->sim);
+    for (size_t i = 0; i < 200; i++)
+        expect_as_get(w, NULL, i, COPIED);
 }
 
 TEST_WORLD(memory_that_fails_fails_who_needs_it)
