@@ -8,6 +8,7 @@
  *     apple is green
  *     no banana
  *     a key of 3 bytes has a value of 0 bytes
+ *     of two keys at once 1 is there
  *     peat_put: key: data is NULL, but size is not 0
  *     deleted, and still pinned: green
  *     apple is gone
@@ -48,6 +49,25 @@ static peat_rc print_values(peat_db *db)
     if (rc == PEAT_OK)
         printf("a key of 3 bytes has a value of %u bytes\n", (unsigned)value.size);
     peat_buf_free(&value);
+    return rc;
+}
+
+// Many keys in one call: each has its own answer.
+static peat_rc count_of_two(peat_db *db)
+{
+    peat_slice keys[2] = {PEAT_SLICE("apple"), PEAT_SLICE("banana")};
+    peat_buf values[2] = {PEAT_BUF_INIT, PEAT_BUF_INIT}; // reused from call to call
+    peat_rc rcs[2];
+    peat_rc rc = peat_multi_get(db, NULL, 2, keys, values, rcs);
+    int found = 0;
+    for (int i = 0; i < 2; i++) {
+        if (rc == PEAT_OK && rcs[i] < 0)
+            rc = rcs[i];
+        found += rc == PEAT_OK && rcs[i] == PEAT_OK;
+        peat_buf_free(&values[i]);
+    }
+    if (rc == PEAT_OK)
+        printf("of two keys at once %d is there\n", found);
     return rc;
 }
 
@@ -99,6 +119,8 @@ int main(void)
     peat_rc rc = write_some(db);
     if (rc == PEAT_OK)
         rc = print_values(db);
+    if (rc == PEAT_OK)
+        rc = count_of_two(db);
     if (rc == PEAT_OK)
         rc = refused(db);
     if (rc == PEAT_OK)
