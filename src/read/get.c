@@ -20,7 +20,7 @@
 
 /* ---- the machine ---- */
 
-static inline void raise(_Atomic uint64_t *counter, uint64_t n)
+static inline void raise_counter(_Atomic uint64_t *counter, uint64_t n)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
                           memory_order_relaxed);
@@ -31,10 +31,10 @@ static inline void count(pt_store *s, unsigned slot, const pt_get_sums *sums)
     pt_store_read_counters *c = &s->read_counters[slot];
     if (PT_LIKELY(slot < PT_EPOCH_SLOTS)) {
         /* the slot is ours alone: plain increments that others may read */
-        raise(&c->gets, sums->gets);
-        raise(&c->found, sums->found);
-        raise(&c->filter_checks, sums->filter_checks);
-        raise(&c->filter_skips, sums->filter_skips);
+        raise_counter(&c->gets, sums->gets);
+        raise_counter(&c->found, sums->found);
+        raise_counter(&c->filter_checks, sums->filter_checks);
+        raise_counter(&c->filter_skips, sums->filter_skips);
         return;
     }
     atomic_fetch_add_explicit(&c->gets, sums->gets, memory_order_relaxed);
