@@ -459,6 +459,6 @@ TEST_WORLD(few_descriptors_do)
 {
     world_open(w, PEAT_COMPRESSION_NONE, PEAT_MEMORY_BYTES_MIN);
     sim_limit_files(w->k->sim, 4);
-    expect_many(w, 60);
+    expect_many(w, 16);
     sim_limit_files(w->k->sim, 0);
 }
