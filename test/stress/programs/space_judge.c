@@ -7,6 +7,8 @@
  *   2 x 3 memtables  their log, and as much again in segments that wait for their next use
  *   threads + 1      partitions: what a unit of work has written and not yet replaced
  *
+ * and the tables that an iterator left standing stood on when it moved the last time.
+ *
  * Live is what the present and every open read point see, in bytes of keys and values. A burst
  * (more freed at once than merging can follow) has some seconds, and the time a modest disk needs
  * to read and rewrite what is left at half its speed.
