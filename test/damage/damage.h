@@ -62,7 +62,8 @@ void damage_world_done(damage_world *w);
 sim_env *damage_world_copy(const damage_world *w, const char *dir);
 /* What its store is opened with, on this disk. */
 void damage_options(const damage_world *w, sim_env *sim, model_open *ret_open);
-const damage_file *damage_find(const damage_world *w, const char *name);
+/* The first file whose name begins so. */
+const damage_file *damage_find(const damage_world *w, const char *begin);
 
 /* Version of a key after so many of the log's commits. */
 uint8_t damage_version(const damage_world *w, size_t key, size_t commits);

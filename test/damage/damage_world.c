@@ -255,10 +255,10 @@ sim_env *damage_world_copy(const damage_world *w, const char *dir)
     return sim;
 }
 
-const damage_file *damage_find(const damage_world *w, const char *name)
+const damage_file *damage_find(const damage_world *w, const char *begin)
 {
     for (size_t i = 0; i < w->file_count; i++)
-        if (strcmp(w->files[i].name, name) == 0)
+        if (strncmp(w->files[i].name, begin, strlen(begin)) == 0)
             return &w->files[i];
     return NULL;
 }
