@@ -178,18 +178,6 @@ peat_rc pt_read_buf_reserve(const pt_env *env, peat_buf *io_buf, size_t size)
     return PEAT_OK;
 }
 
-/* Inside the epoch: the value, if there is room for it. */
-static bool copy_value(const pt_get *g, peat_buf *ret_value)
-{
-    size_t size = g->entry.value.size;
-    if (size > ret_value->capacity)
-        return false;
-    if (size != 0)
-        memcpy(ret_value->data, g->entry.value.data, size);
-    ret_value->size = size;
-    return true;
-}
-
 /* There was no room. Outside the epoch the buffer grows, then the get begins anew: the value may be
  * another by then. */
 static peat_rc start_again(pt_get *g, peat_buf *ret_value)
@@ -220,7 +208,7 @@ peat_rc pt_read_get(pt_store *s, const pt_read_options *options, pt_slice key, p
             rc = pt_get_read(&g);
         } else if (state == PT_GET_FAILED) {
             rc = g.rc;
-        } else if (found && ret_value != NULL && !copy_value(&g, ret_value)) {
+        } else if (found && ret_value != NULL && !pt_read_buf_take(ret_value, g.entry.value)) {
             rc = start_again(&g, ret_value);
         } else {
             pt_get_count(&g, found);

@@ -64,16 +64,6 @@ static void set_cramped(multi_get *m, size_t number, pt_slice value, bool in_mem
         (cramped){.number = number, .value = value, .in_memtable = in_memtable};
 }
 
-static bool copy_value(peat_buf *ret_value, pt_slice value)
-{
-    if (value.size > ret_value->capacity)
-        return false;
-    if (value.size != 0)
-        memcpy(ret_value->data, value.data, value.size);
-    ret_value->size = value.size;
-    return true;
-}
-
 /* Inside the epoch; false: the block is leaving just now. */
 static bool pin_resident(multi_get *m, const pt_lookup *l, pt_slice value, peat_pinned *ret)
 {
@@ -99,7 +89,7 @@ static void answer_found(multi_get *m, const pt_ring_probe *p)
 {
     const pt_multi_get *q = m->request;
     pt_slice value = p->entry.value;
-    if (q->ret_values != NULL && !copy_value(&q->ret_values[p->number], value))
+    if (q->ret_values != NULL && !pt_read_buf_take(&q->ret_values[p->number], value))
         set_cramped(m, p->number, value, p->mem != NULL);
     else if (q->ret_pinned != NULL && p->mem != NULL)
         set_cramped(m, p->number, value, true);
@@ -173,7 +163,7 @@ static peat_rc answer_cramped(multi_get *m, const cramped *c)
     peat_buf *buf = &q->ret_values[c->number];
     peat_rc rc = pt_read_buf_reserve(m->s->env, buf, c->value.size);
     if (rc == PEAT_OK && c->in_memtable)
-        (void)copy_value(buf, c->value); /* it fits now */
+        (void)pt_read_buf_take(buf, c->value); /* it fits now */
     return rc;
 }
 
@@ -213,12 +203,12 @@ static peat_rc take_gathered(multi_get *m, pt_gather_get *f, bool *ret_again)
         return pt_read_pin_value(&f->get, &q->ret_pinned[f->number]);
     if (q->ret_pinned != NULL)
         *ret_again = !pin_resident(m, &f->get.lookup, value, &q->ret_pinned[f->number]);
-    if (q->ret_values == NULL || copy_value(&q->ret_values[f->number], value))
+    if (q->ret_values == NULL || pt_read_buf_take(&q->ret_values[f->number], value))
         return rc;
     pt_get_leave_epoch(&f->get);
     rc = pt_read_buf_reserve(m->s->env, &q->ret_values[f->number], value.size);
     if (rc == PEAT_OK && held)
-        (void)copy_value(&q->ret_values[f->number], value); /* it fits now */
+        (void)pt_read_buf_take(&q->ret_values[f->number], value); /* it fits now */
     *ret_again = rc == PEAT_OK && !held;
     return rc;
 }

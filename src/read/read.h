@@ -22,5 +22,15 @@ void pt_read_unpin(peat_pinned *pinned);
 
 /* Room for `size` bytes in the caller's buffer. */
 peat_rc pt_read_buf_reserve(const pt_env *env, peat_buf *io_buf, size_t size) PT_MUST_USE;
+/* The value, if there is room for it; inside the epoch that its bytes last for. */
+static inline bool pt_read_buf_take(peat_buf *ret_buf, pt_slice value)
+{
+    if (value.size > ret_buf->capacity)
+        return false;
+    if (value.size != 0)
+        memcpy(ret_buf->data, value.data, value.size);
+    ret_buf->size = value.size;
+    return true;
+}
 
 #endif
