@@ -348,14 +348,18 @@ static double brake_for_reads(const debts *d)
     return 2 * (d->read - 1.25);
 }
 
-/* Space: 1 where the target is used up and a memtable's bytes beyond it, which the constant of the
- * bound has room for; with none where the target is small, each flush would be a jump. */
-#define SPACE_BRAKE_FROM 0.9
+/* Space: 1 where a little less than the target is used up (a merge that is about to end has written
+ * most of its partition beside what it replaces), and a memtable's bytes beyond it, which the
+ * constant of the bound has room for; with none where the target is small, each flush would be a
+ * jump. */
+#define SPACE_BRAKE_FROM 0.82
+#define SPACE_BRAKE_FULL 0.92
 
 static double brake_for_space(const debts *d, const pt_pick_options *o)
 {
     double from = SPACE_BRAKE_FROM * d->allowed;
-    return (d->freed - from) / (d->allowed - from + (double)o->memtable_bytes);
+    double full = SPACE_BRAKE_FULL * d->allowed + (double)o->memtable_bytes;
+    return (d->freed - from) / (full - from);
 }
 
 double pt_pick_brake(const pt_version *v, const pt_pick_options *o)

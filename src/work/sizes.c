@@ -59,7 +59,7 @@ static uint64_t store_bytes(const pt_version *v)
 
 /* Merges begin before the target is used up: what they free comes back when they end, and writers
  * are braked where it is. */
-#define SPACE_DUE 0.85
+#define SPACE_DUE 0.78
 
 /* Partitions: a 64th of the store, 8 to 128 MiB, larger only when there would be more than 512. */
 void pt_sizes_options(pt_store *s, const pt_version *v, pt_pick_options *ret_options)
