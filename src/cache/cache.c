@@ -182,7 +182,31 @@ peat_rc pt_cache_fill_begin(pt_block_source *base, uint32_t block, size_t size, 
     return leads ? take_lead(s, size, ret_fill) : PEAT_OK;
 }
 
+peat_rc pt_cache_fill_alone(pt_block_source *base, size_t size, pt_cache_fill *ret_fill)
+{
+    pt_heap_blocks *heap = &PT_CONTAINER(base, source, base)->cache->heap;
+    pt_heap_block *b = pt_heap_block_new(heap, size);
+    *ret_fill = (pt_cache_fill){.state = PT_FILL_READY};
+    if (b == NULL)
+        return PEAT_NOMEM;
+    *ret_fill =
+        (pt_cache_fill){.state = PT_FILL_LEADS, .room = b->data, .room_size = size, .heap = b};
+    return PEAT_OK;
+}
+
 /* ---- the second half ---- */
+
+static peat_rc end_alone(pt_cache *c, pt_cache_fill *fill, peat_rc rc, size_t loaded,
+                         pt_block_ref *ret_ref)
+{
+    pt_heap_block *b = (pt_heap_block *)fill->heap;
+    *fill = (pt_cache_fill){.state = PT_FILL_READY};
+    if (rc == PEAT_OK)
+        *ret_ref = (pt_block_ref){.data = b->data, .size = loaded, .pin = b};
+    else
+        pt_heap_block_unref(&c->heap, b);
+    return rc;
+}
 
 peat_rc pt_cache_fill_end(pt_block_source *base, pt_cache_fill *fill, peat_rc rc, size_t loaded,
                           pt_block_ref *ret_ref)
@@ -194,6 +218,8 @@ peat_rc pt_cache_fill_end(pt_block_source *base, pt_cache_fill *fill, peat_rc rc
     PT_ASSERT(fill->state == PT_FILL_LEADS, "who ends a fill leads it");
     PT_ASSERT(rc != PEAT_OK || loaded <= fill->room_size,
               "a loader stays within the memory it was given");
+    if (fl == NULL)
+        return end_alone(c, fill, rc, loaded, ret_ref);
     if (rc != PEAT_OK) {
         give_room_back(c, fl);
     } else if (fl->frame != 0) {
@@ -278,6 +304,8 @@ void pt_cache_fill_abandon(pt_block_source *base, pt_cache_fill *fill)
     pt_cache *c = PT_CONTAINER(base, source, base)->cache;
     pt_flight *fl = (pt_flight *)fill->flight;
     bool led = fill->state == PT_FILL_LEADS;
+    if (fl == NULL && led)
+        (void)end_alone(c, fill, PEAT_CLOSED, 0, NULL);
     *fill = (pt_cache_fill){.state = PT_FILL_READY};
     if (fl == NULL)
         return;

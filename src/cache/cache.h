@@ -74,7 +74,8 @@ typedef struct pt_cache_fill {
     uint8_t *room; /* of who leads */
     size_t room_size;
     size_t size;
-    void *flight; /* the cache's own */
+    void *flight; /* the cache's own; NULL: of a fill alone */
+    void *heap;   /* likewise, of a fill alone */
 } pt_cache_fill;
 
 /* `size`: an upper bound of the decoded size. PEAT_OK, with ret_ref set (to be released) when the
@@ -94,6 +95,10 @@ peat_rc pt_cache_fill_poll(pt_block_source *source, pt_cache_fill *fill,
  * that lead no other fill, or two of them could wait for each other. */
 peat_rc pt_cache_fill_wait(pt_block_source *source, pt_cache_fill *fill,
                            pt_block_ref *ret_ref) PT_MUST_USE;
+/* A fill that nobody else hears of, in memory of its own, which the cache does not keep: for who
+ * has the bytes, but may not wait for who leads. LEADS, or PEAT_NOMEM with nothing under way. */
+peat_rc pt_cache_fill_alone(pt_block_source *source, size_t size,
+                            pt_cache_fill *ret_fill) PT_MUST_USE;
 /* Gives up, in any state; the next of those who wait leads. */
 void pt_cache_fill_abandon(pt_block_source *source, pt_cache_fill *fill);
 

@@ -134,7 +134,7 @@ static pt_get_state attempt(pt_get *g)
         g->rc = PEAT_CLOSED;
         return PT_GET_FAILED;
     }
-    pt_view *v = view_of(g);
+    pt_view *v = g->seen_view = view_of(g);
     if (!g->in_tables) {
         if (find_in_memory(g, v))
             return pt_kind_has_value(g->entry.kind) ? PT_GET_FOUND : PT_GET_ABSENT;
@@ -227,7 +227,7 @@ peat_rc pt_read_get(pt_store *s, const pt_read_options *options, pt_slice key, p
 void pt_get_begin(pt_get *g, pt_store *s, const pt_read_options *options, pt_slice key)
 {
     begin(g, s, options, key);
-    g->in_epoch = false;
+    g->in_epoch = g->patient = g->told = false;
     g->rc = PEAT_OK;
     g->fill = (pt_cache_fill){.state = PT_FILL_READY};
 }
@@ -240,18 +240,16 @@ static pt_get_state fail(pt_get *g, peat_rc rc)
     return PT_GET_FAILED;
 }
 
-/* Outside the epoch. What the last step needed is under way, or there already: PT_GET_FOUND stands
- * for that. */
-static pt_get_state under_way(pt_get *g)
+/* Outside the epoch. What the last step needed is there; else *ret_state says what is to come. */
+static bool is_there(pt_get *g, pt_get_state *ret_state)
 {
     peat_rc rc = PEAT_OK;
     if (g->fill.state == PT_FILL_WAITS)
         rc = pt_lookup_fill_poll(&g->lookup, &g->fill);
-    if (rc != PEAT_OK)
-        return fail(g, rc);
-    return g->fill.state == PT_FILL_READY   ? PT_GET_FOUND
-           : g->fill.state == PT_FILL_LEADS ? PT_GET_NEEDS
-                                            : PT_GET_WAITS;
+    *ret_state = rc != PEAT_OK                    ? fail(g, rc)
+                 : g->fill.state == PT_FILL_LEADS ? PT_GET_NEEDS
+                                                  : PT_GET_WAITS;
+    return rc == PEAT_OK && g->fill.state == PT_FILL_READY;
 }
 
 pt_get_state pt_get_step(pt_get *g)
@@ -260,18 +258,19 @@ pt_get_state pt_get_step(pt_get *g)
     if (g->rc != PEAT_OK)
         return PT_GET_FAILED;
     for (;;) {
-        pt_get_state now = under_way(g);
-        if (now != PT_GET_FOUND)
+        pt_get_state now;
+        if (!is_there(g, &now))
             return now;
         now = attempt(g);
         if (now == PT_GET_FAILED)
             return fail(g, g->rc);
         if (now != PT_GET_NEEDS) {
-            pt_get_count(g, now == PT_GET_FOUND);
-            g->in_epoch = true;
+            if (!g->told)
+                pt_get_count(g, now == PT_GET_FOUND);
+            g->in_epoch = g->told = true;
             return now;
         }
-        if (g->lookup.need == PT_FIND_NEED_SECTION)
+        if (g->lookup.need == PT_FIND_NEED_SECTION || g->patient)
             return PT_GET_NEEDS;
         peat_rc rc = pt_lookup_fill_begin(&g->lookup, &g->fill);
         if (rc != PEAT_OK)
@@ -297,7 +296,10 @@ void pt_get_supply(pt_get *g, peat_rc rc, pt_slice bytes)
 {
     pt_lookup *l = &g->lookup;
     if (l->need == PT_FIND_NEED_BLOCK) {
-        rc = pt_lookup_fill_supply(l, &g->fill, rc, bytes);
+        if (g->patient && rc == PEAT_OK)
+            rc = pt_lookup_fill_late(l, &g->fill);
+        if (g->fill.state == PT_FILL_LEADS)
+            rc = pt_lookup_fill_supply(l, &g->fill, rc, bytes);
     } else if (rc == PEAT_OK) {
         rc = pt_table_take_section(l->table_ref->table, l->found.section, bytes);
         if (rc == PEAT_OK)
@@ -314,6 +316,15 @@ void pt_get_leave_epoch(pt_get *g)
     g->in_epoch = false;
 }
 
+void pt_get_hold(pt_get *g)
+{
+    PT_DCHECK(g->in_epoch, "who holds an entry has found it just now");
+    if (g->held_view == NULL)
+        g->held_view = pt_view_ref(g->seen_view);
+    count_in(g);
+    pt_get_leave_epoch(g);
+}
+
 void pt_get_end(pt_get *g)
 {
     pt_get_leave_epoch(g);
@@ -324,13 +335,19 @@ void pt_get_end(pt_get *g)
 
 /* ---- many at one read point ---- */
 
-void pt_get_begin_at(pt_get *g, pt_store *s, const pt_read_options *options, pt_slice key,
+void pt_get_begin_in(pt_get *g, pt_store *s, const pt_read_options *options, pt_slice key,
                      pt_view *view, uint64_t seq)
 {
     pt_get_begin(g, s, options, key);
     count_in(g);
     g->held_view = pt_view_ref(view);
     g->seq = g->lookup.seq_max = seq;
+}
+
+void pt_get_begin_at(pt_get *g, pt_store *s, const pt_read_options *options, pt_slice key,
+                     pt_view *view, uint64_t seq)
+{
+    pt_get_begin_in(g, s, options, key, view, seq);
     g->mem = NULL;
     g->in_tables = true;
     g->lookup.hash = pt_hash(key.data, key.size);
@@ -339,11 +356,12 @@ void pt_get_begin_at(pt_get *g, pt_store *s, const pt_read_options *options, pt_
 void pt_get_read_alone(pt_get *g)
 {
     peat_rc rc = PEAT_OK;
-    if (g->lookup.need == PT_FIND_NEED_BLOCK) {
+    if (g->lookup.need == PT_FIND_NEED_BLOCK && !g->patient) {
         rc = pt_lookup_fill_read(&g->lookup, &g->fill);
     } else {
+        bool section = g->lookup.need == PT_FIND_NEED_SECTION;
         rc = pt_lookup_fetch(&g->lookup);
-        if (rc == PEAT_OK)
+        if (rc == PEAT_OK && section)
             pt_budget_check(g->s, g->lookup.table_ref->table);
     }
     if (rc != PEAT_OK)

@@ -37,10 +37,13 @@ typedef struct pt_get {
     uint64_t seq;
     const pt_read_options *options;
     pt_view *held_view; /* referenced once I/O was needed; NULL before */
+    pt_view *seen_view; /* by the last step, good for the epoch of it */
     pt_lookup lookup;
     bool in_tables; /* the memtables are behind it */
     bool counted;   /* in store.h's `calls`, from the first I/O on until it is done */
     bool in_epoch;  /* it has answered, and pt_get_end is to come */
+    bool patient;   /* nobody is to wait for it, and it waits for nobody: see below */
+    bool told;      /* it has answered once: that is counted */
     /* found */
     pt_entry entry;
     pt_mem *mem;        /* where, when not in a table */
@@ -68,6 +71,23 @@ void pt_get_wanted_of(const pt_get *g, pt_get_wanted *ret_wanted);
 /* rc: PEAT_OK with the bytes, or why there are none; others who wait for the same get that, too. */
 void pt_get_supply(pt_get *g, peat_rc rc, pt_slice bytes);
 void pt_get_end(pt_get *g);
+
+/* ---- for gets that may lie about for long between two steps (queue) ----
+ *
+ * A patient one leads no flight of a block while it is read, which others would wait for, and never
+ * WAITS itself: what it is supplied with comes into the cache then, unless another thread brings
+ * the same just now. Set after the beginning. */
+static inline void pt_get_be_patient(pt_get *g)
+{
+    g->patient = true;
+}
+/* It has FOUND its entry: outside the epoch the get keeps what is needed to find it again by the
+ * next step, in the same state. An entry of a memtable stays where it is, as one in a block that it
+ * holds. */
+void pt_get_hold(pt_get *g);
+/* Begins as of this view and seq, which are one state. */
+void pt_get_begin_in(pt_get *g, pt_store *s, const pt_read_options *options, pt_slice key,
+                     pt_view *view, uint64_t seq);
 
 /* ---- for many at one read point (multi_get.h) ---- */
 

@@ -119,6 +119,15 @@ peat_rc pt_lookup_fill_begin(pt_lookup *l, pt_cache_fill *ret_fill)
                                ret_fill, &l->held);
 }
 
+peat_rc pt_lookup_fill_late(pt_lookup *l, pt_cache_fill *ret_fill)
+{
+    peat_rc rc = pt_lookup_fill_begin(l, ret_fill);
+    if (rc != PEAT_OK || ret_fill->state != PT_FILL_WAITS)
+        return rc;
+    pt_lookup_fill_abandon(l, ret_fill);
+    return pt_cache_fill_alone(l->held_table->source, l->found.decoded_max, ret_fill);
+}
+
 peat_rc pt_lookup_fill_poll(pt_lookup *l, pt_cache_fill *fill)
 {
     return pt_cache_fill_poll(l->held_table->source, fill, &l->held);

@@ -65,6 +65,8 @@ peat_rc pt_lookup_fetch(pt_lookup *l) PT_MUST_USE;
  * states and codes are those of pt_cache_fill_begin and _poll. READY: the next step has the block.
  * LEADS: the extent that `found` names is to be read, and supplied. */
 peat_rc pt_lookup_fill_begin(pt_lookup *l, pt_cache_fill *ret_fill) PT_MUST_USE;
+/* The same for who has the extent already, and may not wait: never WAITS. */
+peat_rc pt_lookup_fill_late(pt_lookup *l, pt_cache_fill *ret_fill) PT_MUST_USE;
 peat_rc pt_lookup_fill_poll(pt_lookup *l, pt_cache_fill *fill) PT_MUST_USE;
 /* As poll, but not before it is no longer to be waited for. */
 peat_rc pt_lookup_fill_wait(pt_lookup *l, pt_cache_fill *fill) PT_MUST_USE;

@@ -28,7 +28,7 @@ typedef struct world {
     peat_snapshot *snapshot;
     rng random;
     job jobs[JOBS];
-    unsigned found, absent, failed, supplied, waited, given_up, refused;
+    unsigned found, absent, failed, supplied, waited, given_up, refused, held;
 } world;
 
 static void internal_key(job *j, int number)
@@ -111,8 +111,13 @@ static bool step(world *w, job *j)
 {
     switch (pt_get_step(&j->get)) {
     case PT_GET_FOUND:
-        w->found++;
         check_found(j);
+        if (j->get.patient && rng_below(&w->random, 4) == 0) { /* once more, later */
+            pt_get_hold(&j->get);
+            w->held++;
+            return false;
+        }
+        w->found++;
         end(j);
         return true;
     case PT_GET_ABSENT:
@@ -126,6 +131,7 @@ static bool step(world *w, job *j)
         end(j);
         return true;
     case PT_GET_WAITS:
+        assert_false(j->get.patient);
         w->waited++;
         return false;
     case PT_GET_NEEDS:
@@ -229,8 +235,11 @@ TEST_WORLD(many_in_one_thread_answer_as_the_blocking_call_does)
     world_open(w);
     for (int round = 0; round < 60000; round++) {
         job *j = &w->jobs[rng_below(&w->random, JOBS)];
-        if (!j->active)
+        if (!j->active) {
             begin(w, j, (int)rng_below(&w->random, KEYS + 100), rng_below(&w->random, 3) == 0);
+            if (rng_below(&w->random, 2) == 0)
+                pt_get_be_patient(&j->get);
+        }
         (void)step(w, j);
         let_go(w);
     }
@@ -238,7 +247,7 @@ TEST_WORLD(many_in_one_thread_answer_as_the_blocking_call_does)
         if (w->jobs[i].active)
             end(&w->jobs[i]);
     assert_true(w->found > 3000 && w->absent > 500 && w->supplied > 1000);
-    assert_true(w->waited > 100 && w->given_up > 50 && w->refused > 50);
+    assert_true(w->waited > 100 && w->given_up > 50 && w->refused > 50 && w->held > 50);
     assert_true(w->failed >= w->refused);
     /* and the blocking call finds the same, whatever failed before */
     for (int i = 0; i < KEYS; i += 11) {
@@ -316,4 +325,29 @@ TEST_WORLD(when_who_leads_gives_up_the_next_one_leads)
     assert_int_equal(pt_get_step(&w->jobs[0].get), PT_GET_FOUND);
     end(&w->jobs[0]);
     assert_int_equal(stats_of(w->k->db).pinned_bytes, 0);
+}
+
+/* Neither waits for the other, and both have the block afterwards. */
+TEST_WORLD(a_patient_get_neither_leads_nor_waits)
+{
+    job *patient = &w->jobs[0], *other = &w->jobs[1];
+    world_open(w);
+    for (int patient_first = 0; patient_first < 2; patient_first++) {
+        world_reopen(w);
+        load_sections(w);
+        begin(w, patient, 1201, true);
+        pt_get_be_patient(&patient->get);
+        assert_int_equal(pt_get_step(&patient->get), PT_GET_NEEDS);
+        begin(w, other, 1201, true);
+        assert_int_equal(pt_get_step(&other->get), PT_GET_NEEDS);
+        read_and_supply(patient_first ? patient : other);
+        read_and_supply(patient_first ? other : patient);
+        for (unsigned i = 0; i < 2; i++) {
+            assert_int_equal(pt_get_step(&w->jobs[i].get), PT_GET_FOUND);
+            check_found(&w->jobs[i]);
+            assert_true(pt_get_holds_entry(&w->jobs[i].get));
+            end(&w->jobs[i]);
+        }
+        assert_int_equal(stats_of(w->k->db).pinned_bytes, 0);
+    }
 }
