@@ -128,7 +128,15 @@ typedef struct pt_table_link {
     struct pt_table_link *prev, *next;
 } pt_table_link;
 
+/* Who waits for reads to end asks those to end them that read for who may not ask for long: false,
+ * not all could be ended now. No lock but file_mu and the gate is held. */
+typedef struct pt_table_files_hurry {
+    bool (*fn)(void *ctx); /* NULL: there is nobody to be asked */
+    void *ctx;
+} pt_table_files_hurry;
+
 typedef struct pt_table_files {
+    pt_table_files_hurry hurry; /* fixed before first use */
     pt_mutex gate; /* the gate of the pt_fd_reclaim */
     pt_mutex mu;   /* a leaf; closing a file that was only read is all that happens under it */
     pt_cond changed;
@@ -140,6 +148,7 @@ typedef struct pt_table_files {
     size_t limit;       /* of open + opening; at least 1 */
     unsigned calm;      /* opened since the limit was moved */
     uint64_t closed;    /* counts */
+    uint64_t changes;   /* likewise: how often `changed` was told */
 
     /* of sections that tables hold: loaded, and not let go since */
     _Atomic uint64_t section_bytes;

@@ -14,14 +14,16 @@
  * ever. It is exchanged for another table's file behind the gate, which all who open a file pass.
  *
  * Order of locks: file_mu of one table, the gate, then the set's mu. Who holds the gate waits for
- * reads, which take no lock but mu.
+ * reads, which take no lock but mu. Reads that nobody waits for, because who began them collects
+ * them when he likes, are ended by `hurry`.
  */
 #include "env/fd_reclaim.h"
 #include "table/table_internal.h"
 
 #include <errno.h>
 
-#define FILE_OPEN 0x80000000u
+#define FILE_OPEN      0x80000000u
+#define HURRY_AGAIN_NS 1000000u
 
 /* ---- the set ---- */
 
@@ -64,6 +66,12 @@ static void ring_remove(pt_table_link *link)
     link->next->prev = link->prev;
 }
 
+static void tell_change(pt_table_files *files)
+{
+    files->changes++;
+    pt_cond_broadcast(&files->changed);
+}
+
 static void close_file(pt_table_files *files, pt_table *t)
 {
     PT_DCHECK(pt_mutex_held(&files->mu), "the set's mu guards its files");
@@ -75,7 +83,7 @@ static void close_file(pt_table_files *files, pt_table *t)
     t->file = NULL;
     files->open--;
     files->closed++;
-    pt_cond_broadcast(&files->changed);
+    tell_change(files);
 }
 
 /* False: it was used since the last look, or is in use. */
@@ -135,6 +143,24 @@ static void grow(pt_table_files *files)
     files->calm = 0;
 }
 
+/* A file is to be closed, or opened, by others. mu is given up meanwhile. */
+static void await_change(pt_table_files *files)
+{
+    uint64_t changes = files->changes;
+    bool all_end = true;
+    if (files->hurry.fn != NULL) {
+        pt_mutex_unlock(&files->mu);
+        all_end = files->hurry.fn(files->hurry.ctx);
+        pt_mutex_lock(&files->mu);
+    }
+    if (files->changes != changes)
+        return;
+    if (all_end)
+        pt_cond_wait(&files->changed, &files->mu);
+    else
+        (void)pt_cond_wait_for(&files->changed, &files->mu, HURRY_AGAIN_NS);
+}
+
 /* ---- calls on the set ---- */
 
 /* As pt_table_files_relieve, but so many stay open at least. */
@@ -150,7 +176,7 @@ static bool relieve(pt_table_files *files, size_t keep)
         if (files->open > keep && files->leaving == 0)
             dismiss_one(files);
         else
-            pt_cond_wait(&files->changed, &files->mu);
+            await_change(files);
     }
     bool eased = files->closed != closed;
     pt_mutex_unlock(&files->mu);
@@ -186,7 +212,7 @@ static void take_place(pt_table_files *files, const pt_table *t)
         if (full && files->open != files->leaving)
             dismiss_one(files);
         else
-            pt_cond_wait(&files->changed, &files->mu);
+            await_change(files);
     }
     files->opening++;
     pt_mutex_unlock(&files->mu);
@@ -205,7 +231,7 @@ static void fill_place(pt_table_files *files, pt_table *t, pt_file *file)
         files->open++;
         grow(files);
     }
-    pt_cond_broadcast(&files->changed);
+    tell_change(files);
     pt_mutex_unlock(&files->mu);
 }
 

@@ -151,3 +151,36 @@ TEST_F(the_limit_grows_again_in_quiet_times)
     assert_ok(read_table(f, 3));
     assert_int_equal(f->files.limit, PT_TABLE_FILES_MAX);
 }
+
+/* ---- reads that nobody collects unless asked ---- */
+
+typedef struct lingering {
+    fixture *f;
+    unsigned asked, refuse; /* so often it cannot be ended yet */
+} lingering;
+
+static bool end_lingering(void *ctx)
+{
+    lingering *l = ctx;
+    if (l->asked++ < l->refuse)
+        return false;
+    if (l->asked == l->refuse + 1)
+        pt_table_read_cancel(l->f->tables[0]);
+    return true;
+}
+
+TEST_F(who_needs_a_file_has_reads_ended_that_would_stay_for_long)
+{
+    for (unsigned refuse = 0; refuse < 3; refuse++) {
+        lingering l = {.f = f, .refuse = refuse};
+        pt_file *file;
+        f->files.hurry = (pt_table_files_hurry){end_lingering, &l};
+        f->files.limit = 1;
+        assert_ok(read_table(f, 0));
+        assert_true(pt_table_read_begin(f->tables[0], &file));
+        assert_ok(read_table(f, 1)); /* 0 has to close its file for it */
+        assert_true(l.asked > refuse);
+        assert_int_equal(files_held(f), 1);
+    }
+    f->files.hurry = (pt_table_files_hurry){NULL, NULL};
+}
