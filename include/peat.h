@@ -175,6 +175,7 @@ PEAT_API const char *peat_version(void);
     X(PEAT_NOT_FOUND, 1, "the key is not in the store")                                            \
     X(PEAT_END, 2, "there are no more entries")                                                    \
     X(PEAT_TIMEOUT, 3, "the time was up before the work was done")                                 \
+    X(PEAT_QUEUE_FULL, 4, "the queue is full: poll it, then submit again")                         \
     X(PEAT_INVALID, -1, "an argument or option makes no sense")                                    \
     X(PEAT_TOO_BIG, -2, "a key, value or batch is above its limit")                                \
     X(PEAT_BUSY, -3, "the store is open elsewhere")                                                \

@@ -247,7 +247,11 @@ PEAT_MUST_USE PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lo
     X(raw_bytes)               /* = keys and values in tables, before compression */               \
     X(plain_bytes)             /* = table files by codec: not compressed, */                       \
     X(lz4_bytes)               /* = */                                                             \
-    X(zstd_bytes)              /* = */
+    X(zstd_bytes)              /* = */                                                             \
+    X(queues)                  /* = open (peat_queue.h) */                                         \
+    X(queues_by_ring)          /* = of these: read over a ring of the system's, */                 \
+    X(queues_by_threads)       /* = or by threads; others in the caller's thread */                \
+    X(queue_outstanding)       /* = operations of theirs */
 
 typedef struct peat_statistics {
     size_t size;

@@ -49,6 +49,7 @@ NOUNS = {
     "compact/merge_pick.h": "merge",
     "compact/output.h": "piece",
     "compact/pick.h": "unit",
+    "queue/queue_state.h": "queues",
     "state/empty_ranges.h": "empty_range",
     "state/read_points.h": "snapshot snapshots",
     "state/snapshot.h": "snapshot",

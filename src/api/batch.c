@@ -182,6 +182,17 @@ peat_rc peat_batch_error(const peat_batch *batch, peat_error *ret_error)
     return batch->failed;
 }
 
+pt_write_request pt_api_write_request(const pt_batch *ops, bool sync)
+{
+    return (pt_write_request){.payload = pt_bytes_slice(&ops->bytes),
+                              .count = ops->count,
+                              .deletes = ops->deletes,
+                              .key_bytes = ops->key_bytes,
+                              .value_bytes = ops->value_bytes,
+                              .sync = sync,
+                              .batch = true};
+}
+
 peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *batch)
 {
     if (db == NULL)
@@ -192,13 +203,7 @@ peat_rc peat_write(peat_db *db, const peat_write_options *options, peat_batch *b
         return pt_api_refuse(db->store, PEAT_INVALID, "peat_write", PT_API_WHY_OPTIONS);
     if (!pt_store_call_begin(db->store))
         return PEAT_CLOSED;
-    pt_write_request c = {.payload = pt_bytes_slice(&batch->ops.bytes),
-                          .count = batch->ops.count,
-                          .deletes = batch->ops.deletes,
-                          .key_bytes = batch->ops.key_bytes,
-                          .value_bytes = batch->ops.value_bytes,
-                          .sync = options != NULL && options->sync,
-                          .batch = true};
+    pt_write_request c = pt_api_write_request(&batch->ops, options != NULL && options->sync);
     peat_rc rc = PEAT_OK;
     if (c.count != 0)
         rc = pt_write_commit(db->store, &c);

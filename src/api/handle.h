@@ -6,9 +6,11 @@
 #ifndef PT_API_HANDLE_H
 #define PT_API_HANDLE_H
 
+#include "read/read.h"
 #include "read/scan.h"
 #include "state/store.h"
 #include "entry/batch.h"
+#include "write/write.h"
 
 struct peat_db {
     pt_store *store;
@@ -63,6 +65,14 @@ static inline peat_rc pt_api_check_bytes(pt_store *s, const char *call, const ch
 
 /* The snapshot is another store's: it has outlived its own, or it is a mistake. */
 peat_rc pt_api_refuse_snapshot(pt_store *s, const char *call, const peat_snapshot *snapshot);
+
+/* PEAT_INVALID, PEAT_CLOSED: named and kept likewise. */
+peat_rc pt_api_read_options(pt_store *s, const char *call, const peat_read_options *options,
+                            pt_read_options *ret) PT_MUST_USE;
+/* As an iterator would be opened. PEAT_INVALID, PEAT_TOO_BIG, PEAT_CLOSED, PEAT_NOMEM. */
+peat_rc pt_api_open_scan(const peat_db *db, const char *call, const peat_iter_options *options,
+                         pt_scan **ret_scan) PT_MUST_USE;
+pt_write_request pt_api_write_request(const pt_batch *ops, bool sync);
 
 /* An internal key: on the stack when short. */
 typedef struct pt_api_key {

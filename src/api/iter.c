@@ -41,7 +41,7 @@ static void increment(pt_api_key *b)
 }
 
 /* Bounds and prefix together. */
-static peat_rc open_scan(peat_db *db, const peat_iter_options *o, pt_scan **ret_scan)
+static peat_rc open_scan(const peat_db *db, const peat_iter_options *o, pt_scan **ret_scan)
 {
     const pt_env *env = db->store->env;
     pt_api_range range, prefix;
@@ -73,31 +73,42 @@ out:
     return rc;
 }
 
-static peat_rc check_open(const peat_db *db, const peat_iter_options *options, peat_iter **ret_iter)
+static peat_rc check_options(const peat_db *db, const char *call, const peat_iter_options *options)
 {
-    static const char call[] = "peat_iter_open";
-    if (db == NULL)
-        return PEAT_INVALID;
-    if (ret_iter == NULL)
-        return pt_api_refuse(db->store, PEAT_INVALID, call, "ret_iter is NULL");
     if (!pt_api_options_valid(options, sizeof *options, sizeof *options))
         return pt_api_refuse(db->store, PEAT_INVALID, call, PT_API_WHY_OPTIONS);
     if (options == NULL)
         return PEAT_OK;
     if (options->snapshot != NULL && options->snapshot->store != db->store)
         return pt_api_refuse_snapshot(db->store, call, options->snapshot);
-    peat_rc rc =
-        pt_api_check_range(db->store, "peat_iter_open: options", options->lower, options->upper);
+    peat_rc rc = pt_api_check_range(db->store, call, options->lower, options->upper);
     if (rc == PEAT_OK && !pt_api_slice_absent(options->prefix))
-        rc = pt_api_check_bytes(db->store, "peat_iter_open: options", "prefix", options->prefix,
-                                PEAT_BOUND_SIZE_MAX);
+        rc = pt_api_check_bytes(db->store, call, "prefix", options->prefix, PEAT_BOUND_SIZE_MAX);
     return rc;
+}
+
+peat_rc pt_api_open_scan(const peat_db *db, const char *call, const peat_iter_options *options,
+                         pt_scan **ret_scan)
+{
+    peat_iter_options o;
+    peat_rc rc = check_options(db, call, options);
+    if (rc != PEAT_OK)
+        return rc;
+    pt_api_options_copy(options, &o, sizeof o);
+    if (!pt_store_call_begin(db->store))
+        return PEAT_CLOSED;
+    return pt_api_end(db->store, open_scan(db, &o, ret_scan));
 }
 
 peat_rc peat_iter_open(peat_db *db, const peat_iter_options *options, peat_iter **ret_iter)
 {
+    static const char call[] = "peat_iter_open: options";
     peat_iter_options o;
-    peat_rc rc = check_open(db, options, ret_iter);
+    if (db == NULL)
+        return PEAT_INVALID;
+    if (ret_iter == NULL)
+        return pt_api_refuse(db->store, PEAT_INVALID, "peat_iter_open", "ret_iter is NULL");
+    peat_rc rc = check_options(db, call, options);
     if (rc != PEAT_OK)
         return rc;
     pt_api_options_copy(options, &o, sizeof o);

@@ -66,18 +66,18 @@ peat_rc peat_delete(peat_db *db, const peat_write_options *options, peat_slice k
     return rc == PEAT_OK ? write_one(db, options, PT_KIND_DELETE, key, peat_unbounded()) : rc;
 }
 
-static peat_rc read_options(const peat_db *db, const char *call, const peat_read_options *options,
+peat_rc pt_api_read_options(pt_store *s, const char *call, const peat_read_options *options,
                             pt_read_options *ret)
 {
     *ret = (pt_read_options){0};
     if (options == NULL)
         return PEAT_OK;
     if (!pt_api_options_valid(options, sizeof *options, sizeof *options))
-        return pt_api_refuse(db->store, PEAT_INVALID, call, PT_API_WHY_OPTIONS);
+        return pt_api_refuse(s, PEAT_INVALID, call, PT_API_WHY_OPTIONS);
     ret->no_cache_fill = options->no_cache_fill;
     if (options->snapshot != NULL) {
-        if (options->snapshot->store != db->store)
-            return pt_api_refuse_snapshot(db->store, call, options->snapshot);
+        if (options->snapshot->store != s)
+            return pt_api_refuse_snapshot(s, call, options->snapshot);
         ret->has_seq = true;
         ret->seq = options->snapshot->link.seq;
     }
@@ -94,7 +94,7 @@ static peat_rc begin_read(peat_db *db, const char *call, const peat_read_options
     if (output == NULL)
         return pt_api_refuse(db->store, PEAT_INVALID, call,
                              "there is nowhere to put the answer: NULL");
-    peat_rc rc = read_options(db, call, options, ret_options);
+    peat_rc rc = pt_api_read_options(db->store, call, options, ret_options);
     if (rc == PEAT_OK)
         rc = pt_api_check_bytes(db->store, call, "key", key, PEAT_KEY_SIZE_MAX);
     return rc == PEAT_OK ? pt_api_key_init(ret_key, db->store->env, db->keyspace, key) : rc;
@@ -168,7 +168,7 @@ static peat_rc check_multi_get(const peat_db *db, const char *call,
         return PEAT_INVALID;
     if (n != 0 && (io_request->keys == NULL || io_request->ret_rcs == NULL || !has_values))
         return pt_api_refuse(db->store, PEAT_INVALID, call, "keys, ret_rcs or ret_values is NULL");
-    peat_rc rc = read_options(db, call, options, ret_options);
+    peat_rc rc = pt_api_read_options(db->store, call, options, ret_options);
     for (size_t i = 0; i < n && rc == PEAT_OK; i++) {
         rc = pt_api_check_bytes(db->store, call, "a key", io_request->keys[i], PEAT_KEY_SIZE_MAX);
         if (io_request->keys[i].size > io_request->key_size_max)

@@ -16,6 +16,7 @@
 #include "state/durable.h"
 #include "state/event.h"
 #include "state/switch.h"
+#include "queue/queue.h"
 #include "work/work.h"
 #include "write/write.h"
 
@@ -240,6 +241,7 @@ static peat_rc open_parts(pt_store *s)
     TRY(enter_directory(s)); /* 1, 2 */
     TRY(pt_cache_new(s->env, &s->epoch, s->settings.cache_bytes, &s->cache));
     pt_open_tables_init(&s->open_tables, s->env, s->dir, &s->sink, &s->epoch, s->cache);
+    pt_queues_watch_files(s);
     s->open_tables.files.ahead_max = s->settings.ahead_bytes;
     if (s->settings.read_only)
         pt_open_tables_stop_removing(&s->open_tables);
@@ -261,6 +263,7 @@ static void unlock(pt_store *s)
 static void free_rooms(pt_store *s)
 {
     pt_work_free(s);
+    pt_queues_free(s);
     pt_free(s->env, s->write);
     s->write = NULL;
 }
@@ -270,7 +273,8 @@ static peat_rc make_rooms(pt_store *s)
 {
     s->rooms_done = free_rooms;
     s->write = (pt_write *)pt_alloc_zero(s->env, sizeof *s->write);
-    return s->write != NULL ? pt_work_new(s) : PEAT_NOMEM;
+    peat_rc rc = s->write != NULL ? pt_work_new(s) : PEAT_NOMEM;
+    return rc == PEAT_OK ? pt_queues_new(s) : rc;
 }
 
 peat_rc pt_db_open(const char *dir, const pt_env *env, const pt_settings *settings,
@@ -365,6 +369,7 @@ static peat_rc make_durable(pt_store *s)
 
 peat_rc pt_db_close(pt_store *s)
 {
+    pt_queues_close(s);
     wait_for_calls(s);
     pt_work_stop(s);
     pt_reads_pool_trim(&s->reads); /* it has descriptors, and perhaps threads */

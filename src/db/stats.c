@@ -2,6 +2,7 @@
 /* stats.c - see stats.h. Figures are read one by one; nothing is stopped for them. */
 #include "db/stats.h"
 
+#include "queue/queue.h"
 #include "work/work.h"
 #include "compact/pick.h"
 
@@ -164,6 +165,16 @@ static void add_memory(pt_store *s, const pt_view *v, peat_statistics *r)
         atomic_load(&s->open_tables.bytes_read) + atomic_load(&s->open_tables.files.ahead_read);
 }
 
+static void add_queues(pt_store *s, peat_statistics *r)
+{
+    pt_queue_counts c;
+    pt_queues_count(s, &c);
+    r->queues = c.queues;
+    r->queues_by_ring = c.by_ring;
+    r->queues_by_threads = c.by_threads;
+    r->queue_outstanding = c.outstanding;
+}
+
 peat_rc pt_stats_take(pt_store *s, peat_statistics *ret_stats)
 {
     peat_statistics r = {.size = sizeof r};
@@ -177,6 +188,7 @@ peat_rc pt_stats_take(pt_store *s, peat_statistics *ret_stats)
     add_version_set(s, &r);
     pt_mutex_unlock(&s->install_mu);
     add_memory(s, v, &r);
+    add_queues(s, &r);
     pt_view_unref(v);
     r.recovered_records = s->recovered_records;
     r.recovered_bytes = s->recovered_bytes;

@@ -7,11 +7,13 @@
 
 struct pt_reads {
     const pt_env *env;
-    int event; /* -1: none, of the plain kind */
+    int event; /* -1: the environment has none */
     pt_reads_ring *ring;
     pt_reads_threads *threads;
     pt_read_job_list added;
-    pt_read_job_list ended; /* of the plain kind */
+    /* of the plain kind */
+    pt_read_job_list ended;
+    bool watched; /* others signal the event: it is to be cleared */
 };
 
 static bool has_events(const pt_env *env)
@@ -22,19 +24,13 @@ static bool has_events(const pt_env *env)
 /* The best kind that there is. */
 static peat_rc choose(pt_reads *r, unsigned depth, unsigned threads)
 {
-    peat_rc rc = PEAT_OK;
     if (!has_events(r->env) || r->env->event_open(r->env->ctx, &r->event) != 0) {
         r->event = -1;
         return PEAT_OK;
     }
-    TRY(pt_reads_ring_new(r->env, depth, r->event, &r->ring));
-    if (r->ring == NULL)
-        TRY(pt_reads_threads_new(r->env, threads < depth ? threads : depth, r->event, &r->threads));
-out:
-    if (pt_reads_kind_of(r) == PT_READS_PLAIN) {
-        r->env->event_close(r->env->ctx, r->event);
-        r->event = -1;
-    }
+    peat_rc rc = pt_reads_ring_new(r->env, depth, r->event, &r->ring);
+    if (rc == PEAT_OK && r->ring == NULL)
+        rc = pt_reads_threads_new(r->env, threads < depth ? threads : depth, r->event, &r->threads);
     return rc;
 }
 
@@ -49,7 +45,7 @@ peat_rc pt_reads_new(const pt_env *env, unsigned depth, unsigned threads, pt_rea
     if (rc == PEAT_OK)
         *ret_reads = r;
     else
-        pt_free(env, r);
+        pt_reads_free(r);
     return rc;
 }
 
@@ -96,6 +92,8 @@ pt_read_job *pt_reads_reap(pt_reads *r, bool wait)
         return pt_reads_ring_reap(r->ring, wait).first;
     if (r->threads != NULL)
         return pt_reads_threads_reap(r->threads, wait).first;
+    if (r->watched)
+        r->env->event_clear(r->env->ctx, r->event);
     return pt_read_job_list_take(&r->ended).first;
 }
 
@@ -105,5 +103,7 @@ int pt_reads_fd(pt_reads *r)
         pt_reads_ring_watch(r->ring);
     else if (r->threads != NULL)
         pt_reads_threads_watch(r->threads);
+    else
+        r->watched = r->event >= 0;
     return r->event;
 }

@@ -32,9 +32,10 @@ void pt_reads_add(pt_reads *r, pt_read_job *job);
 void pt_reads_submit(pt_reads *r);
 /* NULL: nothing has ended (with wait: nothing is under way). */
 pt_read_job *pt_reads_reap(pt_reads *r, bool wait);
-/* A descriptor that polls readable once something has ended since the last reap; -1: none, what is
- * under way ends at submit. It may poll readable once more for what a reap has already returned.
- * It is an event of the environment: others may signal it too, and every reap clears it. */
+/* A descriptor that polls readable once something has ended since the last reap; -1: the
+ * environment has no events. It may poll readable once more for what a reap has already returned.
+ * It is an event of the environment: others may signal it too, and every reap clears it. Of the
+ * plain kind, of which all ends at submit, nothing signals it. */
 int pt_reads_fd(pt_reads *r);
 
 #endif

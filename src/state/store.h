@@ -57,10 +57,11 @@ struct pt_store {
     pt_cache *cache;
     pt_log *log; /* NULL: no_log or read-only */
     uint64_t open_ns, recovered_records, recovered_bytes;
-    uint64_t log_file_bytes; /* of a store that is only read, and has no log */
-    size_t worker_count;     /* threads; changed by open and close alone */
-    struct pt_work *work;    /* the room's own: work/work.h */
-    struct pt_write *write;  /* likewise: write/write.h */
+    uint64_t log_file_bytes;  /* of a store that is only read, and has no log */
+    size_t worker_count;      /* threads; changed by open and close alone */
+    struct pt_work *work;     /* the room's own: work/work.h */
+    struct pt_write *write;   /* likewise: write/write.h */
+    struct pt_queues *queues; /* likewise: queue/queue_state.h */
     pt_background background;
     void (*rooms_done)(pt_store *s); /* frees them, with the last reference */
 

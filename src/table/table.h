@@ -137,8 +137,8 @@ typedef struct pt_table_files_hurry {
 
 typedef struct pt_table_files {
     pt_table_files_hurry hurry; /* fixed before first use */
-    pt_mutex gate; /* the gate of the pt_fd_reclaim */
-    pt_mutex mu;   /* a leaf; closing a file that was only read is all that happens under it */
+    pt_mutex gate;              /* the gate of the pt_fd_reclaim */
+    pt_mutex mu; /* a leaf; closing a file that was only read is all that happens under it */
     pt_cond changed;
     /* guarded by mu */
     pt_table_link ring; /* head; tables with an open file, oldest first */

@@ -174,7 +174,7 @@ TEST_R(threads_that_do_not_start_are_done_without)
         pt_reads *r = reads_new(&w, DEPTH, THREADS);
         assert_int_equal(pt_reads_kind_of(r),
                          wire.thread_limit == 0 ? PT_READS_PLAIN : PT_READS_THREADS);
-        assert_int_equal(pt_reads_fd(r) < 0, wire.thread_limit == 0);
+        assert_true(pt_reads_fd(r) >= 0);
         read_at_random(&w, r, 200, &random);
         pt_reads_free(r);
     }

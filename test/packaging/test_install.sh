@@ -23,7 +23,7 @@ export PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=$root$libdir/pkgconfig
 export LD_LIBRARY_PATH=$root$libdir
 
 headers=$(cd "$root$prefix/include" && find . -type f | LC_ALL=C sort | tr '\n' ' ')
-[[ $headers == "./peat.h ./peat_admin.h ./peat_env.h ./peat_key.h " ]] || fail "installed headers are: $headers"
+[[ $headers == "./peat.h ./peat_admin.h ./peat_env.h ./peat_key.h ./peat_queue.h " ]] || fail "installed headers are: $headers"
 [[ -L $root$libdir/libpeat.so && -L $root$libdir/libpeat.so.0.1 ]] || fail "library links are missing"
 readelf -d "$root$libdir/libpeat.so" | grep -q 'SONAME.*\[libpeat\.so\.0\.1\]' || fail "wrong SONAME"
 if grep -rIl -e "$PEAT_SRC_DIR/" -e "$PEAT_BUILD_DIR" "$root" --include='*.pc' --include='*.cmake' --include='*.h'; then

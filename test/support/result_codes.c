@@ -3,6 +3,7 @@
 #include "support/result_codes.h"
 
 #include "peat.h"
+#include "peat_queue.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_queue.c - the calls of peat_queue.h, one kind after the other: what they complete with, in
+ * which order, what is refused. Over rings, threads, and in the caller's thread.
+ * ctest: timeout=240
+ */
+#include "peat_queue.h"
+#include "world/kit.h"
+#include "world/temp_dir.h"
+
+/* ---- one queue on one store ---- */
+
+typedef enum way { BY_CALLER, BY_SIM_RING, BY_THREADS, BY_RING, WAYS } way;
+
+typedef struct site {
+    way way;
+    kit k;
+    peat_env env;
+    void *dir;
+    char path[300];
+    peat_queue *queue;
+    peat_completion done[512];
+    size_t n;
+} site;
+
+static int no_ring(void *ctx, unsigned depth, int event, peat_env_ring **ret_ring)
+{
+    (void)ctx, (void)depth, (void)event, (void)ret_ring;
+    return EPERM;
+}
+
+static void open_store(site *t)
+{
+    kit *k = &t->k;
+    if (t->way <= BY_SIM_RING) {
+        kit_must_open(k);
+        return;
+    }
+    k->options.host = &k->host;
+    k->options.test = &k->test;
+    assert_ok(peat_open(t->path, &k->options, &k->db, &k->error));
+}
+
+static void site_begin(site *t, way w)
+{
+    *t = (site){.way = w};
+    kit *k = &t->k;
+    kit_begin(k, sim_new(sim_seed(5)));
+    make_tiny(k);
+    k->options.memory_bytes = PEAT_MEMORY_BYTES_MIN;
+    if (w == BY_SIM_RING)
+        sim_rings(k->sim, true);
+    if (w >= BY_THREADS) {
+        assert_int_equal(temp_dir_new(&t->dir), 0);
+        (void)snprintf(t->path, sizeof t->path, "%s/s", (const char *)t->dir);
+        t->env = *peat_env_default();
+        if (w == BY_THREADS)
+            t->env.ring_open = no_ring;
+        k->host.env = &t->env;
+        k->options.threads = 0;
+    }
+    open_store(t);
+}
+
+static void queue_open(site *t, size_t depth, size_t bytes)
+{
+    peat_queue_options options = {.size = sizeof options, .depth = depth, .bytes = bytes};
+    assert_ok(peat_queue_open(t->k.db, &options, &t->queue));
+}
+
+static void reopen(site *t)
+{
+    kit_close(&t->k);
+    open_store(t);
+}
+
+static void site_end(site *t)
+{
+    peat_queue_close(t->queue);
+    peat_buf_free(&t->k.buf);
+    if (t->k.db != NULL)
+        kit_close(&t->k);
+    sim_end(t->k.sim);
+    if (t->dir != NULL)
+        assert_int_equal(temp_dir_end(&t->dir), 0);
+}
+
+/* In every way. */
+#define TEST_WAYS(name)                                                                            \
+    static void name(site *t);                                                                     \
+    TEST(name##_each_way)                                                                          \
+    {                                                                                              \
+        for (way w = 0; w < WAYS; w++) {                                                           \
+            site t;                                                                                \
+            site_begin(&t, w);                                                                     \
+            name(&t);                                                                              \
+            site_end(&t);                                                                          \
+        }                                                                                          \
+    }                                                                                              \
+    static void name(site *t)
+
+/* The next ones; at least one. */
+static size_t poll_some(site *t, size_t n)
+{
+    assert_ok(peat_queue_poll(t->queue, t->done, n, PEAT_QUEUE_WAIT, &t->n));
+    assert_in_range(t->n, 1, n);
+    return t->n;
+}
+
+/* The one that is outstanding. */
+static const peat_completion *poll_one(site *t, uint64_t tag)
+{
+    assert_int_equal(peat_queue_outstanding(t->queue), 1);
+    (void)poll_some(t, 2);
+    assert_int_equal(t->n, 1);
+    assert_int_equal(t->done[0].tag, tag);
+    assert_int_equal(peat_queue_outstanding(t->queue), 0);
+    return &t->done[0];
+}
+
+static void expect_got(const peat_completion *c, const char *value)
+{
+    assert_int_equal(c->kind, PEAT_QUEUE_GET);
+    assert_ok(c->rc);
+    assert_null(c->error);
+    expect_bytes(c->value.data, c->value.size, value);
+}
+
+TEST_WAYS(what_is_in_memory_is_answered_at_once)
+{
+    queue_open(t, 8, 0);
+    put(&t->k, "apple", "red");
+    put(&t->k, "empty", "");
+    assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str("apple"), 1));
+    assert_ok(peat_queue_get(t->queue, t->k.db, NULL, peat_str("none"), 2));
+    assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str("empty"), 3));
+    assert_ok(peat_queue_exists(t->queue, NULL, NULL, peat_str("apple"), 4));
+    assert_ok(peat_queue_exists(t->queue, NULL, NULL, peat_str("none"), 5));
+    assert_int_equal(peat_queue_outstanding(t->queue), 5);
+    assert_ok(peat_queue_poll(t->queue, t->done, 512, 0, &t->n));
+    assert_int_equal(t->n, 5);
+    expect_got(&t->done[0], "red");
+    assert_int_equal(t->done[1].rc, PEAT_NOT_FOUND);
+    expect_got(&t->done[2], "");
+    assert_ok(t->done[3].rc);
+    assert_int_equal(t->done[3].kind, PEAT_QUEUE_EXISTS);
+    assert_int_equal(t->done[4].rc, PEAT_NOT_FOUND);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(t->done[i].tag, i + 1);
+    assert_int_equal(peat_queue_poll(t->queue, t->done, 512, PEAT_QUEUE_WAIT, &t->n), PEAT_END);
+    assert_int_equal(t->n, 0);
+}
+
+TEST_WAYS(writes_are_committed_in_order)
+{
+    char text[32];
+    queue_open(t, 64, 0);
+    for (int i = 0; i < 50; i++) {
+        peat_write_options sync = {.size = sizeof sync, .sync = i % 7 == 0};
+        (void)snprintf(text, sizeof text, "%d", i);
+        assert_ok(
+            peat_queue_put(t->queue, NULL, &sync, peat_str("k"), peat_str(text), (uint64_t)i));
+    }
+    assert_ok(peat_queue_delete(t->queue, NULL, NULL, peat_str("gone"), 50));
+    for (size_t count = 0; count < 51;) {
+        size_t n = poll_some(t, 512);
+        for (size_t i = 0; i < n; i++)
+            assert_ok(t->done[i].rc);
+        count += n;
+    }
+    expect_get(&t->k, "k", "49");
+    peat_batch *batch = NULL;
+    assert_ok(peat_batch_new(&batch));
+    assert_ok(peat_batch_put(batch, peat_str("a"), peat_str("1")));
+    assert_ok(peat_batch_delete(batch, peat_str("k")));
+    assert_ok(peat_queue_write(t->queue, &synced, batch, 7));
+    assert_ok(poll_one(t, 7)->rc);
+    assert_int_equal(t->done[0].kind, PEAT_QUEUE_WRITE);
+    peat_batch_free(batch);
+    expect_get(&t->k, "a", "1");
+    expect_absent(&t->k, "k");
+    assert_ok(peat_queue_sync(t->queue, 8));
+    assert_ok(poll_one(t, 8)->rc);
+    assert_int_equal(t->done[0].kind, PEAT_QUEUE_SYNC);
+}
+
+enum { KEYS = 3000 };
+
+static size_t value_size(int i)
+{
+    return i % 61 == 3 ? 30000 : i % 13 == 1 ? 2000 : 60;
+}
+
+static void put_numbers(site *t)
+{
+    char key[32], *value = malloc(40000);
+    for (int i = 0; i < KEYS; i++) {
+        memset(value, 'a' + i % 26, value_size(i));
+        assert_ok(
+            peat_put(t->k.db, NULL, peat_str(numbered(i, key)), peat_bytes(value, value_size(i))));
+    }
+    free(value);
+    assert_ok(peat_settle(t->k.db, 60000));
+}
+
+static void check_number(peat_rc rc, peat_slice value, int i)
+{
+    if (i >= KEYS) {
+        assert_int_equal(rc, PEAT_NOT_FOUND);
+        return;
+    }
+    assert_ok(rc);
+    assert_int_equal(value.size, value_size(i));
+    for (size_t b = 0; b < value.size; b += 59)
+        assert_int_equal(((const char *)value.data)[b], 'a' + i % 26);
+}
+
+/* The store has just been opened: files, sections, blocks are brought in. */
+TEST_WAYS(what_is_not_in_memory_is_read)
+{
+    char key[32];
+    put_numbers(t);
+    reopen(t);
+    queue_open(t, 300, 256 << 10);
+    int next = 0, ended = 0, number;
+    while (ended < 2 * KEYS) {
+        while (next < 2 * KEYS) {
+            number = next * 7919 % (KEYS + 100);
+            peat_rc rc = peat_queue_get(t->queue, NULL, NULL, peat_str(numbered(number, key)),
+                                        (uint64_t)number);
+            if (rc == PEAT_QUEUE_FULL)
+                break;
+            assert_ok(rc);
+            next++;
+        }
+        size_t n = poll_some(t, 40);
+        for (size_t i = 0; i < n; i++)
+            check_number(t->done[i].rc, t->done[i].value, (int)t->done[i].tag);
+        ended += (int)n;
+    }
+    assert_int_equal(peat_queue_outstanding(t->queue), 0);
+}
+
+TEST_WAYS(many_keys_are_one_operation)
+{
+    enum { CALL = 100 };
+    char text[CALL][32];
+    peat_slice keys[CALL];
+    put_numbers(t);
+    reopen(t);
+    queue_open(t, 20, 1 << 20);
+    for (int round = 0; round < 30; round++) {
+        for (int i = 0; i < CALL; i++)
+            keys[i] = peat_str(numbered((round * 131 + i * 37) % (KEYS + 100), text[i]));
+        assert_ok(peat_queue_multi_get(t->queue, NULL, NULL, CALL, keys, (uint64_t)round));
+        memset(text, 0, sizeof text); /* they were copied */
+        const peat_completion *c = poll_one(t, (uint64_t)round);
+        assert_ok(c->rc);
+        assert_int_equal(c->n, CALL);
+        for (int i = 0; i < CALL; i++)
+            check_number(c->rcs[i], c->values[i], (round * 131 + i * 37) % (KEYS + 100));
+    }
+    assert_ok(peat_queue_multi_get(t->queue, NULL, NULL, 0, NULL, 77));
+    assert_int_equal(poll_one(t, 77)->n, 0);
+}
+
+static int check_rows(const peat_completion *c, int at, bool backward)
+{
+    char key[32];
+    for (size_t i = 0; i < c->n; i++) {
+        expect_bytes(c->rows[i].key.data, c->rows[i].key.size, numbered(at, key));
+        check_number(PEAT_OK, c->rows[i].value, at);
+        at += backward ? -1 : 1;
+    }
+    return at;
+}
+
+TEST_WAYS(scans_go_on_at_their_cursor)
+{
+    put_numbers(t);
+    reopen(t);
+    queue_open(t, 4, 0);
+    for (int backward = 0; backward < 2; backward++) {
+        int at = backward ? KEYS - 1 : 0;
+        assert_ok(peat_queue_scan(t->queue, NULL, NULL, backward, 50, 1));
+        const peat_completion *c = poll_one(t, 1);
+        while (c->cursor != NULL) {
+            peat_cursor *cursor = c->cursor;
+            at = check_rows(c, at, backward);
+            put(&t->k, "key-000000", "changed"); /* the scan does not see it */
+            assert_ok(peat_queue_scan_next(t->queue, cursor, 50, 2));
+            assert_int_equal(peat_queue_scan_next(t->queue, cursor, 50, 3), PEAT_INVALID);
+            c = poll_one(t, 2);
+            assert_ok(c->rc);
+        }
+        at = check_rows(c, at, backward);
+        assert_int_equal(at, backward ? -1 : KEYS);
+        char value[100];
+        memset(value, 'a', 60);
+        assert_ok(peat_put(t->k.db, NULL, peat_str("key-000000"), peat_bytes(value, 60)));
+    }
+    peat_iter_options options = {.size = sizeof options, .lower = peat_str("x")};
+    assert_ok(peat_queue_scan(t->queue, NULL, &options, false, 50, 4));
+    assert_int_equal(poll_one(t, 4)->rc, PEAT_END);
+    assert_null(t->done[0].cursor);
+    assert_ok(peat_queue_scan(t->queue, NULL, NULL, false, 50, 5));
+    peat_queue_scan_close(t->queue, poll_one(t, 5)->cursor);
+}
+
+TEST_WAYS(a_full_queue_says_so)
+{
+    queue_open(t, 2, PEAT_QUEUE_BYTES_MIN);
+    char *big = calloc(1, 70000);
+    put(&t->k, "a", "1");
+    assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str("a"), 1));
+    assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str("a"), 2));
+    assert_int_equal(peat_queue_get(t->queue, NULL, NULL, peat_str("a"), 3), PEAT_QUEUE_FULL);
+    assert_int_equal(poll_some(t, 1), 1);
+    assert_int_equal(peat_queue_get(t->queue, NULL, NULL, peat_str("a"), 3), PEAT_QUEUE_FULL);
+    assert_int_equal(poll_some(t, 1), 1); /* and the first is free now */
+    assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str("a"), 3));
+    assert_int_equal(peat_queue_put(t->queue, NULL, NULL, peat_str("a"), peat_bytes(big, 70000), 4),
+                     PEAT_TOO_BIG);
+    (void)poll_some(t, 2);
+    assert_int_equal(peat_queue_poll(t->queue, t->done, 2, 0, &t->n), PEAT_END);
+    assert_ok(peat_queue_put(t->queue, NULL, NULL, peat_str("a"), peat_bytes(big, 40000), 5));
+    assert_int_equal(peat_queue_put(t->queue, NULL, NULL, peat_str("a"), peat_bytes(big, 40000), 6),
+                     PEAT_QUEUE_FULL);
+    (void)poll_one(t, 5);
+    free(big);
+}
+
+TEST_WAYS(closing_the_store_ends_all)
+{
+    char key[32];
+    put_numbers(t);
+    reopen(t);
+    queue_open(t, 200, 0);
+    for (int i = 0; i < 200; i++) {
+        peat_slice k = peat_str(numbered(i * 13 % KEYS, key));
+        assert_ok(i % 3 != 0 ? peat_queue_get(t->queue, NULL, NULL, k, (uint64_t)i)
+                             : peat_queue_put(t->queue, NULL, &synced, k, k, (uint64_t)i));
+    }
+    kit_close(&t->k);
+    bool seen[200] = {false};
+    size_t count = 0;
+    peat_rc rc;
+    while ((rc = peat_queue_poll(t->queue, t->done, 7, PEAT_QUEUE_WAIT, &t->n)) == PEAT_OK)
+        for (size_t i = 0; i < t->n; i++, count++) {
+            assert_false(seen[t->done[i].tag]);
+            seen[t->done[i].tag] = true;
+            assert_true(t->done[i].rc == PEAT_OK || t->done[i].rc == PEAT_CLOSED);
+        }
+    assert_int_equal(rc, PEAT_CLOSED);
+    assert_int_equal(count, 200);
+    assert_int_equal(peat_queue_get(t->queue, NULL, NULL, peat_str("a"), 3), PEAT_CLOSED);
+}
+
+TEST_WAYS(a_queue_is_closed_with_operations_under_way)
+{
+    char key[32];
+    put_numbers(t);
+    reopen(t);
+    queue_open(t, 200, 0);
+    for (int i = 0; i < 190; i++) {
+        peat_slice k = peat_str(numbered(i * 13 % KEYS, key));
+        assert_ok(i % 3 != 0 ? peat_queue_get(t->queue, NULL, NULL, k, (uint64_t)i)
+                             : peat_queue_put(t->queue, NULL, &synced, k, k, (uint64_t)i));
+    }
+    assert_ok(peat_queue_scan(t->queue, NULL, NULL, false, 1000, 5));
+    peat_queue_close(t->queue);
+    t->queue = NULL;
+}
+
+TEST_WAYS(what_has_not_begun_is_cancelled)
+{
+    put_numbers(t);
+    reopen(t);
+    queue_open(t, 8, 0);
+    assert_int_equal(peat_queue_cancel(t->queue, 5), PEAT_NOT_FOUND);
+    assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str("key-000100"), 5));
+    peat_rc rc = peat_queue_cancel(t->queue, 5);
+    assert_true(rc == PEAT_OK || rc == PEAT_NOT_FOUND);
+    const peat_completion *c = poll_one(t, 5);
+    assert_true(c->rc == PEAT_OK || c->rc == PEAT_CANCELLED);
+    if (t->way == BY_CALLER)
+        assert_int_equal(c->rc, PEAT_CANCELLED);
+    assert_int_equal(peat_queue_cancel(t->queue, 5), PEAT_NOT_FOUND);
+}
