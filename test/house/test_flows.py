@@ -11,7 +11,7 @@ import unittest
 SRC = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "src")
 STEP = re.compile(r"^( *)(\w+)(?: by (\w+)| (\.\.\.))?(?:  +(\S+\.[ch])(?:  +.*)?)$")
 DEFINITION = r"^(?:[\w*]+ )+\*?%s\([^;{]*\)\n\{\n(.*?)^\}\n"
-FLOWS = {"Put", "Get", "Multi-get", "Scan", "Flush and compact", "Recover"}
+FLOWS = {"Put", "Get", "A get through a queue", "Multi-get", "Scan", "Flush and compact", "Recover"}
 
 
 def read(path):
