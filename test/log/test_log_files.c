@@ -88,3 +88,18 @@ TEST_LOG(without_a_descriptor_an_append_fails_and_can_be_repeated)
     kit_append(k, 100, false);
     kit_sync(k);
 }
+
+TEST_LOG(a_segment_made_ready_is_no_descriptor_at_rest)
+{
+    bool did = false;
+    while (!did) {
+        kit_append(k, 1, false);
+        assert_ok(pt_log_prepare(k->log, &did));
+    }
+    kit_sync(k);
+    assert_int_equal(files_held(k), 2);
+    pt_log_rest(k->log);
+    assert_int_equal(files_held(k), 1);
+    append_segments(k, 1);
+    kit_sync(k);
+}
