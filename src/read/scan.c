@@ -343,11 +343,11 @@ peat_rc pt_scan_enter(pt_scan *c, bool placing)
     if (PT_UNLIKELY(pt_store_gone(s)))
         return pt_scan_end(c, PEAT_CLOSED);
     pt_budget_check_soon(s); /* the indexes of tables that were passed */
-    /* relaxed: a hint, which pt_scan_seat looks at more closely */
+    /* relaxed: a hint, which pt_scan_renew_view looks at more closely */
     bool changed = c->view_number != atomic_load_explicit(&s->view_number, memory_order_relaxed);
     if (PT_LIKELY(!changed))
         return PEAT_OK;
-    peat_rc rc = pt_scan_seat(c, placing);
+    peat_rc rc = pt_scan_renew_view(c, placing);
     return rc == PEAT_OK ? rc : pt_scan_end(c, rc);
 }
 

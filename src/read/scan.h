@@ -17,7 +17,7 @@ typedef struct pt_scan_options {
 } pt_scan_options;
 
 /* Holds the store, and registers its sequence. It takes a view at its first move, and newer ones
- * later (scan_seat.c). */
+ * later (scan_view.c). */
 peat_rc pt_scan_new(pt_store *s, const pt_scan_options *options, pt_scan **ret_scan) PT_MUST_USE;
 void pt_scan_free(pt_scan *c);
 

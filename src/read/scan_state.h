@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * scan_state.h - the inside of a scan, shared by the files that move it: scan.c (single moves),
- * scan_fill.c (many rows per call), scan_hidden.c (steps that lead to no row), scan_seat.c (its
+ * scan_fill.c (many rows per call), scan_hidden.c (steps that lead to no row), scan_view.c (its
  * view), scan_state.c. `below` is the merged iterator under it, and a row is an entry that it
  * shows. The invariants of each place are in the head of scan.c.
  */
@@ -99,12 +99,12 @@ static inline void pt_hidden_step(const pt_scan *c, pt_hidden *h)
     h->unknown += h->marked;
 }
 
-/* ---- scan_seat.c ---- */
+/* ---- scan_view.c ---- */
 
 /* Takes the present view, if it has none or one that keeps what the store has replaced. Then it
  * stands AT_KEY, if on a row. Fails only when it has no view. `placing`: the move that follows does
  * not depend on its place (first, last, seek). */
-peat_rc pt_scan_seat(pt_scan *c, bool placing) PT_MUST_USE;
+peat_rc pt_scan_renew_view(pt_scan *c, bool placing) PT_MUST_USE;
 
 /* ---- scan_state.c ---- */
 

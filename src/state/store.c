@@ -57,7 +57,7 @@ void pt_store_publish_view(pt_store *s, pt_view *next)
     PT_ASSERT(old == NULL || pt_view_seq_first(next) >= pt_view_seq_first(old),
               "I17: memtables leave the view in the order of writing");
     atomic_store_explicit(&s->view, next, memory_order_release);
-    /* release: pairs with pt_scan_seat, which loads the view afterwards */
+    /* release: pairs with pt_scan_renew_view, which loads the view afterwards */
     atomic_fetch_add_explicit(&s->view_number, 1, memory_order_release);
     if (old != NULL)
         leave_memtables(old, next);

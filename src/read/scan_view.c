@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan_seat.c - what a scan sits on: a view of the store and the merged iterator over it.
+ * scan_view.c - the view of the store that a scan reads, and the merged iterator over it.
  *
  * A scan takes its view at its first move, and a new one at the beginning of a later move when the
  * one it has keeps what the store has replaced: a memtable that was flushed, files of tables that
@@ -132,7 +132,7 @@ static void change_view(pt_scan *c, pt_view *view, pt_iter *below)
     }
 }
 
-static peat_rc take_seat(pt_scan *c)
+static peat_rc renew_view(pt_scan *c)
 {
     peat_rc rc = PEAT_OK;
     pt_view *view = NULL;
@@ -147,7 +147,7 @@ out:
     return rc;
 }
 
-peat_rc pt_scan_seat(pt_scan *c, bool placing)
+peat_rc pt_scan_renew_view(pt_scan *c, bool placing)
 {
     pt_store *s = c->store;
     peat_rc rc = PEAT_OK;
@@ -162,7 +162,7 @@ peat_rc pt_scan_seat(pt_scan *c, bool placing)
     bool due = is_due(c, now, placing || c->wait != 0, &later);
     pt_view_unref(now);
     if (due)
-        rc = take_seat(c);
+        rc = renew_view(c);
     c->wait = later ? MOVES_BETWEEN : 0;
     c->view_number = later || (first && rc != PEAT_OK) ? 0 : number;
     return first ? rc : PEAT_OK; /* where it was it can stay */
