@@ -66,6 +66,39 @@ TEST_NEW(a_full_disk_refuses_a_new_store_and_leaves_none)
     assert_int_equal(count_all(k->db), 0);
 }
 
+/* Whatever it was about to do: there is no store behind it that could be taken for usable, so it
+ * does not say PEAT_IO as one that refuses writes. */
+TEST_NEW(an_open_that_finds_no_room_says_so)
+{
+    uint64_t full = 0;
+    kit_must_open(k);
+    put_many(k, 20, 100);
+    kit_kill(k);
+    sim_env *killed = k->sim;
+    for (uint64_t at = 1;; at++) {
+        k->sim = sim_clone_killed(killed);
+        k->host.env = sim_peat(k->sim);
+        unsigned fault =
+            sim_fail(k->sim, .kinds = SIM_CHANGES, .at = at, .error = ENOSPC, .sticky = true);
+        peat_rc rc = kit_open(k);
+        if (rc != PEAT_OK && rc != PEAT_FULL)
+            fail_msg("call %" PRIu64 ": %s", at, peat_rc_name(rc));
+        full += rc == PEAT_FULL;
+        bool hit = sim_fault_hits(k->sim, fault) != 0;
+        if (rc == PEAT_OK)
+            (void)!peat_close(k->db);
+        k->db = NULL;
+        sim_end(k->sim);
+        if (!hit)
+            break;
+    }
+    k->sim = killed;
+    k->host.env = sim_peat(killed);
+    kit_must_open(k);
+    assert_int_equal(count_all(k->db), 20);
+    assert_true(full > 5);
+}
+
 TEST_NEW(a_full_disk_refuses_writes_and_takes_them_again_later)
 {
     make_tiny(k);
