@@ -39,9 +39,10 @@ matches() {
 
 # build TEST: the program of a C test, or all that scripts need
 build() {
-    local target=${1%.c}
-    [[ $1 == *.c ]] || target=peat_command
-    nice -n 10 cmake --build "$work/build" -j 2 --target "${target//\//_}" >"$work/build.log" 2>&1
+    local program=${1%.c}
+    local targets=("${program//\//_}")
+    [[ $1 == *.c ]] || targets=(peat_command peat_libraries)
+    nice -n 10 cmake --build "$work/build" -j 2 --target "${targets[@]}" >"$work/build.log" 2>&1
 }
 
 # run TEST: fails when the test does
