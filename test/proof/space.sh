@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The directory stays within its bound under loads whose truth is known, a little is rewritten for a
-# little, and what a byte costs in writes (test/stress/programs/space.h). A trial is one load with one
+# little, and what a byte costs in writes (test/space/space.h). A trial is one load with one
 # budget and one way of working: a thread, or none and peat_work.
 #
 #   N=20          seconds of the steady loads; the others go with it. From 100 on the store with a
@@ -14,7 +14,7 @@ PROGRAM_LDFLAGS=-Wl,--wrap=pthread_cond_timedwait
 . "$(dirname "$0")/../stress/build_program.sh"
 build_program space
 export PEAT_BIN=$BUILD/peat
-loads=${LOADS:-trickle retention queue cache shrink large uniform ranges snapshot iterator \
+loads=${LOADS:-trickle retention queue cache shrink large uniform sizes ranges snapshot iterator \
     iterator_standing pin quiet_delete quiet_shrink shell idle amplification amplification_small}
 lines=$work/lines
 trials=0 bad=0

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* space_world.c - see space.h. */
-#include "space.h"
+/* space_world.c - see space_world.h. */
+#include "space_world.h"
+#include "usage.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
-#define POOL_BYTES (32 * MIB)
-#define WORK_UNITS 64u
-#define HALVED_MAX 1024u
+#define SAMPLE_NS (250 * MS_NS)
+#define BURST_NS  (3 * S_NS)
+#define REST_S    3u
 
 void must(peat_rc rc, const char *what)
 {
@@ -47,17 +52,17 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const s
     return __real_pthread_cond_timedwait(c, m, &sooner);
 }
 
-uint64_t space_waits(void)
+uint64_t world_waits(void)
 {
     return atomic_load(&waits);
 }
 
 static uint64_t env_now_ns(void *ctx)
 {
-    space *s = (space *)ctx;
-    if (s->threads == PEAT_THREADS_NONE)
-        return atomic_fetch_add(&s->stepped_ns, 1000);
-    return s->real_zero_ns + (uint64_t)((double)(real_ns() - s->real_zero_ns) * s->speed);
+    space_world *w = (space_world *)ctx;
+    if (w->threads == PEAT_THREADS_NONE)
+        return atomic_fetch_add(&w->stepped_ns, 1000);
+    return w->real_zero_ns + (uint64_t)((double)(real_ns() - w->real_zero_ns) * w->speed);
 }
 
 static void sleep_real(uint64_t ns)
@@ -69,180 +74,219 @@ static void sleep_real(uint64_t ns)
 
 static void env_sleep_ns(void *ctx, uint64_t ns)
 {
-    space *s = (space *)ctx;
-    if (s->threads == PEAT_THREADS_NONE)
-        atomic_fetch_add(&s->stepped_ns, ns);
+    space_world *w = (space_world *)ctx;
+    if (w->threads == PEAT_THREADS_NONE)
+        atomic_fetch_add(&w->stepped_ns, ns);
     else
-        sleep_real((uint64_t)((double)ns / s->speed));
+        sleep_real((uint64_t)((double)ns / w->speed));
 }
 
-uint64_t space_now(space *s)
+uint64_t world_now(space *s)
 {
-    return env_now_ns(s);
+    return env_now_ns(s->world);
 }
 
-static void step_until(space *s, uint64_t ns)
+void world_wait_until(space *s, uint64_t ns)
 {
-    while (s->sample_next_ns <= ns) {
-        if (atomic_load(&s->stepped_ns) < s->sample_next_ns)
-            atomic_store(&s->stepped_ns, s->sample_next_ns);
-        s->sample_next_ns += SAMPLE_NS;
+    space_world *w = s->world;
+    if (w->threads != PEAT_THREADS_NONE)
+        for (uint64_t now = env_now_ns(w); now < ns; now = env_now_ns(w))
+            env_sleep_ns(w, ns - now);
+    else if (atomic_load(&w->stepped_ns) < ns)
+        atomic_store(&w->stepped_ns, ns);
+}
+
+/* ---- samples ---- */
+
+static void *sampler_main(void *arg)
+{
+    space *s = (space *)arg;
+    for (uint64_t next = world_now(s); atomic_load(&s->world->sampling); next += SAMPLE_NS) {
         space_sample_now(s);
-        if (s->db == NULL)
-            continue;
-        must(peat_work(s->db, WORK_UNITS, NULL), "work");
-        space_sample_now(s);
+        uint64_t now = world_now(s);
+        if (now > next + SAMPLE_NS)
+            next = now - SAMPLE_NS;
+        world_wait_until(s, next + SAMPLE_NS);
     }
-    if (atomic_load(&s->stepped_ns) < ns)
-        atomic_store(&s->stepped_ns, ns);
+    return NULL;
 }
 
-void space_wait_until(space *s, uint64_t ns)
+static pthread_t sampler; /* one load at a time */
+
+void world_sampling_start(space *s)
 {
-    if (s->threads == PEAT_THREADS_NONE) {
-        step_until(s, ns);
+    if (s->workers == 0)
         return;
+    atomic_store(&s->world->sampling, true);
+    if (pthread_create(&sampler, NULL, sampler_main, s) != 0)
+        must(PEAT_NOMEM, "thread");
+}
+
+void world_sampling_stop(space *s)
+{
+    if (atomic_exchange(&s->world->sampling, false))
+        (void)pthread_join(sampler, NULL);
+}
+
+/* ---- what there is ---- */
+
+/* The files that were counted: one that is unlinked between the two looks is met by both. */
+typedef struct tally {
+    ino_t *files;
+    size_t count, capacity;
+    uint64_t bytes;
+} tally;
+
+static void count_once(tally *t, const struct stat *st)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (t->files[i] == st->st_ino)
+            return;
+    if (t->count == t->capacity) {
+        t->capacity = t->capacity != 0 ? 2 * t->capacity : 64;
+        t->files = (ino_t *)realloc(t->files, t->capacity * sizeof *t->files);
+        must(t->files != NULL ? PEAT_OK : PEAT_NOMEM, "a sample");
     }
-    for (uint64_t now = space_now(s); now < ns; now = space_now(s))
-        env_sleep_ns(s, ns - now);
+    t->files[t->count++] = st->st_ino;
+    t->bytes += (uint64_t)st->st_blocks * 512;
 }
 
-void space_wait(space *s, uint64_t ns)
+static void count_named(const char *dir, tally *t)
 {
-    space_wait_until(s, space_now(s) + ns);
+    struct dirent *e;
+    struct stat st;
+    DIR *d = opendir(dir);
+    while (d != NULL && (e = readdir(d)) != NULL)
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+            count_once(t, &st);
+    if (d != NULL)
+        (void)closedir(d);
 }
 
-void space_spend(space *s, uint64_t ns)
+/* Files of the store without a name that somebody has open. */
+static void count_unnamed(const char *dir, tally *t)
 {
-    if (s->threads == PEAT_THREADS_NONE)
-        space_wait(s, ns);
+    char path[4096];
+    struct dirent *e;
+    struct stat st;
+    size_t prefix = strlen(dir);
+    DIR *d = opendir("/proc/self/fd");
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        ssize_t size = readlinkat(dirfd(d), e->d_name, path, sizeof path - 1);
+        if (size <= (ssize_t)prefix || strncmp(path, dir, prefix) != 0)
+            continue;
+        if (fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0)
+            count_once(t, &st);
+    }
+    if (d != NULL)
+        (void)closedir(d);
+}
+
+uint64_t world_dir_bytes(space *s)
+{
+    tally t = {0};
+    count_named(s->world->dir, &t);
+    count_unnamed(s->world->dir, &t);
+    free(t.files);
+    return t.bytes;
 }
 
 /* ---- bytes written ---- */
 
+uint64_t world_written_bytes(space *s)
+{
+    return atomic_load(&s->world->written_bytes);
+}
+
 static int env_write(void *ctx, peat_env_file *file, uint64_t offset, const void *buf, size_t n)
 {
-    space *s = (space *)ctx;
+    space_world *w = (space_world *)ctx;
     const peat_env *real = peat_env_default();
-    atomic_fetch_add(&s->written_bytes, n);
+    atomic_fetch_add(&w->written_bytes, n);
     return real->file_write(real->ctx, file, offset, buf, n);
 }
 
-static void make_env(space *s)
+static void make_env(space_world *w)
 {
-    s->env = *peat_env_default(); /* its members need no ctx but fork_mark's, which may be NULL */
-    s->env.ctx = s;
-    s->env.now_ns = env_now_ns;
-    s->env.sleep_ns = env_sleep_ns;
-    s->env.file_write = env_write;
-    s->env.file_store = NULL; /* or some bytes would go around env_write */
-    s->host = (peat_host){.size = sizeof s->host, .env = &s->env};
-    s->options = (peat_options){.size = sizeof s->options,
-                                .memory_bytes = (size_t)s->budget_bytes,
-                                .threads = s->threads,
-                                .host = &s->host};
+    w->env = *peat_env_default(); /* its members need no ctx but fork_mark's, which may be NULL */
+    w->env.ctx = w;
+    w->env.now_ns = env_now_ns;
+    w->env.sleep_ns = env_sleep_ns;
+    w->env.file_write = env_write;
+    w->env.file_store = NULL; /* or some bytes would go around env_write */
+    w->host = (peat_host){.size = sizeof w->host, .env = &w->env};
+    w->options = (peat_options){.size = sizeof w->options,
+                                .memory_bytes = (size_t)w->budget_bytes,
+                                .threads = w->threads,
+                                .host = &w->host};
 }
 
 /* ---- the store ---- */
 
-void space_open(space *s)
+void world_begin(space *s, space_world *w)
+{
+    uint64_t sixteenth = w->budget_bytes / 16;
+    s->world = w;
+    s->memtable_bytes = sixteenth < 64 * MIB ? sixteenth : 64 * MIB;
+    s->partition_bytes_min = 8 * MIB;
+    s->partition_bytes_max = 128 * MIB;
+    s->sample_ns = SAMPLE_NS;
+    s->burst_ns = BURST_NS;
+    s->workers = w->threads < 0 ? 0 : w->threads == 0 ? 1 : (unsigned)w->threads;
+    s->works = true;
+    s->fill_max = 3.0;
+    /* From the default budget on (with memtables of a few MiB runs are merged among themselves
+     * first, or a get would have dozens to ask), where threads choose the time: who calls peat_work
+     * all the time has each little merged at once. */
+    s->bounded = w->budget_bytes >= 256 * MIB && s->workers != 0;
+    w->speed = s->speed;
+    atomic_store(&wait_speed, s->speed);
+    w->real_zero_ns = real_ns();
+    atomic_store(&w->stepped_ns, w->real_zero_ns);
+    make_env(w);
+}
+
+void world_open(space *s)
 {
     peat_error e;
-    if (peat_open(s->dir, &s->options, &s->db, &e) == PEAT_OK)
+    if (peat_open(s->world->dir, &s->world->options, &s->db, &e) == PEAT_OK)
         return;
     (void)fprintf(stderr, "space: %s\n", e.message);
     exit(2);
 }
 
-void space_close(space *s)
+void world_close(space *s)
 {
     peat_db *db = s->db;
     s->db = NULL;
     must(peat_close(db), "close");
 }
 
-void space_begin(space *s, uint64_t key_count, uint64_t entry_bytes_max)
+/* By the command, which has no clock but the system's. */
+void world_delete_apart(space *s, uint64_t number)
 {
-    atomic_store(&wait_speed, s->speed);
-    s->real_zero_ns = real_ns();
-    atomic_store(&s->stepped_ns, s->real_zero_ns);
-    s->sample_next_ns = s->real_zero_ns + SAMPLE_NS;
-    s->entry_bytes_max = entry_bytes_max;
-    s->key_count = key_count;
-    s->sizes = calloc(key_count, sizeof *s->sizes);
-    s->pool = malloc(POOL_BYTES + entry_bytes_max);
-    if (s->sizes == NULL || s->pool == NULL)
-        must(PEAT_NOMEM, "begin");
-    for (uint64_t at = 0; at + 8 <= POOL_BYTES + entry_bytes_max; at += 8) {
-        uint64_t x = rng_hash(at + s->random.state);
-        memcpy(s->pool + at, &x, 8);
-    }
-    make_env(s);
-    space_open(s);
-    space_sampling_start(s);
+    const char *command = getenv("PEAT_BIN");
+    char key[32], line[1024];
+    must(command != NULL ? PEAT_OK : PEAT_INVALID, "PEAT_BIN");
+    (void)snprintf(line, sizeof line, "'%s' del -q -m %" PRIu64 "M '%s' %.16s", command,
+                   s->world->budget_bytes / MIB, s->world->dir,
+                   (const char *)space_key(s, number, key).data);
+    if (system(line) != 0)
+        must(PEAT_IO, line);
 }
 
-void space_end(space *s)
+/* Without threads peat_work finds nothing to do; with them they sleep. */
+void world_expect_rest(space *s)
 {
-    space_sampling_stop(s);
-    if (s->db != NULL)
-        space_close(s);
-    free(s->sizes);
-    free(s->pool);
-}
-
-/* ---- keys, values, the truth ---- */
-
-peat_slice space_key(const space *s, uint64_t number, char key[32])
-{
-    uint64_t n = s->scattered ? rng_hash(number + 1) : number;
-    return peat_bytes(key, (size_t)snprintf(key, 32, "%016" PRIx64, n));
-}
-
-/* Between the two there is as much live as the larger of both says: a sample reads it before and
- * after it looks at the directory. */
-static void account(space *s, uint64_t number, uint32_t after)
-{
-    uint32_t before = s->sizes[number];
-    uint64_t each = 16 + s->overhead_bytes;
-    s->sizes[number] = after;
-    if (before != 0) {
-        if (s->holding)
-            atomic_fetch_add(&s->held_bytes, before + each);
-        atomic_fetch_add(&s->freed_bytes, before + each);
-        atomic_fetch_sub(&s->live_bytes, before + each);
-    }
-    if (after != 0)
-        atomic_fetch_add(&s->live_bytes, after + each);
-    atomic_fetch_add(&s->user_bytes, 16 + after);
-}
-
-void space_put(space *s, uint64_t number, uint32_t value_bytes)
-{
-    char key[32];
-    uint8_t halves[HALVED_MAX];
-    uint64_t at = rng_hash(number * 31 + atomic_load(&s->user_bytes)) % POOL_BYTES;
-    const uint8_t *value = s->pool + at;
-    if (s->halved && value_bytes <= HALVED_MAX) {
-        memcpy(halves, value, value_bytes / 2);
-        memcpy(halves + value_bytes / 2, value, value_bytes - value_bytes / 2);
-        value = halves;
-    }
-    must(peat_put(s->db, NULL, space_key(s, number, key), peat_bytes(value, value_bytes)), "put");
-    account(s, number, value_bytes);
-}
-
-void space_delete(space *s, uint64_t number)
-{
-    char key[32];
-    must(peat_delete(s->db, NULL, space_key(s, number, key)), "delete");
-    account(s, number, 0);
-}
-
-void space_fill(space *s, uint64_t from, uint64_t to, uint32_t value_bytes)
-{
-    for (uint64_t i = from; i < to; i++) {
-        space_put(s, i, value_bytes);
-        space_spend(s, 10000);
-    }
+    uint64_t written = world_written_bytes(s);
+    usage before = measure();
+    if (s->workers == 0)
+        space_wait(s, REST_S * S_NS);
+    else
+        (void)sleep(REST_S);
+    usage after = measure();
+    written = world_written_bytes(s) - written;
+    if (written != 0 || after.ticks != before.ticks || after.switches != before.switches)
+        space_violation(s, "no rest: %" PRIu64 " bytes, %" PRIu64 " ticks, %" PRIu64 " switches",
+                        written, after.ticks - before.ticks, after.switches - before.switches);
 }
