@@ -51,7 +51,7 @@ NOUNS = {
     "compact/pick.h": "unit",
     "queue/queue_state.h": "queues",
     "state/empty_ranges.h": "empty_range",
-    "state/read_points.h": "snapshot snapshots",
+    "state/snapshot_list.h": "snapshot snapshots",
     "state/snapshot.h": "snapshot",
     "state/view.h": "mem",
     "read/scan_state.h": "scan hidden",

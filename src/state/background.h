@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * background.h - what those who read and write need of those who work in the background: handed to
- * the store at open (work/room.c), so that the rooms need not know one another.
+ * the store at open (work/background.c), so that the rooms need not know one another.
  */
 #ifndef PT_STATE_BACKGROUND_H
 #define PT_STATE_BACKGROUND_H

@@ -25,7 +25,7 @@
 #include "state/empty_ranges.h"
 #include "state/published.h"
 #include "state/settings.h"
-#include "state/read_points.h"
+#include "state/snapshot_list.h"
 #include "state/reads_pool.h"
 #include "state/taps.h"
 #include "state/view.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * work.h - the background: what is due is chosen, run, and installed, in threads of the store's own
- * or in a caller's. work.c has the way a unit goes, threads.c the loop around it, settle.c what
- * callers ask for, room.c the beginning and the end.
+ * or in a caller's. work.c has the way a unit goes, threads.c the loop around it, inline.c what
+ * callers ask for, background.c the beginning and the end.
  */
 #ifndef PT_WORK_WORK_H
 #define PT_WORK_WORK_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * settle.c - background work in a caller's thread: single units, settling, compacting a range, what
+ * inline.c - background work in a caller's thread: single units, settling, compacting a range, what
  * is due before a close, and the steps of committers. The inline worker does it, of which there is
  * one: inline_mu.
  */

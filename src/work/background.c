@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * room.c - the beginning and the end of src/work as a room of the store: its part of the store
- * (struct pt_work) is made and freed, and the functions that others call are handed out
- * (state/background.h). Nothing about room in memory.
+ * background.c - the beginning and the end of src/work as a room of the store: its part of the
+ * store (struct pt_work) is made and freed, and the functions that others call are handed out
+ * (state/background.h).
  */
 #include "work/quiet.h"
 #include "work/work.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* read_points.h - the list of sequences that somebody still looks at: the types alone, which
+/* snapshot_list.h - the list of sequences that somebody still looks at: the types alone, which
  * store.h needs. What can be done with them is in snapshot.h. */
-#ifndef PT_STATE_READ_POINTS_H
-#define PT_STATE_READ_POINTS_H
+#ifndef PT_STATE_SNAPSHOT_LIST_H
+#define PT_STATE_SNAPSHOT_LIST_H
 
 #include "base/sync.h"
 
