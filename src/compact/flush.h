@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * flush.h - a memtable becomes tables: one upper run file cut at partition boundaries, and, for
- * what lies above the store's last key, bottom tables of their own (a sequential load is written
- * once).
+ * what lies above the store's last key, bottom tables that are appended to the last partition as
+ * they are (a sequential load is written once).
  */
 #ifndef PT_COMPACT_FLUSH_H
 #define PT_COMPACT_FLUSH_H

@@ -216,7 +216,8 @@ pt_table_block_size(pt_table *t,
                     uint32_t block); /* decoded, index loaded or aligned table; upper bound */
 peat_rc pt_table_read_block(pt_table *t, uint32_t block, uint8_t *dst, size_t dst_size,
                             size_t *ret_size) PT_MUST_USE;
-/* The same with the extent's bytes brought by somebody else. */
+/* The same when somebody else has read its extent: the block as it is in the file, with its
+ * checksum. */
 peat_rc pt_table_take_block(pt_table *t, uint32_t block, uint64_t offset, pt_slice extent,
                             uint8_t *dst, size_t dst_size, size_t *ret_size) PT_MUST_USE;
 /* Where the file's block lies, for texts. */
