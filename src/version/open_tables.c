@@ -153,3 +153,22 @@ void pt_table_ref_release(pt_table_ref *t)
     t->open_tables->trash = t;
     pt_mutex_unlock(&t->open_tables->mu);
 }
+
+size_t pt_table_ref_rank(pt_table_ref *const *list, size_t count, uint64_t file_number)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (list[mid]->meta->file_number < file_number)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+pt_table_ref *pt_table_ref_find(pt_table_ref *const *list, size_t count, uint64_t file_number)
+{
+    size_t i = pt_table_ref_rank(list, count, file_number);
+    return i < count && list[i]->meta->file_number == file_number ? list[i] : NULL;
+}

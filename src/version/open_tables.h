@@ -84,6 +84,10 @@ static inline pt_table_ref *pt_table_ref_retain(pt_table_ref *t)
     return t;
 }
 void pt_table_ref_release(pt_table_ref *t);
+/* Of a list that ascends by number: how many are below this one; the one of this number, or NULL.
+ */
+size_t pt_table_ref_rank(pt_table_ref *const *list, size_t count, uint64_t file_number);
+pt_table_ref *pt_table_ref_find(pt_table_ref *const *list, size_t count, uint64_t file_number);
 /* A block is read, verified and decoded into dst, as for the cache. */
 peat_rc pt_table_ref_read_block(pt_table_ref *t, uint32_t block, uint8_t *dst, size_t dst_size,
                                 size_t *ret_size) PT_MUST_USE;

@@ -10,24 +10,9 @@
 
 #include "base/file_name.h"
 
-static size_t table_rank(const pt_version_set *c, uint64_t file_number)
-{
-    size_t low = 0, high = c->table_count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (c->tables[mid]->meta->file_number < file_number)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
 pt_table_ref *pt_version_set_table(const pt_version_set *c, uint64_t file_number)
 {
-    size_t i = table_rank(c, file_number);
-    return i < c->table_count && c->tables[i]->meta->file_number == file_number ? c->tables[i]
-                                                                                : NULL;
+    return pt_table_ref_find(c->tables, c->table_count, file_number);
 }
 
 /* --- the builder --- */
@@ -37,6 +22,11 @@ pt_table_ref *pt_version_set_table(const pt_version_set *c, uint64_t file_number
  * the edit and the item. */
 
 typedef struct builder {
+    const pt_env *env;
+    pt_open_tables *open_tables;
+    const pt_state *current;     /* the set's, for texts */
+    pt_table_ref *const *tables; /* the set's, ascending by number */
+    size_t table_count;
     pt_partition **partitions; /* references; unsorted until finished */
     size_t count, capacity;
     pt_table_ref **added; /* tables of this edit; references */
@@ -48,59 +38,66 @@ typedef struct builder {
 } builder;
 
 /* What breaks the rule is told last, with its number. */
-static peat_rc bad_edit(pt_version_set *c, const char *expected, const char *found, uint64_t number)
+static peat_rc bad_edit(const builder *d, const char *expected, const char *found, uint64_t number)
 {
-    return pt_fail(c->sink, PEAT_CORRUPT,
+    return pt_fail(d->open_tables->sink, PEAT_CORRUPT,
                    "manifest: an edit after number %" PRIu64 ": expected %s, found %s %" PRIu64,
-                   c->state.edit_number, expected, found, number);
+                   d->current->edit_number, expected, found, number);
 }
 
-/* A copy of the version set's state; an empty one while it has no version. */
-static peat_rc builder_init(builder *d, pt_version_set *c)
+static void builder_init(builder *d, pt_open_tables *open_tables, const pt_state *current)
 {
-    *d = (builder){.state = c->state};
-    if (c->version == NULL)
-        return PEAT_OK;
-    if (!pt_grow(c->env, &d->partitions, &d->capacity, c->version->count, sizeof(pt_partition *)))
+    *d = (builder){
+        .env = open_tables->env, .open_tables = open_tables, .current = current, .state = *current};
+}
+
+/* Begins with what the set has. */
+static peat_rc builder_begin(builder *d, const pt_version *version, pt_table_ref *const *tables,
+                             size_t table_count)
+{
+    d->tables = tables;
+    d->table_count = table_count;
+    if (!pt_grow(d->env, &d->partitions, &d->capacity, version->count, sizeof(pt_partition *)))
         return PEAT_NOMEM;
-    for (size_t i = 0; i < c->version->count; i++)
-        d->partitions[i] = pt_partition_ref(c->version->partitions[i]);
-    d->count = c->version->count;
+    for (size_t i = 0; i < version->count; i++)
+        d->partitions[i] = pt_partition_ref(version->partitions[i]);
+    d->count = version->count;
     return PEAT_OK;
 }
 
-static void builder_done(builder *d, pt_version_set *c)
+static void builder_done(builder *d)
 {
     for (size_t i = 0; i < d->count; i++)
         pt_partition_unref(d->partitions[i]);
     for (size_t i = 0; i < d->added_count; i++)
         pt_table_ref_release(d->added[i]);
-    pt_free(c->env, d->partitions);
-    pt_free(c->env, d->added);
-    pt_free(c->env, d->log_ends);
+    pt_free(d->env, d->partitions);
+    pt_free(d->env, d->added);
+    pt_free(d->env, d->log_ends);
 }
 
-static pt_table_ref *builder_table(const builder *d, const pt_version_set *c, uint64_t file_number)
+static pt_table_ref *builder_table(const builder *d, uint64_t file_number)
 {
     for (size_t i = 0; i < d->added_count; i++)
         if (d->added[i]->meta->file_number == file_number)
             return d->added[i];
-    return pt_version_set_table(c, file_number);
+    return pt_table_ref_find(d->tables, d->table_count, file_number);
 }
 
-static peat_rc builder_add_table(builder *d, pt_version_set *c, pt_slice footer)
+static peat_rc builder_add_table(builder *d, pt_slice footer)
 {
     pt_table_meta meta;
     peat_rc rc = pt_table_meta_decode(footer, &meta);
     if (rc != PEAT_OK)
         return rc == PEAT_CORRUPT
-                   ? bad_edit(c, "a table's footer", "damaged bytes, so many:", footer.size)
-                   : pt_fail(c->sink, rc, "manifest: a table this version cannot read");
-    if (builder_table(d, c, meta.file_number) != NULL)
-        return bad_edit(c, "a table that is new", "again table", meta.file_number);
-    if (!pt_grow(c->env, &d->added, &d->added_capacity, d->added_count + 1, sizeof(pt_table_ref *)))
+                   ? bad_edit(d, "a table's footer", "damaged bytes, so many:", footer.size)
+                   : pt_fail(d->open_tables->sink, rc,
+                             "manifest: a table this version cannot read");
+    if (builder_table(d, meta.file_number) != NULL)
+        return bad_edit(d, "a table that is new", "again table", meta.file_number);
+    if (!pt_grow(d->env, &d->added, &d->added_capacity, d->added_count + 1, sizeof(pt_table_ref *)))
         return PEAT_NOMEM;
-    rc = pt_table_ref_new(c->open_tables, &meta, &d->added[d->added_count]);
+    rc = pt_table_ref_new(d->open_tables, &meta, &d->added[d->added_count]);
     d->added_count += rc == PEAT_OK;
     return rc;
 }
@@ -113,11 +110,11 @@ static size_t builder_find(const builder *d, uint64_t partition_id)
     return i;
 }
 
-static peat_rc resolve(const builder *d, pt_version_set *c, const pt_layer_record *r, pt_layer *ret)
+static peat_rc resolve(const builder *d, const pt_layer_record *r, pt_layer *ret)
 {
-    pt_table_ref *t = builder_table(d, c, r->file_number);
+    pt_table_ref *t = builder_table(d, r->file_number);
     if (t == NULL)
-        return bad_edit(c, "a layer in a table that is there", "one in table", r->file_number);
+        return bad_edit(d, "a layer in a table that is there", "one in table", r->file_number);
     *ret = (pt_layer){.table_ref = t,
                       .bytes = r->bytes,
                       .entries = r->entries,
@@ -127,34 +124,34 @@ static peat_rc resolve(const builder *d, pt_version_set *c, const pt_layer_recor
 }
 
 /* Searching the run looks at one table for a key: what overlaps would be overlooked. */
-static peat_rc check_run(pt_version_set *c, const pt_layer *bottom, size_t count)
+static peat_rc check_run(const builder *d, const pt_layer *bottom, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
         const pt_table_meta *left = bottom[i - 1].table_ref->meta,
                             *right = bottom[i].table_ref->meta;
         if (pt_slice_compare(left->key_max, right->key_min) >= 0)
-            return bad_edit(c, "bottommost tables one behind the other", "overlapping table",
+            return bad_edit(d, "bottommost tables one behind the other", "overlapping table",
                             right->file_number);
     }
     return PEAT_OK;
 }
 
-static peat_rc builder_partition(builder *d, pt_version_set *c, pt_edit_item *item)
+static peat_rc builder_partition(builder *d, pt_edit_item *item)
 {
     peat_rc rc = PEAT_OK;
     pt_partition *p = NULL;
     size_t count = (size_t)(item->run_count + item->bottom_count);
-    pt_layer *layers = (pt_layer *)pt_alloc(c->env, count * sizeof *layers);
+    pt_layer *layers = (pt_layer *)pt_alloc(d->env, count * sizeof *layers);
     if (layers == NULL)
         return PEAT_NOMEM;
     for (size_t i = 0; i < count; i++) {
         pt_layer_record r = pt_layer_decode(&item->layers);
-        TRY(resolve(d, c, &r, &layers[i]));
+        TRY(resolve(d, &r, &layers[i]));
     }
-    TRY(check_run(c, layers + item->run_count, (size_t)item->bottom_count));
-    bool room = pt_grow(c->env, &d->partitions, &d->capacity, d->count + 1, sizeof(pt_partition *));
+    TRY(check_run(d, layers + item->run_count, (size_t)item->bottom_count));
+    bool room = pt_grow(d->env, &d->partitions, &d->capacity, d->count + 1, sizeof(pt_partition *));
     TRY(room ? PEAT_OK : PEAT_NOMEM);
-    TRY(pt_partition_new(c->env, item->partition_id, item->lower, layers, item->run_count,
+    TRY(pt_partition_new(d->env, item->partition_id, item->lower, layers, item->run_count,
                          layers + item->run_count, item->bottom_count, &p));
     size_t at = builder_find(d, item->partition_id);
     if (at < d->count)
@@ -163,70 +160,70 @@ static peat_rc builder_partition(builder *d, pt_version_set *c, pt_edit_item *it
         d->count++;
     d->partitions[at] = p;
 out:
-    pt_free(c->env, layers);
+    pt_free(d->env, layers);
     return rc;
 }
 
-static peat_rc builder_push(builder *d, pt_version_set *c, const pt_edit_item *item)
+static peat_rc builder_push(builder *d, const pt_edit_item *item)
 {
     peat_rc rc = PEAT_OK;
     size_t at = builder_find(d, item->partition_id);
     if (at == d->count)
-        return bad_edit(c, "a layer for a partition that is there", "one for partition",
+        return bad_edit(d, "a layer for a partition that is there", "one for partition",
                         item->partition_id);
     pt_partition *old = d->partitions[at], *p = NULL;
-    pt_layer *layers = (pt_layer *)pt_alloc(c->env, (old->run_count + 1) * sizeof *layers);
+    pt_layer *layers = (pt_layer *)pt_alloc(d->env, (old->run_count + 1) * sizeof *layers);
     if (layers == NULL)
         return PEAT_NOMEM;
-    TRY(resolve(d, c, &item->layer, &layers[0]));
+    TRY(resolve(d, &item->layer, &layers[0]));
     if (old->run_count != 0)
         memcpy(layers + 1, old->runs, old->run_count * sizeof *layers);
-    TRY(pt_partition_new(c->env, old->id, old->lower, layers, old->run_count + 1, old->bottom,
+    TRY(pt_partition_new(d->env, old->id, old->lower, layers, old->run_count + 1, old->bottom,
                          old->bottom_count, &p));
     pt_partition_unref(old);
     d->partitions[at] = p;
 out:
-    pt_free(c->env, layers);
+    pt_free(d->env, layers);
     return rc;
 }
 
-static peat_rc builder_log_ends(builder *d, pt_version_set *c, pt_edit_item *item)
+static peat_rc builder_log_ends(builder *d, pt_edit_item *item)
 {
-    pt_log_end *ends = (pt_log_end *)pt_alloc(c->env, item->end_count * sizeof *ends);
+    pt_log_end *ends = (pt_log_end *)pt_alloc(d->env, item->end_count * sizeof *ends);
     if (ends == NULL)
         return PEAT_NOMEM;
     for (uint64_t i = 0; i < item->end_count; i++)
         ends[i] = pt_log_end_decode(&item->ends);
-    pt_free(c->env, d->log_ends);
+    pt_free(d->env, d->log_ends);
     d->log_ends = ends;
     d->log_end_count = item->end_count;
     d->has_log_ends = true;
     return PEAT_OK;
 }
 
-static peat_rc builder_item(builder *d, pt_version_set *c, pt_edit_item *item)
+static peat_rc builder_item(builder *d, pt_edit_item *item)
 {
     switch (item->tag) {
     case PT_EDIT_TABLE:
-        return builder_add_table(d, c, item->table_meta);
+        return builder_add_table(d, item->table_meta);
     case PT_EDIT_PARTITION:
-        return builder_partition(d, c, item);
+        return builder_partition(d, item);
     case PT_EDIT_DROP_PARTITION: {
         size_t at = builder_find(d, item->partition_id);
         if (at == d->count)
-            return bad_edit(c, "the end of a partition that is there", "that of partition",
+            return bad_edit(d, "the end of a partition that is there", "that of partition",
                             item->partition_id);
         pt_partition_unref(d->partitions[at]);
         d->partitions[at] = d->partitions[--d->count];
         return PEAT_OK;
     }
     case PT_EDIT_PUSH:
-        return builder_push(d, c, item);
+        return builder_push(d, item);
     case PT_EDIT_STATE:
         d->state = item->state;
         return PEAT_OK;
     case PT_EDIT_LOG_ENDS:
-        return builder_log_ends(d, c, item);
+        return builder_log_ends(d, item);
     case PT_EDIT_DURABLE:
         d->state.seq_durable = item->seq_durable;
         return PEAT_OK;
@@ -234,22 +231,22 @@ static peat_rc builder_item(builder *d, pt_version_set *c, pt_edit_item *item)
         d->state.unfinished = true;
         return PEAT_OK;
     }
-    return bad_edit(c, "an item that is known", "one of tag", (uint64_t)item->tag);
+    return bad_edit(d, "an item that is known", "one of tag", (uint64_t)item->tag);
 }
 
-static peat_rc builder_apply(builder *d, pt_version_set *c, pt_slice payload)
+static peat_rc builder_apply(builder *d, pt_slice payload)
 {
     pt_cursor cursor = pt_cursor_of(payload.data, payload.size);
     pt_edit_item item;
     peat_rc rc;
     while ((rc = pt_edit_next(&cursor, &item)) == PEAT_OK) {
-        rc = builder_item(d, c, &item);
+        rc = builder_item(d, &item);
         if (rc != PEAT_OK)
             return rc;
     }
     if (rc == PEAT_END)
         return PEAT_OK;
-    return bad_edit(c, "an item", "what cannot be decoded at byte",
+    return bad_edit(d, "an item", "what cannot be decoded at byte",
                     (uint64_t)(cursor.at - payload.data));
 }
 
@@ -265,33 +262,33 @@ static void sort_partitions(pt_partition **p, size_t count)
 }
 
 /* What comes next gets numbers that nothing has. */
-static peat_rc check_numbers(const builder *d, pt_version_set *c)
+static peat_rc check_numbers(const builder *d)
 {
     for (size_t i = 0; i < d->added_count; i++)
         if (d->added[i]->meta->file_number >= d->state.file_next)
-            return bad_edit(c, "a table's number below the next one", "table",
+            return bad_edit(d, "a table's number below the next one", "table",
                             d->added[i]->meta->file_number);
     for (size_t i = 0; i < d->count; i++)
         if (d->partitions[i]->id >= d->state.partition_next)
-            return bad_edit(c, "a partition's number below the next one", "partition",
+            return bad_edit(d, "a partition's number below the next one", "partition",
                             d->partitions[i]->id);
     return PEAT_OK;
 }
 
 /* The partitions, checked and in order, as a version; it takes their references over. */
-static peat_rc builder_version(builder *d, pt_version_set *c, pt_version **ret_version)
+static peat_rc builder_version(builder *d, pt_version **ret_version)
 {
-    peat_rc rc = check_numbers(d, c);
+    peat_rc rc = check_numbers(d);
     if (rc != PEAT_OK)
         return rc;
     sort_partitions(d->partitions, d->count);
     if (d->count == 0 || d->partitions[0]->lower.size != 0)
-        return bad_edit(c, "a partition without a lower bound", "none among", d->count);
+        return bad_edit(d, "a partition without a lower bound", "none among", d->count);
     for (size_t i = 1; i < d->count; i++)
         if (pt_slice_equal(d->partitions[i - 1]->lower, d->partitions[i]->lower))
-            return bad_edit(c, "bounds that differ", "equal ones, the second of partition",
+            return bad_edit(d, "bounds that differ", "equal ones, the second of partition",
                             d->partitions[i]->id);
-    rc = pt_version_new(c->env, d->partitions, d->count, ret_version);
+    rc = pt_version_new(d->env, d->partitions, d->count, ret_version);
     if (rc == PEAT_OK)
         d->count = 0; /* the version has the references now */
     return rc;
@@ -302,7 +299,7 @@ static peat_rc builder_version(builder *d, pt_version_set *c, pt_version **ret_v
 static void take_tables(builder *d, pt_version_set *c)
 {
     for (size_t i = 0; i < d->added_count; i++) {
-        size_t at = table_rank(c, d->added[i]->meta->file_number);
+        size_t at = pt_table_ref_rank(c->tables, c->table_count, d->added[i]->meta->file_number);
         PT_ASSERT(c->table_count < c->table_capacity, "room was made before the edit was durable");
         PT_ASSERT(at == c->table_count ||
                       c->tables[at]->meta->file_number != d->added[i]->meta->file_number,
@@ -398,15 +395,16 @@ static void check_progress(const pt_state *was, const pt_state *next)
 peat_rc pt_version_set_commit(pt_version_set *c, pt_bytes *io_edit, const pt_state *state)
 {
     peat_rc rc = PEAT_OK;
-    builder d = {0};
+    builder d;
     pt_version *version = NULL;
     pt_state next = *state;
+    builder_init(&d, c->open_tables, &c->state);
     next.edit_number = c->state.edit_number + 1;
     TRY(pt_edit_state(io_edit, &next));
     pt_slice payload = pt_slice_of(io_edit->data, io_edit->size);
-    TRY(builder_init(&d, c));
-    TRY(builder_apply(&d, c, payload));
-    TRY(builder_version(&d, c, &version)); /* 1 */
+    TRY(builder_begin(&d, c->version, c->tables, c->table_count));
+    TRY(builder_apply(&d, payload));
+    TRY(builder_version(&d, &version)); /* 1 */
     check_progress(&c->state, &d.state);
     bool room = pt_grow(c->env, &c->tables, &c->table_capacity, c->table_count + d.added_count,
                         sizeof(pt_table_ref *));
@@ -416,7 +414,7 @@ peat_rc pt_version_set_commit(pt_version_set *c, pt_bytes *io_edit, const pt_sta
     version = NULL;
 out:
     pt_version_unref(version);
-    builder_done(&d, c);
+    builder_done(&d);
     return rc;
 }
 
@@ -463,10 +461,17 @@ typedef struct opening {
     builder d;
 } opening;
 
+static void opening_init(opening *o, pt_version_set *c, pt_open_tables *open_tables)
+{
+    version_set_init(c, open_tables);
+    o->c = c;
+    builder_init(&o->d, open_tables, &c->state);
+}
+
 static peat_rc visit_edit(void *ctx, pt_slice payload)
 {
     opening *o = (opening *)ctx;
-    peat_rc rc = builder_apply(&o->d, o->c, payload);
+    peat_rc rc = builder_apply(&o->d, payload);
     o->c->state = o->d.state; /* for the texts of later failures */
     return rc;
 }
@@ -475,7 +480,7 @@ static peat_rc adopt(opening *o)
 {
     pt_version_set *c = o->c;
     pt_version *version = NULL;
-    peat_rc rc = builder_version(&o->d, c, &version);
+    peat_rc rc = builder_version(&o->d, &version);
     if (rc != PEAT_OK)
         return rc;
     if (!pt_grow(c->env, &c->tables, &c->table_capacity, o->d.added_count,
@@ -493,13 +498,13 @@ peat_rc pt_version_set_create(pt_version_set *c, pt_open_tables *open_tables, ui
 {
     peat_rc rc = PEAT_OK;
     pt_bytes first;
-    opening o = {.c = c};
+    opening o;
     pt_state begin = {.log_serial_min = 1,
                       .file_next = 1,
                       .partition_next = 2,
                       .edit_number = 1,
                       .unfinished = unfinished};
-    version_set_init(c, open_tables);
+    opening_init(&o, c, open_tables);
     pt_bytes_init(&first, c->env);
     TRY(pt_edit_add_partition(&first, 1, (pt_slice){0}, NULL, 0, NULL, 0));
     TRY(pt_edit_state(&first, &begin));
@@ -508,7 +513,7 @@ peat_rc pt_version_set_create(pt_version_set *c, pt_open_tables *open_tables, ui
     TRY(adopt(&o));
     TRY(pt_manifest_create(c->env, c->dir, c->sink, store_id, app_id, payload, &c->manifest));
 out:
-    builder_done(&o.d, c);
+    builder_done(&o.d);
     pt_bytes_done(&first);
     return rc;
 }
@@ -528,7 +533,7 @@ static int visit_name(void *arg, const char *name, bool regular_file, uint64_t s
     uint64_t number;
     if (!regular_file || !pt_file_name_parse(name, 't', &number))
         return 0;
-    size_t i = table_rank(l->c, number);
+    size_t i = pt_table_ref_rank(l->c->tables, l->c->table_count, number);
     if (i < l->c->table_count && l->c->tables[i]->meta->file_number == number) {
         uint64_t expected = l->c->tables[i]->meta->file_bytes;
         if (l->seen != NULL)
@@ -573,13 +578,13 @@ static peat_rc compare_files(pt_version_set *c)
 peat_rc pt_version_set_open(pt_version_set *c, pt_open_tables *open_tables)
 {
     peat_rc rc = PEAT_OK;
-    opening o = {.c = c};
-    version_set_init(c, open_tables);
+    opening o;
+    opening_init(&o, c, open_tables);
     TRY(pt_manifest_open(c->env, c->dir, c->sink, visit_edit, &o, &c->manifest));
     TRY(adopt(&o));
     TRY(compare_files(c));
 out:
-    builder_done(&o.d, c);
+    builder_done(&o.d);
     return rc;
 }
 
@@ -587,15 +592,15 @@ peat_rc pt_version_set_read(pt_version_set *c, pt_open_tables *open_tables, pt_f
                             const pt_superblock *superblock, pt_manifest_place *ret_place)
 {
     peat_rc rc = PEAT_OK;
-    opening o = {.c = c};
+    opening o;
     uint64_t file_bytes;
     bool tail;
-    version_set_init(c, open_tables);
+    opening_init(&o, c, open_tables);
     TRY(pt_manifest_walk(c->env, c->sink, file, superblock, visit_edit, &o, ret_place, &file_bytes,
                          &tail));
     TRY(adopt(&o));
 out:
-    builder_done(&o.d, c);
+    builder_done(&o.d);
     return rc;
 }
 
