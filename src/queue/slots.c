@@ -119,7 +119,6 @@ static void come_back(peat_queue *q)
 {
     PT_ASSERT(q->outside != 0, "who comes back was outside");
     q->outside--;
-    pt_queue_signal(q);
     if (q->outside == 0)
         pt_cond_broadcast(&q->done_cond); /* for who closes */
 }
@@ -141,10 +140,9 @@ void pt_queue_done(pt_queue_op *op, peat_rc rc)
     op->next = NULL;
     *q->done.end = op;
     q->done.end = &op->next;
+    pt_queue_signal(q);
     if (is_lanes(op))
         come_back(q);
-    else
-        pt_queue_signal(q);
     pt_mutex_unlock(&q->done_mu);
 }
 
@@ -153,6 +151,7 @@ void pt_queue_back(pt_queue_key *g)
     peat_queue *q = g->op->queue;
     pt_mutex_lock(&q->done_mu);
     pt_queue_keys_push(&q->back, g);
+    pt_queue_signal(q);
     come_back(q);
     pt_mutex_unlock(&q->done_mu);
 }
@@ -162,17 +161,24 @@ void pt_queue_give_job(peat_queue *q, pt_service_lane_name lane, pt_service_job 
     pt_mutex_lock(&q->done_mu);
     q->outside++;
     pt_mutex_unlock(&q->done_mu);
-    pt_queue_pass_job(q, lane, job);
-}
-
-/* Somebody may do it, and end the queue, at once: unless poll is to do it, the queue is not touched
- * any more. */
-void pt_queue_pass_job(peat_queue *q, pt_service_lane_name lane, pt_service_job *job)
-{
     if (pt_service_add(&q->all->service, lane, job))
         return;
     pt_mutex_lock(&q->done_mu);
-    pt_queue_signal(q);
+    pt_queue_signal(q); /* poll is to do it */
+    pt_mutex_unlock(&q->done_mu);
+}
+
+/* Somebody may do the job, and close the queue, at once: while it is passed on it counts twice. */
+void pt_queue_pass_job(peat_queue *q, pt_service_lane_name lane, pt_service_job *job)
+{
+    pt_mutex_lock(&q->done_mu);
+    q->outside++;
+    pt_mutex_unlock(&q->done_mu);
+    bool served = pt_service_add(&q->all->service, lane, job);
+    pt_mutex_lock(&q->done_mu);
+    if (!served)
+        pt_queue_signal(q); /* poll is to do it */
+    come_back(q);
     pt_mutex_unlock(&q->done_mu);
 }
 
