@@ -36,7 +36,7 @@ static inline void add(fixture *f, const pt_entry *e)
 {
     assert_true(pt_memtable_reserve(f->m, 1, e->key.size, e->value.size));
     pt_memtable_add(f->m, e);
-    model_add(&f->model, e);
+    model_add(&f->model, e->key, e->value, e->seq, e->kind);
 }
 
 static inline void add_text(fixture *f, const char *key, const char *value, uint64_t seq)
@@ -70,7 +70,7 @@ static inline void must_stand_on(const fixture *f, const char *what, const pt_it
         fail_msg("%s: rc %d at %zu of %zu; repeat with SEED=%llu", what, (int)rc, i, f->model.count,
                  (unsigned long long)f->seed);
     if (rc == PEAT_OK)
-        must_equal(f, what, &it->at, &f->model.items[i]);
+        must_equal(f, what, &it->at, &f->model.entries[i]);
     else
         assert_int_equal(rc, PEAT_END);
 }
@@ -94,22 +94,20 @@ static inline void must_walk_both_ways(fixture *f)
 
 static inline void must_find(fixture *f, pt_slice key, uint64_t seq)
 {
-    size_t i = model_find(&f->model, key, seq);
-    bool expected = i < f->model.count && pt_slice_equal(f->model.items[i].key, key);
+    model_sort(&f->model);
+    const pt_entry *expected = model_find(&f->model, key, seq);
     pt_entry found = {0};
-    assert_int_equal(pt_memtable_get(f->m, key, seq, &found), expected);
-    if (expected)
-        must_equal(f, "get", &found, &f->model.items[i]);
+    assert_int_equal(pt_memtable_get(f->m, key, seq, &found), expected != NULL);
+    if (expected != NULL)
+        must_equal(f, "get", &found, expected);
 }
 
 static inline void must_seek(fixture *f, pt_iter *it, pt_slice key)
 {
-    size_t i = model_find(&f->model, key, UINT64_MAX);
-    must_stand_on(f, "seek", it, pt_iter_seek(it, key), i);
-    size_t behind = model_find(&f->model, key, 0);
-    if (behind < f->model.count && pt_slice_equal(f->model.items[behind].key, key))
-        behind++; /* a version with sequence 0 */
-    must_stand_on(f, "seek_for_prev", it, pt_iter_seek_for_prev(it, key), behind - 1);
+    model_sort(&f->model);
+    must_stand_on(f, "seek", it, pt_iter_seek(it, key), model_bound(&f->model, key, false));
+    must_stand_on(f, "seek_for_prev", it, pt_iter_seek_for_prev(it, key),
+                  model_bound(&f->model, key, true) - 1);
 }
 
 /* Steps back and forth from a random place, turning inside versions of one key too. */
@@ -117,9 +115,10 @@ static inline void must_wander(fixture *f, pt_iter *it)
 {
     if (f->model.count == 0)
         return;
+    model_sort(&f->model);
     size_t i = rng_below(&f->rng, f->model.count);
-    peat_rc rc = pt_iter_seek(it, f->model.items[i].key);
-    i = model_find(&f->model, f->model.items[i].key, UINT64_MAX);
+    peat_rc rc = pt_iter_seek(it, f->model.entries[i].key);
+    i = model_bound(&f->model, f->model.entries[i].key, false);
     must_stand_on(f, "wander", it, rc, i);
     for (int step = 0; step < 40 && rc == PEAT_OK; step++) {
         bool forward = rng_below(&f->rng, 2);
@@ -133,10 +132,11 @@ static inline void must_wander(fixture *f, pt_iter *it)
 static inline void must_measure(fixture *f, pt_slice lower, pt_slice upper)
 {
     uint64_t entries = 0, bytes = 0, have_entries, have_bytes, alone;
-    size_t end = model_find(&f->model, upper, PT_SEQ_MAX);
-    for (size_t i = model_find(&f->model, lower, PT_SEQ_MAX); i < end; i++) {
-        const pt_entry *e = &f->model.items[i];
-        if (i > 0 && pt_slice_equal(e->key, f->model.items[i - 1].key))
+    model_sort(&f->model);
+    size_t end = model_bound(&f->model, upper, false);
+    for (size_t i = model_bound(&f->model, lower, false); i < end; i++) {
+        const pt_entry *e = &f->model.entries[i];
+        if (i > 0 && pt_slice_equal(e->key, f->model.entries[i - 1].key))
             continue;
         entries++;
         bytes += e->key.size - PT_KEYSPACE_BYTES + e->value.size;
@@ -151,29 +151,24 @@ static inline void must_measure(fixture *f, pt_slice lower, pt_slice upper)
                  (unsigned long long)f->seed);
 }
 
-/* The entry `it` stands on is what a reader as of `seq` gets of the key whose newest version is
- * item `i`: the newest it may see, or one that is too new when there is none. */
+/* The entry `it` stands on is what a reader as of `seq` gets of the key of item `i`: the newest it
+ * may see, or one that is too new when there is none. */
 static inline void must_be_readable(const fixture *f, const char *what, const pt_iter *it,
                                     uint64_t seq, size_t i)
 {
-    const pt_entry *e = &f->model.items[i];
-    pt_slice key = e->key;
-    for (; i < f->model.count && pt_slice_equal(f->model.items[i].key, key); i++) {
-        e = &f->model.items[i];
-        if (e->seq <= seq) {
-            must_equal(f, what, &it->at, e);
-            return;
-        }
-    }
-    if (!pt_slice_equal(it->at.key, key) || it->at.seq <= seq)
+    pt_slice key = f->model.entries[i].key;
+    const pt_entry *e = model_find(&f->model, key, seq);
+    if (e != NULL)
+        must_equal(f, what, &it->at, e);
+    else if (!pt_slice_equal(it->at.key, key) || it->at.seq <= seq)
         fail_msg("%s: found seq %llu where all are newer; repeat with SEED=%llu", what,
                  (unsigned long long)it->at.seq, (unsigned long long)f->seed);
 }
 
 /* The newest version of the key before, or SIZE_MAX. */
-static inline size_t model_key_before(model *m, size_t i)
+static inline size_t model_key_before(const model *m, size_t i)
 {
-    return i == 0 ? SIZE_MAX : model_find(m, m->items[i - 1].key, UINT64_MAX);
+    return i == 0 ? SIZE_MAX : model_bound(m, m->entries[i - 1].key, false);
 }
 
 /* One entry of each key, both ways, and turning on the way. */
@@ -191,8 +186,7 @@ static inline void must_walk_as_of(fixture *f, uint64_t seq)
             must_be_readable(f, "turn as of", it, seq, model_key_before(&f->model, i));
             assert_ok(pt_iter_next(it));
         }
-        i = model_find(&f->model, f->model.items[i].key, 0);
-        i += i < f->model.count && pt_slice_equal(f->model.items[i].key, it->at.key);
+        i = model_bound(&f->model, f->model.entries[i].key, true);
     }
     assert_int_equal(i, f->model.count);
     for (peat_rc rc = pt_iter_last(it); rc == PEAT_OK; rc = pt_iter_prev(it)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mem_model.h - a sorted array that a memtable must agree with, and the ways of making keys that
- * the tests use. Failures print the seed; SEED=n repeats a run.
+ * mem_model.h - the ways of making keys that the tests of memtables use. Failures print the seed;
+ * SEED=n repeats a run.
  */
 #ifndef TEST_MEM_MEM_MODEL_H
 #define TEST_MEM_MEM_MODEL_H
@@ -9,10 +9,8 @@
 #include "base/coding.h"
 #include "base/hash.h"
 #include "mem/memtable.h"
+#include "world/entries.h"
 #include "world/random.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 
 /* Shapes of keys; each stresses another part of the order. */
 typedef enum key_shape {
@@ -64,81 +62,6 @@ static inline size_t key_make(key_shape shape, rng *r, uint64_t id, uint8_t *key
         break;
     }
     return PT_KEYSPACE_BYTES + (size_t)n;
-}
-
-typedef struct model {
-    pt_entry *items;
-    size_t count, capacity, sorted;
-} model;
-
-static inline int model_compare(const void *a, const void *b)
-{
-    const pt_entry *x = a, *y = b;
-    int c = pt_slice_compare(x->key, y->key);
-    if (c != 0)
-        return c;
-    return x->seq > y->seq ? -1 : x->seq < y->seq;
-}
-
-static inline pt_slice model_copy(pt_slice s)
-{
-    uint8_t *p = malloc(s.size ? s.size : 1);
-    if (p == NULL)
-        abort();
-    if (s.size)
-        memcpy(p, s.data, s.size);
-    return pt_slice_of(p, s.size);
-}
-
-static inline void model_add(model *m, const pt_entry *e)
-{
-    if (m->count == m->capacity) {
-        m->capacity = m->capacity ? 2 * m->capacity : 64;
-        m->items = realloc(m->items, m->capacity * sizeof *m->items);
-        if (m->items == NULL)
-            abort();
-    }
-    m->items[m->count] = *e;
-    m->items[m->count].key = model_copy(e->key);
-    m->items[m->count++].value = model_copy(e->value);
-}
-
-static inline void model_sort(model *m)
-{
-    if (m->sorted != m->count)
-        qsort(m->items, m->count, sizeof *m->items, model_compare);
-    m->sorted = m->count;
-}
-
-/* Index of the first entry at or behind (key, seq). */
-static inline size_t model_find(model *m, pt_slice key, uint64_t seq)
-{
-    model_sort(m);
-    pt_entry wanted = {.key = key, .seq = seq};
-    size_t lo = 0, hi = m->count;
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-        if (model_compare(&m->items[mid], &wanted) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-static inline void model_done(model *m)
-{
-    for (size_t i = 0; i < m->count; i++) {
-        free((void *)(uintptr_t)m->items[i].key.data);
-        free((void *)(uintptr_t)m->items[i].value.data);
-    }
-    free(m->items);
-}
-
-static inline bool entry_equal(const pt_entry *a, const pt_entry *b)
-{
-    return a->seq == b->seq && a->kind == b->kind && pt_slice_equal(a->key, b->key) &&
-           pt_slice_equal(a->value, b->value);
 }
 
 #endif

@@ -31,7 +31,7 @@ TEST_MEMTABLE(many_versions_of_one_key_come_newest_first, (size_t)8 << 20, 0)
     f->next_seq = 3002;
     must_walk_both_ways(f);
     for (uint64_t seq = 0; seq < 3010; seq += 7)
-        must_find(f, f->model.items[1].key, seq);
+        must_find(f, f->model.entries[1].key, seq);
     for (uint64_t seq = 0; seq < 3010; seq += 601)
         must_walk_as_of(f, seq);
 }
@@ -61,7 +61,7 @@ TEST_MEMTABLE(the_largest_keys_and_large_values_are_kept, (size_t)64 << 20, 0)
         add_sized(f, 20 + i, sizes[i], (uint8_t)i);
     must_agree(f, KEYS_NESTED, 1);
     for (size_t i = 0; i < f->model.count; i++)
-        must_find(f, f->model.items[i].key, PT_SEQ_MAX);
+        must_find(f, f->model.entries[i].key, PT_SEQ_MAX);
 }
 
 TEST_MEMTABLE(stats_count_what_was_added, (size_t)1 << 20, 0)
@@ -70,9 +70,9 @@ TEST_MEMTABLE(stats_count_what_was_added, (size_t)1 << 20, 0)
     for (uint64_t i = 0; i < 500; i++)
         add_random(f, KEYS_NESTED, 0, f->next_seq++);
     for (size_t i = 0; i < f->model.count; i++) {
-        tombstones += f->model.items[i].kind == PT_KIND_DELETE;
-        key_bytes += f->model.items[i].key.size;
-        value_bytes += f->model.items[i].value.size;
+        tombstones += f->model.entries[i].kind == PT_KIND_DELETE;
+        key_bytes += f->model.entries[i].key.size;
+        value_bytes += f->model.entries[i].value.size;
     }
     pt_memtable_stats s = pt_memtable_get_stats(f->m);
     assert_int_equal(s.entries, 500);
@@ -101,7 +101,7 @@ TEST_MEMTABLE(an_iterator_sees_what_was_added_before_its_seek, (size_t)4 << 20, 
     assert_ok(pt_memtable_iter_new(f->m, &it));
     for (uint64_t i = 0; i < 6000; i++) {
         add_random(f, KEYS_RANDOM, i, f->next_seq++);
-        const pt_entry *e = &f->model.items[f->model.count - 1];
+        const pt_entry *e = &f->model.entries[f->model.count - 1];
         assert_ok(pt_iter_seek(it, e->key));
         must_equal(f, "seek", &it->at, e);
         /* Later additions may be seen or not, but the order holds. */

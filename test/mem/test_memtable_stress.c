@@ -151,7 +151,7 @@ static void walk(arena_war *w, rng *r, pt_iter *it)
     pt_entry last = {0};
     for (int i = 0; rc == PEAT_OK && i < 200; i++) {
         check(w, entry_is_whole(&it->at), 8);
-        int c = i == 0 ? 0 : model_compare(&last, &it->at);
+        int c = i == 0 ? 0 : model_order(&last, &it->at);
         check(w, i == 0 || (forward ? c < 0 : c > 0), 9);
         last = it->at;
         rc = forward ? pt_iter_next(it) : pt_iter_prev(it);

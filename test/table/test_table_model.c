@@ -6,14 +6,6 @@
 #include "shape_tables.h"
 #include "table/table_internal.h"
 
-static void expect_entry(const pt_entry *have, const pt_entry *want)
-{
-    assert_true(pt_slice_equal(have->key, want->key));
-    assert_true(pt_slice_equal(have->value, want->value));
-    assert_int_equal(have->seq, want->seq);
-    assert_int_equal(have->kind, want->kind);
-}
-
 /* A key that is there or nearly: its last byte changed, cut, or longer. */
 static pt_slice some_key(rng *r, const model *m)
 {
@@ -51,7 +43,7 @@ static void check_find(kit *k, kit_source *s, const model *m, pt_slice key, uint
     assert_int_equal(rc, want != NULL ? PEAT_OK : PEAT_NOT_FOUND);
     if (want != NULL) {
         have.key = key;
-        expect_entry(&have, want);
+        assert_true(entry_equal(&have, want));
         free((void *)(uintptr_t)have.value.data);
     }
 }
@@ -100,11 +92,11 @@ static void expect_at(pt_iter *it, peat_rc rc, const model *m, span in, size_t i
         return;
     }
     assert_ok(rc);
-    expect_entry(pt_iter_entry(it), &m->entries[i]);
+    assert_true(entry_equal(pt_iter_entry(it), &m->entries[i]));
     const pt_iter_group *g = it->group;
     assert_true(g->at < g->count && g->count <= PT_ITER_GROUP);
     for (uint32_t j = 0; j < g->count; j++)
-        expect_entry(&g->entries[j], &m->entries[i + j - g->at]);
+        assert_true(entry_equal(&g->entries[j], &m->entries[i + j - g->at]));
     if (g->more_before)
         assert_true(i - g->at > in.lo);
     if (g->more_behind)
