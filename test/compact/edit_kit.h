@@ -222,21 +222,41 @@ typedef struct kit_expected {
 
 #define KIT_NEXT 300u /* the next id of a partition */
 
+/* One edit that is made. */
+typedef struct kit_run {
+    sim_env *sim;
+    kit_files files;
+    pt_bytes edit;
+    uint64_t next;
+    unsigned fault;
+} kit_run;
+
+/* The allocation of this number fails; 0: none. */
+static inline peat_rc kit_run_begin(kit_run *r, const void *c, kit_make *make, uint64_t fails_at)
+{
+    *r = (kit_run){.sim = sim_new(1), .next = KIT_NEXT};
+    kit_files_init(&r->files);
+    pt_bytes_init(&r->edit, sim_peat(r->sim));
+    if (fails_at != 0)
+        r->fault = sim_fail(r->sim, .kinds = SIM_MEMORY, .at = fails_at, .error = ENOMEM);
+    return make(c, &r->files, sim_peat(r->sim), &r->next, &r->edit);
+}
+
+static inline void kit_run_end(kit_run *r)
+{
+    pt_bytes_done(&r->edit);
+    sim_end(r->sim);
+}
+
 static inline bool kit_case_holds(const char *rule, const void *c, kit_make *make,
                                   const kit_expected *expected)
 {
-    sim_env *sim = sim_new(1);
-    kit_files files;
-    pt_bytes edit;
-    uint64_t next = KIT_NEXT;
-    kit_files_init(&files);
-    pt_bytes_init(&edit, sim_peat(sim));
-    peat_rc rc = make(c, &files, sim_peat(sim), &next, &edit);
+    kit_run r;
+    peat_rc rc = kit_run_begin(&r, c, make, 0);
     bool good = kit_is(rule, "the result", (uint64_t)rc, PEAT_OK) &&
-                edit_is(rule, &edit, &files, expected->items);
-    good = kit_is(rule, "the next id", next, KIT_NEXT + expected->ids) && good;
-    pt_bytes_done(&edit);
-    sim_end(sim);
+                edit_is(rule, &r.edit, &r.files, expected->items);
+    good = kit_is(rule, "the next id", r.next, KIT_NEXT + expected->ids) && good;
+    kit_run_end(&r);
     return good;
 }
 
@@ -245,19 +265,26 @@ static inline uint64_t kit_fails_each(const void *c, kit_make *make)
 {
     uint64_t n = 0;
     for (peat_rc rc = PEAT_NOMEM; rc != PEAT_OK;) {
-        sim_env *sim = sim_new(1);
-        kit_files files;
-        pt_bytes edit;
-        uint64_t next = KIT_NEXT;
-        kit_files_init(&files);
-        pt_bytes_init(&edit, sim_peat(sim));
-        unsigned fault = sim_fail(sim, .kinds = SIM_MEMORY, .at = ++n, .error = ENOMEM);
-        rc = make(c, &files, sim_peat(sim), &next, &edit);
-        assert_int_equal(rc, sim_fault_hits(sim, fault) == 0 ? PEAT_OK : PEAT_NOMEM);
-        pt_bytes_done(&edit);
-        sim_end(sim);
+        kit_run r;
+        rc = kit_run_begin(&r, c, make, ++n);
+        assert_int_equal(rc, sim_fault_hits(r.sim, r.fault) == 0 ? PEAT_OK : PEAT_NOMEM);
+        kit_run_end(&r);
     }
     return n - 1;
 }
+
+/* Every case that fails is named. Without memory there is no edit, and nothing is held: each makes
+ * so many allocations at least (what makes nothing allocates nothing). */
+#define TEST_CASES(name, cases, least)                                                             \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        size_t failed = 0;                                                                         \
+        for (size_t i = 0; i < PT_COUNT_OF(cases); i++) {                                          \
+            failed +=                                                                              \
+                !kit_case_holds((cases)[i].rule, &(cases)[i], make_edit, &(cases)[i].expected);    \
+            assert_true(kit_fails_each(&(cases)[i], make_edit) >= (least));                        \
+        }                                                                                          \
+        assert_int_equal(failed, 0);                                                               \
+    }
 
 #endif

@@ -224,4 +224,10 @@ static inline void cases_hold(const pick_case *cases, size_t count, pick_functio
     assert_int_equal(failed, 0);
 }
 
+#define TEST_CASES(name, cases, choose)                                                            \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        cases_hold(cases, PT_COUNT_OF(cases), choose);                                             \
+    }
+
 #endif

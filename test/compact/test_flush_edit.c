@@ -250,37 +250,6 @@ static peat_rc make_edit(const void *of, kit_files *files, const pt_env *env, ui
     return rc;
 }
 
-/* Every case that fails is named. */
-static void cases_hold(const flush_case *cases, size_t count)
-{
-    size_t failed = 0;
-    for (size_t i = 0; i < count; i++)
-        failed += !kit_case_holds(cases[i].rule, &cases[i], make_edit, &cases[i].expected);
-    assert_int_equal(failed, 0);
-}
-
-TEST(an_upper_run_is_pushed_on_the_partitions_of_now)
-{
-    cases_hold(pushed, PT_COUNT_OF(pushed));
-}
-
-TEST(appended_tables_lie_behind_those_of_the_last_partition)
-{
-    cases_hold(appended, PT_COUNT_OF(appended));
-}
-
-TEST(the_last_partition_is_cut_while_no_merge_is_at_work_on_it)
-{
-    cases_hold(outgrown, PT_COUNT_OF(outgrown));
-}
-
-/* What makes nothing allocates nothing. */
-TEST(without_memory_there_is_no_edit_and_nothing_is_held)
-{
-    for (size_t i = 0; i < PT_COUNT_OF(pushed); i++)
-        assert_true(kit_fails_each(&pushed[i], make_edit) >= (pushed[i].file != 0 ? 2 : 0));
-    for (size_t i = 0; i < PT_COUNT_OF(appended); i++)
-        assert_true(kit_fails_each(&appended[i], make_edit) >= 2);
-    for (size_t i = 0; i < PT_COUNT_OF(outgrown); i++)
-        assert_true(kit_fails_each(&outgrown[i], make_edit) >= 2);
-}
+TEST_CASES(an_upper_run_is_pushed_on_the_partitions_of_now, pushed, pushed[i].file != 0 ? 2 : 0)
+TEST_CASES(appended_tables_lie_behind_those_of_the_last_partition, appended, 2)
+TEST_CASES(the_last_partition_is_cut_while_no_merge_is_at_work_on_it, outgrown, 2)

@@ -261,29 +261,5 @@ static peat_rc make_edit(const void *of, kit_files *files, const pt_env *env, ui
     return rc;
 }
 
-/* Every case that fails is named. */
-static void cases_hold(const merge_case *cases, size_t count)
-{
-    size_t failed = 0;
-    for (size_t i = 0; i < count; i++)
-        failed += !kit_case_holds(cases[i].rule, &cases[i], make_edit, &cases[i].expected);
-    assert_int_equal(failed, 0);
-}
-
-TEST(an_intermediate_merge_is_installed_in_place)
-{
-    cases_hold(intermediate, PT_COUNT_OF(intermediate));
-}
-
-TEST(a_bottommost_merge_leaves_what_came_meanwhile)
-{
-    cases_hold(bottommost, PT_COUNT_OF(bottommost));
-}
-
-TEST(without_memory_there_is_no_edit_and_nothing_is_held)
-{
-    for (size_t i = 0; i < PT_COUNT_OF(intermediate); i++)
-        assert_true(kit_fails_each(&intermediate[i], make_edit) >= 2);
-    for (size_t i = 0; i < PT_COUNT_OF(bottommost); i++)
-        assert_true(kit_fails_each(&bottommost[i], make_edit) >= 2);
-}
+TEST_CASES(an_intermediate_merge_is_installed_in_place, intermediate, 2)
+TEST_CASES(a_bottommost_merge_leaves_what_came_meanwhile, bottommost, 2)

@@ -542,49 +542,18 @@ static void figures_hold(const figure_case *cases, size_t count, figure_function
 
 /* ---- the tests ---- */
 
-TEST(a_store_within_its_bounds_has_nothing_due)
-{
-    cases_hold(within_bounds, PT_COUNT_OF(within_bounds), pt_pick);
-}
-
-TEST(slices_that_reads_ask_are_merged)
-{
-    cases_hold(reads, PT_COUNT_OF(reads), pt_pick);
-    cases_hold(held_entries, PT_COUNT_OF(held_entries), pt_pick);
-}
-
-TEST(a_mid_merge_takes_the_newest_slices_of_one_order_of_size)
-{
-    cases_hold(mid_slices, PT_COUNT_OF(mid_slices), pt_pick);
-}
-
-TEST(neighbours_join_a_merge_within_bounds)
-{
-    cases_hold(mid_neighbours, PT_COUNT_OF(mid_neighbours), pt_pick);
-    cases_hold(bottom_neighbours, PT_COUNT_OF(bottom_neighbours), pt_pick);
-}
-
-TEST(space_comes_back_where_it_costs_least)
-{
-    cases_hold(space, PT_COUNT_OF(space), pt_pick);
-    cases_hold(left_behind, PT_COUNT_OF(left_behind), pt_pick);
-}
-
-TEST(the_larger_debt_goes_first)
-{
-    cases_hold(read_beside_space, PT_COUNT_OF(read_beside_space), pt_pick);
-}
-
-TEST(what_open_snapshots_need_is_no_debt)
-{
-    cases_hold(snapshots, PT_COUNT_OF(snapshots), pt_pick);
-}
-
-TEST(what_is_claimed_or_outside_of_the_range_is_left_alone)
-{
-    cases_hold(claims, PT_COUNT_OF(claims), pt_pick);
-    cases_hold(ranges, PT_COUNT_OF(ranges), pt_pick);
-}
+TEST_CASES(a_store_within_its_bounds_has_nothing_due, within_bounds, pt_pick)
+TEST_CASES(runs_that_reads_ask_are_merged, reads, pt_pick)
+TEST_CASES(large_entries_that_are_held_are_merged, held_entries, pt_pick)
+TEST_CASES(an_intermediate_merge_takes_the_newest_runs_of_one_order_of_size, mid_slices, pt_pick)
+TEST_CASES(neighbours_join_an_intermediate_merge_within_bounds, mid_neighbours, pt_pick)
+TEST_CASES(neighbours_join_a_bottommost_merge_within_bounds, bottom_neighbours, pt_pick)
+TEST_CASES(space_comes_back_where_it_costs_least, space, pt_pick)
+TEST_CASES(what_merges_left_behind_in_files_comes_back, left_behind, pt_pick)
+TEST_CASES(the_larger_debt_goes_first, read_beside_space, pt_pick)
+TEST_CASES(what_open_snapshots_need_is_no_debt, snapshots, pt_pick)
+TEST_CASES(what_is_claimed_is_left_alone, claims, pt_pick)
+TEST_CASES(what_is_outside_of_the_range_is_left_alone, ranges, pt_pick)
 
 TEST(figures_tell_how_much_is_due)
 {

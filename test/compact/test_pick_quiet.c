@@ -206,36 +206,13 @@ static const pick_case idle_snapshots[] = {
 
 /* ---- the tests ---- */
 
-TEST(a_partition_that_has_outgrown_twice_its_target_is_split)
-{
-    cases_hold(splits, PT_COUNT_OF(splits), pt_pick);
-    cases_hold(splits, PT_COUNT_OF(splits), pt_pick_shape);
-}
-
-TEST(four_small_partitions_or_more_are_united)
-{
-    cases_hold(unions, PT_COUNT_OF(unions), pt_pick);
-    cases_hold(unions, PT_COUNT_OF(unions), pt_pick_shape);
-}
-
-TEST(shape_comes_behind_debts_and_before_idle_work)
-{
-    cases_hold(shape_and_debts, PT_COUNT_OF(shape_and_debts), pt_pick);
-    cases_hold(shape_alone, PT_COUNT_OF(shape_alone), pt_pick_shape);
-}
-
-TEST(idle_work_is_in_proportion_or_on_credit)
-{
-    cases_hold(idle_bounds, PT_COUNT_OF(idle_bounds), pt_pick);
-    cases_hold(idle_order, PT_COUNT_OF(idle_order), pt_pick);
-}
-
-TEST(an_idle_store_sweeps_up_crumbs)
-{
-    cases_hold(too_many_tables, PT_COUNT_OF(too_many_tables), pt_pick);
-}
-
-TEST(an_idle_store_lets_go_of_what_closed_snapshots_needed)
-{
-    cases_hold(idle_snapshots, PT_COUNT_OF(idle_snapshots), pt_pick);
-}
+TEST_CASES(a_partition_that_has_outgrown_twice_its_target_is_split, splits, pt_pick)
+TEST_CASES(so_it_is_where_the_shape_alone_is_asked_for, splits, pt_pick_shape)
+TEST_CASES(four_small_partitions_or_more_are_united, unions, pt_pick)
+TEST_CASES(so_they_are_where_the_shape_alone_is_asked_for, unions, pt_pick_shape)
+TEST_CASES(shape_comes_behind_debts_and_before_idle_work, shape_and_debts, pt_pick)
+TEST_CASES(asked_for_the_shape_nothing_else_is_due, shape_alone, pt_pick_shape)
+TEST_CASES(idle_work_is_in_proportion_or_on_credit, idle_bounds, pt_pick)
+TEST_CASES(idle_work_that_writes_least_comes_first, idle_order, pt_pick)
+TEST_CASES(an_idle_store_sweeps_up_crumbs, too_many_tables, pt_pick)
+TEST_CASES(an_idle_store_lets_go_of_what_closed_snapshots_needed, idle_snapshots, pt_pick)

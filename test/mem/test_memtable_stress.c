@@ -245,40 +245,18 @@ static void fight_for(key_shape shape, uint64_t key_count, bool downwards)
     sim_end(w.sim);
 }
 
-static void fight(key_shape shape, uint64_t key_count)
-{
-    fight_for(shape, key_count, false);
-}
+#define TEST_FIGHT(name, times, ...)                                                               \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        for (int i = 0; i < (times); i++)                                                          \
+            fight_for(__VA_ARGS__);                                                                \
+    }
+#define ANY_NUMBER (UINT64_C(1) << 40)
 
-TEST(random_keys_survive_writers_and_readers)
-{
-    fight(KEYS_RANDOM, UINT64_C(1) << 40);
-}
-
-TEST(decimal_keys_survive_writers_and_readers)
-{
-    fight(KEYS_DECIMAL, ROUNDS);
-}
-
-TEST(ascending_keys_survive_writers_and_readers)
-{
-    fight(KEYS_DECIMAL, UINT64_C(1) << 40);
-}
-
-TEST(descending_keys_survive_writers_and_readers)
-{
-    for (int i = 0; i < 3; i++)
-        fight_for(KEYS_DECIMAL, UINT64_C(1) << 40, true);
-}
-
-TEST(a_few_hot_keys_survive_writers_and_readers)
-{
-    fight(KEYS_PATHS, 300);
-}
-
-TEST(shrinking_prefixes_survive_writers_and_readers)
-{
-    fight(KEYS_LATE_OUTSIDE, 20000);
-    for (int i = 0; i < 3; i++)
-        fight(KEYS_SPACES, 2000);
-}
+TEST_FIGHT(random_keys_survive_writers_and_readers, 1, KEYS_RANDOM, ANY_NUMBER, false)
+TEST_FIGHT(decimal_keys_survive_writers_and_readers, 1, KEYS_DECIMAL, ROUNDS, false)
+TEST_FIGHT(ascending_keys_survive_writers_and_readers, 1, KEYS_DECIMAL, ANY_NUMBER, false)
+TEST_FIGHT(descending_keys_survive_writers_and_readers, 3, KEYS_DECIMAL, ANY_NUMBER, true)
+TEST_FIGHT(a_few_hot_keys_survive_writers_and_readers, 1, KEYS_PATHS, 300, false)
+TEST_FIGHT(keys_outside_survive_writers_and_readers, 1, KEYS_LATE_OUTSIDE, 20000, false)
+TEST_FIGHT(shrinking_prefixes_survive_writers_and_readers, 3, KEYS_SPACES, 2000, false)
