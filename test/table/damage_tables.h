@@ -40,4 +40,12 @@ static inline void make_model(model *m, size_t count, bool large)
     model_sort(m);
 }
 
+static inline void begin_layout(kit *k, size_t layout, size_t count, bool large)
+{
+    model m = {0};
+    make_model(&m, count, large);
+    kit_build(k, &layouts[layout], &m);
+    k->m = m;
+}
+
 #endif

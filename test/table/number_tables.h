@@ -22,13 +22,19 @@ static inline void add_number(model *m, size_t i, size_t value_size, uint64_t se
     model_add(m, pt_slice_of(key, (size_t)n), pt_slice_of(value, value_size), seq, PT_KIND_PUT);
 }
 
-static inline void build_numbers(kit *k, model *m, const pt_table_writer_options *o, size_t count,
+static inline void begin_numbers(kit *k, const pt_table_writer_options *o, size_t count,
                                  size_t value_size)
 {
+    model m = {0};
     for (size_t i = 0; i < count; i++)
-        add_number(m, i, value_size, 0);
-    kit_build(k, o, m);
+        add_number(&m, i, value_size, 0);
+    kit_build(k, o, &m);
+    k->m = m;
 }
+
+/* With such a table. */
+#define TEST_NUMBERS(name, count, value_size, ...)                                                 \
+    TEST_BETWEEN(name, kit, k, begin_numbers, kit_done, TABLE(__VA_ARGS__), count, value_size)
 
 static inline void finish(kit *k, model *m)
 {

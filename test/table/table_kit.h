@@ -29,6 +29,7 @@ typedef struct kit {
     pt_table_meta meta;
     pt_bytes meta_bytes; /* the meta's keys live here */
     pt_table *table;
+    model m; /* what is in it, where the kit is to know */
 } kit;
 
 static inline void kit_init(kit *k)
@@ -46,6 +47,7 @@ static inline void kit_init(kit *k)
 static inline void kit_done(kit *k)
 {
     pt_table_free(k->table);
+    model_done(&k->m);
     pt_bytes_done(&k->meta_bytes);
     pt_epoch_done(&k->epoch);
     pt_sink_done(&k->sink);

@@ -12,7 +12,6 @@
 
 typedef struct scene {
     kit k;
-    model m;
     pt_table_files files;
     pt_cache *cache;
     pt_block_source *source;
@@ -45,7 +44,7 @@ static void set_scene(scene *s, const pt_table_writer_options *o, size_t value_s
                       uint64_t ahead_max)
 {
     *s = (scene){0};
-    build_numbers(&s->k, &s->m, o, KEYS, value_size);
+    begin_numbers(&s->k, o, KEYS, value_size);
     attach(s, ahead_max);
 }
 
@@ -61,7 +60,7 @@ static void clear_scene(scene *s)
     pt_table_files_done(&s->files);
     pt_epoch_collect(&s->k.epoch);
     pt_cache_free(s->cache);
-    finish(&s->k, &s->m);
+    kit_done(&s->k);
 }
 
 static uint64_t misses(const scene *s)
@@ -86,7 +85,7 @@ static peat_rc walk(scene *s, pt_fetch_hint hint, bool back, size_t most, size_t
     assert_ok(pt_table_iter_new(s->k.env, s->k.table, s->source, &o, &it));
     peat_rc rc = back ? pt_iter_last(it) : pt_iter_first(it);
     while (rc == PEAT_OK && n < most) {
-        expect_row(it, &s->m.entries[back ? s->m.count - 1 - n : n]);
+        expect_row(it, &s->k.m.entries[back ? s->k.m.count - 1 - n : n]);
         n++;
         rc = back ? pt_iter_prev(it) : pt_iter_next(it);
     }
@@ -100,7 +99,7 @@ static void walk_all(scene *s, bool back)
 {
     size_t rows;
     assert_int_equal(walk(s, PT_FETCH_SCAN, back, SIZE_MAX, &rows), PEAT_END);
-    assert_int_equal(rows, s->m.count);
+    assert_int_equal(rows, s->k.m.count);
 }
 
 #define BOTTOM .store_id = 1, .file_number = 7, .run_kind = PT_RUN_BOTTOMMOST
@@ -212,15 +211,17 @@ TEST(test_two_scans)
 TEST(test_large_blocks)
 {
     scene s = {0};
+    model m = {0};
     size_t size = PT_STREAM_SCAN_BYTES + 1, rows;
     uint8_t *value = calloc(1, size);
     for (uint8_t i = 0; i < 100; i++) {
         uint8_t key[5] = {0, 0, 0, 1, i};
         value[0] = i;
-        model_add(&s.m, pt_slice_of(key, 5), pt_slice_of(value, size), 0, PT_KIND_PUT);
+        model_add(&m, pt_slice_of(key, 5), pt_slice_of(value, size), 0, PT_KIND_PUT);
     }
     free(value);
-    kit_build(&s.k, &packed, &s.m);
+    kit_build(&s.k, &packed, &m);
+    s.k.m = m;
     attach(&s, PT_STREAM_SCAN_BYTES);
     assert_int_equal(walk(&s, PT_FETCH_SCAN, false, SIZE_MAX, &rows), PEAT_END);
     assert_int_equal(rows, 100);

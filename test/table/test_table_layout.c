@@ -66,17 +66,14 @@ TEST(the_meta_survives_its_encoding)
 
 /* ---- layout ---- */
 
-TEST(small_records_are_aligned_and_stay_within_the_space_target)
+TEST_NUMBERS(small_records_are_aligned_and_stay_within_the_space_target, 50000, 100,
+             .run_kind = PT_RUN_BOTTOMMOST, .want_locator = true)
 {
-    model m = {0};
-    kit k;
-    build_numbers(&k, &m, TABLE(.run_kind = PT_RUN_BOTTOMMOST, .want_locator = true), 50000, 100);
-    assert_int_equal(k.meta.flags, PT_TABLE_ALIGNED);
-    assert_int_equal(k.meta.block_bytes, 4096);
-    double used = (double)k.meta.file_bytes / (50000.0 * 116.0);
+    assert_int_equal(k->meta.flags, PT_TABLE_ALIGNED);
+    assert_int_equal(k->meta.block_bytes, 4096);
+    double used = (double)k->meta.file_bytes / (50000.0 * 116.0);
     print_message("%.4f of keys and values, locator included\n", used);
     assert_true(used < 1.05);
-    finish(&k, &m);
 }
 
 TEST(records_that_leave_pages_empty_are_packed)
@@ -86,15 +83,14 @@ TEST(records_that_leave_pages_empty_are_packed)
         uint32_t block_bytes, flags;
     } cases[] = {{380, 4096, 0}, {1024, 16384, 0}, {4096, 16384, 0}};
     for (size_t i = 0; i < PT_COUNT_OF(cases); i++) {
-        model m = {0};
         kit k;
-        build_numbers(&k, &m, TABLE(.run_kind = PT_RUN_INTERMEDIATE), 500, cases[i].value);
+        begin_numbers(&k, TABLE(.run_kind = PT_RUN_INTERMEDIATE), 500, cases[i].value);
         assert_int_equal(k.meta.block_bytes, cases[i].block_bytes);
         assert_int_equal(k.meta.flags, cases[i].flags);
         print_message("values of %zu: %" PRIu64 " bytes for %zu\n", cases[i].value,
                       k.meta.file_bytes, 500 * (cases[i].value + 32));
         assert_true(k.meta.file_bytes < 500 * (cases[i].value + 32));
-        finish(&k, &m);
+        kit_done(&k);
     }
 }
 
@@ -116,17 +112,14 @@ TEST(a_codec_that_does_not_shrink_is_dropped)
     finish(&k, &m);
 }
 
-TEST(an_absent_codec_is_named)
+TEST_NUMBERS(an_absent_codec_is_named, 10, 10, .run_kind = PT_RUN_FLUSHED)
 {
-    model m = {0};
-    kit k;
-    build_numbers(&k, &m, TABLE(.run_kind = PT_RUN_FLUSHED), 10, 10);
     pt_table *t;
-    pt_table_meta meta = k.meta;
+    pt_table_meta meta = k->meta;
     meta.codec = (pt_codec)99;
-    assert_int_equal(pt_table_new(k.env, k.dir, &k.sink, &k.epoch, &meta, &t), PEAT_UNSUPPORTED);
-    assert_non_null(strstr(kit_error(&k), "t-000001"));
-    finish(&k, &m);
+    assert_int_equal(pt_table_new(k->env, k->dir, &k->sink, &k->epoch, &meta, &t),
+                     PEAT_UNSUPPORTED);
+    assert_non_null(strstr(kit_error(k), "t-000001"));
 }
 
 TEST(cut_begins_a_block)
