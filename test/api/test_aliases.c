@@ -100,10 +100,8 @@ static void write_rows_back(kit *k)
     assert_int_equal(count_all(k->db), 300);
 }
 
-TEST_OPEN(rows_may_be_written_while_they_are_read)
-{
-    in_memory_and_in_tables(k, write_rows_back);
-}
+TEST_LINE(TEST_OPEN, rows_may_be_written_while_they_are_read,
+          in_memory_and_in_tables(k, write_rows_back))
 
 static void write_a_pin_back(kit *k)
 {
@@ -120,10 +118,8 @@ static void write_a_pin_back(kit *k)
     peat_unpin(&pin);
 }
 
-TEST_OPEN(a_pinned_value_may_be_key_and_value)
-{
-    in_memory_and_in_tables(k, write_a_pin_back);
-}
+TEST_LINE(TEST_OPEN, a_pinned_value_may_be_key_and_value,
+          in_memory_and_in_tables(k, write_a_pin_back))
 
 /* --- reads ------------------------------------------------------------------------------------ */
 
@@ -154,10 +150,8 @@ static void read_into_the_key(kit *k)
         assert_ok(peat_delete(k->db, NULL, peat_bytes(next, n)));
 }
 
-TEST_OPEN(the_buffer_that_is_filled_may_hold_the_key)
-{
-    in_memory_and_in_tables(k, read_into_the_key);
-}
+TEST_LINE(TEST_OPEN, the_buffer_that_is_filled_may_hold_the_key,
+          in_memory_and_in_tables(k, read_into_the_key))
 
 /* --- iterators -------------------------------------------------------------------------------- */
 
@@ -197,10 +191,7 @@ static void seek_own_keys(kit *k)
     peat_iter_close(it);
 }
 
-TEST_OPEN(an_iterator_may_seek_its_own_keys)
-{
-    in_memory_and_in_tables(k, seek_own_keys);
-}
+TEST_LINE(TEST_OPEN, an_iterator_may_seek_its_own_keys, in_memory_and_in_tables(k, seek_own_keys))
 
 /* Bounds and prefix of an iterator, and of upkeep, in rows of another that is gone afterwards. */
 static void bound_by_rows(kit *k)
@@ -238,10 +229,7 @@ static void bound_by_rows(kit *k)
     peat_iter_close(rows_of);
 }
 
-TEST_OPEN(bounds_may_lie_in_rows)
-{
-    in_memory_and_in_tables(k, bound_by_rows);
-}
+TEST_LINE(TEST_OPEN, bounds_may_lie_in_rows, in_memory_and_in_tables(k, bound_by_rows))
 
 static peat_rc get_lower(void *ctx, const peat_partition_info *partition)
 {
@@ -304,7 +292,4 @@ static void pin_twice(kit *k)
 
 /* That nothing is lost is what the end of each test asserts: the disk's memory is all given back.
  */
-TEST_OPEN(a_pin_in_use_is_refused_and_kept)
-{
-    in_memory_and_in_tables(k, pin_twice);
-}
+TEST_LINE(TEST_OPEN, a_pin_in_use_is_refused_and_kept, in_memory_and_in_tables(k, pin_twice))

@@ -56,20 +56,9 @@ static void expect_named(scene *s, const char *prefix, int (*spoil)(const char *
     expect_refused_twice(s, PEAT_CORRUPT, name);
 }
 
-TEST_SCENE(a_missing_table_is_corrupt_and_named)
-{
-    expect_named(s, "t-", unlink);
-}
-
-TEST_SCENE(a_shortened_table_is_corrupt_and_named)
-{
-    expect_named(s, "t-", shorten);
-}
-
-TEST_SCENE(a_missing_manifest_is_corrupt_and_named)
-{
-    expect_named(s, "m-", unlink);
-}
+TEST_LINE(TEST_SCENE, a_missing_table_is_corrupt_and_named, expect_named(s, "t-", unlink))
+TEST_LINE(TEST_SCENE, a_shortened_table_is_corrupt_and_named, expect_named(s, "t-", shorten))
+TEST_LINE(TEST_SCENE, a_missing_manifest_is_corrupt_and_named, expect_named(s, "m-", unlink))
 
 static bool note_damage(void *ctx, const peat_damage *damage)
 {

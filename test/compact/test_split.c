@@ -115,15 +115,9 @@ static void cases_hold(const split_case *cases, size_t count)
     assert_int_equal(failed, 0);
 }
 
-TEST(a_run_is_cut_at_tables_into_parts_of_about_the_target)
-{
-    cases_hold(cuts, PT_COUNT_OF(cuts));
-}
-
-TEST(every_part_gets_its_share_of_the_slices)
-{
-    cases_hold(shares, PT_COUNT_OF(shares));
-}
+TEST_LINE(TEST, a_run_is_cut_at_tables_into_parts_of_about_the_target,
+          cases_hold(cuts, PT_COUNT_OF(cuts)))
+TEST_LINE(TEST, every_part_gets_its_share_of_the_slices, cases_hold(shares, PT_COUNT_OF(shares)))
 
 TEST(without_memory_there_is_no_edit_and_nothing_is_held)
 {

@@ -83,15 +83,9 @@ static void cut_any(uint64_t seed, size_t plans)
     crash_tally_free(t);
 }
 
-TEST(a_store_comes_back_from_any_cut_as_a_prefix_of_its_commits)
-{
-    cut_any(1, test_number("N", ANY_PLANS));
-}
-
-TEST(a_fresh_plan_survives_its_cuts)
-{
-    cut_any(test_seed(test_fresh_seed()), 1);
-}
+TEST_LINE(TEST, a_store_comes_back_from_any_cut_as_a_prefix_of_its_commits,
+          cut_any(1, test_number("N", ANY_PLANS)))
+TEST_LINE(TEST, a_fresh_plan_survives_its_cuts, cut_any(test_seed(test_fresh_seed()), 1))
 
 /* --- the test of the test --- */
 

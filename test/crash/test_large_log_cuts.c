@@ -157,15 +157,8 @@ static void cut_at_every_boundary(bool no_log)
     assert_true(w.cuts > 150 && w.deeper > 20);
 }
 
-TEST(a_recovery_that_flushes_comes_back_from_any_cut)
-{
-    cut_at_every_boundary(false);
-}
-
-TEST(so_does_one_of_a_store_without_a_log)
-{
-    cut_at_every_boundary(true);
-}
+TEST_LINE(TEST, a_recovery_that_flushes_comes_back_from_any_cut, cut_at_every_boundary(false))
+TEST_LINE(TEST, so_does_one_of_a_store_without_a_log, cut_at_every_boundary(true))
 
 /* The at-th call fails, once or from then on; then the disk is mended. */
 static void fail_calls(uint32_t kinds, int error, bool sticky, unsigned stride)

@@ -160,30 +160,11 @@ TEST(an_undamaged_world_gives_all_answers)
     }
 }
 
-TEST(flipped_bits_are_told_or_harmless)
-{
-    each_world(TRIAL_FLIP, 4000);
-}
-
-TEST(cut_files_are_told_or_harmless)
-{
-    each_world(TRIAL_CUT, 1500);
-}
-
-TEST(exchanged_pieces_are_told_or_harmless)
-{
-    each_world(TRIAL_EXCHANGE, 1500);
-}
-
-TEST(missing_files_are_told_or_harmless)
-{
-    each_world(TRIAL_GONE, 1000);
-}
-
-TEST(older_files_are_told_or_harmless)
-{
-    each_world(TRIAL_OLDER, 1000);
-}
+TEST_LINE(TEST, flipped_bits_are_told_or_harmless, each_world(TRIAL_FLIP, 4000))
+TEST_LINE(TEST, cut_files_are_told_or_harmless, each_world(TRIAL_CUT, 1500))
+TEST_LINE(TEST, exchanged_pieces_are_told_or_harmless, each_world(TRIAL_EXCHANGE, 1500))
+TEST_LINE(TEST, missing_files_are_told_or_harmless, each_world(TRIAL_GONE, 1000))
+TEST_LINE(TEST, older_files_are_told_or_harmless, each_world(TRIAL_OLDER, 1000))
 
 TEST(files_under_other_names_are_told_or_harmless)
 {

@@ -193,20 +193,9 @@ static void each_world(trial_kind kind, uint64_t most)
     assert_true(sum.trials > 0);
 }
 
-TEST(flipped_bits)
-{
-    each_world(TRIAL_FLIP, 500);
-}
-
-TEST(cut_files)
-{
-    each_world(TRIAL_CUT, 150);
-}
-
-TEST(exchanged_pieces)
-{
-    each_world(TRIAL_EXCHANGE, 150);
-}
+TEST_LINE(TEST, flipped_bits, each_world(TRIAL_FLIP, 500))
+TEST_LINE(TEST, cut_files, each_world(TRIAL_CUT, 150))
+TEST_LINE(TEST, exchanged_pieces, each_world(TRIAL_EXCHANGE, 150))
 
 TEST(missing_older_and_other_files)
 {

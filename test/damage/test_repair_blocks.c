@@ -281,15 +281,8 @@ static void each_shape(peat_compression codec)
     assert_true(sum.lost != 0 && sum.kept > sum.lost);
 }
 
-TEST(blocks_without_a_codec)
-{
-    each_shape(PEAT_COMPRESSION_NONE);
-}
-
-TEST(blocks_of_lz4)
-{
-    each_shape(PEAT_COMPRESSION_LZ4);
-}
+TEST_LINE(TEST, blocks_without_a_codec, each_shape(PEAT_COMPRESSION_NONE))
+TEST_LINE(TEST, blocks_of_lz4, each_shape(PEAT_COMPRESSION_LZ4))
 
 TEST(blocks_of_zstd)
 {

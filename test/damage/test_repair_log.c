@@ -58,17 +58,6 @@ static void one_record_is_lost(size_t offset, int lost)
     files_remove_dir(to_dir);
 }
 
-TEST(the_first_record)
-{
-    one_record_is_lost(50000, 0);
-}
-
-TEST(the_record_before_one_in_two_segments)
-{
-    one_record_is_lost(150000, 1);
-}
-
-TEST(the_record_in_two_segments)
-{
-    one_record_is_lost(230000, 2);
-}
+TEST_LINE(TEST, the_first_record, one_record_is_lost(50000, 0))
+TEST_LINE(TEST, the_record_before_one_in_two_segments, one_record_is_lost(150000, 1))
+TEST_LINE(TEST, the_record_in_two_segments, one_record_is_lost(230000, 2))

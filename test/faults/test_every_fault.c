@@ -266,13 +266,8 @@ static void expect_clean(uint64_t stride, const char *workload, const char *way,
 }
 
 /* A merge whose inputs cannot be read is put off, then left alone; writes go on. */
-TEST(an_unreadable_table_stops_no_writes)
-{
-    expect_clean(5, "merge", "read", "1");
-}
+TEST_LINE(TEST, an_unreadable_table_stops_no_writes, expect_clean(5, "merge", "read", "1"))
 
 /* The sync of the interval, and the promise behind it. */
-TEST(a_sync_that_fails_in_a_thread_refuses_writes)
-{
-    expect_clean(1, "interval", "sync", NULL);
-}
+TEST_LINE(TEST, a_sync_that_fails_in_a_thread_refuses_writes,
+          expect_clean(1, "interval", "sync", NULL))

@@ -146,15 +146,10 @@ static unsigned run_many(uint64_t first, uint64_t runs, unsigned failures_max)
     return failed;
 }
 
-TEST(no_failing_call_loses_what_was_acknowledged)
-{
-    assert_int_equal(run_many(1, test_number("N", SAMPLE_RUNS), 1), 0);
-}
-
-TEST(no_failing_call_of_fresh_seeds_does_either)
-{
-    assert_int_equal(run_many(test_seed(test_fresh_seed()), 20, 1), 0);
-}
+TEST_LINE(TEST, no_failing_call_loses_what_was_acknowledged,
+          assert_int_equal(run_many(1, test_number("N", SAMPLE_RUNS), 1), 0))
+TEST_LINE(TEST, no_failing_call_of_fresh_seeds_does_either,
+          assert_int_equal(run_many(test_seed(test_fresh_seed()), 20, 1), 0))
 
 TEST_CAMPAIGN
 {

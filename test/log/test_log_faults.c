@@ -71,10 +71,7 @@ TEST(a_failed_write_stops_writes)
     after_a_failed(SIM_FILE_STORE);
 }
 
-TEST(a_failed_sync_stops_writes_and_is_not_retried)
-{
-    after_a_failed(SIM_FILE_SYNC);
-}
+TEST_LINE(TEST, a_failed_sync_stops_writes_and_is_not_retried, after_a_failed(SIM_FILE_SYNC))
 
 /* Every call fails once. Whatever was acknowledged as synced is there; nothing leaks. */
 TEST(each_call_may_fail)
@@ -189,17 +186,6 @@ static void run_crowd(bool sync, bool upkeep)
     kit_close(&k);
 }
 
-TEST(threads_write_for_one_another)
-{
-    run_crowd(false, false);
-}
-
-TEST(threads_share_syncs)
-{
-    run_crowd(true, false);
-}
-
-TEST(segments_are_prepared_and_released_meanwhile)
-{
-    run_crowd(true, true);
-}
+TEST_LINE(TEST, threads_write_for_one_another, run_crowd(false, false))
+TEST_LINE(TEST, threads_share_syncs, run_crowd(true, false))
+TEST_LINE(TEST, segments_are_prepared_and_released_meanwhile, run_crowd(true, true))

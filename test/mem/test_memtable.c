@@ -25,17 +25,14 @@ static void run_shape(key_shape shape, bool ascending, size_t count, uint64_t id
     fixture_done(&f);
 }
 
-#define TEST_SHAPE(name, ...)                                                                      \
-    TEST(name)                                                                                     \
-    {                                                                                              \
-        run_shape(__VA_ARGS__);                                                                    \
-    }
-
-TEST_SHAPE(random_keys_match_a_sorted_array, KEYS_RANDOM, false, 20000, 15000)
-TEST_SHAPE(decimal_keys_match_a_sorted_array, KEYS_DECIMAL, false, 20000, 1000000)
-TEST_SHAPE(ascending_keys_match_a_sorted_array, KEYS_DECIMAL, true, 20000, 20000)
-TEST_SHAPE(prefixes_of_each_other_match_a_sorted_array, KEYS_NESTED, false, 15000, 1)
-TEST_SHAPE(paths_match_a_sorted_array, KEYS_PATHS, false, 20000, 10000000)
-TEST_SHAPE(several_keyspaces_match_a_sorted_array, KEYS_SPACES, false, 20000, 1)
-TEST_SHAPE(late_keys_outside_match_a_sorted_array, KEYS_LATE_OUTSIDE, false, 20000, 1000000)
-TEST_SHAPE(ascending_keys_outside_match_a_sorted_array, KEYS_LATE_OUTSIDE, true, 20000, 20000)
+TEST_LINE(TEST, random_keys_match_a_sorted_array, run_shape(KEYS_RANDOM, false, 20000, 15000))
+TEST_LINE(TEST, decimal_keys_match_a_sorted_array, run_shape(KEYS_DECIMAL, false, 20000, 1000000))
+TEST_LINE(TEST, ascending_keys_match_a_sorted_array, run_shape(KEYS_DECIMAL, true, 20000, 20000))
+TEST_LINE(TEST, prefixes_of_each_other_match_a_sorted_array,
+          run_shape(KEYS_NESTED, false, 15000, 1))
+TEST_LINE(TEST, paths_match_a_sorted_array, run_shape(KEYS_PATHS, false, 20000, 10000000))
+TEST_LINE(TEST, several_keyspaces_match_a_sorted_array, run_shape(KEYS_SPACES, false, 20000, 1))
+TEST_LINE(TEST, late_keys_outside_match_a_sorted_array,
+          run_shape(KEYS_LATE_OUTSIDE, false, 20000, 1000000))
+TEST_LINE(TEST, ascending_keys_outside_match_a_sorted_array,
+          run_shape(KEYS_LATE_OUTSIDE, true, 20000, 20000))

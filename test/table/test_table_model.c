@@ -74,10 +74,7 @@ static void find_agrees(kit *k, const model *m, uint64_t seed)
     assert_int_equal(s.held, 0);
 }
 
-TEST(find_answers_like_a_sorted_array)
-{
-    each_table(find_agrees);
-}
+TEST_LINE(TEST, find_answers_like_a_sorted_array, each_table(find_agrees))
 
 /* ---- iterators ---- */
 
@@ -199,10 +196,7 @@ static void iterate_agrees(kit *k, const model *m, uint64_t seed)
     assert_int_equal(s.held, 0);
 }
 
-TEST(iterators_agree_with_a_sorted_array)
-{
-    each_table(iterate_agrees);
-}
+TEST_LINE(TEST, iterators_agree_with_a_sorted_array, each_table(iterate_agrees))
 
 static void stream_agrees(kit *k, const model *m, uint64_t seed)
 {
@@ -224,7 +218,4 @@ static void stream_agrees(kit *k, const model *m, uint64_t seed)
     pt_table_stream_free(k->env, source);
 }
 
-TEST(streams_agree_with_a_sorted_array)
-{
-    each_table(stream_agrees);
-}
+TEST_LINE(TEST, streams_agree_with_a_sorted_array, each_table(stream_agrees))

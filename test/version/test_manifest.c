@@ -72,15 +72,8 @@ static void damage_everywhere(const char *file)
     sim_free(sim);
 }
 
-TEST(damage_to_the_manifest_is_never_silent)
-{
-    damage_everywhere("m-000001");
-}
-
-TEST(damage_to_the_superblock_is_never_silent)
-{
-    damage_everywhere("PEAT");
-}
+TEST_LINE(TEST, damage_to_the_manifest_is_never_silent, damage_everywhere("m-000001"))
+TEST_LINE(TEST, damage_to_the_superblock_is_never_silent, damage_everywhere("PEAT"))
 
 /* Either slot alone is enough, and the next writer mends the other. */
 TEST(one_slot_is_enough)

@@ -54,6 +54,14 @@ int test_main(int argc, char **argv);
     TEST_ADD(name, NULL, NULL)                                                                     \
     static void name(void)
 
+/* A test of any kind (TEST, or what a fixture defines) that makes one call:
+ *     TEST_LINE(TEST, a_flip_is_told, each_world(FLIP)) */
+#define TEST_LINE(kind, name, ...)                                                                 \
+    kind(name)                                                                                     \
+    {                                                                                              \
+        __VA_ARGS__;                                                                               \
+    }
+
 /* A test that is given what `begin` has made and `end` takes back. */
 #define TEST_WITH(name, parameter, begin, end)                                                     \
     static void name(parameter);                                                                   \
