@@ -14,9 +14,19 @@ static void add(peat_batch *batch, const char *key, const char *value)
     assert_ok(peat_batch_put(batch, peat_str(key), peat_str(value)));
 }
 
-TEST_OPEN(a_batch_is_written_in_order)
+/* With an open store and an empty batch. */
+#define TEST_BATCH(name)                                                                           \
+    static void name##_with(kit *k, peat_batch *batch);                                            \
+    TEST_OPEN(name)                                                                                \
+    {                                                                                              \
+        peat_batch *batch = new_batch();                                                           \
+        name##_with(k, batch);                                                                     \
+        peat_batch_free(batch);                                                                    \
+    }                                                                                              \
+    static void name##_with(__attribute__((unused)) kit *k, peat_batch *batch)
+
+TEST_BATCH(a_batch_is_written_in_order)
 {
-    peat_batch *batch = new_batch();
     add(batch, "a", "1");
     add(batch, "b", "2");
     assert_ok(peat_batch_delete(batch, peat_str("a")));
@@ -29,26 +39,22 @@ TEST_OPEN(a_batch_is_written_in_order)
     expect_absent(k, "a");
     expect_get(k, "b", "3");
     expect_get(k, "c", "4");
-    peat_batch_free(batch);
     kit_reopen(k);
     expect_absent(k, "a");
     expect_get(k, "b", "3");
     expect_get(k, "c", "4");
 }
 
-TEST_OPEN(an_empty_batch_writes_nothing)
+TEST_BATCH(an_empty_batch_writes_nothing)
 {
-    peat_batch *batch = new_batch();
     assert_int_equal(peat_batch_count(batch), 0);
     assert_ok(peat_write(k->db, NULL, batch));
     assert_ok(peat_write(k->db, &synced, batch));
     assert_int_equal(count_all(k->db), 0);
-    peat_batch_free(batch);
 }
 
-TEST_OPEN(a_batch_may_be_written_again_and_refilled)
+TEST_BATCH(a_batch_may_be_written_again_and_refilled)
 {
-    peat_batch *batch = new_batch();
     add(batch, "a", "1");
     assert_ok(peat_write(k->db, NULL, batch));
     assert_ok(peat_delete(k->db, NULL, peat_str("a")));
@@ -63,12 +69,10 @@ TEST_OPEN(a_batch_may_be_written_again_and_refilled)
     assert_ok(peat_write(k->db, NULL, batch));
     expect_absent(k, "a");
     expect_get(k, "b", "2");
-    peat_batch_free(batch);
 }
 
-TEST_OPEN(reserved_room_is_zeroed_and_becomes_the_value)
+TEST_BATCH(reserved_room_is_zeroed_and_becomes_the_value)
 {
-    peat_batch *batch = new_batch();
     void *room = NULL;
     static const char zeros[64];
     /* memory that was used before */
@@ -85,12 +89,10 @@ TEST_OPEN(reserved_room_is_zeroed_and_becomes_the_value)
     assert_memory_equal(k->buf.data, "written in place", 16);
     assert_memory_equal((char *)k->buf.data + 16, zeros, 48);
     expect_get(k, "b", "");
-    peat_batch_free(batch);
 }
 
-TEST_OPEN(what_does_not_fit_leaves_the_batch_as_it_was)
+TEST_BATCH(what_does_not_fit_leaves_the_batch_as_it_was)
 {
-    peat_batch *batch = new_batch();
     char *key = calloc(1, PEAT_KEY_SIZE_MAX + 1);
     void *room = NULL;
     add(batch, "a", "1");
@@ -111,13 +113,11 @@ TEST_OPEN(what_does_not_fit_leaves_the_batch_as_it_was)
     assert_ok(peat_batch_put(batch, peat_bytes(key, PEAT_KEY_SIZE_MAX), peat_str("fits")));
     assert_ok(peat_write(k->db, NULL, batch));
     assert_int_equal(count_all(k->db), 2);
-    peat_batch_free(batch);
     free(key);
 }
 
-TEST_OPEN(null_batches_are_invalid_or_empty)
+TEST_BATCH(null_batches_are_invalid_or_empty)
 {
-    peat_batch *batch = new_batch();
     void *room = NULL;
     peat_batch_free(NULL);
     peat_batch_clear(NULL);
@@ -131,15 +131,13 @@ TEST_OPEN(null_batches_are_invalid_or_empty)
     assert_int_equal(peat_write(k->db, NULL, NULL), PEAT_INVALID);
     assert_int_equal(peat_write(NULL, NULL, batch), PEAT_INVALID);
     assert_int_equal(peat_batch_count(batch), 0);
-    peat_batch_free(batch);
 }
 
 /* Many times the memtable: becomes a run of its own, all or nothing. */
-TEST_OPEN(a_batch_larger_than_the_memory_for_writes_is_one_write)
+TEST_BATCH(a_batch_larger_than_the_memory_for_writes_is_one_write)
 {
     make_tiny(k);
     kit_reopen(k);
-    peat_batch *batch = new_batch();
     char key[32];
     for (int i = 0; i < 3000; i++) {
         add(batch, numbered(i * 7919 % 3000, key),
@@ -159,12 +157,10 @@ TEST_OPEN(a_batch_larger_than_the_memory_for_writes_is_one_write)
     kit_reopen(k);
     assert_int_equal(count_all(k->db), 2999);
     expect_get(k, "key-000010", "the last one counts");
-    peat_batch_free(batch);
 }
 
-TEST_OPEN(one_batch_may_go_to_several_stores)
+TEST_BATCH(one_batch_may_go_to_several_stores)
 {
-    peat_batch *batch = new_batch();
     peat_db *second = NULL;
     add(batch, "a", "1");
     assert_ok(peat_open("second", &k->options, &second, NULL));
@@ -173,7 +169,6 @@ TEST_OPEN(one_batch_may_go_to_several_stores)
     expect_get(k, "a", "1");
     assert_ok(peat_exists(second, NULL, peat_str("a")));
     assert_ok(peat_close(second));
-    peat_batch_free(batch);
 }
 
 /* --- walking, joining, taking back --- */
@@ -209,9 +204,8 @@ static void expect_ops(const peat_batch *batch, const char *expected)
     assert_int_equal(w.seen, peat_batch_count(batch));
 }
 
-TEST_OPEN(a_batch_can_be_walked)
+TEST_BATCH(a_batch_can_be_walked)
 {
-    peat_batch *batch = new_batch();
     void *room = NULL;
     expect_ops(batch, "");
     add(batch, "a", "1");
@@ -230,7 +224,6 @@ TEST_OPEN(a_batch_can_be_walked)
     expect_get(k, "r", "22");
     assert_int_equal(peat_batch_each(NULL, see_op, &w), PEAT_INVALID);
     assert_int_equal(peat_batch_each(batch, NULL, &w), PEAT_INVALID);
-    peat_batch_free(batch);
 }
 
 TEST_OPEN(batches_are_appended_also_to_themselves)
@@ -260,9 +253,8 @@ TEST_OPEN(batches_are_appended_also_to_themselves)
     peat_batch_free(other);
 }
 
-TEST_OPEN(a_batch_is_rolled_back_to_a_mark)
+TEST_BATCH(a_batch_is_rolled_back_to_a_mark)
 {
-    peat_batch *batch = new_batch();
     size_t empty = peat_batch_mark(batch);
     add(batch, "a", "1");
     size_t one = peat_batch_mark(batch);
@@ -286,13 +278,11 @@ TEST_OPEN(a_batch_is_rolled_back_to_a_mark)
     assert_ok(peat_write(k->db, NULL, batch));
     assert_int_equal(peat_batch_mark(NULL), 0);
     assert_int_equal(peat_batch_rollback_to(NULL, 0), PEAT_INVALID);
-    peat_batch_free(batch);
 }
 
 /* A mark of what the batch no longer holds never makes half an operation. */
-TEST_OPEN(a_mark_inside_an_operation_is_refused)
+TEST_BATCH(a_mark_inside_an_operation_is_refused)
 {
-    peat_batch *batch = new_batch();
     add(batch, "key", "value");
     size_t one = peat_batch_mark(batch);
     add(batch, "another key", "another value");
@@ -307,12 +297,10 @@ TEST_OPEN(a_mark_inside_an_operation_is_refused)
     expect_ops(batch, "+key=value +another key=another value ");
     assert_ok(peat_write(k->db, NULL, batch));
     assert_int_equal(count_all(k->db), 2);
-    peat_batch_free(batch);
 }
 
-TEST_OPEN(a_batch_says_which_argument_it_refused)
+TEST_BATCH(a_batch_says_which_argument_it_refused)
 {
-    peat_batch *batch = new_batch();
     peat_error error;
     assert_ok(peat_batch_error(batch, &error));
     assert_string_equal(error.message, "");
@@ -329,5 +317,4 @@ TEST_OPEN(a_batch_says_which_argument_it_refused)
     assert_int_equal(peat_batch_error(batch, &error), PEAT_INVALID);
     assert_int_equal(peat_batch_error(NULL, &error), PEAT_INVALID);
     assert_int_equal(peat_batch_error(batch, NULL), PEAT_INVALID);
-    peat_batch_free(batch);
 }
