@@ -345,6 +345,7 @@ void pt_queue_gets_hurry(peat_queue *q)
     while (q->reading != 0)
         collect(q, true);
     pt_mutex_lock(&q->done_mu);
+    q->hurried = true;
     q->signalled = false; /* the reaping has cleared it */
     pt_queue_signal(q);
     pt_mutex_unlock(&q->done_mu);

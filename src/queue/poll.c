@@ -59,12 +59,19 @@ static void give(peat_queue *q, pt_queue_op *op, peat_completion *ret)
     fill(q, op, ret);
 }
 
+/* done_mu held. There is something that has ended, or that a poll would move on. */
+static bool has_news(const peat_queue *q)
+{
+    return q->done.first != NULL || q->back.first != NULL || q->hurried ||
+           (q->outside != 0 && pt_service_wants_help(&q->all->service));
+}
+
 /* Who brings something from here on finds somebody who polls, and signals nothing. */
 static void begin_polling(peat_queue *q)
 {
     pt_mutex_lock(&q->done_mu);
     bool clear = q->signalled || q->may_signal;
-    q->signalled = false;
+    q->signalled = q->hurried = false;
     q->polling = true;
     pt_mutex_unlock(&q->done_mu);
     if (clear && q->reading == 0 && q->event >= 0) /* else the reaping of reads does it */
@@ -81,7 +88,9 @@ static size_t end_polling(peat_queue *q, peat_completion *ret_done, size_t n)
     q->polling = false;
     for (; count < n && (op = take_done(q)) != NULL; count++)
         give(q, op, &ret_done[count]);
-    if (q->done.first != NULL || q->back.first != NULL)
+    /* the next poll makes room by what was given out */
+    bool makes_room = q->deferred.first != NULL && q->given.first != NULL;
+    if (makes_room || has_news(q))
         pt_queue_signal(q);
     pt_mutex_unlock(&q->done_mu);
     return count;
@@ -105,9 +114,10 @@ static bool wait_for_news(peat_queue *q, uint64_t timeout_ns)
     pt_mutex_lock(&q->done_mu);
     q->waiting = true;
     q->polling = false;
-    if (q->done.first == NULL && q->back.first == NULL && q->event < 0) {
+    bool news = has_news(q);
+    if (!news && q->event < 0) {
         in_time = wait_here(q, timeout_ns);
-    } else if (q->done.first == NULL && q->back.first == NULL) {
+    } else if (!news) {
         pt_mutex_unlock(&q->done_mu);
         in_time = env->event_wait(env->ctx, q->event, timeout_ns) != ETIMEDOUT;
         pt_mutex_lock(&q->done_mu);

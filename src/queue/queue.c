@@ -70,6 +70,7 @@ static void end_gets(peat_queue *q)
 static void tell_end(peat_queue *q)
 {
     pt_mutex_lock(&q->done_mu);
+    q->signalled = false; /* the reaping of reads may have cleared it */
     pt_queue_signal(q);
     pt_mutex_unlock(&q->done_mu);
 }

@@ -168,6 +168,7 @@ struct peat_queue {
     bool polling;       /* somebody polls, and will look at `done` and `back` once more */
     bool waiting;       /* somebody waits in poll */
     bool signalled;     /* since the event was last cleared */
+    bool hurried;       /* `arrived` has some, and their signals are gone */
 };
 
 /* ---- slots.c ---- */

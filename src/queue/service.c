@@ -63,8 +63,8 @@ static void run_lot(pt_service_lane *l)
             job->run(job);
     pt_mutex_lock(mu);
     l->running--;
-    if (l->running == 0 && l->jobs.first == NULL)
-        pt_cond_broadcast(&l->changed); /* for who drains */
+    if (l->running == 0)
+        pt_cond_broadcast(&l->changed); /* for who drains, or goes on behind who helped */
 }
 
 static void lane_main(void *arg)
@@ -73,7 +73,8 @@ static void lane_main(void *arg)
     pt_service *sv = l->service;
     pt_mutex_lock(&sv->mu);
     while (!sv->stop) {
-        if (l->jobs.first != NULL) {
+        /* of a lane of one thread: who helped before there was one may still be at it */
+        if (l->jobs.first != NULL && (l->threads_max > 1 || l->running == 0)) {
             run_lot(l);
             continue;
         }
@@ -143,13 +144,22 @@ bool pt_service_help(pt_service *sv)
     bool did = false;
     pt_mutex_lock(&sv->mu);
     for (size_t i = 0; i < PT_SERVICE_LANES; i++) {
-        if (!is_helpless(&sv->lanes[i]))
-            continue;
-        run_lot(&sv->lanes[i]);
-        did = true;
+        /* what others add meanwhile, too: they find the lane busy, and wait */
+        for (; is_helpless(&sv->lanes[i]); did = true)
+            run_lot(&sv->lanes[i]);
     }
     pt_mutex_unlock(&sv->mu);
     return did;
+}
+
+bool pt_service_wants_help(pt_service *sv)
+{
+    bool wants = false;
+    pt_mutex_lock(&sv->mu);
+    for (size_t i = 0; i < PT_SERVICE_LANES; i++)
+        wants = wants || is_helpless(&sv->lanes[i]);
+    pt_mutex_unlock(&sv->mu);
+    return wants;
 }
 
 /* mu held. */

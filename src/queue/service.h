@@ -67,6 +67,8 @@ void pt_service_done(pt_service *sv); /* stopped */
 bool pt_service_add(pt_service *sv, pt_service_lane_name lane, pt_service_job *job);
 /* Does what no thread will, without any lock. False: there is nothing. */
 bool pt_service_help(pt_service *sv);
+/* There is something for it; any lock may be held. */
+bool pt_service_wants_help(pt_service *sv);
 /* Until no lane has a job or runs one; without threads it does them. No job is added meanwhile, but
  * by jobs. */
 void pt_service_drain(pt_service *sv);
