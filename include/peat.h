@@ -10,8 +10,9 @@
  *   4  Bytes in and out
  *
  * What a running store needs now and then (upkeep, check, repair, statistics, copies, events) is in
- * peat_admin.h, which this header includes at its end; an environment of one's own in peat_env.h;
- * keys made of numbers and strings in peat_key.h.
+ * peat_admin.h, which this header includes at its end; operations that their caller does not wait
+ * for in peat_queue.h; an environment of one's own in peat_env.h; keys made of numbers and strings
+ * in peat_key.h.
  */
 #ifndef PEAT_H
 #define PEAT_H
@@ -64,6 +65,9 @@
  *   examples/backup.c      export to a function, import from one
  *   examples/upkeep.c      compaction, statistics, check
  *   examples/repair.c      a damaged store, and a new one of what can be read
+ *   examples/queue.c       operations under way while the program goes on (peat_queue.h)
+ *   examples/queue_epoll.c beside a pipe, in an event loop by epoll
+ *   examples/queue_libuv.c beside a timer, in a loop of libuv
  *   examples/embedding.c   an allocator and files of one's own, events, no threads (peat_env.h)
  *
  * What holds for every call, and is not said again below:

@@ -5,7 +5,7 @@ set -euo pipefail
 
 declare -A packages=(
     [build]="cmake make gcc libc6-dev pkg-config liblz4-dev libxxhash-dev libzstd-dev liburing-dev"
-    [test]="libcmocka-dev python3 g++"
+    [test]="libcmocka-dev libuv1-dev python3 g++"
     [lint]="clang-format binutils python3 g++ man-db groff"
     [demo]="unicode-data"
     [contents]="apt-file"

@@ -19,6 +19,7 @@ from toolchain import CC, FLAGS, ROOT, languages  # noqa: E402
 
 FOLDER = os.path.join(ROOT, "examples")
 PROGRAMS = sorted(name for name in os.listdir(FOLDER) if name.endswith(".c"))
+NEED = {"queue_libuv.c": "uv.h"}  # a header that may be missing, then CMake says so
 DOCUMENTS = ("doc/keys.md", "doc/environment.md")
 
 
@@ -46,10 +47,16 @@ def is_piece(code, text):
     return any(all_lines[i:i + len(lines)] == lines for i in range(len(all_lines)))
 
 
+def is_there(cc, header):
+    done = subprocess.run([cc, "-E", "-xc", "-"], input=f"#include <{header}>\n", capture_output=True, text=True, timeout=60)
+    return done.returncode == 0
+
+
 class Examples(unittest.TestCase):
     def test_each_is_clean_in_every_language(self):
+        programs = [name for name in PROGRAMS if name not in NEED or is_there(CC, NEED[name])]
         for cc, std, warnings, language in languages(CC):
-            for name in PROGRAMS:
+            for name in programs:
                 with self.subTest(standard=std, program=name):
                     command = [cc, "-std=" + std, *warnings, *shlex.split(FLAGS), "-x", language, "-fsyntax-only",
                                "-I" + os.path.join(ROOT, "include"), os.path.join(FOLDER, name)]

@@ -17,7 +17,7 @@ done
 
 echo "== C++"
 for standard in 11 17 20; do
-    for header in peat.h peat_env.h; do
+    for header in peat.h peat_env.h peat_key.h peat_queue.h; do
         echo "#include <$header>" | c++ -std=c++$standard -xc++ -Iinclude -fsyntax-only -Wall -Wextra -pedantic -Werror \
             -Wold-style-cast -Wzero-as-null-pointer-constant -Wconversion -Wsign-conversion -Wcast-qual -Wshadow -
     done
