@@ -267,8 +267,8 @@ const char *pt_index_view(pt_index *ret_index, pt_slice bytes, uint32_t block_co
     if (!separators_fit(&x, tails) || !large_fit(&x))
         return "index with bad separators";
     for (uint32_t i = 0; i < x.count; i += PT_INDEX_STRIDE)
-        samples[x.sample_count++] = head_at(&x, i);
-    x.samples = samples;
+        pt_put_u64((uint8_t *)&samples[x.sample_count++], head_at(&x, i));
+    x.samples = (const uint8_t *)samples;
     *ret_index = x;
     return NULL;
 }
@@ -294,15 +294,10 @@ static int compare_rest(const pt_index *x, uint32_t i, pt_slice rest)
 /* The first sample that is not below h, among all of them. */
 static inline uint32_t samples_lower(const pt_index *x, uint64_t h)
 {
-    uint32_t s = 0, n = x->sample_count;
-    while (n > 0) {
-        uint32_t half = n / 2;
-        bool right = x->samples[s + half] < h;
-        s = right ? s + half + 1 : s;
-        n = right ? n - half - 1 : half;
-    }
-    return s;
+    return (uint32_t)pt_key_heads_below(x->samples, x->sample_count, h);
 }
+
+_Static_assert(PT_KEY_HEADS_FEW == PT_INDEX_STRIDE - 1, "the heads between two samples");
 
 /* The first i with head >= h, `s` being samples_lower; count when none. */
 static inline uint32_t heads_lower(const pt_index *x, uint64_t h, uint32_t s)
@@ -311,11 +306,10 @@ static inline uint32_t heads_lower(const pt_index *x, uint64_t h, uint32_t s)
         return 0;
     /* head[(s - 1) * stride] < h <= head[s * stride] */
     uint32_t lo = (s - 1) * PT_INDEX_STRIDE + 1;
-    uint32_t end = lo + PT_INDEX_STRIDE - 1 < x->count ? lo + PT_INDEX_STRIDE - 1 : x->count;
-    uint32_t below = 0;
-    for (uint32_t i = lo; i < end; i++)
-        below += head_at(x, i) < h;
-    return lo + below;
+    const uint8_t *heads = x->heads + (size_t)lo * 8;
+    if (PT_LIKELY(x->count - lo >= PT_KEY_HEADS_FEW))
+        return lo + (uint32_t)pt_key_heads_below_few(heads, h);
+    return lo + (uint32_t)pt_key_heads_below(heads, x->count - lo, h);
 }
 
 /* The first i in [lo, count) with head > h. */
@@ -334,24 +328,20 @@ static uint32_t heads_upper(const pt_index *x, uint32_t lo, uint64_t h)
 /* -1 or 1 when the key lies below or above everything with the table's prefix; else 0. */
 static int outside(const pt_index *x, pt_slice key)
 {
-    size_t n = key.size < x->prefix.size ? key.size : x->prefix.size;
-    int c = n ? memcmp(key.data, x->prefix.data, n) : 0;
-    if (c != 0)
-        return c < 0 ? -1 : 1;
-    return key.size < x->prefix.size ? -1 : 0;
+    pt_slice prefix = x->prefix;
+    if (PT_LIKELY(key.size >= prefix.size &&
+                  pt_key_bytes_equal(key.data, prefix.data, prefix.size)))
+        return 0;
+    return pt_slice_compare(key, prefix) < 0 ? -1 : 1;
 }
 
-static inline pt_slice behind_prefix(const pt_index *x, pt_slice key)
-{
-    return pt_slice_of(key.data + x->prefix.size, key.size - x->prefix.size);
-}
-
-/* `lo` is the first block with a head >= h, the head of `rest`: the first with a separator that is
- * not below it. */
-static inline uint32_t among_ties(const pt_index *x, pt_slice rest, uint64_t h, uint32_t lo)
+/* `lo` is the first block with a head >= h, the key's: the first with a separator that is not below
+ * the key. */
+static inline uint32_t among_ties(const pt_index *x, pt_slice key, uint64_t h, uint32_t lo)
 {
     if (PT_LIKELY(lo == x->count || head_at(x, lo) != h))
         return lo;
+    pt_slice rest = pt_slice_of(key.data + x->prefix.size, key.size - x->prefix.size);
     uint32_t hi = heads_upper(x, lo, h);
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
@@ -368,9 +358,8 @@ uint32_t pt_index_search(const pt_index *x, pt_slice key)
     int out = outside(x, key);
     if (PT_UNLIKELY(out != 0))
         return out < 0 ? 0 : x->count;
-    pt_slice rest = behind_prefix(x, key);
-    uint64_t h = pt_key_head(rest.data, rest.size);
-    return among_ties(x, rest, h, heads_lower(x, h, samples_lower(x, h)));
+    uint64_t h = pt_key_head_behind(key, x->prefix.size);
+    return among_ties(x, key, h, heads_lower(x, h, samples_lower(x, h)));
 }
 
 pt_index_place pt_index_narrow(const pt_index *x, pt_slice key)
@@ -378,8 +367,7 @@ pt_index_place pt_index_narrow(const pt_index *x, pt_slice key)
     int out = outside(x, key);
     if (PT_UNLIKELY(out != 0))
         return (pt_index_place){.from = out < 0 ? 0 : x->count, .decided = true};
-    pt_slice rest = behind_prefix(x, key);
-    pt_index_place p = {.head = pt_key_head(rest.data, rest.size)};
+    pt_index_place p = {.head = pt_key_head_behind(key, x->prefix.size)};
     p.sample = samples_lower(x, p.head);
     p.from = p.sample == 0 ? 0 : (p.sample - 1) * PT_INDEX_STRIDE + 1;
     return p;
@@ -389,8 +377,7 @@ uint32_t pt_index_settle(const pt_index *x, pt_slice key, const pt_index_place *
 {
     if (PT_UNLIKELY(place->decided))
         return place->from;
-    return among_ties(x, behind_prefix(x, key), place->head,
-                      heads_lower(x, place->head, place->sample));
+    return among_ties(x, key, place->head, heads_lower(x, place->head, place->sample));
 }
 
 uint32_t pt_index_large_size(const pt_index *x, uint32_t block)
@@ -411,7 +398,7 @@ uint32_t pt_index_position(const pt_index *x, uint32_t block, pt_slice key)
 {
     if (outside(x, key) != 0)
         return 0;
-    uint64_t h = pt_key_head(key.data + x->prefix.size, key.size - x->prefix.size);
+    uint64_t h = pt_key_head_behind(key, x->prefix.size);
     uint64_t to = head_at(x, block), from = block != 0 ? head_at(x, block - 1) : 0;
     if (h <= from || to <= from)
         return 0;

@@ -10,7 +10,7 @@
 #ifndef PT_TABLE_INDEX_H
 #define PT_TABLE_INDEX_H
 
-#include "base/coding.h"
+#include "base/key.h"
 #include "env/env.h"
 
 /* ---- built by the writer ---- */
@@ -48,8 +48,8 @@ typedef struct pt_index {
     const uint8_t *sizes;     /* u8: real bytes of the head */
     const uint8_t *tail_ends; /* u32; NULL: no tails */
     const uint8_t *tails;
-    const uint8_t *large;    /* u32 pairs */
-    const uint64_t *samples; /* every PT_INDEX_STRIDE-th head, made when the section is loaded */
+    const uint8_t *large;   /* u32 pairs */
+    const uint8_t *samples; /* every PT_INDEX_STRIDE-th head, made when the section is loaded */
     uint32_t sample_count;
 } pt_index;
 

@@ -11,8 +11,8 @@
 
 typedef struct pt_key_index {
     size_t count;
-    size_t skip; /* length of the common prefix */
-    uint64_t *heads;
+    size_t skip;    /* length of the common prefix */
+    uint8_t *heads; /* u64 (base/key.h) */
     pt_slice *keys; /* bytes belong to someone else */
 } pt_key_index;
 
