@@ -8,7 +8,7 @@
 #ifndef PT_TABLE_BLOCK_H
 #define PT_TABLE_BLOCK_H
 
-#include "base/coding.h"
+#include "base/key.h"
 #include "entry/entry.h"
 
 #define PT_BLOCK_PAGE        4096u /* unit of alignment, and the smaller logical size */
@@ -57,8 +57,60 @@ static inline uint8_t pt_block_tag(uint64_t key_hash)
 /* Structure of hostile bytes: everything a view relies on. Returns NULL, or what is wrong. */
 const char *pt_block_check(const uint8_t *data, size_t size, size_t *ret_used);
 
-/* A view of verified bytes. */
-void pt_block_view(pt_block *ret_block, const uint8_t *data);
+static inline void pt_block_view_large(pt_block *ret_block, const uint8_t *data)
+{
+    pt_block *b = ret_block;
+    b->tags = data + 12;
+    b->kinds = data + 3;
+    b->flags = (data[2] & PT_BLOCK_CONTINUES) | PT_BLOCK_FIXED_KEYS | PT_BLOCK_FIXED_VALUES;
+    b->key_width = pt_get_u32(data + 4);
+    b->value_width = pt_get_u32(data + 8);
+    b->seq_base = pt_get_u64(data + 16);
+    b->keys = data + PT_BLOCK_HEAD_LARGE;
+    b->values = b->keys + b->key_width;
+    b->prefix = b->keys;
+    b->count = 1;
+}
+
+/* A view of verified bytes. Inline: a view that stays within one function costs that function only
+ * what it looks at. */
+static inline void pt_block_view(pt_block *ret_block, const uint8_t *data)
+{
+    pt_block *b = ret_block;
+    uint32_t flags = data[2];
+    b->seqs = b->key_ends = b->value_ends = b->kinds = NULL;
+    b->seq_base = 0;
+    b->seq_width = b->prefix_size = 0;
+    if (PT_UNLIKELY(flags & PT_BLOCK_LARGE)) {
+        pt_block_view_large(b, data);
+        return;
+    }
+    b->flags = flags;
+    b->count = pt_get_u16(data);
+    b->prefix_size = pt_get_u16(data + 4);
+    b->key_width = pt_get_u16(data + 6);
+    b->value_width = pt_get_u16(data + 8);
+    b->tags = data + PT_BLOCK_HEAD;
+    b->keys = data + pt_get_u16(data + 10);
+    b->values = data + pt_get_u16(data + 12);
+    b->prefix = b->keys - b->prefix_size;
+
+    const uint8_t *p = b->tags + b->count;
+    if (flags & PT_BLOCK_KINDS) {
+        b->kinds = p;
+        p += b->count;
+    }
+    if (flags & PT_BLOCK_SEQS) {
+        b->seq_base = pt_get_u64(p);
+        b->seq_width = data[3];
+        b->seqs = p + PT_BLOCK_SEQ_BASE;
+        p = b->seqs + (size_t)b->count * b->seq_width;
+    }
+    b->key_ends = p;
+    if (!(flags & PT_BLOCK_FIXED_KEYS))
+        p += (size_t)b->count * 2;
+    b->value_ends = p;
+}
 
 static inline bool pt_block_continues(const pt_block *b)
 {
@@ -117,8 +169,34 @@ static inline bool pt_block_key_is(const pt_block *b, uint32_t i, pt_slice key)
 {
     pt_slice s = pt_block_suffix(b, i);
     return key.size == b->prefix_size + s.size &&
-           (s.size == 0 || memcmp(key.data + b->prefix_size, s.data, s.size) == 0) &&
-           (b->prefix_size == 0 || memcmp(key.data, b->prefix, b->prefix_size) == 0);
+           pt_key_bytes_equal(key.data + b->prefix_size, s.data, s.size) &&
+           pt_key_bytes_equal(key.data, b->prefix, b->prefix_size);
+}
+
+/* ---- plain blocks: puts of sequence 0 with keys and values of one size each, which most blocks of
+ * a bottommost run are. Their entries are found by the head alone. ---- */
+
+static inline bool pt_block_is_plain(const uint8_t *data)
+{
+    return data[2] == (PT_BLOCK_FIXED_KEYS | PT_BLOCK_FIXED_VALUES);
+}
+
+/* Entry i, if there is one and it has this key. */
+static inline bool pt_block_plain_entry(const uint8_t *data, uint32_t i, const pt_slice *key,
+                                        pt_entry *ret_entry)
+{
+    size_t prefix_size = pt_get_u16(data + 4);
+    size_t key_width = pt_get_u16(data + 6), value_width = pt_get_u16(data + 8);
+    const uint8_t *keys = data + pt_get_u16(data + 10);
+    if (i >= pt_get_u16(data) || key->size != prefix_size + key_width ||
+        !pt_key_bytes_equal(key->data + prefix_size, keys + i * key_width, key_width) ||
+        !pt_key_bytes_equal(key->data, keys - prefix_size, prefix_size))
+        return false;
+    ret_entry->key = *key;
+    ret_entry->value = pt_slice_of(data + pt_get_u16(data + 12) + i * value_width, value_width);
+    ret_entry->seq = 0;
+    ret_entry->kind = PT_KIND_PUT;
+    return true;
 }
 
 /* The first entry with this key, by its tag; count when there is none. */

@@ -85,58 +85,6 @@ const char *pt_block_check(const uint8_t *data, size_t size, size_t *ret_used)
     return NULL;
 }
 
-static void view_large(pt_block *b, const uint8_t *data)
-{
-    b->tags = data + 12;
-    b->kinds = data + 3;
-    b->flags = (data[2] & PT_BLOCK_CONTINUES) | PT_BLOCK_FIXED_KEYS | PT_BLOCK_FIXED_VALUES;
-    b->key_width = pt_get_u32(data + 4);
-    b->value_width = pt_get_u32(data + 8);
-    b->seq_base = pt_get_u64(data + 16);
-    b->keys = data + PT_BLOCK_HEAD_LARGE;
-    b->values = b->keys + b->key_width;
-    b->prefix = b->keys;
-    b->count = 1;
-}
-
-void pt_block_view(pt_block *ret_block, const uint8_t *data)
-{
-    pt_block *b = ret_block;
-    uint32_t flags = data[2];
-    b->seqs = b->key_ends = b->value_ends = b->kinds = NULL;
-    b->seq_base = 0;
-    b->seq_width = b->prefix_size = 0;
-    if (PT_UNLIKELY(flags & PT_BLOCK_LARGE)) {
-        view_large(b, data);
-        return;
-    }
-    b->flags = flags;
-    b->count = pt_get_u16(data);
-    b->prefix_size = pt_get_u16(data + 4);
-    b->key_width = pt_get_u16(data + 6);
-    b->value_width = pt_get_u16(data + 8);
-    b->tags = data + PT_BLOCK_HEAD;
-    b->keys = data + pt_get_u16(data + 10);
-    b->values = data + pt_get_u16(data + 12);
-    b->prefix = b->keys - b->prefix_size;
-
-    const uint8_t *p = b->tags + b->count;
-    if (flags & PT_BLOCK_KINDS) {
-        b->kinds = p;
-        p += b->count;
-    }
-    if (flags & PT_BLOCK_SEQS) {
-        b->seq_base = pt_get_u64(p);
-        b->seq_width = data[3];
-        b->seqs = p + PT_BLOCK_SEQ_BASE;
-        p = b->seqs + (size_t)b->count * b->seq_width;
-    }
-    b->key_ends = p;
-    if (!(flags & PT_BLOCK_FIXED_KEYS))
-        p += (size_t)b->count * 2;
-    b->value_ends = p;
-}
-
 /* ---- search ---- */
 
 /* Bit i set: tags[i] == tag, for the up to 16 tags from `tags`. */

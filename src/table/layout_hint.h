@@ -22,10 +22,15 @@ static inline void pt_layout_prefetch_lines(const uint8_t *from, size_t bytes)
         PT_PREFETCH(from + at);
 }
 
+static inline bool pt_layout_is_noted(const _Atomic uint64_t *hint)
+{
+    return PT_LIKELY(atomic_load_explicit(hint, memory_order_relaxed) != 0);
+}
+
 /* Once per table: the line it is in stays shared. */
 static inline void pt_layout_note(_Atomic uint64_t *hint, const uint8_t *data, const pt_block *b)
 {
-    if (PT_LIKELY(atomic_load_explicit(hint, memory_order_relaxed) != 0))
+    if (pt_layout_is_noted(hint))
         return;
     uint64_t layout = (uint64_t)(b->keys - data) | (uint64_t)b->key_width << 16 |
                       (uint64_t)(b->values - data) << 32 | (uint64_t)b->value_width << 48;

@@ -32,24 +32,47 @@ peat_rc pt_locator_encode(const pt_fuse_order *order, const uint32_t *slots, uin
 /* Returns NULL or what is wrong. */
 const char *pt_locator_view(pt_locator *ret_locator, pt_slice bytes);
 
-static inline void pt_locator_prefetch(const pt_locator *l, uint64_t key_hash)
-{
-    pt_fuse_cells c = pt_fuse_place(&l->fuse, pt_fuse_mix(&l->fuse, key_hash));
-    PT_PREFETCH(l->cells + (size_t)c.at[0] * 2);
-    PT_PREFETCH(l->cells + (size_t)c.at[1] * 2);
-    PT_PREFETCH(l->cells + (size_t)c.at[2] * 2);
-}
+/* Where a key's word is. */
+typedef struct pt_locator_cells {
+    const uint8_t *at[3];
+    uint32_t print;
+} pt_locator_cells;
 
-/* False: the key is not in the table. */
-static inline bool pt_locator_find(const pt_locator *l, uint64_t key_hash, uint32_t *ret_slot)
+static inline pt_locator_cells pt_locator_cells_of(const pt_locator *l, uint64_t key_hash)
 {
     uint64_t mixed = pt_fuse_mix(&l->fuse, key_hash);
     pt_fuse_cells c = pt_fuse_place(&l->fuse, mixed);
-    uint32_t word = (uint32_t)pt_get_u16(l->cells + (size_t)c.at[0] * 2) ^
-                    pt_get_u16(l->cells + (size_t)c.at[1] * 2) ^
-                    pt_get_u16(l->cells + (size_t)c.at[2] * 2);
+    return (pt_locator_cells){.at = {l->cells + (size_t)c.at[0] * 2, l->cells + (size_t)c.at[1] * 2,
+                                     l->cells + (size_t)c.at[2] * 2},
+                              .print = pt_fuse_print(mixed) >> 16};
+}
+
+static inline void pt_locator_cells_prefetch(const pt_locator_cells *c)
+{
+    PT_PREFETCH(c->at[0]);
+    PT_PREFETCH(c->at[1]);
+    PT_PREFETCH(c->at[2]);
+}
+
+/* False: the key is not in the table. */
+static inline bool pt_locator_look(const pt_locator *l, const pt_locator_cells *c,
+                                   uint32_t *ret_slot)
+{
+    uint32_t word = (uint32_t)pt_get_u16(c->at[0]) ^ pt_get_u16(c->at[1]) ^ pt_get_u16(c->at[2]);
     *ret_slot = word & ((1u << l->slot_bits) - 1);
-    return (word ^ pt_fuse_print(mixed) >> 16) >> l->slot_bits == 0;
+    return (word ^ c->print) >> l->slot_bits == 0;
+}
+
+static inline void pt_locator_prefetch(const pt_locator *l, uint64_t key_hash)
+{
+    pt_locator_cells c = pt_locator_cells_of(l, key_hash);
+    pt_locator_cells_prefetch(&c);
+}
+
+static inline bool pt_locator_find(const pt_locator *l, uint64_t key_hash, uint32_t *ret_slot)
+{
+    pt_locator_cells c = pt_locator_cells_of(l, key_hash);
+    return pt_locator_look(l, &c, ret_slot);
 }
 
 #endif

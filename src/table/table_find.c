@@ -100,55 +100,85 @@ static pt_find need_block(const lookup *l, uint32_t block)
     return PT_FIND_NEED_BLOCK;
 }
 
-/* From the version in `slot` to the first that seq_max allows. */
-static pt_find pick_version(const lookup *l, uint32_t block, const pt_block *b, uint32_t slot)
+/* From the version behind `slot`, which is too new, to the first that seq_max allows. */
+static pt_find pick_older(const lookup *l, uint32_t block, const uint8_t *data, uint32_t slot)
 {
-    for (;;) {
-        uint64_t seq = pt_block_seq(b, slot);
-        if (PT_LIKELY(seq <= l->seq_max)) {
-            pt_block_entry(b, slot, &l->key, seq, &l->result->entry);
+    pt_block b;
+    pt_block_view(&b, data);
+    while (++slot < b.count) {
+        if (!pt_block_key_is(&b, slot, l->key))
+            return PT_FIND_ABSENT;
+        uint64_t seq = pt_block_seq(&b, slot);
+        if (seq <= l->seq_max) {
+            pt_block_entry(&b, slot, &l->key, seq, &l->result->entry);
             l->result->block = block;
             return PT_FIND_FOUND;
         }
-        if (++slot == b->count)
-            break;
-        if (!pt_block_key_is(b, slot, l->key))
-            return PT_FIND_ABSENT;
     }
-    if (!pt_block_continues(b) || block + 1 >= l->t->block_count)
+    if (!pt_block_continues(&b) || block + 1 >= l->t->block_count)
         return PT_FIND_ABSENT;
     return need_block(l, block + 1);
 }
 
-/* The held block, when it continues the key's versions from the block before it. */
-static bool continued(const lookup *l, uint32_t block, pt_block *ret_view)
+static pt_find pick_in_view(const lookup *l, uint32_t block, const uint8_t *data, uint32_t slot)
 {
+    pt_block b;
+    pt_block_view(&b, data);
+    pt_layout_note(&l->t->layout, data, &b);
+    if (slot >= b.count || !pt_block_key_is(&b, slot, l->key))
+        return PT_FIND_ABSENT; /* only the fingerprint was equal */
+    uint64_t seq = pt_block_seq(&b, slot);
+    if (PT_UNLIKELY(seq > l->seq_max))
+        return pick_older(l, block, data, slot);
+    pt_block_entry(&b, slot, &l->key, seq, &l->result->entry);
+    l->result->block = block;
+    return PT_FIND_FOUND;
+}
+
+/* The version in `slot`, if it has the key, or an older one. */
+static inline pt_find pick_version(const lookup *l, uint32_t block, const uint8_t *data,
+                                   uint32_t slot)
+{
+    if (!pt_block_is_plain(data) || !pt_layout_is_noted(&l->t->layout))
+        return pick_in_view(l, block, data, slot);
+    l->result->block = block;
+    return pt_block_plain_entry(data, slot, &l->key, &l->result->entry) ? PT_FIND_FOUND
+                                                                        : PT_FIND_ABSENT;
+}
+
+/* The slot of the key by the block's tags. */
+static uint32_t slot_by_tags(const uint8_t *data, pt_slice key, uint64_t key_hash)
+{
+    pt_block b;
+    pt_block_view(&b, data);
+    return pt_block_find(&b, key, pt_block_tag(key_hash));
+}
+
+/* The held block, when it continues the key's versions from the block before it. */
+static bool continued(const lookup *l, uint32_t block)
+{
+    pt_block b;
     if (l->held == NULL || l->held_block <= block)
         return false;
-    pt_block_view(ret_view, l->held->data);
-    return pt_block_key_is(ret_view, 0, l->key);
+    pt_block_view(&b, l->held->data);
+    return pt_block_key_is(&b, 0, l->key);
 }
 
 #define NO_SLOT UINT32_MAX /* tags tell */
 
 static pt_find find_in(const lookup *l, uint32_t block, uint32_t slot)
 {
-    pt_block view;
-    if (PT_UNLIKELY(continued(l, block, &view)))
-        return pick_version(l, l->held_block, &view, 0);
+    if (PT_UNLIKELY(continued(l, block)))
+        return pick_version(l, l->held_block, l->held->data, 0);
     const uint8_t *data =
         l->held != NULL && l->held_block == block ? l->held->data : pt_block_peek(l->source, block);
     if (data == NULL)
         return need_block(l, block);
-    if (slot != NO_SLOT)
-        pt_layout_prefetch_entry(&l->t->layout, data, slot);
-    pt_block_view(&view, data);
-    pt_layout_note(&l->t->layout, data, &view);
     if (slot == NO_SLOT)
-        slot = pt_block_find(&view, l->key, pt_block_tag(l->hash));
-    else if (slot >= view.count || !pt_block_key_is(&view, slot, l->key))
-        slot = view.count; /* only the fingerprint was equal */
-    return slot >= view.count ? PT_FIND_ABSENT : pick_version(l, block, &view, slot);
+        slot = slot_by_tags(data, l->key, l->hash);
+    else
+        pt_layout_prefetch_entry(&l->t->layout, data, slot);
+    return pick_version(l, block, data, slot);
 }
 
 /* The section if it is to be used, else NULL. True in ret_wanted when it is to be loaded. */
@@ -224,10 +254,12 @@ pt_probe_state pt_table_probe_begin(pt_table_probe *p, pt_table *t, pt_block_sou
         return PT_PROBE_MISSES;
     p->t = t;
     p->source = source;
-    if (p->locator != NULL)
-        pt_locator_prefetch(&p->locator->view.locator, key_hash);
-    else if (p->filter != NULL)
+    if (p->locator != NULL) {
+        p->cells = pt_locator_cells_of(&p->locator->view.locator, key_hash);
+        pt_locator_cells_prefetch(&p->cells);
+    } else if (p->filter != NULL) {
         pt_filter_prefetch(&p->filter->view.filter, key_hash);
+    }
     p->place = pt_index_narrow(&p->index->view.index, key);
     pt_index_prefetch(&p->index->view.index, &p->place);
     prefetch_frames(source, p->place.from);
@@ -240,22 +272,21 @@ pt_probe_state pt_table_probe_begin(pt_table_probe *p, pt_table *t, pt_block_sou
 
 static pt_probe_state probe_block(pt_table_probe *p, pt_slice key, uint64_t key_hash)
 {
-    p->slot = NO_SLOT;
     p->block = pt_index_settle(&p->index->view.index, key, &p->place);
     if (p->block == p->t->block_count)
         return PT_PROBE_ABSENT;
-    if (p->locator != NULL && !pt_locator_find(&p->locator->view.locator, key_hash, &p->slot))
+    if (p->locator != NULL && !pt_locator_look(&p->locator->view.locator, &p->cells, &p->slot))
         return PT_PROBE_ABSENT;
     if (p->filter != NULL && !pt_filter_may_contain(&p->filter->view.filter, key_hash))
         return PT_PROBE_ABSENT;
-    const uint8_t *data = pt_block_peek(p->source, p->block);
-    if (data == NULL)
+    p->data = pt_block_peek(p->source, p->block);
+    if (p->data == NULL)
         return PT_PROBE_MISSES;
-    p->at = p->slot == NO_SLOT ? AT_TAGS : AT_ENTRY;
-    if (p->slot == NO_SLOT)
-        pt_layout_prefetch_lines(data, HEAD_BYTES);
+    p->at = p->locator == NULL ? AT_TAGS : AT_ENTRY;
+    if (p->locator == NULL)
+        pt_layout_prefetch_lines(p->data, HEAD_BYTES);
     else
-        pt_layout_prefetch_entry(&p->t->layout, data, p->slot);
+        pt_layout_prefetch_entry(&p->t->layout, p->data, p->slot);
     return PT_PROBE_COMES;
 }
 
@@ -263,15 +294,12 @@ static pt_probe_state probe_block(pt_table_probe *p, pt_slice key, uint64_t key_
 static pt_probe_state probe_tags(pt_table_probe *p, uint64_t key_hash)
 {
     pt_block view;
-    const uint8_t *data = pt_block_peek(p->source, p->block);
-    if (data == NULL)
-        return PT_PROBE_MISSES;
-    pt_block_view(&view, data);
-    pt_layout_note(&p->t->layout, data, &view);
-    uint32_t slot = pt_block_tagged(&view, pt_block_tag(key_hash));
-    if (slot == view.count)
+    pt_block_view(&view, p->data);
+    pt_layout_note(&p->t->layout, p->data, &view);
+    p->slot = pt_block_tagged(&view, pt_block_tag(key_hash));
+    if (p->slot == view.count)
         return PT_PROBE_ABSENT;
-    pt_layout_prefetch_entry(&p->t->layout, data, slot);
+    pt_layout_prefetch_entry(&p->t->layout, p->data, p->slot);
     p->at = AT_ENTRY;
     return PT_PROBE_COMES;
 }
@@ -280,28 +308,19 @@ static pt_probe_state probe_tags(pt_table_probe *p, uint64_t key_hash)
 static pt_probe_state probe_entry(pt_table_probe *p, pt_slice key, uint64_t key_hash,
                                   uint64_t seq_max, pt_find_result *ret_result)
 {
-    lookup l = {.t = p->t,
-                .source = p->source,
-                .key = key,
-                .hash = key_hash,
-                .seq_max = seq_max,
-                .result = ret_result};
-    switch (find_in(&l, p->block, p->slot)) {
-    case PT_FIND_FOUND:
-        return PT_PROBE_FOUND;
-    case PT_FIND_ABSENT:
-        return PT_PROBE_ABSENT;
-    default:
-        return PT_PROBE_MISSES;
-    }
+    lookup l = {.t = p->t, .key = key, .seq_max = seq_max, .result = ret_result};
+    if (p->locator == NULL) /* another key may have the tag */
+        p->slot = slot_by_tags(p->data, key, key_hash);
+    pt_find f = pick_version(&l, p->block, p->data, p->slot);
+    return f == PT_FIND_FOUND    ? PT_PROBE_FOUND
+           : f == PT_FIND_ABSENT ? PT_PROBE_ABSENT
+                                 : PT_PROBE_MISSES;
 }
 
 pt_probe_state pt_table_probe_step(pt_table_probe *p, pt_slice key, uint64_t key_hash,
                                    uint64_t seq_max, pt_find_result *ret_result)
 {
-    if (p->at == AT_BLOCK)
-        return probe_block(p, key, key_hash);
-    if (p->at == AT_TAGS)
-        return probe_tags(p, key_hash);
-    return probe_entry(p, key, key_hash, seq_max, ret_result);
+    if (p->at == AT_ENTRY)
+        return probe_entry(p, key, key_hash, seq_max, ret_result);
+    return p->at == AT_BLOCK ? probe_block(p, key, key_hash) : probe_tags(p, key_hash);
 }

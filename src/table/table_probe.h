@@ -12,14 +12,17 @@
 
 #include "entry/probe.h"
 #include "table/index.h"
+#include "table/locator.h"
 #include "table/table.h"
 
 typedef struct pt_table_probe {
     pt_table *t;
     pt_block_source *source;
     const struct pt_section_data *index, *locator, *filter;
+    pt_locator_cells cells;
     pt_index_place place;
     uint32_t block, slot;
+    const uint8_t *data; /* of the block, valid inside the epoch */
     unsigned at;
 } pt_table_probe;
 

@@ -5,7 +5,6 @@
 /* the portable half once more, under other names */
 #undef __SSE2__
 #define pt_block_check  portable_check
-#define pt_block_view   portable_view
 #define pt_block_find   portable_find
 #define pt_block_tagged portable_tagged
 #define pt_block_lower  portable_lower
@@ -13,7 +12,6 @@
 const char *portable_check(const uint8_t *data, size_t size, size_t *ret_used);
 #include "table/block_read.c"
 #undef pt_block_check
-#undef pt_block_view
 #undef pt_block_find
 #undef pt_block_tagged
 #undef pt_block_lower
@@ -22,7 +20,6 @@ const char *portable_check(const uint8_t *data, size_t size, size_t *ret_used);
 #include "table/block_build.h"
 
 const char *pt_block_check(const uint8_t *data, size_t size, size_t *ret_used);
-void pt_block_view(pt_block *ret_block, const uint8_t *data);
 uint32_t pt_block_find(const pt_block *b, pt_slice key, uint8_t tag);
 
 /* A block of `count` keys whose tags come from few values, so that they repeat. */
