@@ -88,7 +88,7 @@ static bool pin_resident(multi_get *m, const pt_lookup *l, pt_slice value, peat_
 static void answer_found(multi_get *m, const pt_ring_probe *p)
 {
     const pt_multi_get *q = m->request;
-    pt_slice value = p->entry.value;
+    pt_slice value = p->lookup.found.entry.value;
     if (q->ret_values != NULL && !pt_read_buf_take(&q->ret_values[p->number], value))
         set_cramped(m, p->number, value, p->mem != NULL);
     else if (q->ret_pinned != NULL && p->mem != NULL)
@@ -104,7 +104,7 @@ static void answer_probe(multi_get *m, const pt_ring_probe *p)
 {
     if (p->state == PT_PROBE_MISSES)
         m->missed[m->missed_count++] = p->number;
-    else if (p->state == PT_PROBE_FOUND && pt_kind_has_value(p->entry.kind))
+    else if (p->state == PT_PROBE_FOUND && pt_kind_has_value(p->lookup.found.entry.kind))
         answer_found(m, p);
     else
         count_answer(m, p->number, PEAT_NOT_FOUND);

@@ -60,11 +60,9 @@ static void step(pt_ring *r, pt_ring_probe *p)
     pt_lookup *l = &p->lookup;
     if (PT_LIKELY(p->mem == NULL)) {
         p->state = pt_lookup_probe_step(l, &p->in_tables);
-        if (p->state == PT_PROBE_FOUND)
-            p->entry = l->found.entry;
         return;
     }
-    p->state = pt_memtable_probe_step(&p->in_mem, l->key, r->seq, &p->entry);
+    p->state = pt_memtable_probe_step(&p->in_mem, l->key, r->seq, &l->found.entry);
     if (p->state == PT_PROBE_ABSENT) {
         p->passed++;
         enter_next(r, p);

@@ -8,7 +8,7 @@
  *   inside an epoch
  *   pt_ring_begin(r, number, key) ...            while there is a place, and a key
  *   while ((p = pt_ring_turn(r)) != NULL) {
- *       p->state: FOUND (p->entry), ABSENT, MISSES
+ *       p->state: FOUND (p->lookup.found.entry), ABSENT, MISSES
  *       pt_ring_replace(r, number, key);         the next key in its place
  *       or pt_ring_end(r);                       there is none
  *   }
@@ -26,7 +26,6 @@
 typedef struct pt_ring_probe {
     size_t number; /* the caller's */
     pt_probe_state state;
-    pt_entry entry;
     const pt_mem *mem; /* that it looks at, or found it in; NULL: tables */
     size_t passed;     /* memtables behind it */
     pt_memtable_probe in_mem;

@@ -2,6 +2,8 @@
 /* version_find.c - see version_find.h. */
 #include "version/version_find.h"
 
+#include "base/key.h"
+
 /* All filters are asked for at once, so that their cache misses overlap. */
 static void prefetch_filters(pt_lookup *l, const pt_partition *p)
 {
@@ -16,7 +18,7 @@ static pt_table_ref *bottom_table(const pt_lookup *l, const pt_partition *p)
     if (n == 0)
         return NULL;
     pt_table_ref *t = p->bottom[n - 1].table_ref;
-    return pt_slice_compare(l->key, t->meta->key_max) <= 0 ? t : NULL;
+    return pt_key_compare(l->key, t->meta->key_max) <= 0 ? t : NULL;
 }
 
 /* The table to be asked where the lookup stands; NULL: there is none any more. */
@@ -73,13 +75,10 @@ pt_probe_state pt_lookup_probe_begin(pt_lookup *l, const pt_version *v, pt_looku
     return PT_PROBE_COMES;
 }
 
-pt_probe_state pt_lookup_probe_step(pt_lookup *l, pt_lookup_probe *p)
+pt_probe_state pt_lookup_probe_next(pt_lookup *l, pt_lookup_probe *p)
 {
     if (!p->in_table)
         return probe_layers(l, p);
-    pt_probe_state s = pt_table_probe_step(&p->table, l->key, l->hash, l->seq_max, &l->found);
-    if (s != PT_PROBE_ABSENT)
-        return s;
     if (l->layer == p->partition->run_count) /* that was the bottommost run */
         return PT_PROBE_ABSENT;
     l->layer++;

@@ -56,7 +56,15 @@ typedef struct pt_lookup_probe {
     bool in_table; /* else it waits for the filters of the upper runs */
 } pt_lookup_probe;
 pt_probe_state pt_lookup_probe_begin(pt_lookup *l, const pt_version *v, pt_lookup_probe *p);
-pt_probe_state pt_lookup_probe_step(pt_lookup *l, pt_lookup_probe *p);
+/* Where it goes on when the table has not got the key, or the filters have come. */
+pt_probe_state pt_lookup_probe_next(pt_lookup *l, pt_lookup_probe *p);
+static inline pt_probe_state pt_lookup_probe_step(pt_lookup *l, pt_lookup_probe *p)
+{
+    pt_probe_state s = PT_PROBE_ABSENT;
+    if (PT_LIKELY(p->in_table))
+        s = pt_table_probe_step(&p->table, l->key, l->hash, l->seq_max, &l->found);
+    return PT_LIKELY(s != PT_PROBE_ABSENT) ? s : pt_lookup_probe_next(l, p);
+}
 
 /* Gets what the last step needed. Blocking; outside the epoch; the version is referenced. */
 peat_rc pt_lookup_fetch(pt_lookup *l) PT_MUST_USE;
