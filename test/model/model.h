@@ -150,8 +150,9 @@ bool model_options_parse(char *words, model_options *ret_options);
     X(copy, "of", 1, RARE)                                                                         \
     X(reopen, "of", 4, RARE)                                                                       \
     X(read_only, "o", 2, RARE)                                                                     \
-    X(kill, "o", 3, RARE)     /* the process dies; everything that returned is there again */      \
-    X(refresh, "s", 10, SCAN) /* at the end: numbers of kinds are in the corpus of test/fuzz */
+    X(kill, "o", 3, RARE)      /* the process dies; everything that returned is there again */     \
+    X(refresh, "s", 10, SCAN)  /* at the end: numbers of kinds are in the corpus of test/fuzz */   \
+    X(async, "knsf", 0, OTHER) /* n operations of a queue; see model_async.c */
 
 typedef enum model_kind {
 #define MODEL_OP_ENUM(name, fields, weight, class) MODEL_##name,

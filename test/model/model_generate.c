@@ -192,6 +192,17 @@ static void queue_phase(queue *q, size_t ranks)
     }
 }
 
+/* Operations of a queue of the store's, many at once. */
+static void some_async(queue *q)
+{
+    model_op op = {.kind = MODEL_async, .key2 = -1, .prefix = -1, .snapshot = -1};
+    op.key = (int64_t)rng_below(&q->r, q->g->hot);
+    op.n = 1 + (int64_t)rng_below(&q->r, rng_below(&q->r, 4) ? 20 : 100);
+    op.slot = (int64_t)rng_below(&q->r, MODEL_SLOTS);
+    op.flag = rng_below(&q->r, 6) == 0;
+    model_script_add(q->script, &op);
+}
+
 void model_generate(uint64_t seed, size_t count, model_script *ret_script)
 {
     generator g = {.r = {seed}};
@@ -217,6 +228,7 @@ void model_generate(uint64_t seed, size_t count, model_script *ret_script)
     some_options(&g, &open);
     model_script_add(ret_script, &open);
     queue q = {.g = &g, .r = {seed + 77}, .script = ret_script};
+    queue a = {.g = &g, .r = {seed + 78}, .script = ret_script};
     q.id_of_rank = calloc(keys.ids, sizeof *q.id_of_rank);
     for (uint32_t id = 0; id < keys.ids; id++)
         q.id_of_rank[keys.rank_of_id[id]] = id;
@@ -225,6 +237,8 @@ void model_generate(uint64_t seed, size_t count, model_script *ret_script)
         model_script_add(ret_script, &op);
         if (rng_below(&q.r, 100) == 0)
             queue_phase(&q, keys.ids);
+        if (rng_below(&a.r, 30 * g.spread) == 0)
+            some_async(&a);
     }
     free(q.id_of_rank);
     model_keys_done(&keys);

@@ -50,10 +50,12 @@ static void open_store(model_state *m)
 
 static void close_store(model_state *m)
 {
+    model_async_before_close(m);
     peat_rc rc = peat_close(m->db);
     atomic_store(&m->event_db, NULL);
     m->db = NULL;
     model_expect(m, rc, PEAT_OK, "peat_close");
+    model_async_after_close(m);
 }
 
 void model_drop_slots(model_state *m)

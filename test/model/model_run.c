@@ -387,6 +387,9 @@ static void run_op(model_state *m, const model_op *op)
     case MODEL_kill:
         model_life_op(m, op);
         break;
+    case MODEL_async:
+        model_async_op(m, op);
+        break;
     case MODEL_iter:
     case MODEL_first:
     case MODEL_last:
@@ -409,7 +412,7 @@ static void run_op(model_state *m, const model_op *op)
 static bool is_counted(model_kind kind)
 {
     return kind == MODEL_load || kind == MODEL_wipe || kind == MODEL_reads || kind == MODEL_next ||
-           kind == MODEL_prev || kind == MODEL_scan;
+           kind == MODEL_prev || kind == MODEL_scan || kind == MODEL_async;
 }
 
 void model_run(const model_script *s, FILE *report, uint64_t *ret_operations,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * model_state.h - a script being run: the store, the oracle and the slots. Shared by model_run.c
- * (writes, reads), model_upkeep.c, model_scan.c (iterators) and model_life.c (open, close, kill,
- * copy).
+ * (writes, reads), model_upkeep.c, model_scan.c (iterators), model_async.c (a queue) and
+ * model_life.c (open, close, kill, copy).
  */
 #ifndef TEST_MODEL_MODEL_STATE_H
 #define TEST_MODEL_MODEL_STATE_H
@@ -64,6 +64,7 @@ typedef struct model_state {
     model_snapshot_slot snapshots[MODEL_SLOTS];
     model_pin_slot pins[MODEL_SLOTS];
     model_iter_slot iters[MODEL_SLOTS];
+    struct model_async *async; /* NULL: no queue is open */
 } model_state;
 
 /* Reports what went wrong in the operation being run and ends the process. */
@@ -81,6 +82,11 @@ void model_expect_get(model_state *m, const peat_snapshot *snapshot, uint64_t se
 /* The whole store against the oracle: forwards, backwards and by fills. */
 void model_expect_all(model_state *m, peat_db *db, const peat_snapshot *snapshot, uint64_t seq);
 void model_scan_op(model_state *m, const model_op *op);
+/* Of the queue; with the store it may be left. */
+void model_async_op(model_state *m, const model_op *op);
+size_t model_async_cursors(const model_state *m, bool busy);
+void model_async_before_close(model_state *m);
+void model_async_after_close(model_state *m);
 void model_upkeep_op(model_state *m, const model_op *op);
 size_t model_rank_of(const model_state *m, int64_t id);
 
