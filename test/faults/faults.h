@@ -87,6 +87,8 @@ void faults_stats(faults_world *w);
 void faults_read(faults_world *w);
 void faults_snapshot(faults_world *w); /* taken, or let go */
 void faults_copy(faults_world *w);     /* export and import */
+/* Reads and writes by a queue, many under way. */
+void faults_queue(faults_world *w);
 
 /* --- afterwards --- */
 
@@ -105,6 +107,9 @@ void faults_expect_copy(const faults_world *w, sim_env *sim);
 uint32_t faults_source(const faults_world *w, unsigned key, const peat_slice *value,
                        uint32_t limit);
 peat_slice faults_key(const faults_world *w, unsigned key);
+/* For faults_queue.c: a write that is a commit of its own, or one more of the last commit. */
+model_value faults_note_write(faults_world *w, unsigned key, uint32_t size, bool deleted);
+model_value faults_note_item(faults_world *w, unsigned key, uint32_t size);
 /* For the operations: what one may return when calls fail. True: it did what it should. */
 bool faults_judge(const faults_world *w, peat_rc rc, const char *call);
 

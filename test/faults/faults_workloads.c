@@ -278,6 +278,15 @@ static void new_manifest(faults_world *w)
     faults_read(w);
 }
 
+/* Tables of a store that has just been opened are read, and the log is written and synced. */
+static void queues(faults_world *w)
+{
+    faults_open(w);
+    faults_queue(w);
+    faults_read(w);
+    reopen_and_read(w);
+}
+
 static const faults_workload workloads[] = {
     {"begin", SIZES(-1, 0), NULL, begin},
     {"log", SIZES(-1, 0), NULL, log_and_replay},
@@ -293,6 +302,8 @@ static const faults_workload workloads[] = {
     {"copy", SIZES(-1, 0), fill_tables, copies},
     {"no-log", SIZES(-1, 1), NULL, without_log},
     {"manifest", SIZES(-1, 0), many_edits, new_manifest},
+    {"queue", SIZES(-1, 0), fill_tables, queues},
+    {"queue-log", SIZES(1, 0), NULL, queues},
     {"background", SIZES(2, 0), NULL, background},
     {"interval", INTERVAL, NULL, intervals},
 };

@@ -76,6 +76,17 @@ static uint32_t note_write(faults_book *b, unsigned key, uint32_t size, bool del
     return b->writes++;
 }
 
+model_value faults_note_item(faults_world *w, unsigned key, uint32_t size)
+{
+    return w->book.write[note_write(&w->book, key, size, false)].value;
+}
+
+model_value faults_note_write(faults_world *w, unsigned key, uint32_t size, bool deleted)
+{
+    w->book.commits++;
+    return w->book.write[note_write(&w->book, key, size, deleted)].value;
+}
+
 uint32_t faults_source(const faults_world *w, unsigned key, const peat_slice *value, uint32_t limit)
 {
     const faults_book *b = &w->book;
