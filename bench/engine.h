@@ -32,6 +32,12 @@ typedef struct __attribute__((may_alias)) pb_row {
 
 #define PB_MANY_MAX 256
 
+/* What has ended, of a queue. */
+typedef struct pb_done {
+    uint64_t tag;
+    pb_slice value; /* of a get; data NULL: not found */
+} pb_done;
+
 /* What Peat takes without options, and what the others are given beside it. */
 #define PB_DEFAULTS_MIB 256u
 
@@ -75,6 +81,15 @@ typedef struct pb_engine {
     int (*iter_fill)(void *iter, bool back, pb_row *rows, size_t rows_max, size_t *ret_count);
     int (*iter_fill_seek)(void *iter, pb_slice key); /* places it for iter_fill */
     void (*iter_close)(void *iter);
+
+    /* Operations that are not waited for, up to `depth` at once, of which queue_poll tells: it
+     * waits for one at least, and what it tells of is good until it is called again. All five NULL:
+     * the engine has no such thing. With settings.sync a put is durable when it has ended. */
+    int (*queue_open)(void *handle, size_t depth, void **ret_queue);
+    int (*queue_get)(void *queue, pb_slice key, uint64_t tag);
+    int (*queue_put)(void *queue, pb_slice key, pb_slice value, uint64_t tag);
+    int (*queue_poll)(void *queue, pb_done *ret_done, size_t done_max, size_t *ret_count);
+    void (*queue_close)(void *queue);
 
     int (*sync)(void *store);    /* everything written so far is on disk */
     int (*settle)(void *store);  /* wait until the engine's own background work is done */

@@ -8,7 +8,7 @@
  */
 #include "engine.h"
 
-#include <peat.h>
+#include <peat_queue.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -275,6 +275,70 @@ static int pe_sync(void *s)
     return rc == PEAT_OK ? PB_OK : fail(s, "sync", rc);
 }
 
+/* --- a queue -------------------------------------------------------------------------------- */
+
+typedef struct pe_queue {
+    pe_store *store;
+    peat_queue *queue;
+    peat_completion done[PB_MANY_MAX];
+} pe_queue;
+
+/* Twice as deep: what a poll has given out keeps its place until the next one. */
+static int pe_queue_open(void *handle, size_t depth, void **ret_queue)
+{
+    peat_queue_options options = {.size = sizeof options, .depth = 2 * depth};
+    pe_queue *q = calloc(1, sizeof *q);
+    if (!q)
+        return pb_engine_fail("peat", "queue", "no memory");
+    q->store = ((pe_handle *)handle)->store;
+    peat_rc rc = peat_queue_open(q->store->db, &options, &q->queue);
+    if (rc != PEAT_OK) {
+        int failed = fail(q->store, "queue", rc);
+        free(q);
+        return failed;
+    }
+    *ret_queue = q;
+    return PB_OK;
+}
+
+static int pe_queue_get(void *queue, pb_slice key, uint64_t tag)
+{
+    pe_queue *q = queue;
+    peat_rc rc = peat_queue_get(q->queue, NULL, NULL, slice(key), tag);
+    return rc == PEAT_OK ? PB_OK : fail(q->store, "get by a queue", rc);
+}
+
+static int pe_queue_put(void *queue, pb_slice key, pb_slice value, uint64_t tag)
+{
+    pe_queue *q = queue;
+    peat_rc rc =
+        peat_queue_put(q->queue, NULL, &q->store->write_options, slice(key), slice(value), tag);
+    return rc == PEAT_OK ? PB_OK : fail(q->store, "put by a queue", rc);
+}
+
+static int pe_queue_poll(void *queue, pb_done *ret_done, size_t done_max, size_t *ret_count)
+{
+    pe_queue *q = queue;
+    size_t n = done_max < PB_MANY_MAX ? done_max : PB_MANY_MAX;
+    peat_rc rc = peat_queue_poll(q->queue, q->done, n, PEAT_QUEUE_WAIT, ret_count);
+    if (rc != PEAT_OK)
+        return fail(q->store, "poll", rc);
+    for (size_t i = 0; i < *ret_count; i++) {
+        const peat_completion *d = &q->done[i];
+        if (d->rc < 0)
+            return fail(q->store, "an operation of a queue", d->rc);
+        ret_done[i] = (pb_done){d->tag, {(const char *)d->value.data, d->value.size}};
+    }
+    return PB_OK;
+}
+
+static void pe_queue_close(void *queue)
+{
+    pe_queue *q = queue;
+    peat_queue_close(q->queue);
+    free(q);
+}
+
 static int pe_settle(void *s)
 {
     peat_rc rc = peat_settle(((pe_store *)s)->db, PEAT_WAIT_FOREVER);
@@ -309,6 +373,11 @@ const pb_engine pb_engine_peat = {
     .iter_fill = pe_iter_fill,
     .iter_fill_seek = pe_iter_fill_seek,
     .iter_close = pe_iter_close,
+    .queue_open = pe_queue_open,
+    .queue_get = pe_queue_get,
+    .queue_put = pe_queue_put,
+    .queue_poll = pe_queue_poll,
+    .queue_close = pe_queue_close,
     .sync = pe_sync,
     .settle = pe_settle,
     .compact = pe_compact,

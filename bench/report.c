@@ -200,7 +200,7 @@ void pb_report(const pb_bench *b, const pb_workload *w, const pb_result *r)
         "\"submitted_bytes\":%llu,\"dirtied_bytes\":%llu,\"read_bytes\":%llu,\"write_amp\":%.3f,"
         "\"disk_bytes\":%llu,\"live_bytes\":%llu,\"space_amp\":%.3f,\"rss_anon\":%llu,"
         "\"rss_file\":%llu,\"rss_peak\":%llu",
-        b->engine->name, w->name, (unsigned long long)r->ops, (unsigned long long)o->threads,
+        b->engine->name, w->name, (unsigned long long)r->ops, (unsigned long long)pb_threads(b, w),
         (unsigned long long)b->records, b->values.size, (unsigned long long)o->memory_mib,
         o->compression, r->seconds, f.ops_per_s, f.mb_per_s, f.p50, f.p90, f.p99, f.p999, f.max,
         r->usage.user_s, r->usage.sys_s, r->settle_s,

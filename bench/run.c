@@ -133,22 +133,28 @@ static uint64_t operations(const pb_bench *b, const pb_workload *w)
     return o->reads ? o->reads : o->records;
 }
 
+unsigned pb_threads(const pb_bench *b, const pb_workload *w)
+{
+    return (unsigned)(w->flags & PB_POOL ? w->param : b->options->threads);
+}
+
 static int hire(crew *c, uint64_t ops)
 {
     pb_bench *b = c->bench;
     const pb_options *o = b->options;
+    unsigned threads = pb_threads(b, c->workload);
     unsigned flags = c->workload->flags;
     uint64_t seed = pb_mix(o->seed * 1000003 + b->started);
     bool fresh = flags & PB_FRESH;
-    c->count = (unsigned)o->threads + (flags & PB_ONE_WRITER ? 1 : 0);
+    c->count = threads + (flags & PB_ONE_WRITER ? 1 : 0);
     c->workers = calloc(c->count, sizeof *c->workers);
     for (unsigned i = 0; c->workers && i < c->count; i++) {
         pb_worker *w = &c->workers[i];
         w->bench = b;
         w->workload = c->workload;
         w->index = i;
-        w->begin = ops * i / o->threads;
-        w->end = ops * (i + 1) / o->threads;
+        w->begin = ops * i / threads;
+        w->end = ops * (i + 1) / threads;
         w->gen = fresh ? 1 : b->expect.gen_max + 1;
         w->expect = (pb_expect){b->expect.gen_min, flags & PB_WRITES ? w->gen : b->expect.gen_max};
         w->latency = !o->no_latency && !(flags & PB_NO_LATENCY);
@@ -319,6 +325,10 @@ static int run_workload(pb_bench *b, const pb_workload *w)
 {
     if ((w->flags & PB_NEEDS_FILL) && !b->engine->iter_fill)
         return PB_OK; /* this engine has no batch scan */
+    if ((w->flags & PB_NEEDS_QUEUE) && !b->engine->queue_open) {
+        fprintf(stderr, "peat-bench: %s: %s: skipped: it has no queue\n", b->engine->name, w->name);
+        return PB_OK;
+    }
     pb_result *result = calloc(1, sizeof *result);
     if (!result || prepare(b, w) != PB_OK) {
         free(result);

@@ -74,16 +74,18 @@ typedef struct pb_worker {
 } pb_worker;
 
 enum {
-    PB_FRESH = 1,        /* begins with an empty store */
-    PB_LOADED = 2,       /* needs records; loads them when there are none */
-    PB_WRITES = 4,       /* writes a new generation */
-    PB_COVERS = 8,       /* ... to every record */
-    PB_EMPTIES = 16,     /* leaves nothing */
-    PB_SYNC = 32,        /* every write is synced */
-    PB_YCSB = 64,        /* works on the YCSB store */
-    PB_ONE_WRITER = 128, /* one more thread, which writes while the others read */
-    PB_NO_LATENCY = 256, /* too short to be timed one by one */
-    PB_NEEDS_FILL = 512  /* only for engines with iter_fill */
+    PB_FRESH = 1,          /* begins with an empty store */
+    PB_LOADED = 2,         /* needs records; loads them when there are none */
+    PB_WRITES = 4,         /* writes a new generation */
+    PB_COVERS = 8,         /* ... to every record */
+    PB_EMPTIES = 16,       /* leaves nothing */
+    PB_SYNC = 32,          /* every write is synced */
+    PB_YCSB = 64,          /* works on the YCSB store */
+    PB_ONE_WRITER = 128,   /* one more thread, which writes while the others read */
+    PB_NO_LATENCY = 256,   /* too short to be timed one by one */
+    PB_NEEDS_FILL = 512,   /* only for engines with iter_fill */
+    PB_NEEDS_QUEUE = 1024, /* ... with queue_open */
+    PB_POOL = 2048         /* by `param` threads, whatever --threads says */
 };
 
 struct pb_workload {
@@ -95,8 +97,11 @@ struct pb_workload {
     int (*whole)(pb_bench *bench, const pb_workload *w, pb_result *ret_result);
 };
 
-extern const pb_workload pb_write_workloads[], pb_read_workloads[], pb_mixed_workloads[],
-    pb_open_workloads[]; /* each ends with name NULL */
+extern const pb_workload pb_write_workloads[], pb_read_workloads[], pb_queue_workloads[],
+    pb_mixed_workloads[], pb_open_workloads[]; /* each ends with name NULL */
+
+int pb_read_random(pb_worker *worker); /* gets of present keys */
+unsigned pb_threads(const pb_bench *bench, const pb_workload *workload);
 
 const pb_workload *pb_workload_find(const char *name);
 const char *pb_workload_group(const char *name); /* a list of names, or NULL */

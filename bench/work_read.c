@@ -27,7 +27,7 @@ static int get_one(pb_worker *w, uint64_t id)
     return PB_OK;
 }
 
-static int read_random(pb_worker *w)
+int pb_read_random(pb_worker *w)
 {
     for (uint64_t i = w->begin; i < w->end; i++)
         if (get_one(w, pb_rng_below(&w->rng, w->bench->records)) != PB_OK)
@@ -379,7 +379,7 @@ static int seek_fill(pb_worker *w)
 #define SCAN (PB_LOADED | PB_NO_LATENCY)
 
 const pb_workload pb_read_workloads[] = {
-    {"readrandom", "get present keys, uniform", PB_LOADED, 0, read_random, NULL},
+    {"readrandom", "get present keys, uniform", PB_LOADED, 0, pb_read_random, NULL},
     {"readmissing", "get absent keys between present ones", PB_LOADED, 0, read_missing, NULL},
     {"readhot", "get present keys, zipfian .99", PB_LOADED, 0, read_hot, NULL},
     {"readmany1", "get 1 key per call of the call for many", PB_LOADED, 1, read_many, NULL},

@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 static const pb_workload *const lists[] = {pb_write_workloads, pb_read_workloads,
-                                           pb_mixed_workloads, pb_open_workloads};
+                                           pb_queue_workloads, pb_mixed_workloads,
+                                           pb_open_workloads};
 #define LIST_COUNT (sizeof lists / sizeof lists[0])
 
 const pb_workload *pb_workload_find(const char *name)
