@@ -158,12 +158,14 @@ struct peat_queue {
     pt_queue_keys deferred;                  /* room for their values */
     const pt_queue_op *favoured;             /* may hold more than there is, so that one goes on */
 
+    /* any thread; apart from what done_mu guards, of which compilers read neighbours at once */
+    atomic_bool ending; /* jobs that have not begun are not to */
+
     pt_mutex done_mu;
     pt_cond done_cond;
     pt_queue_ops done;
     pt_queue_keys back; /* from the read lane, to be moved on */
     size_t outside;     /* jobs in lanes */
-    atomic_bool ending; /* jobs that have not begun are not to */
     bool watched;       /* somebody may look at the event at any time */
     bool polling;       /* somebody polls, and will look at `done` and `back` once more */
     bool waiting;       /* somebody waits in poll */
