@@ -3,7 +3,8 @@
 
 The comment of a call that returns peat_rc, or of several, ends in a paragraph that begins a line
 with "Returns" or "Return" and names every code. "the result of fn" and "the rc that it fills" there
-stand for codes that are not the call's own.
+stand for codes that are not the call's own. Of an operation of a queue, the paragraph before, which
+begins with "It completes with" or "They complete with", names the codes of its completion.
 """
 import re
 from typing import NamedTuple
@@ -12,6 +13,7 @@ _LIST = re.compile(r"^#define PEAT_RC_LIST\(X\).*\n((?:    X\(.*\n)+)", re.M)
 _COMMENTED = re.compile(r"^/\*((?:(?!\*/)[\s\S])*)\*/\n((?:[^\n]+\n)+)", re.M)
 _CALL = re.compile(r"\bPEAT_API\s+peat_rc\s+(peat_\w+)\s*\(([^;]*)\)\s*;")
 _RETURNS = re.compile(r"^(?: \*)? ?Returns? (.*)\Z", re.M | re.S)
+_COMPLETES = re.compile(r"^(?: \*)? ?(?:It completes|They complete) with (.*?)(?=^(?: \*)? ?Returns? |\Z)", re.M | re.S)
 _NAME = re.compile(r"\bPEAT_[A-Z_]+\b")
 _FOREIGN = ("the result of fn", "the rc that it fills")
 
@@ -23,6 +25,7 @@ class Call(NamedTuple):
     codes: list      # None: its comment has no paragraph that begins with Returns
     foreign: bool    # other codes are possible, which are not its own
     others: list     # names in that paragraph that are no codes
+    completions: list  # codes of what it began; None: it begins nothing, or its comment does not say
 
 
 def codes(text):
@@ -31,9 +34,13 @@ def codes(text):
     return {name: int(number) for name, number in re.findall(r"X\((\w+), (-?\d+),", found.group(1))} if found else {}
 
 
-def _paragraph(comment):
-    found = _RETURNS.search(comment)
+def _paragraph(pattern, comment):
+    found = pattern.search(comment)
     return re.sub(r"\s*\n \*\s*", " ", found.group(1)) if found else None
+
+
+def _names(paragraph):
+    return list(dict.fromkeys(_NAME.findall(paragraph or "")))
 
 
 def calls(text, known):
@@ -41,13 +48,14 @@ def calls(text, known):
     said = {}
     for comment, declarations in _COMMENTED.findall(text):
         for m in _CALL.finditer(declarations):
-            said[m.group(1)] = _paragraph(comment)
+            said[m.group(1)] = _paragraph(_RETURNS, comment), _paragraph(_COMPLETES, comment)
     found = []
     for m in _CALL.finditer(text):
-        paragraph = said.get(m.group(1))
-        names = list(dict.fromkeys(_NAME.findall(paragraph or "")))
+        paragraph, completes = said.get(m.group(1), (None, None))
+        names = _names(paragraph)
         found.append(Call(m.group(1), " ".join(m.group(2).split()), m.start(1),
                           None if paragraph is None else [name for name in names if name in known],
                           any(words in (paragraph or "") for words in _FOREIGN),
-                          [name for name in names if name not in known]))
+                          [name for name in names if name not in known],
+                          None if completes is None else [name for name in _names(completes) if name in known]))
     return found

@@ -2,7 +2,8 @@
 /*
  * result_codes.h - no public call returns a code that its comment in the header does not list: in
  * every test program each of them goes through a function (the linker's --wrap) that ends the
- * process when one does.
+ * process when one does. What peat_queue_poll gives out is held to the codes that the comments list
+ * for the completions of its kind.
  */
 #ifndef TEST_SUPPORT_RESULT_CODES_H
 #define TEST_SUPPORT_RESULT_CODES_H
