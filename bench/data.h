@@ -127,6 +127,14 @@ static inline const char *pb_value_body(const pb_values *values, uint64_t bound)
     return values->pool + pb_scale(bound, values->pieces) * values->piece;
 }
 
+/* Before many values are checked, so that the check does not wait for what they are compared with. */
+static inline void pb_value_expect(const pb_values *values, uint64_t id, pb_expect expect)
+{
+    const char *body = pb_value_body(values, pb_value_bind(id, expect.gen_max));
+    for (size_t at = 0; at < values->size; at += 64)
+        __builtin_prefetch(body + at);
+}
+
 /* Every byte (full), or size, generation, check and the last 8 bytes. In the header because a scan
  * has some 20 ns per row, and the check must not be what is measured. */
 static inline bool pb_value_check(const pb_values *values, uint64_t id, pb_slice value,

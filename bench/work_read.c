@@ -112,6 +112,7 @@ static int read_many(pb_worker *w)
         for (; count < w->workload->param && i < w->end; count++, i++) {
             ids[count] = pb_rng_below(&w->rng, b->records);
             keys[count] = pb_key_make(&b->keys, ids[count], key_buf[count]);
+            pb_value_expect(&b->values, ids[count], w->expect);
         }
         uint64_t begun = pb_begin(w);
         if (get_many(w, ids, keys, count) != PB_OK)
