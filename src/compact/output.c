@@ -74,6 +74,12 @@ static peat_rc note_result(pt_output *o, peat_rc rc)
     return rc;
 }
 
+/* What is written to be merged again is compressed as well, by the codec that costs least. */
+static pt_codec upper_codec(const pt_compact_context *ctx)
+{
+    return ctx->codec != PT_CODEC_NONE ? PT_CODEC_LZ4 : PT_CODEC_NONE;
+}
+
 static peat_rc open_table(pt_output *o)
 {
     const pt_compact_context *ctx = o->ctx;
@@ -88,7 +94,7 @@ static peat_rc open_table(pt_output *o)
                                        .inputs_seq_min = o->seq_min,
                                        .inputs_seq_max = o->seq_max,
                                        .run_kind = o->kind,
-                                       .codec = bottom ? ctx->codec : PT_CODEC_NONE,
+                                       .codec = bottom ? ctx->codec : upper_codec(ctx),
                                        .block_bytes = ctx->block_bytes,
                                        .keys_max = 2 * ctx->entries_max,
                                        .want_filter = !bottom || ctx->bottom_filter,

@@ -25,7 +25,7 @@ typedef struct pt_compact_context {
     uint64_t entries_max;        /* of a table: its filter is built in memory; 0: any */
     uint64_t partition_bytes;    /* target */
     uint64_t upper_bytes; /* a table of a flush ends with the piece that reaches this; 0: never */
-    pt_codec codec;       /* of bottom runs */
+    pt_codec codec;       /* of bottom runs; upper ones have LZ4 where these have any */
     uint32_t block_bytes; /* 0: by codec; tests */
     bool bottom_filter;   /* locators will not all fit: store filters as well */
     size_t

@@ -85,6 +85,17 @@ static double read_score(const pt_partition *p, size_t runs_max)
     return (double)p->run_count / (double)runs_max;
 }
 
+/* In memory, where it is not compressed. */
+static uint64_t mean_entry_bytes(const pt_layer *l)
+{
+    const pt_table_meta *m = l->table_ref->meta;
+    uint64_t mean = l->entries != 0 ? l->bytes / l->entries : 0;
+    uint64_t raw = m->key_bytes + m->value_bytes, packed = m->section[PT_SECTION_INDEX].offset;
+    if (packed == 0 || raw <= packed)
+        return mean;
+    return (uint64_t)((double)mean * (double)raw / (double)packed);
+}
+
 /* Entries that are small are not worth counting. */
 #define LARGE_ENTRY_BYTES ((uint64_t)64 << 10)
 
@@ -92,8 +103,7 @@ static double held_score(const pt_partition *p, uint64_t held_bytes_max)
 {
     uint64_t held = 0;
     for (size_t i = 0; i < p->run_count; i++) {
-        const pt_layer *l = &p->runs[i];
-        uint64_t mean = l->entries != 0 ? l->bytes / l->entries : 0;
+        uint64_t mean = mean_entry_bytes(&p->runs[i]);
         held += mean >= LARGE_ENTRY_BYTES ? mean : 0;
     }
     return held_bytes_max != 0 ? (double)held / (double)held_bytes_max : 0.0;

@@ -75,8 +75,9 @@ typedef struct pt_table_writer_options {
     uint64_t store_id, file_number, created_edit;
     pt_run_kind run_kind;
     pt_codec codec;
-    uint32_t block_bytes; /* 0: 4096, or 16384 when compressed or when records are large */
-    bool packed;          /* never align blocks to pages */
+    /* 0: 4096, or 16384 in a compressed bottommost table or when records are large */
+    uint32_t block_bytes;
+    bool packed; /* never align blocks to pages */
     bool want_filter;
     bool want_locator; /* a filter in its place when it cannot be built */
     uint64_t keys_max; /* of filter and locator, PT_TABLE_KEY_MEMORY each while the table is

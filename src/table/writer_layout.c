@@ -84,8 +84,9 @@ peat_rc pt_writer_decide_layout(pt_table_writer *w)
     }
     w->block_bytes = w->options.block_bytes;
     if (w->block_bytes == 0) {
-        bool large = w->codec != PT_CODEC_NONE ||
-                     w->sample.size > w->sample_entries * (uint64_t)LARGE_RECORD;
+        /* upper runs are decoded for single entries, and are merged soon */
+        bool dense = w->codec != PT_CODEC_NONE && w->options.run_kind == PT_RUN_BOTTOMMOST;
+        bool large = dense || w->sample.size > w->sample_entries * (uint64_t)LARGE_RECORD;
         w->block_bytes = large ? PT_BLOCK_BYTES_LARGE : PT_BLOCK_PAGE;
     }
     if (w->codec == PT_CODEC_NONE && w->block_bytes == PT_BLOCK_PAGE && !w->options.packed)

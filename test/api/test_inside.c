@@ -146,6 +146,30 @@ TEST_NEW(the_files_say_their_format_and_their_codecs)
     assert_true(s.lz4_bytes > 0 && s.plain_bytes == 0);
 }
 
+/* What a store with a bottommost run has flushed, of values that compress; in parts of its size. */
+static double upper_part(kit *k, peat_compression compression)
+{
+    k->options.compression = compression;
+    kit_reopen(k);
+    uint64_t before = stats_of(k->db).flush_bytes_written;
+    put_many(k, 3000, 100);
+    assert_ok(peat_flush(k->db));
+    peat_statistics s = stats_of(k->db);
+    assert_true(s.slices > 0 && s.zstd_bytes == 0);
+    return (double)(s.flush_bytes_written - before) / (3000.0 * 110);
+}
+
+TEST_NEW(what_waits_for_a_merge_is_compressed_as_well)
+{
+    kit_must_open(k);
+    put_many(k, 3000, 100);
+    assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
+    assert_true(upper_part(k, PEAT_COMPRESSION_LZ4) < 0.7);
+    assert_int_equal(stats_of(k->db).plain_bytes, 0);
+    assert_true(upper_part(k, PEAT_COMPRESSION_NONE) > 1.0);
+    assert_true(stats_of(k->db).plain_bytes > 0);
+}
+
 /* {"name":number,...} in the order of the list, and nothing else. */
 TEST_OPEN(the_json_says_the_same_as_the_struct)
 {
