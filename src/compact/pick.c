@@ -329,7 +329,8 @@ static void pick_read(const pt_version *v, const pt_pick_options *o, size_t at, 
     const pt_partition *p = v->partitions[at];
     PT_ASSERT(p->run_count != 0, "upper runs are what is due");
     bool heavy = p->run_bytes >= p->bottom_bytes || held_score(p, o->held_bytes_max) >= 1.0;
-    if (heavy || !pick_intermediate(v, o, at, pick))
+    bool settling = o->idle && o->idle_bytes_max == UINT64_MAX; /* all will be one run anyway */
+    if (heavy || settling || !pick_intermediate(v, o, at, pick))
         pick_bottommost(v, o, at, pick);
 }
 
