@@ -16,8 +16,9 @@
 /* A merge: read-ahead, the table being written, its filter. More than this it does not need. */
 #define WORK_BYTES_MAX ((size_t)24 << 20)
 /* Upper runs in a partition from which on a merge is due: with filters a run that misses costs a
- * get about 20 ns, and fewer would rewrite more. */
-#define UPPER_RUNS_MAX 12u
+ * get about 20 ns, and fewer would rewrite more. With the run below they are 16, as many as one
+ * merge may stream with the default budget (a MiB each, a 16th of it). */
+#define UPPER_RUNS_MAX 15u
 /* To ask costs about as much as eight steps; to keep a range as much as 30 (two locks, two keys).
  */
 #define HIDDEN_STEPS_LOOK 8u
