@@ -3,7 +3,8 @@
  * gets.c - the reads of a queue: gets, each of one key, of one operation or of a multi-get.
  *
  * A get is stepped until it has an answer or needs bytes. A block of usual size whose file is open
- * is read beside others; gets that want the same one share the read. What may take waiting (opening
+ * is read beside others; gets that want the same one share the read. Reads are gathered until there
+ * are some, or a poll; a lone one is done by the poll that has nothing else to wait for. What may take waiting (opening
  * a file, a section, a large block, and what could not be read so) is a job of the read lane, which
  * comes back. A get whose value finds no room keeps its state and is stepped again when there is
  * some.
@@ -15,6 +16,9 @@
 
 /* A larger extent is a large block's. */
 #define EXTENT_BYTES_MAX ((size_t)PT_BLOCK_BYTES_LARGE + 64)
+
+/* So many reads are begun by one call of the system, where poll has not come before. */
+#define GATHERED_MAX 8u
 
 struct pt_queue_read {
     pt_read_job job;
@@ -188,9 +192,14 @@ static void begin_read(peat_queue *q, pt_queue_key *g, const pt_get_wanted *want
     r->next = *bucket;
     *bucket = r;
     count_memory(q, r, true);
-    q->reading++;
-    q->added = q->may_signal = true;
-    pt_reads_add(q->reads, &r->job);
+    q->gathered_count++;
+    pt_read_job_list_push(&q->gathered, &r->job);
+}
+
+/* For one more read. */
+static bool has_place(const peat_queue *q)
+{
+    return q->reading + q->gathered_count < q->reading_max;
 }
 
 static void read_wanted(peat_queue *q, pt_queue_key *g)
@@ -205,7 +214,7 @@ static void read_wanted(peat_queue *q, pt_queue_key *g)
         read_in_lane(q, g);
     else if ((r = find_read(q, &wanted)) != NULL)
         pt_queue_keys_push(&r->gets, g);
-    else if (q->reading >= q->reading_max)
+    else if (!has_place(q))
         pt_queue_keys_push(&q->wanting, g);
     else
         begin_read(q, g, &wanted);
@@ -226,29 +235,58 @@ static void step(peat_queue *q, pt_queue_key *g)
         answer(g, state == PT_GET_ABSENT ? PEAT_NOT_FOUND : g->get.rc);
 }
 
-/* What was added is under way. */
-static void submit_reads(peat_queue *q)
+void pt_queue_gets_begin(peat_queue *q)
 {
-    if (q->added)
-        pt_reads_submit(q->reads);
-    q->added = false;
+    if (q->gathered_count == 0)
+        return;
+    for (pt_read_job *job; (job = pt_read_job_list_pop(&q->gathered)) != NULL;)
+        pt_reads_add(q->reads, job);
+    q->reading += q->gathered_count;
+    q->gathered_count = 0;
+    q->may_signal = true;
+    pt_reads_submit(q->reads);
+}
+
+/* At the end of a call that submits. */
+static void begin_when_many(peat_queue *q)
+{
+    if (q->at_once || q->gathered_count >= GATHERED_MAX)
+        pt_queue_gets_begin(q);
 }
 
 /* ---- what has arrived ---- */
 
-/* Files are let go at once; the bytes wait in `arrived`. */
+/* The file is let go at once; the bytes wait in `arrived`. */
+static void land(peat_queue *q, pt_read_job *j)
+{
+    pt_queue_read *r = PT_CONTAINER(j, pt_queue_read, job);
+    forget_read(q, r);
+    r->rc = pt_table_read_end(r->table, j->offset, j->size, "block", j->error, j->done);
+    pt_read_job_list_push(&q->arrived, j);
+}
+
 static void collect(peat_queue *q, bool wait)
 {
     pt_read_job *next = pt_reads_reap(q->reads, wait);
     while (next != NULL) {
-        pt_queue_read *r = PT_CONTAINER(next, pt_queue_read, job);
-        const pt_read_job *j = next;
+        pt_read_job *job = next;
         next = next->next;
-        forget_read(q, r);
         q->reading--;
-        r->rc = pt_table_read_end(r->table, j->offset, j->size, "block", j->error, j->done);
-        pt_read_job_list_push(&q->arrived, &r->job);
+        land(q, job);
     }
+}
+
+bool pt_queue_gets_read_lone(peat_queue *q)
+{
+    if (q->gathered_count != 1 || q->reading != 0 || q->outstanding != 1)
+        return false;
+    pt_read_job *job = pt_read_job_list_pop(&q->gathered);
+    q->gathered_count = 0;
+    pt_mutex_unlock(&q->mu);
+    pt_read_job_do(q->s->env, job);
+    pt_mutex_lock(&q->mu);
+    land(q, job);
+    return true;
 }
 
 static pt_queue_read *take_arrived(peat_queue *q)
@@ -292,7 +330,8 @@ static void retry_deferred(peat_queue *q)
     pt_mutex_lock(&q->done_mu);
     bool others = q->done.first != NULL || q->outside != 0 || q->back.first != NULL;
     pt_mutex_unlock(&q->done_mu);
-    if (others || q->deferred.first == NULL || q->reading != 0 || q->given.first != NULL)
+    if (others || q->deferred.first == NULL || q->reading != 0 || q->gathered_count != 0 ||
+        q->given.first != NULL)
         return;
     pt_queue_key *g = pt_queue_keys_pop(&q->deferred);
     q->favoured = g->op;
@@ -310,11 +349,12 @@ void pt_queue_gets_drive(peat_queue *q)
     take_back(q, &back);
     for (pt_queue_key *g; (g = pt_queue_keys_pop(&back)) != NULL;)
         step(q, g);
-    while (q->wanting.first != NULL && q->reading < q->reading_max)
+    while (q->wanting.first != NULL && has_place(q))
         read_wanted(q, pt_queue_keys_pop(&q->wanting));
     if (q->deferred.first != NULL)
         retry_deferred(q);
-    submit_reads(q);
+    if (q->gathered_count > 1 || q->reading != 0)
+        pt_queue_gets_begin(q);
 }
 
 static void answer_all(pt_queue_keys *l, peat_rc rc)
@@ -326,6 +366,7 @@ static void answer_all(pt_queue_keys *l, peat_rc rc)
 void pt_queue_gets_end(peat_queue *q)
 {
     pt_queue_keys back;
+    pt_queue_gets_begin(q);
     while (q->reading != 0)
         collect(q, true);
     for (pt_queue_read *r; (r = take_arrived(q)) != NULL;) {
@@ -340,6 +381,7 @@ void pt_queue_gets_end(peat_queue *q)
 
 void pt_queue_gets_hurry(peat_queue *q)
 {
+    pt_queue_gets_begin(q);
     if (q->reading == 0)
         return;
     while (q->reading != 0)
@@ -421,7 +463,7 @@ static peat_rc submit_get(peat_queue *q, pt_queue_submit what, uint32_t keyspace
     pt_get_begin(&op->one.get, q->s, &op->options, pt_slice_of(bytes, size));
     pt_get_be_patient(&op->one.get);
     step(q, &op->one);
-    submit_reads(q);
+    begin_when_many(q);
     return PEAT_OK;
 }
 
@@ -489,7 +531,7 @@ static peat_rc submit_multi_get(peat_queue *q, pt_queue_submit what, uint32_t ke
         pt_queue_done(op, PEAT_OK);
     for (size_t i = 0; i < n; i++) /* the operation may end with the last step, not before */
         step(q, &op->gets[i]);
-    submit_reads(q);
+    begin_when_many(q);
     return PEAT_OK;
 }
 

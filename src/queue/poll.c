@@ -153,6 +153,9 @@ static peat_rc find_done(peat_queue *q, uint64_t timeout_ns)
             return PEAT_OK;
         if (q->outstanding == 0)
             return q->closed ? PEAT_CLOSED : PEAT_END;
+        if (timeout_ns == UINT64_MAX && pt_queue_gets_read_lone(q))
+            continue;
+        pt_queue_gets_begin(q);
         pt_mutex_unlock(&q->mu);
         bool again = pt_service_help(&q->all->service);
         if (!again && timeout_ns != 0)
@@ -169,6 +172,7 @@ peat_rc pt_queue_poll(peat_queue *q, peat_completion *ret_done, size_t n, uint64
     pt_mutex_lock(&q->mu);
     recycle_given(q);
     peat_rc rc = find_done(q, timeout_ns);
+    pt_queue_gets_begin(q);
     *ret_n = end_polling(q, ret_done, rc == PEAT_OK ? n : 0);
     pt_mutex_unlock(&q->mu);
     return rc;
@@ -176,6 +180,10 @@ peat_rc pt_queue_poll(peat_queue *q, peat_completion *ret_done, size_t n, uint64
 
 int pt_queue_fd(peat_queue *q)
 {
+    pt_mutex_lock(&q->mu);
+    q->at_once = true;
+    pt_queue_gets_begin(q);
+    pt_mutex_unlock(&q->mu);
     pt_mutex_lock(&q->done_mu);
     q->watched = true;
     if (q->done.first != NULL || q->back.first != NULL || q->outside != 0)

@@ -148,9 +148,11 @@ struct peat_queue {
     peat_cursor *cursors;
     /* gets */
     pt_reads *reads;
-    bool reads_ahead; /* they go on by themselves; else who submits would wait for them */
-    bool added;       /* some are to be submitted */
-    bool may_signal;  /* one that has been reaped since may have signalled the event */
+    bool reads_ahead;          /* they go on by themselves; else who submits would wait for them */
+    bool at_once;              /* reads begin when they are submitted: poll may not come soon */
+    pt_read_job_list gathered; /* reads that have not begun */
+    size_t gathered_count;
+    bool may_signal; /* one that has been reaped since may have signalled the event */
     size_t reading, reading_max;
     pt_queue_read *bucket[PT_QUEUE_BUCKETS]; /* under way */
     pt_read_job_list arrived;                /* reaped for others (hurry), not yet handed out */
@@ -211,6 +213,11 @@ void pt_queue_gets_end(peat_queue *q);
 /* Reads under way are ended, so that their files may be closed; waits for them. What comes of them
  * is the next poll's. */
 void pt_queue_gets_hurry(peat_queue *q);
+/* Reads that were gathered begin. */
+void pt_queue_gets_begin(peat_queue *q);
+/* The only read of the only operation, not begun yet: is done here, with mu given up meanwhile.
+ * False: that is not how it is. */
+bool pt_queue_gets_read_lone(peat_queue *q);
 /* Those of cancelled operations end, where nobody works for them. */
 void pt_queue_gets_cancel(peat_queue *q);
 
