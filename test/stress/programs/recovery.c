@@ -4,9 +4,10 @@
  *
  *   recovery DIR LOG_MIB VALUE_BYTES MEMORY_MIB
  *
- * A child writes entries until the log holds LOG_MIB, nothing of it in tables (memtables are
- * of 1 GiB, by a test option, and no flush comes to its end), and kills itself. Then the store is opened with MEMORY_MIB, 0 for the
- * default; every entry that was written is there. Prints one line.
+ * A child writes entries until the log holds LOG_MIB, nothing of it in tables (memtables are of
+ * 1 GiB, by a test option, and no flush comes to its end), and kills itself. Then the store is
+ * opened with MEMORY_MIB, 0 for the default; every entry that was written is there. Prints one
+ * line.
  */
 #include "peat.h"
 #include "peat_env.h"
@@ -59,7 +60,7 @@ static peat_statistics stats_of(peat_db *db)
 
 static pthread_t writer;
 
-/* A table that the background begins never comes about: it writes large pieces, the log does not. */
+/* A table that the background begins never comes about: it writes large pieces, the log none. */
 static int write_no_table(void *ctx, peat_env_file *file, uint64_t offset, const void *p, size_t n)
 {
     while (n >= TABLE_WRITE_BYTES && !pthread_equal(pthread_self(), writer))
