@@ -127,7 +127,7 @@ static inline const char *pb_value_body(const pb_values *values, uint64_t bound)
     return values->pool + pb_scale(bound, values->pieces) * values->piece;
 }
 
-/* Before many values are checked, so that the check does not wait for what they are compared with. */
+/* Before many values are checked: the check need not wait for what they are compared with. */
 static inline void pb_value_expect(const pb_values *values, uint64_t id, pb_expect expect)
 {
     const char *body = pb_value_body(values, pb_value_bind(id, expect.gen_max));

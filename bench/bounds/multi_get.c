@@ -11,8 +11,8 @@
  * writer, no eviction. Keys, values, their checking and the batches are those of
  * `peat-bench --workloads readmany64`, in the same sitting of which the figure is to be taken.
  */
-#include "clock.h"
-#include "data.h"
+#include "../clock.h"
+#include "../data.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,10 +4,10 @@
  *
  * A get is stepped until it has an answer or needs bytes. A block of usual size whose file is open
  * is read beside others; gets that want the same one share the read. Reads are gathered until there
- * are some, or a poll; a lone one is done by the poll that has nothing else to wait for. What may take waiting (opening
- * a file, a section, a large block, and what could not be read so) is a job of the read lane, which
- * comes back. A get whose value finds no room keeps its state and is stepped again when there is
- * some.
+ * are some, or a poll; a lone one is done by the poll that has nothing else to wait for. What may
+ * take waiting (opening a file, a section, a large block, and what could not be read so) is a job
+ * of the read lane, which comes back. A get whose value finds no room keeps its state and is
+ * stepped again when there is some.
  */
 #include "base/coding.h"
 #include "queue/queue_state.h"
