@@ -4,6 +4,7 @@
  * begins, so that a killed process leaves what was in flight.
  */
 #include "history/history.h"
+#include "peat_queue.h"
 #include "world/rows.h"
 
 #include <pthread.h>
@@ -24,6 +25,7 @@ typedef struct player {
     uint64_t tell_at, tell_ns; /* when it has so many records, or it is so late */
     history_thread *own;
     peat_batch *batch;
+    peat_queue *queue; /* opened by the first turn of it */
     peat_buf buf;
     peat_iter *it; /* held, with the state it shows */
     peat_snapshot *snapshot;
@@ -233,6 +235,75 @@ static void read_one(player *p)
     r->end = test_now_ns();
 }
 
+/* --- the queue ---------------------------------------------------------------------------- */
+
+#define TURN_MAX HISTORY_BATCH_MAX
+
+static void submit_put(player *p, history_record **ret_record, bool sync, uint64_t tag)
+{
+    peat_write_options o = {.size = sizeof o, .sync = sync};
+    char text[ROWS_KEY_MAX];
+    uint32_t key = contended_key(p);
+    history_id id = next_id(p);
+    size_t size = rows_value(key, id, HISTORY_VALUE_MAX, p->value);
+    *ret_record = begin(p, HISTORY_PUT, key, id);
+    must(p,
+         peat_queue_put(p->queue, NULL, &o, peat_bytes(text, rows_key(key, text)),
+                        peat_bytes(p->value, size), tag),
+         "a put of the queue");
+}
+
+static void submit_get(player *p, history_record **ret_record, uint64_t tag)
+{
+    char text[ROWS_KEY_MAX];
+    uint32_t key = contended_key(p);
+    *ret_record = begin(p, HISTORY_GET, key, 0);
+    must(p, peat_queue_get(p->queue, NULL, NULL, peat_bytes(text, rows_key(key, text)), tag),
+         "a get of the queue");
+}
+
+static void end_turn(player *p, history_record *const *records, size_t n)
+{
+    peat_completion done[TURN_MAX];
+    size_t count = 0, some;
+    peat_rc rc;
+    while ((rc = peat_queue_poll(p->queue, done, 1 + pick(p, TURN_MAX), PEAT_QUEUE_WAIT, &some)) ==
+           PEAT_OK) {
+        uint64_t end = test_now_ns();
+        for (size_t i = 0; i < some; i++, count++) {
+            history_record *r = records[done[i].tag];
+            must(p, done[i].rc, "an operation of the queue");
+            if (r->end != 0)
+                history_fail("an operation of a queue has ended twice");
+            if (r->kind == HISTORY_GET && done[i].rc == PEAT_OK)
+                r->id = history_check_value(r->key, done[i].value, "queue_get");
+            r->end = end;
+        }
+    }
+    must(p, rc, "a poll");
+    if (rc != PEAT_END || count != n)
+        history_fail("%zu of %zu operations of a queue have ended", count, n);
+}
+
+/* Several at once. Writes are all synced or none, so that they end in their order. */
+static void use_queue(player *p)
+{
+    history_record *records[TURN_MAX];
+    size_t n = 1 + pick(p, TURN_MAX);
+    bool sync = pick(p, 100) == 0;
+    if (p->queue == NULL)
+        must(p, peat_queue_open(p->db, NULL, &p->queue), "queue_open");
+    for (size_t i = 0; i < n; i++) {
+        if (pick(p, 3) == 0)
+            submit_put(p, &records[i], sync, i);
+        else
+            submit_get(p, &records[i], i);
+    }
+    end_turn(p, records, n);
+}
+
+/* --- states ------------------------------------------------------------------------------- */
+
 /* The iterator still shows the state it was opened on. */
 static void drop_held(player *p)
 {
@@ -311,6 +382,8 @@ static void step(player *p)
         write_owned(p);
     else if (dice < 2000)
         write_batch(p);
+    else if (dice < 2400)
+        use_queue(p);
     else
         for (int i = 0; i < 4; i++)
             read_one(p);
@@ -330,6 +403,7 @@ static void *play(void *arg)
         step(p);
     }
     drop_held(p);
+    peat_queue_close(p->queue);
     peat_buf_free(&p->buf);
     peat_batch_free(p->batch);
     return NULL;
