@@ -22,7 +22,9 @@
  *   program's. Operations end in any order. The tag is the program's own number: it comes back with
  *   the completion, and is not looked at.
  * - At once. No call but peat_queue_poll and peat_queue_close waits for a disk, a sync or the
- *   background; what has no room is PEAT_QUEUE_FULL, and nothing of it is done.
+ *   background; what has no room is PEAT_QUEUE_FULL, and nothing of it is done. Reads of the disk
+ *   begin at submission once peat_queue_fd was called, or while a thread is in peat_queue_poll; else
+ *   with the eighth of them, or the next poll.
  * - Reads see the state of the moment at which they were submitted, or their snapshot's: every
  *   write that had returned, or whose completion was given out, is in it. Whether they see writes
  *   of the queue that have not ended yet is open. A snapshot may be closed as soon as the call that
@@ -84,8 +86,9 @@ PEAT_API void peat_queue_close(peat_queue *queue);
 
 /* ---- 2  Submit ----------------------------------------------------------------------------------
  * `keyspace` is a handle on the queue's store, NULL for the one that it was opened on.
- * PEAT_QUEUE_FULL: the depth or the bytes are used up; poll, and submit again. PEAT_TOO_BIG: beyond
- * the limits of peat.h, or more than the queue's bytes could hold at all. */
+ * PEAT_QUEUE_FULL: the depth or the bytes are used up; poll, and submit again. A poll makes room of
+ * what the one before gave out, also when it answers PEAT_END. PEAT_TOO_BIG: beyond the limits of
+ * peat.h, or more than the queue's bytes could hold at all. */
 
 /* The value of a key, and whether it is there.
  * They complete with PEAT_OK, PEAT_NOT_FOUND, PEAT_CANCELLED, PEAT_CLOSED, PEAT_IO, PEAT_CORRUPT

@@ -247,10 +247,10 @@ void pt_queue_gets_begin(peat_queue *q)
     pt_reads_submit(q->reads);
 }
 
-/* At the end of a call that submits. */
+/* At the end of a call that submits. Who is in poll already does not come to it. */
 static void begin_when_many(peat_queue *q)
 {
-    if (q->at_once || q->gathered_count >= GATHERED_MAX)
+    if (q->at_once || q->in_poll || q->gathered_count >= GATHERED_MAX)
         pt_queue_gets_begin(q);
 }
 

@@ -171,7 +171,9 @@ peat_rc pt_queue_poll(peat_queue *q, peat_completion *ret_done, size_t n, uint64
 {
     pt_mutex_lock(&q->mu);
     recycle_given(q);
+    q->in_poll = true;
     peat_rc rc = find_done(q, timeout_ns);
+    q->in_poll = false;
     pt_queue_gets_begin(q);
     *ret_n = end_polling(q, ret_done, rc == PEAT_OK ? n : 0);
     pt_mutex_unlock(&q->mu);

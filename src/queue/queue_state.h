@@ -149,6 +149,7 @@ struct peat_queue {
     /* gets */
     pt_reads *reads;
     bool reads_ahead;          /* they go on by themselves; else who submits would wait for them */
+    bool in_poll;              /* somebody is, who may wait with mu given up */
     bool at_once;              /* reads begin when they are submitted: poll may not come soon */
     pt_read_job_list gathered; /* reads that have not begun */
     size_t gathered_count;

@@ -5,6 +5,7 @@
  * ctest: timeout=240
  */
 #include "queue/queue_site.h"
+#include "queue/queue_state.h"
 
 static void expect_got(const peat_completion *c, const char *value)
 {
@@ -96,6 +97,44 @@ TEST_WAYS(what_is_not_in_memory_is_read)
         ended += (int)n;
     }
     assert_int_equal(peat_queue_outstanding(t->queue), 0);
+}
+
+static site *waited_for;
+static int asked_while_waiting;
+
+/* As another thread would, while this one waits in poll. */
+static int ask_then_wait(void *ctx, int event, uint64_t timeout_ns)
+{
+    char key[32];
+    site *t = waited_for;
+    waited_for = NULL;
+    if (t != NULL) {
+        int number = 29 * ++asked_while_waiting;
+        assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str(numbered(number, key)), 3));
+        assert_int_equal(t->queue->gathered_count, 0); /* nobody would begin it */
+    }
+    return peat_env_default()->event_wait(ctx, event, timeout_ns);
+}
+
+TEST_WAYS(a_read_begins_at_once_while_somebody_polls)
+{
+    char key[32];
+    if (t->way < BY_THREADS)
+        return;
+    t->env.event_wait = ask_then_wait;
+    put_numbers(t);
+    reopen(t);
+    queue_open(t, 8, 0);
+    asked_while_waiting = 0;
+    for (int i = 0; i < 60; i++) { /* the first ones open files */
+        assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str(numbered(i * 41, key)), 2));
+        waited_for = t;
+        while (peat_queue_poll(t->queue, t->done, 2, 60000, &t->n) == PEAT_OK)
+            for (size_t n = 0; n < t->n; n++)
+                assert_ok(t->done[n].rc);
+    }
+    waited_for = NULL;
+    assert_true(asked_while_waiting > 5);
 }
 
 TEST_WAYS(many_keys_are_one_operation)
