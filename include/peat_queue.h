@@ -23,8 +23,8 @@
  *   the completion, and is not looked at.
  * - At once. No call but peat_queue_poll and peat_queue_close waits for a disk, a sync or the
  *   background; what has no room is PEAT_QUEUE_FULL, and nothing of it is done. Reads of the disk
- *   begin at submission once peat_queue_fd was called, or while a thread is in peat_queue_poll; else
- *   with the eighth of them, or the next poll.
+ *   begin at submission once peat_queue_fd was called, and while a thread is in peat_queue_poll;
+ *   else with the eighth of them, or the next poll.
  * - Reads see the state of the moment at which they were submitted, or their snapshot's: every
  *   write that had returned, or whose completion was given out, is in it. Whether they see writes
  *   of the queue that have not ended yet is open. A snapshot may be closed as soon as the call that
