@@ -17,6 +17,7 @@
 #include "write/write.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -184,6 +185,30 @@ static inline void kit_must_commit(write_kit *k, const write_shape *shape, uint3
         fail_msg("commit %u, %s: %s", (unsigned)id, shape->name, peat_rc_name(rc));
 }
 
+/* A part of a commit was seen: whether it is so still, for gets and for an iterator, tells a wrong
+ * state from a wrong look. */
+static inline void kit_tell_part(struct peat_db *db, const write_shape *shape, uint32_t id,
+                                 const char *where, peat_rc rc)
+{
+    char text[24], line[2][KIT_KEYS_MAX + 1] = {{0}};
+    peat_statistics stats = {.size = sizeof stats};
+    peat_iter *it = NULL;
+    (void)!peat_iter_open(db, NULL, &it);
+    for (uint32_t i = 0; i < shape->keys; i++) {
+        peat_slice key = kit_key(id, i, text);
+        line[0][i] = peat_exists(db, NULL, key) == PEAT_OK ? '+' : '-';
+        peat_rc there = it != NULL ? peat_iter_seek(it, key) : PEAT_NOMEM;
+        peat_slice at = there == PEAT_OK ? peat_iter_key(it) : peat_bytes(NULL, 0);
+        line[1][i] = at.size == key.size && memcmp(at.data, key.data, at.size) == 0 ? '+' : '-';
+    }
+    peat_iter_close(it);
+    (void)!peat_stats(db, &stats);
+    fail_msg("%s, a part of a commit: %s; again %s, by an iterator %s; %" PRIu64 " tables, %" PRIu64
+             " slices, %" PRIu64 " blocks read",
+             where, peat_rc_name(rc), line[0], line[1], stats.tables, stats.slices,
+             stats.cache_misses);
+}
+
 /* All of a commit's keys are there, or none: which? A part fails the test. */
 static inline bool kit_is_there(struct peat_db *db, const write_shape *shape, uint32_t id)
 {
@@ -198,7 +223,7 @@ static inline bool kit_is_there(struct peat_db *db, const write_shape *shape, ui
         if (i == 0)
             first = rc == PEAT_OK;
         if (rc != (first ? PEAT_OK : PEAT_NOT_FOUND))
-            fail_msg("%s, a part of a commit: %s", text, peat_rc_name(rc));
+            kit_tell_part(db, shape, id, text, rc);
         peat_slice expected = kit_value(id, i, shape->value_bytes, bytes);
         if (rc == PEAT_OK &&
             (buf.size != expected.size || memcmp(buf.data, expected.data, expected.size) != 0))
