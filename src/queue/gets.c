@@ -51,6 +51,13 @@ static void answer(pt_queue_key *g, peat_rc rc)
         pt_queue_done(op, op->rc);
 }
 
+/* Of which nobody has said anything yet. */
+static void answer_no_memory(pt_queue_key *g)
+{
+    pt_sink_call(&g->op->queue->s->sink, PEAT_NOMEM, NULL);
+    answer(g, PEAT_NOMEM);
+}
+
 static void set_value(pt_queue_key *g, const uint8_t *data, size_t size)
 {
     pt_queue_op *op = g->op;
@@ -91,11 +98,15 @@ static void answer_found(peat_queue *q, pt_queue_key *g)
         pt_queue_keys_push(&q->deferred, g);
         return;
     }
+    if (rc != PEAT_OK) {
+        answer_no_memory(g);
+        return;
+    }
     if (room != NULL)
         memcpy(room, value.data, value.size);
-    if (rc == PEAT_OK && g->op->kind != PEAT_QUEUE_EXISTS)
+    if (g->op->kind != PEAT_QUEUE_EXISTS)
         set_value(g, room, value.size);
-    answer(g, rc);
+    answer(g, PEAT_OK);
 }
 
 /* ---- reads of its own ---- */
@@ -180,7 +191,7 @@ static void begin_read(peat_queue *q, pt_queue_key *g, const pt_get_wanted *want
     pt_queue_read *r = (pt_queue_read *)pt_alloc(q->s->env, sizeof *r + wanted->size);
     if (r == NULL) {
         pt_table_read_cancel(wanted->table);
-        answer(g, PEAT_NOMEM);
+        answer_no_memory(g);
         return;
     }
     r->job = (pt_read_job){

@@ -11,7 +11,7 @@
 
 /* ---- in the lane ---- */
 
-/* The row it stands on. Its bytes move as more come: for the time being rows hold offsets. */
+/* The row it stands on. Its bytes move as more come: for the time being rows hold sizes alone. */
 static peat_rc copy_row(pt_queue_op *op)
 {
     pt_bytes *b = &op->row_bytes;
@@ -74,27 +74,31 @@ static void place_rows(pt_queue_op *op)
     }
 }
 
-static void run_scan(pt_service_job *job)
+/* Rows that were copied are given out first: what ended them, but for the end itself and a close, is
+ * told by the next operation. */
+static peat_rc end_scan(pt_queue_op *op, peat_rc rc)
 {
-    pt_queue_op *op = PT_CONTAINER(job, pt_queue_op, job);
-    peat_rc rc = pt_queue_may_begin(op);
-    bool cancelled = rc == PEAT_CANCELLED;
-    if (rc == PEAT_OK)
-        rc = copy_rows(op);
-    if (rc < 0 && rc != PEAT_CLOSED && !cancelled)
-        pt_sink_call(&op->queue->s->sink, rc, NULL);
-    /* what ended it behind these rows is told by the next one, but for the end itself */
     if (rc == PEAT_CLOSED)
         op->row_count = 0;
-    op->more = rc == PEAT_OK || cancelled || (rc != PEAT_END && op->row_count != 0);
+    bool rows = op->row_count != 0;
+    op->more = rc == PEAT_OK || rc == PEAT_CANCELLED || (rows && rc != PEAT_END);
     place_rows(op);
-    if (rc == PEAT_END || (rc < 0 && rc != PEAT_CLOSED && !cancelled))
-        rc = op->row_count != 0 ? PEAT_OK : rc;
     if (!op->more) { /* what it holds goes here, where it may take its time */
         pt_scan_free(op->cursor->scan);
         op->cursor->scan = NULL;
     }
-    pt_queue_done(op, rc);
+    return rows ? PEAT_OK : rc;
+}
+
+static void run_scan(pt_service_job *job)
+{
+    pt_queue_op *op = PT_CONTAINER(job, pt_queue_op, job);
+    peat_rc rc = pt_queue_may_begin(op);
+    if (rc == PEAT_OK)
+        rc = copy_rows(op);
+    if (rc < 0)
+        pt_sink_call(&op->queue->s->sink, rc, NULL);
+    pt_queue_done(op, end_scan(op, rc));
 }
 
 /* ---- submitting ---- */

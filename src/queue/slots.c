@@ -90,7 +90,7 @@ void pt_queue_untake(peat_queue *q, pt_queue_op *op)
 
 /* ---- the end of one ---- */
 
-/* Of the calling thread's last error. Without memory there is no text. */
+/* Without memory there is none. */
 peat_error *pt_queue_error_text(peat_queue *q, peat_rc rc)
 {
     if (rc >= 0 || rc == PEAT_CLOSED || rc == PEAT_CANCELLED)
