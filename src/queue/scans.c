@@ -74,8 +74,8 @@ static void place_rows(pt_queue_op *op)
     }
 }
 
-/* Rows that were copied are given out first: what ended them, but for the end itself and a close, is
- * told by the next operation. */
+/* Rows that were copied are given out first: what ended them, but for the end itself and a close,
+ * is told by the next operation. */
 static peat_rc end_scan(pt_queue_op *op, peat_rc rc)
 {
     if (rc == PEAT_CLOSED)

@@ -283,3 +283,23 @@ TEST_WAYS(what_has_not_begun_is_cancelled)
         assert_int_equal(c->rc, PEAT_CANCELLED);
     assert_int_equal(peat_queue_cancel(t->queue, 5), PEAT_NOT_FOUND);
 }
+
+/* Not of what had failed before in the thread. */
+TEST_WAYS(want_of_memory_is_told_in_its_own_words)
+{
+    char *big = calloc(1, PEAT_KEY_SIZE_MAX + 1);
+    if (t->way <= BY_SIM_RING) {
+        assert_ok(peat_put(t->k.db, NULL, peat_str("a"),
+                           peat_bytes(big, 300))); /* in memory, and too large for a slot */
+        queue_open(t, 8, 0);
+        assert_int_equal(peat_exists(t->k.db, NULL, peat_bytes(big, PEAT_KEY_SIZE_MAX + 1)),
+                         PEAT_TOO_BIG);
+        sim_fail(t->k.sim, .kinds = SIM_BIT(SIM_ALLOC), .error = ENOMEM);
+        assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str("a"), 1));
+        const peat_completion *c = poll_one(t, 1);
+        assert_int_equal(c->rc, PEAT_NOMEM);
+        assert_int_equal(c->error->rc, PEAT_NOMEM);
+        assert_string_equal(c->error->message, peat_rc_text(PEAT_NOMEM));
+    }
+    free(big);
+}
