@@ -21,7 +21,8 @@
  *   3. A record found with the right key is the key's record for good: no check is needed then.
  *   4. Going down, the child's version is read before the parent's is checked.
  * Writing: an insert locks one leaf. Whatever changes the shape (splits, the prefix) holds `shape`
- * and then locks a parent and one child at most; inner nodes change under `shape` only.
+ * and then locks a leaf, the new one beside it, and their parent at most; inner nodes change under
+ * `shape` only. A node is complete, or locked, before anything leads to it.
  */
 #ifndef PT_MEM_TREE_H
 #define PT_MEM_TREE_H

@@ -8,10 +8,12 @@
  *   1. on the way down split every full inner node (parent and child locked), so that the parent of
  *      the leaf has room
  *   2. lock the leaf; whoever was quicker may have made room or added the same key
- *   3. fill the new right leaf, which nobody sees yet; shorten the old one; add the key
- *   4. lock the parent, link the right leaf, unlock it
- *   5. unlock the leaf: not before 4, or a reader could find the old parent and the shortened leaf
- *      both unchanged, and miss what moved
+ *   3. lock the new right leaf: its neighbours and the right edge lead to it as soon as it is
+ *      joined to them, and a writer at the edge needs no parent to get there
+ *   4. fill it; shorten the old one; add the key to one of them
+ *   5. lock the parent, link the right leaf, unlock it
+ *   6. unlock both leaves: not before 5, or a reader could find the old parent and the shortened
+ *      leaf both unchanged, and miss what moved
  */
 #include "mem/tree.h"
 
@@ -24,6 +26,8 @@
 static void leaf_insert(const pt_place *place, uint32_t record)
 {
     pt_leaf *leaf = place->leaf;
+    PT_ASSERT(pt_load64(&leaf->node.version) & 1, "I22: who changes a node that others can reach "
+                                                  "has locked it");
     for (uint32_t i = place->count; i > place->at; i--) {
         pt_store64(&leaf->heads[i], pt_load64(&leaf->heads[i - 1]));
         pt_store32(&leaf->records[i], pt_load32(&leaf->records[i - 1]));
@@ -197,7 +201,8 @@ static void join_neighbours(pt_memtable *m, uint32_t left_ref, uint32_t right_re
         pt_store32(&m->right_leaf, right_ref);
 }
 
-/* Steps 3 and 4. The leaf is locked and full; the key belongs at `place` and is not there. */
+/* Steps 3 to 5, and the end of 6 for the new leaf. The old one is locked and full; the key belongs
+ * at `place` and is not there. */
 static void split_leaf(pt_memtable *m, const way *w, pt_place place, pt_slice key, uint32_t record)
 {
     pt_leaf *left = place.leaf;
@@ -206,6 +211,7 @@ static void split_leaf(pt_memtable *m, const way *w, pt_place place, pt_slice ke
     PT_ASSERT(right_ref != 0, "a leaf is in stock before one is locked");
     m->stock_leaf = 0;
     pt_leaf *right = pt_ref_at(m, right_ref);
+    uint64_t right_version = pt_node_lock(m, &right->node);
     bool appends = place.at == PT_LEAF_SLOTS && pt_load32(&left->node.hi) == 0;
     uint32_t keep = appends ? (uint32_t)EDGE_KEEP(PT_LEAF_SLOTS) : PT_LEAF_SLOTS / 2;
 
@@ -223,6 +229,7 @@ static void split_leaf(pt_memtable *m, const way *w, pt_place place, pt_slice ke
     leaf_insert(&place, record);
 
     link_right(m, w->parent, w->at, w->leaf, pt_load32(&right->node.lo), right_ref);
+    pt_node_unlock(&right->node, right_version);
 }
 
 /* Takes a leaf before any lock: the first touch of new memory may take long. */

@@ -253,6 +253,82 @@ static void fight_for(key_shape shape, uint64_t key_count, bool downwards)
     }
 #define ANY_NUMBER (UINT64_C(1) << 40)
 
+/* --- at the right edge --- */
+
+/* More writers than cores, all of ascending keys, so that now and then one is stopped while it
+ * divides the last leaf, and the others go on at the edge: what they add is not in its way. */
+#define EDGE_WRITERS 16
+#ifdef SLOWED_DOWN
+#define EDGE_TABLES 12u
+#define EDGE_KEYS   (UINT64_C(20) << 10)
+#else
+#define EDGE_TABLES 16u
+#define EDGE_KEYS   (UINT64_C(200) << 10)
+#endif
+
+typedef struct edge {
+    pt_memtable *m;
+    atomic_ulong next;
+    atomic_ulong lost;
+} edge;
+
+static pt_slice edge_key(uint64_t id, uint8_t key[12])
+{
+    memset(key, 0, 12);
+    for (unsigned i = 0; i < 8; i++)
+        key[11 - i] = (uint8_t)(id >> (8 * i));
+    return pt_slice_of(key, 12);
+}
+
+static bool edge_has(edge *e, uint64_t id)
+{
+    uint8_t key[12];
+    pt_entry found;
+    return pt_memtable_get(e->m, edge_key(id, key), PT_SEQ_MAX, &found) && found.seq == id;
+}
+
+static void *append(void *arg)
+{
+    edge *e = arg;
+    uint8_t key[12];
+    for (;;) {
+        uint64_t first = atomic_fetch_add(&e->next, 4);
+        if (first > EDGE_KEYS)
+            return NULL;
+        for (uint64_t id = first; id < first + 4; id++) {
+            pt_entry entry = {.key = edge_key(id, key), .seq = id, .kind = PT_KIND_PUT};
+            if (!pt_memtable_reserve(e->m, 1, entry.key.size, 0))
+                abort();
+            pt_memtable_add(e->m, &entry);
+        }
+        for (uint64_t id = first; id < first + 4; id++)
+            if (!edge_has(e, id))
+                atomic_fetch_add(&e->lost, 1);
+    }
+}
+
+TEST(nothing_is_lost_while_the_last_leaf_is_divided)
+{
+    sim_env *sim = sim_new(1);
+    sim_heap_maps(sim);
+    for (unsigned i = 0; i < EDGE_TABLES; i++) {
+        pthread_t threads[EDGE_WRITERS];
+        edge e = {.m = NULL};
+        atomic_init(&e.next, 1);
+        assert_ok(pt_memtable_new(sim_peat(sim), (EDGE_KEYS + EDGE_WRITERS * 4) * 128, &e.m));
+        for (unsigned t = 0; t < EDGE_WRITERS; t++)
+            assert_int_equal(pthread_create(&threads[t], NULL, append, &e), 0);
+        for (unsigned t = 0; t < EDGE_WRITERS; t++)
+            assert_int_equal(pthread_join(threads[t], NULL), 0);
+        assert_int_equal(atomic_load(&e.lost), 0);
+        for (uint64_t id = 1; id <= EDGE_KEYS; id++)
+            if (!edge_has(&e, id))
+                fail_msg("key %llu is lost", (unsigned long long)id);
+        pt_memtable_unref(e.m);
+    }
+    sim_end(sim);
+}
+
 TEST_FIGHT(random_keys_survive_writers_and_readers, 1, KEYS_RANDOM, ANY_NUMBER, false)
 TEST_FIGHT(decimal_keys_survive_writers_and_readers, 1, KEYS_DECIMAL, ROUNDS, false)
 TEST_FIGHT(ascending_keys_survive_writers_and_readers, 1, KEYS_DECIMAL, ANY_NUMBER, false)
