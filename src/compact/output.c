@@ -96,6 +96,7 @@ static peat_rc open_table(pt_output *o)
                                        .run_kind = o->kind,
                                        .codec = bottom ? ctx->codec : upper_codec(ctx),
                                        .block_bytes = ctx->block_bytes,
+                                       .single_reads = ctx->beyond_memory,
                                        .keys_max = 2 * ctx->entries_max,
                                        .want_filter = !bottom || ctx->bottom_filter,
                                        .want_locator = bottom};

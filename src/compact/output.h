@@ -27,6 +27,7 @@ typedef struct pt_compact_context {
     uint64_t upper_bytes; /* a table of a flush ends with the piece that reaches this; 0: never */
     pt_codec codec;       /* of bottom runs; upper ones have LZ4 where these have any */
     uint32_t block_bytes; /* 0: by codec; tests */
+    bool beyond_memory;   /* the store does not fit the cache: a record is read by itself */
     bool bottom_filter;   /* locators will not all fit: store filters as well */
     size_t
         stream_bytes_max; /* read-ahead buffers of one merge; above it blocks are read one by one */

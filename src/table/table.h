@@ -75,9 +75,13 @@ typedef struct pt_table_writer_options {
     uint64_t store_id, file_number, created_edit;
     pt_run_kind run_kind;
     pt_codec codec;
-    /* 0: 4096, or 16384 in a compressed bottommost table or when records are large */
+    /* 0: 4096, or 16384 in a compressed bottommost table or when records are large; which those
+     * are stands in table_format.md */
     uint32_t block_bytes;
     bool packed; /* never align blocks to pages */
+    /* Most reads of it will be of one record each, from the device: a page is worth more than a
+     * well filled block. */
+    bool single_reads;
     bool want_filter;
     bool want_locator; /* a filter in its place when it cannot be built */
     uint64_t keys_max; /* of filter and locator, PT_TABLE_KEY_MEMORY each while the table is

@@ -19,8 +19,8 @@
 #define WRITE_BYTES    (256u << 10)
 #define OUT_KEEP_BYTES (1u << 20) /* a buffer that a large entry grew beyond this is let go */
 #define SAMPLE_BYTES   65536u     /* 16 pages: enough to tell the slack of a record mix */
-#define SLACK_GIVE_UP  60u        /* permille: to stop aligning, once SLACK_BLOCKS are written */
-#define SLACK_BLOCKS   32u
+/* Aligning ends with twice the slack that it began for, once SLACK_BLOCKS are written. */
+#define SLACK_BLOCKS 32u
 
 /* ---- output ---- */
 
@@ -91,8 +91,9 @@ static peat_rc align_block(pt_table_writer *w, size_t size, bool final)
         return PEAT_OK;
     size_t slack = pt_writer_block_max(w) - size;
     w->slack_bytes += slack;
-    if (w->index.count >= SLACK_BLOCKS &&
-        w->slack_bytes * 1000 > (uint64_t)w->index.count * PT_BLOCK_PAGE * SLACK_GIVE_UP) {
+    if (w->index.count >= SLACK_BLOCKS && w->slack_bytes * 1000 > (uint64_t)w->index.count *
+                                                                      PT_BLOCK_PAGE * 2 *
+                                                                      pt_writer_slack_permille(w)) {
         w->aligned = false;
         return PEAT_OK;
     }

@@ -4,9 +4,11 @@
 #include "entry/entry_bytes.h"
 #include "table/writer.h"
 
-#define SLACK_PERMILLE   30u  /* of the pages that may stay empty in an aligned table */
-#define LARGE_RECORD     512u /* mean record size from which 16 KiB blocks pack better */
-#define SHRINK_SIXTEENTH 15u  /* a codec must bring the sample below 15/16 */
+/* Mean size of a record from which blocks of 16 KiB pack better, and from which they do although
+ * records are read one by one: of smaller ones two fit a page. */
+#define LARGE_RECORD     512u
+#define SINGLE_RECORD    2000u
+#define SHRINK_SIXTEENTH 15u /* a codec must bring the sample below 15/16 */
 
 peat_rc pt_writer_sample_add(pt_table_writer *w, const pt_entry *e, uint64_t key_hash)
 {
@@ -64,7 +66,7 @@ static peat_rc alignment_pays(pt_table_writer *w, bool *ret_pays)
         if (!added)
             goto out; /* a large one: not the mix for pages */
     }
-    *ret_pays = slack * 1000 <= blocks * PT_BLOCK_PAGE * SLACK_PERMILLE;
+    *ret_pays = slack * 1000 <= blocks * PT_BLOCK_PAGE * pt_writer_slack_permille(w);
 out:
     return rc;
 }
@@ -86,7 +88,8 @@ peat_rc pt_writer_decide_layout(pt_table_writer *w)
     if (w->block_bytes == 0) {
         /* upper runs are decoded for single entries, and are merged soon */
         bool dense = w->codec != PT_CODEC_NONE && w->options.run_kind == PT_RUN_BOTTOMMOST;
-        bool large = dense || w->sample.size > w->sample_entries * (uint64_t)LARGE_RECORD;
+        uint64_t from = w->options.single_reads ? SINGLE_RECORD : LARGE_RECORD;
+        bool large = dense || w->sample.size > w->sample_entries * from;
         w->block_bytes = large ? PT_BLOCK_BYTES_LARGE : PT_BLOCK_PAGE;
     }
     if (w->codec == PT_CODEC_NONE && w->block_bytes == PT_BLOCK_PAGE && !w->options.packed)

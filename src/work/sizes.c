@@ -19,6 +19,14 @@ static uint64_t upper_bytes(const pt_store *s)
     return pt_max_u64(s->settings.memtable_bytes / UPPER_TABLES, least);
 }
 
+static uint64_t store_bytes(const pt_version *v)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < v->count; i++)
+        n += v->partitions[i]->run_bytes + v->partitions[i]->bottom_bytes;
+    return n;
+}
+
 void pt_sizes_context(pt_store *s, const pt_version *v, const uint64_t *snapshots,
                       size_t snapshot_count, pt_compact_context *ret_ctx)
 {
@@ -39,18 +47,11 @@ void pt_sizes_context(pt_store *s, const pt_version *v, const uint64_t *snapshot
                                     .upper_bytes = upper_bytes(s),
                                     .codec = s->settings.codec,
                                     .block_bytes = s->settings.block_bytes,
+                                    .beyond_memory = store_bytes(v) > s->settings.cache_bytes,
                                     .bottom_filter = pt_budget_locators_overflow(s, v),
                                     .stream_bytes_max = s->settings.memory_bytes / 16,
                                     .snapshots = snapshots,
                                     .snapshot_count = snapshot_count};
-}
-
-static uint64_t store_bytes(const pt_version *v)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < v->count; i++)
-        n += v->partitions[i]->run_bytes + v->partitions[i]->bottom_bytes;
-    return n;
 }
 
 /* What a filter is built from takes an eighth of the memory at most; but tables of fewer entries

@@ -94,6 +94,27 @@ TEST(records_that_leave_pages_empty_are_packed)
     }
 }
 
+/* Where records are read one by one, those of which some fit a page have pages. */
+TEST(records_that_are_read_singly_have_a_page)
+{
+    static const struct {
+        size_t value;
+        uint32_t block_bytes, flags;
+    } cases[] = {{100, 4096, PT_TABLE_ALIGNED},
+                 {990, 4096, PT_TABLE_ALIGNED}, /* four to a page, which is 4 % empty then */
+                 {1500, 4096, 0},
+                 {3000, 16384, 0}};
+    for (size_t i = 0; i < PT_COUNT_OF(cases); i++) {
+        kit k;
+        begin_numbers(&k, TABLE(.run_kind = PT_RUN_BOTTOMMOST, .single_reads = true), 500,
+                      cases[i].value);
+        assert_int_equal(k.meta.block_bytes, cases[i].block_bytes);
+        assert_int_equal(k.meta.flags, cases[i].flags);
+        assert_true((double)k.meta.file_bytes < 1.08 * 500 * (double)(cases[i].value + 32));
+        kit_done(&k);
+    }
+}
+
 TEST(a_codec_that_does_not_shrink_is_dropped)
 {
     rng r = {3};
