@@ -445,6 +445,11 @@ void pt_cache_trim(pt_cache *c)
     pt_frames_trim(&c->frames);
 }
 
+bool pt_cache_has_spare(pt_cache *c, size_t bytes)
+{
+    return pt_frames_spare(&c->frames, bytes);
+}
+
 void pt_cache_free(pt_cache *c)
 {
     if (c == NULL)

@@ -46,6 +46,8 @@ peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes,
 void pt_cache_limit(pt_cache *c, size_t bytes);
 /* Frames without a block give their memory back; blocks stay. */
 void pt_cache_trim(pt_cache *c);
+/* There is room for what nobody has asked for yet: so many bytes of it drive nothing out. */
+bool pt_cache_has_spare(pt_cache *c, size_t bytes);
 void pt_cache_free(pt_cache *c); /* every table is detached */
 void pt_cache_get_stats(pt_cache *c, pt_cache_stats *ret_stats);
 

@@ -254,6 +254,14 @@ uint32_t pt_frames_take(pt_frames *fs, bool large)
     return f;
 }
 
+bool pt_frames_spare(pt_frames *fs, size_t bytes)
+{
+    pt_mutex_lock(&fs->mu);
+    uint64_t groups = pt_slab_available(&fs->slab, true), limit = fs->slab.limit;
+    pt_mutex_unlock(&fs->mu);
+    return groups * 8 > limit && groups * PT_SLAB_GROUP_BYTES >= 2 * bytes;
+}
+
 void pt_frames_hold(pt_frames *fs, uint32_t f)
 {
     pt_mutex_lock(&fs->mu);

@@ -76,6 +76,8 @@ void pt_frames_done(pt_frames *fs); /* nothing is linked or pinned */
 
 /* A frame to load into, pinned once; 0 when all are pinned or waited for. */
 uint32_t pt_frames_take(pt_frames *fs, bool large);
+/* More than an eighth of the frames holds nothing, and at least so many bytes. */
+bool pt_frames_spare(pt_frames *fs, size_t bytes);
 /* The loaded frame becomes visible at *link, with or without credit. The pin stays. */
 void pt_frames_publish(pt_frames *fs, uint32_t f, _Atomic uint32_t *link, bool credit);
 /* The loaded frame is not kept: free when its pins are gone. */

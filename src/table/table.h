@@ -225,6 +225,31 @@ peat_rc pt_table_read_block(pt_table *t, uint32_t block, uint8_t *dst, size_t ds
  * checksum. */
 peat_rc pt_table_take_block(pt_table *t, uint32_t block, uint64_t offset, pt_slice extent,
                             uint8_t *dst, size_t dst_size, size_t *ret_size) PT_MUST_USE;
+
+/* ---- the blocks around one, by one read ---- */
+
+#define PT_TABLE_AROUND_BYTES  ((size_t)64 << 10)
+#define PT_TABLE_AROUND_BLOCKS 16u /* of the smallest */
+
+typedef struct pt_table_around {
+    uint32_t first, count;
+    uint64_t offset[PT_TABLE_AROUND_BLOCKS];
+    uint32_t size[PT_TABLE_AROUND_BLOCKS]; /* in the file, with the checksum */
+    uint32_t decoded_max[PT_TABLE_AROUND_BLOCKS];
+} pt_table_around;
+
+/* The block, and those that lie beside it in the same AROUND_BYTES and fit a frame. False: it is
+ * best read alone. */
+bool pt_table_around_of(pt_table *t, uint32_t block, pt_table_around *ret_around);
+/* Reads its blocks `from` to `to` (counted from its first) into buf, of AROUND_BYTES. False: that
+ * did not go well, or the file is not open. Nothing is told of it: who needs a block reads it
+ * alone, and is told then. */
+bool pt_table_around_read(pt_table *t, const pt_table_around *a, uint32_t from, uint32_t to,
+                          uint8_t *buf) PT_MUST_USE;
+/* Verifies and decodes its i-th block, which lies at `bytes`, into dst. False as above. */
+bool pt_table_around_take(pt_table *t, const pt_table_around *a, uint32_t i, const uint8_t *bytes,
+                          uint8_t *dst, size_t dst_size, size_t *ret_size) PT_MUST_USE;
+
 /* Where the file's block lies, for texts. */
 uint64_t pt_table_block_offset(pt_table *t, uint32_t block);
 

@@ -134,6 +134,12 @@ peat_rc pt_table_decode(pt_table *t, uint32_t block, uint64_t offset, pt_slice e
     if (sum != expected)
         return fail_block(t, block, offset, "checksum: expected %016" PRIx64 ", found %016" PRIx64,
                           expected, sum);
+    return pt_table_decode_sound(t, block, offset, stored, dst, dst_size, ret_block);
+}
+
+peat_rc pt_table_decode_sound(pt_table *t, uint32_t block, uint64_t offset, pt_slice stored,
+                              uint8_t *dst, size_t dst_size, pt_slice *ret_block)
+{
     pt_slice decoded = stored;
     if (t->codec != PT_CODEC_NONE) {
         decoded = pt_slice_of(dst, 0);

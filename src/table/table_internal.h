@@ -94,5 +94,8 @@ size_t pt_table_decoded_max(const pt_table *t, const pt_index *index, uint32_t b
  * ret_block is as long as the block's own head says. */
 peat_rc pt_table_decode(pt_table *t, uint32_t block, uint64_t offset, pt_slice extent, uint8_t *dst,
                         size_t dst_size, pt_slice *ret_block) PT_MUST_USE;
+/* The same without the checksum, which the caller has verified and left out of `stored`. */
+peat_rc pt_table_decode_sound(pt_table *t, uint32_t block, uint64_t offset, pt_slice stored,
+                              uint8_t *dst, size_t dst_size, pt_slice *ret_block) PT_MUST_USE;
 
 #endif

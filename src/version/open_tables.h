@@ -29,9 +29,10 @@ typedef struct pt_open_tables {
     pt_sink *sink;
     pt_epoch *epoch;
     pt_cache *cache;
-    pt_table_files files;        /* descriptors of the tables, lent to the sink as its reclaim;
+    pt_table_files files;          /* descriptors of the tables, lent to the sink as its reclaim;
                                     memory of their sections */
-    _Atomic uint64_t bytes_read; /* blocks read for the cache, decoded size */
+    _Atomic uint64_t bytes_read;   /* blocks read for the cache, decoded size */
+    _Atomic uint32_t around_turns; /* misses to come that are read alone (around.c); a hint */
     /* one thread at a time lets go of sections (state/budget.c), which then has its place among the
      * partitions to itself. Acquire and release. */
     atomic_bool letting_go;

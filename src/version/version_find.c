@@ -2,6 +2,8 @@
 /* version_find.c - see version_find.h. */
 #include "version/version_find.h"
 
+#include "version/around.h"
+
 #include "base/key.h"
 
 /* All filters are asked for at once, so that their cache misses overlap. */
@@ -108,7 +110,9 @@ peat_rc pt_lookup_fetch(pt_lookup *l)
     if (l->need == PT_FIND_NEED_SECTION)
         return pt_table_load(l->table_ref->table, l->found.section);
     begin_holding(l);
-    return l->table_ref->source->fetch(l->table_ref->source, l->held_block, l->hint, &l->held);
+    if (l->hint == PT_FETCH_POINT)
+        return pt_around_fetch(l->held_table, l->held_block, &l->held);
+    return l->held_table->source->fetch(l->held_table->source, l->held_block, l->hint, &l->held);
 }
 
 peat_rc pt_lookup_fill_begin(pt_lookup *l, pt_cache_fill *ret_fill)
