@@ -57,7 +57,6 @@ void pt_queues_free(pt_store *s)
     s->queues = NULL;
 }
 
-/* life_mu held: the list stays as it is. */
 static void end_gets(peat_queue *q)
 {
     pt_mutex_lock(&q->mu);
@@ -170,7 +169,6 @@ static void free_queue(peat_queue *q)
 static peat_rc join(peat_queue *q)
 {
     pt_queues *all = q->all;
-    pt_mutex_lock(&all->life_mu);
     pt_mutex_lock(&all->mu);
     bool closing = all->closing;
     if (!closing) {
@@ -178,7 +176,6 @@ static peat_rc join(peat_queue *q)
         all->first = q;
     }
     pt_mutex_unlock(&all->mu);
-    pt_mutex_unlock(&all->life_mu);
     return closing ? PEAT_CLOSED : PEAT_OK;
 }
 
@@ -204,16 +201,21 @@ out:
     return rc;
 }
 
-/* life_mu held. Another queue's close, or the store's, does not find it any more. */
+/* Nobody finds it any more. With the last one the threads end: they have nothing to do, so that who
+ * joins meanwhile does not wait long. */
 static void leave(peat_queue *q)
 {
     pt_queues *all = q->all;
+    pt_mutex_lock(&all->life_mu);
     pt_mutex_lock(&all->mu);
     peat_queue **at = &all->first;
     while (*at != q)
         at = &(*at)->next;
     *at = q->next;
+    if (all->first == NULL)
+        pt_service_stop(&all->service);
     pt_mutex_unlock(&all->mu);
+    pt_mutex_unlock(&all->life_mu);
 }
 
 /* Without threads the lanes are run here. */
@@ -241,15 +243,10 @@ static void recycle_all(peat_queue *q, pt_queue_ops *l)
 
 void pt_queue_close(peat_queue *q)
 {
-    pt_queues *all = q->all;
-    pt_mutex_lock(&all->life_mu);
     end_gets(q);
     wait_for_lanes(q);
     end_gets(q);
     leave(q);
-    if (all->first == NULL)
-        pt_service_stop(&all->service);
-    pt_mutex_unlock(&all->life_mu);
     recycle_all(q, &q->done);
     recycle_all(q, &q->given);
     PT_ASSERT(q->bytes == 0, "I21: what operations hold is given back with them");

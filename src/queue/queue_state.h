@@ -23,10 +23,10 @@
 /* Of a store. */
 typedef struct pt_queues {
     pt_store *s;
-    pt_mutex life_mu; /* queues are opened and closed one at a time */
+    pt_mutex life_mu; /* the store is closed, or a queue taken out of the list */
     pt_mutex mu;
-    peat_queue *first; /* changed with both */
-    bool closing;      /* likewise */
+    peat_queue *first; /* guarded by mu; one is taken out with both */
+    bool closing;      /* none is added any more; guarded by mu */
     pt_service service;
 } pt_queues;
 
