@@ -44,7 +44,7 @@
  *   wait in peat_queue_poll while another submits. Any number of queues may be open on a store.
  *   The store's own threads do the writes and what a read cannot do without waiting (opening a
  *   file, a scan); with PEAT_THREADS_NONE peat_queue_poll does these in the caller's thread, and
- *   waits for them.
+ *   waits for them: for a lot of them, of any queue's, before it looks at its timeout.
  * - Closing the store ends all that is outstanding: what had begun to be written ends as it ends,
  *   the rest with PEAT_CLOSED. Polling still tells of each; then it returns PEAT_CLOSED.
  * - Fork. In a child every queue is dead: calls return PEAT_CLOSED, closing it does nothing.

@@ -146,22 +146,26 @@ static peat_rc find_done(peat_queue *q, uint64_t timeout_ns)
 {
     uint64_t now = timeout_ns != 0 ? q->s->env->now_ns(q->s->env->ctx) : 0;
     uint64_t end = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
-    for (;;) {
+    for (bool late = false;;) {
         begin_polling(q);
         pt_queue_gets_drive(q);
         if (has_done(q))
             return PEAT_OK;
         if (q->outstanding == 0)
             return q->closed ? PEAT_CLOSED : PEAT_END;
+        if (late)
+            return PEAT_TIMEOUT;
         if (timeout_ns == UINT64_MAX && pt_queue_gets_read_lone(q))
             continue;
         pt_queue_gets_begin(q);
         pt_mutex_unlock(&q->mu);
-        bool again = pt_service_help(&q->all->service);
-        if (!again && timeout_ns != 0)
-            again = wait_for_news(q, time_left(q, end));
+        bool helped = pt_queues_help(q->all);
+        if (helped) /* which may have taken its time */
+            late = time_left(q, end) == 0;
+        else
+            late = timeout_ns == 0 || !wait_for_news(q, time_left(q, end));
         pt_mutex_lock(&q->mu);
-        if (!again && !has_done(q))
+        if (late && !helped && !has_done(q))
             return PEAT_TIMEOUT;
     }
 }

@@ -74,6 +74,30 @@ static void tell_end(peat_queue *q)
     pt_mutex_unlock(&q->done_mu);
 }
 
+/* Jobs are left that no thread will do. Who added one while somebody was at its lane waits for what
+ * becomes of it, in poll, in a close, or for the descriptor. */
+static void tell_of_jobs(pt_queues *all)
+{
+    pt_mutex_lock(&all->mu);
+    for (peat_queue *q = all->first; q != NULL; q = q->next) {
+        pt_mutex_lock(&q->done_mu);
+        if (q->outside != 0) {
+            pt_queue_signal(q);
+            pt_cond_broadcast(&q->done_cond); /* for who closes */
+        }
+        pt_mutex_unlock(&q->done_mu);
+    }
+    pt_mutex_unlock(&all->mu);
+}
+
+bool pt_queues_help(pt_queues *all)
+{
+    bool did = pt_service_help(&all->service);
+    if (did && pt_service_wants_help(&all->service))
+        tell_of_jobs(all);
+    return did;
+}
+
 void pt_queues_close(pt_store *s)
 {
     pt_queues *all = s->queues;
@@ -224,9 +248,9 @@ static void wait_for_lanes(peat_queue *q)
     pt_mutex_lock(&q->done_mu);
     while (q->outside != 0) {
         pt_mutex_unlock(&q->done_mu);
-        bool helped = pt_service_help(&q->all->service);
+        bool helped = pt_queues_help(q->all);
         pt_mutex_lock(&q->done_mu);
-        if (!helped && q->outside != 0)
+        if (!helped && q->outside != 0 && !pt_service_wants_help(&q->all->service))
             pt_cond_wait(&q->done_cond, &q->done_mu);
     }
     pt_mutex_unlock(&q->done_mu);

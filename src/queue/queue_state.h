@@ -176,6 +176,11 @@ struct peat_queue {
     bool hurried;       /* `arrived` has some, and their signals are gone */
 };
 
+/* ---- queue.c ---- */
+
+/* No lock is held. Does some of what no thread will (service.h), and tells of what is left. */
+bool pt_queues_help(pt_queues *all);
+
 /* ---- slots.c ---- */
 
 /* mu held. A slot for the operation; PEAT_QUEUE_FULL, PEAT_TOO_BIG, PEAT_CLOSED. */

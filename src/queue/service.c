@@ -28,32 +28,29 @@ pt_service_job *pt_service_jobs_pop(pt_service_jobs *l)
     return job;
 }
 
-static void take_all(pt_service_jobs *from, pt_service_jobs *ret)
-{
-    list_init(ret);
-    if (from->first == NULL)
-        return;
-    *ret = *from;
-    list_init(from);
-}
-
 /* ---- lanes ---- */
 
-/* mu held, given up while the jobs are done. Writes are taken all at once and done in order, reads
- * one by one, so that other threads have some, too. */
-static void run_lot(pt_service_lane *l)
+/* mu held. Up to so many of a lane that has some, in their order. */
+static void take(pt_service_lane *l, size_t max, pt_service_jobs *ret)
+{
+    if (l->queued <= max) {
+        *ret = l->jobs;
+        list_init(&l->jobs);
+        l->queued = 0;
+        return;
+    }
+    list_init(ret);
+    for (l->queued -= max; max > 0; max--)
+        push(ret, pt_service_jobs_pop(&l->jobs));
+}
+
+/* mu held, given up while the jobs are done: up to so many, in order. */
+static void run_lot(pt_service_lane *l, size_t max)
 {
     pt_service_jobs jobs;
     pt_mutex *mu = &l->service->mu;
     PT_DCHECK(pt_mutex_held(mu), "the service's mu guards its lanes");
-    if (l->threads_max == 1) {
-        take_all(&l->jobs, &jobs);
-        l->queued = 0;
-    } else {
-        list_init(&jobs);
-        push(&jobs, pt_service_jobs_pop(&l->jobs));
-        l->queued--;
-    }
+    take(l, max, &jobs);
     l->running++;
     pt_mutex_unlock(mu);
     if (l->run_all != NULL)
@@ -75,7 +72,7 @@ static void lane_main(void *arg)
     while (!sv->stop) {
         /* of a lane of one thread: who helped before there was one may still be at it */
         if (l->jobs.first != NULL && (l->threads_max > 1 || l->running == 0)) {
-            run_lot(l);
+            run_lot(l, l->lot_max);
             continue;
         }
         l->idle++;
@@ -95,6 +92,11 @@ static void start_thread(pt_service_lane *l)
         l->threads++;
 }
 
+/* Of a lane, by who helps: as many as share a sync in a queue of the usual depth; reads of a
+ * millisecond or two. */
+static const size_t help_max[PT_SERVICE_LANES] = {
+    [PT_SERVICE_WRITE] = 256, [PT_SERVICE_SYNC] = SIZE_MAX, [PT_SERVICE_READ] = 16};
+
 void pt_service_init(pt_service *sv, const pt_env *env, bool may_have_threads,
                      void (*sync_all)(void *ctx, pt_service_jobs *jobs), void *ctx)
 {
@@ -104,6 +106,8 @@ void pt_service_init(pt_service *sv, const pt_env *env, bool may_have_threads,
         pt_service_lane *l = &sv->lanes[i];
         l->service = sv;
         l->threads_max = i == PT_SERVICE_READ ? PT_SERVICE_READ_THREADS : 1;
+        l->lot_max = i == PT_SERVICE_READ ? 1 : SIZE_MAX;
+        l->help_max = help_max[i];
         l->run_all = i == PT_SERVICE_SYNC ? sync_all : NULL;
         list_init(&l->jobs);
         pt_cond_init(&l->changed);
@@ -143,10 +147,12 @@ bool pt_service_help(pt_service *sv)
 {
     bool did = false;
     pt_mutex_lock(&sv->mu);
-    for (size_t i = 0; i < PT_SERVICE_LANES; i++) {
-        /* what others add meanwhile, too: they find the lane busy, and wait */
-        for (; is_helpless(&sv->lanes[i]); did = true)
-            run_lot(&sv->lanes[i]);
+    for (size_t i = 0; i < PT_SERVICE_LANES; i++) { /* in this order: writes become syncs */
+        pt_service_lane *l = &sv->lanes[i];
+        if (!is_helpless(l))
+            continue;
+        run_lot(l, l->help_max);
+        did = true;
     }
     pt_mutex_unlock(&sv->mu);
     return did;
@@ -176,7 +182,7 @@ void pt_service_drain(pt_service *sv)
         if (!is_busy(l))
             i++;
         else if (is_helpless(l))
-            run_lot(l);
+            run_lot(l, SIZE_MAX);
         else
             pt_cond_wait(&l->changed, &sv->mu);
     }

@@ -41,6 +41,7 @@ typedef struct pt_service pt_service;
 typedef struct pt_service_lane {
     pt_service *service;
     unsigned threads_max;
+    size_t lot_max, help_max; /* jobs at a time, by a thread and by who helps */
     /* of jobs that are taken together; NULL: each by its `run` */
     void (*run_all)(void *ctx, pt_service_jobs *jobs);
     /* guarded by mu */
@@ -65,7 +66,8 @@ void pt_service_init(pt_service *sv, const pt_env *env, bool may_have_threads,
 void pt_service_done(pt_service *sv); /* stopped */
 /* Any thread, with any lock. False: no thread will do it, who polls is to. */
 bool pt_service_add(pt_service *sv, pt_service_lane_name lane, pt_service_job *job);
-/* Does what no thread will, without any lock. False: there is nothing. */
+/* Does some of what no thread will, without any lock: a lot of each lane, so that it ends whatever
+ * others add meanwhile. False: there is nothing. What is left is for whoever is told of it. */
 bool pt_service_help(pt_service *sv);
 /* There is something for it; any lock may be held. */
 bool pt_service_wants_help(pt_service *sv);
