@@ -57,6 +57,7 @@ typedef struct crash_load {
     bool ascending;                     /* keys in order, and deletes too */
     bool waves;                         /* some commits that write, then some that delete */
     bool any_options;                   /* those of a store are chosen by chance */
+    bool queue;                         /* commits and syncs go through one: crash_queue.c */
     unsigned after[CRASH_STEP_COUNT];   /* followed by this step */
     int64_t option[MODEL_OPTION_COUNT]; /* sizes and interval: 0 is the smallest that makes sense */
 } crash_load;
@@ -105,9 +106,10 @@ typedef struct crash_run {
     char story[512]; /* what happened before, for the report */
     model_open open;
     peat_db *db;
+    struct crash_queue *queue; /* NULL: none is open */
     peat_snapshot *snapshot;
-    _Atomic uint64_t *begun;    /* the last commit handed to the store */
-    _Atomic uint64_t *returned; /* the last that came back */
+    _Atomic uint64_t *begun;    /* the last commit handed to the store, or to a queue of it */
+    _Atomic uint64_t *returned; /* the last that came back, or was told of */
     _Atomic uint64_t *durable;  /* the last that a power cut must spare */
     _Atomic uint64_t counters[3];
     const atomic_bool *cut; /* the disk is being cut off: PEAT_IO ends the process; may be NULL */
@@ -140,5 +142,23 @@ void crash_identify_copy(const crash_run *r, uint64_t number, uint64_t at, bool 
 void crash_check(const crash_run *r);
 /* Hands commit i to the store. */
 peat_rc crash_apply(const crash_run *r, uint64_t i);
+/* What commit i writes, as a batch. */
+peat_rc crash_batch(const crash_run *r, uint64_t i, peat_batch **ret_batch);
+/* Fails unless it is PEAT_OK; ends the process when the cut under way explains it. */
+void crash_expect_ok(const crash_run *r, peat_rc rc, const char *call);
+/* Commit `commit`, and all before it, is durable. */
+void crash_promise(crash_run *r, uint64_t commit);
+
+/* ---- crash_queue.c ---- */
+
+/* Hands commit i, or a sync, to the queue, which is opened for the first one. */
+void crash_queue_commit(crash_run *r, uint64_t i);
+void crash_queue_sync(crash_run *r);
+/* Until all has been told of. */
+void crash_queue_drain(crash_run *r);
+/* Around the close of the store, whatever is outstanding. `begun` is then the last commit that was
+ * done: those behind it were not. */
+void crash_queue_before_close(crash_run *r);
+void crash_queue_after_close(crash_run *r);
 
 #endif

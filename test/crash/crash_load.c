@@ -60,6 +60,10 @@ static const crash_load loads[] = {
      .option = {OPT(interval) = 1, OPT(keys) = 1, OPT(threads) = 1}},
     {"three_threads", WRITES(20, 15, 20, 60, 12, 1500, 0, 0),  AFTER(0, 20, 0, 0, 6, 3, 0, 0),
      .waves = true, .option = {OPT(keys) = 1, OPT(partition) = 4096, OPT(threads) = 3}},
+    {"queue",         WRITES(25, 17, 33, 40, 8, 900, 2, 5000), AFTER(8, 5, 8, 0, 0, 9, 3, 0),
+     .queue = true, .option = {OPT(keys) = 1, OPT(threads) = -1}},
+    {"queue_threads", WRITES(25, 17, 20, 40, 8, 900, 0, 0),    AFTER(10, 8, 0, 0, 2, 8, 0, 0),
+     .queue = true, .option = {OPT(keys) = 1, OPT(threads) = 1}},
 };
 
 /* What happens after a recovery, before the next cut. */

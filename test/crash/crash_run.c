@@ -68,8 +68,10 @@ void crash_close(crash_run *r)
 {
     peat_snapshot_close(r->snapshot);
     r->snapshot = NULL;
+    crash_queue_before_close(r);
     peat_rc rc = peat_close(r->db);
     r->db = NULL;
+    crash_queue_after_close(r);
     excuse(r, rc);
     if (rc != PEAT_OK)
         crash_fail(r, "peat_close: %s", peat_rc_name(rc));
@@ -89,14 +91,11 @@ static peat_rc apply_single(const crash_run *r, const crash_write *w,
     return rc;
 }
 
-peat_rc crash_apply(const crash_run *r, uint64_t i)
+peat_rc crash_batch(const crash_run *r, uint64_t i, peat_batch **ret_batch)
 {
     const crash_commit *c = &r->plan->commits[i];
     const crash_write *writes = &r->plan->writes[c->first];
-    peat_write_options options = {.size = sizeof options, .sync = c->sync};
     peat_batch *batch = NULL;
-    if (c->single)
-        return apply_single(r, writes, &options);
     peat_rc rc = peat_batch_new(&batch);
     for (size_t w = 0; rc == PEAT_OK && w < c->count; w++) {
         peat_slice key = r->plan->keys.by_rank[writes[w].rank];
@@ -108,13 +107,25 @@ peat_rc crash_apply(const crash_run *r, uint64_t i)
         if (rc == PEAT_OK && room != NULL)
             model_value_fill(writes[w].value, room);
     }
+    *ret_batch = batch;
+    return rc;
+}
+
+peat_rc crash_apply(const crash_run *r, uint64_t i)
+{
+    const crash_commit *c = &r->plan->commits[i];
+    peat_write_options options = {.size = sizeof options, .sync = c->sync};
+    peat_batch *batch = NULL;
+    if (c->single)
+        return apply_single(r, &r->plan->writes[c->first], &options);
+    peat_rc rc = crash_batch(r, i, &batch);
     if (rc == PEAT_OK)
         rc = peat_write(r->db, &options, batch);
     peat_batch_free(batch);
     return rc;
 }
 
-static void expect_ok(const crash_run *r, peat_rc rc, const char *call)
+void crash_expect_ok(const crash_run *r, peat_rc rc, const char *call)
 {
     excuse(r, rc);
     if (rc != PEAT_OK)
@@ -125,7 +136,7 @@ static void expect_ok(const crash_run *r, peat_rc rc, const char *call)
 /* Only what was acknowledged before the cut began is counted. Of a file system of the running
  * kernel (ext4, data=writeback) that was shut down under load one cut came back at commit 141 with
  * 148 acknowledged; it was not seen again, and what happened is not known. */
-static void promise(crash_run *r, uint64_t commit)
+void crash_promise(crash_run *r, uint64_t commit)
 {
     if (r->cut == NULL || !atomic_load(r->cut))
         atomic_store(r->durable, commit);
@@ -136,20 +147,37 @@ static void commit_next(crash_run *r)
     uint64_t i = atomic_load(r->begun) + 1;
     bool durable = r->plan->commits[i].sync && !r->open.options.no_log;
     atomic_store(r->begun, i);
-    expect_ok(r, crash_apply(r, i), "a write");
+    if (r->plan->load->queue) {
+        crash_queue_commit(r, i);
+        return;
+    }
+    crash_expect_ok(r, crash_apply(r, i), "a write");
     atomic_store(r->returned, i);
     if (durable)
-        promise(r, i);
+        crash_promise(r, i);
 }
 
 static void toggle_snapshot(crash_run *r)
 {
     if (r->snapshot == NULL) {
-        expect_ok(r, peat_snapshot_open(r->db, &r->snapshot), "peat_snapshot_open");
+        crash_expect_ok(r, peat_snapshot_open(r->db, &r->snapshot), "peat_snapshot_open");
     } else {
         peat_snapshot_close(r->snapshot);
         r->snapshot = NULL;
     }
+}
+
+/* What the close has cut short of a queue is done again. */
+static void reopen(crash_run *r)
+{
+    uint64_t begun = atomic_load(r->begun);
+    crash_close(r);
+    crash_promise(r, atomic_load(r->returned));
+    crash_open(r, false);
+    if (atomic_load(r->begun) < begun)
+        (void)crash_identify(r, atomic_load(r->begun), atomic_load(r->begun));
+    while (atomic_load(r->begun) < begun)
+        commit_next(r);
 }
 
 static void do_step(crash_run *r, crash_step_kind step)
@@ -159,35 +187,39 @@ static void do_step(crash_run *r, crash_step_kind step)
         commit_next(r);
         return;
     case CRASH_SYNC:
-        expect_ok(r, peat_sync(r->db), "peat_sync");
+        if (r->plan->load->queue) {
+            crash_queue_sync(r);
+            return;
+        }
+        crash_expect_ok(r, peat_sync(r->db), "peat_sync");
         break;
     case CRASH_FLUSH:
-        expect_ok(r, peat_flush(r->db), "peat_flush");
+        crash_expect_ok(r, peat_flush(r->db), "peat_flush");
         break;
     case CRASH_WORK:
-        expect_ok(r, peat_work(r->db, 2, NULL), "peat_work");
+        crash_expect_ok(r, peat_work(r->db, 2, NULL), "peat_work");
         return;
     case CRASH_COMPACT:
-        expect_ok(r, peat_compact(r->db, peat_unbounded(), peat_unbounded(), NULL), "peat_compact");
+        crash_expect_ok(r, peat_compact(r->db, peat_unbounded(), peat_unbounded(), NULL),
+                        "peat_compact");
         return;
     case CRASH_SETTLE:
-        expect_ok(r, peat_settle(r->db, PEAT_WAIT_FOREVER), "peat_settle");
+        crash_expect_ok(r, peat_settle(r->db, PEAT_WAIT_FOREVER), "peat_settle");
         return;
     case CRASH_REOPEN:
-        crash_close(r);
-        promise(r, atomic_load(r->returned));
-        crash_open(r, false);
+        reopen(r);
         return;
     case CRASH_SNAPSHOT:
         toggle_snapshot(r);
         return;
     case CRASH_COPY:
+        crash_queue_drain(r);
         crash_copy(r);
         return;
     case CRASH_STEP_COUNT:
         break;
     }
-    promise(r, atomic_load(r->returned));
+    crash_promise(r, atomic_load(r->returned));
 }
 
 void crash_go_on(crash_run *r, uint64_t from, uint64_t to)
@@ -195,8 +227,9 @@ void crash_go_on(crash_run *r, uint64_t from, uint64_t to)
     size_t commits = 0, step = 0;
     while (step < r->plan->step_count && commits < from)
         commits += r->plan->steps[step++] == CRASH_COMMIT;
-    for (; step < r->plan->step_count && atomic_load(r->returned) < to; step++)
+    for (; step < r->plan->step_count && atomic_load(r->begun) < to; step++)
         do_step(r, r->plan->steps[step]);
+    crash_queue_drain(r);
 }
 
 /* --- comparing --- */
