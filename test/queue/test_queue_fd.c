@@ -7,7 +7,7 @@
 
 #include "queue/queue_site.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 8000
 
 /* Asked for once, as who hands it to epoll does: asking may signal it. */
 static bool is_readable(site *t, int timeout_ms)

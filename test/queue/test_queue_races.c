@@ -12,11 +12,17 @@
 #include <unistd.h>
 
 #include "queue/queue_site.h"
+#include "world/settings.h"
+
+#define PATIENCE_MS 20000
+#define SEEN_MAX    (1u << 18)
 
 typedef struct party {
     site t;
     atomic_bool closed; /* the store; nobody submits any more */
+    atomic_bool ended;  /* who polls */
     _Atomic size_t taken, told;
+    bool seen[SEEN_MAX];       /* the tag; by who polls */
     _Atomic uint64_t last_put; /* of the key "w", acknowledged */
     uint64_t number;
 } party;
@@ -84,6 +90,10 @@ static void *submit_all(void *arg)
 
 static void take(party *p, const peat_completion *c)
 {
+    if (c->tag < SEEN_MAX && p->seen[c->tag])
+        fail_msg("operation %u was told of twice", (unsigned)c->tag);
+    if (c->tag < SEEN_MAX)
+        p->seen[c->tag] = true;
     if (c->kind == PEAT_QUEUE_GET && (c->rc == PEAT_OK || c->rc == PEAT_NOT_FOUND))
         check_number(c->rc, c->value, (int)(c->tag * 7919 % (KEYS + 100)));
     else
@@ -126,14 +136,33 @@ static void *poll_for_ever(void *arg)
             take(p, &p->t.done[i]);
         assert_true(rc == PEAT_OK || rc == PEAT_END || rc == PEAT_CLOSED);
     } while (rc != PEAT_CLOSED);
+    atomic_store(&p->ended, true);
     return NULL;
+}
+
+static void *close_store(void *arg)
+{
+    party *p = arg;
+    kit_close(&p->t.k);
+    atomic_store(&p->closed, true);
+    return NULL;
+}
+
+static void await(const party *p, const atomic_bool *what, const char *who)
+{
+    for (uint64_t end = test_now_ns() + PATIENCE_MS * 1000000ull; !atomic_load(what);) {
+        if (test_now_ns() > end)
+            fail_msg("%s waits on: told of %zu operations of %zu", who, atomic_load(&p->told),
+                     atomic_load(&p->taken));
+        (void)sched_yield();
+    }
 }
 
 TEST(the_store_is_closed_under_a_poll_that_waits)
 {
     for (int round = 0; round < 12; round++) {
         party *p = party_begin(round % 2 ? BY_THREADS : BY_RING);
-        pthread_t poller, submitter;
+        pthread_t poller, submitter, closer;
         reopen(&p->t);
         queue_open(&p->t, 100, 0);
         p->number = UINT64_MAX;
@@ -141,8 +170,10 @@ TEST(the_store_is_closed_under_a_poll_that_waits)
         begin_thread(&submitter, submit_all, p);
         while (p->taken < (size_t)round * 40) /* later in each round */
             (void)sched_yield();
-        kit_close(&p->t.k);
-        atomic_store(&p->closed, true);
+        begin_thread(&closer, close_store, p);
+        await(p, &p->closed, "the close of a store");
+        await(p, &p->ended, "a poll, though the store is closed,");
+        assert_int_equal(pthread_join(closer, NULL), 0);
         assert_int_equal(pthread_join(submitter, NULL), 0);
         assert_int_equal(pthread_join(poller, NULL), 0);
         assert_int_equal(p->told, p->taken);
@@ -170,7 +201,7 @@ static void *come_and_go(void *arg)
         for (uint64_t i = 0; i < 40; i++)
             assert_ok(submit(queue, v->number * 1000 + i));
         while (round % 3 != 0 && told < 40) {
-            assert_ok(peat_queue_poll(queue, done, 20, PEAT_QUEUE_WAIT, &n));
+            assert_ok(peat_queue_poll(queue, done, 20, PATIENCE_MS, &n));
             told += n;
         }
         peat_queue_close(queue);
@@ -229,7 +260,7 @@ static void *poll_alone(void *arg)
             assert_ok(peat_queue_get(p->t.queue, NULL, NULL, k, tag));
         }
         for (int told = 0; told < 20; told += (int)p->t.n) {
-            peat_rc rc = peat_queue_poll(p->t.queue, p->t.done, 512, 20000, &p->t.n);
+            peat_rc rc = peat_queue_poll(p->t.queue, p->t.done, 512, PATIENCE_MS, &p->t.n);
             if (rc != PEAT_OK)
                 fail_msg("%s with %zu outstanding", peat_rc_name(rc),
                          peat_queue_outstanding(p->t.queue));

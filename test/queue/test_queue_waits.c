@@ -4,6 +4,7 @@
  * none of it, a poll that does the jobs of all for no more than a lot; and who waits for a job is
  * told when somebody has left it undone. ctest: timeout=240
  */
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -20,12 +21,13 @@
 typedef struct scene {
     site t;
     peat_queue *other;
-    bool stops;  /* a sync, until it is told to go on */
-    bool adds;   /* each write brings one more of the other queue's */
-    bool takes;  /* each takes a second */
-    bool awaits; /* the first one waits until somebody waits for the other queue */
+    atomic_bool stops;  /* a sync, until it is told to go on */
+    atomic_bool adds;   /* each write brings one more of the other queue's */
+    atomic_bool takes;  /* each takes a second */
+    atomic_bool awaits; /* the first one waits until somebody waits for the other queue */
     size_t added;
-    atomic_bool entered, go_on, ended, gave_up;
+    atomic_bool holds; /* who waits for the event, before it looks, until it is let go */
+    atomic_bool entered, go_on, ended, gave_up, held, let_go;
     _Atomic uint64_t ahead_ns;
 } scene;
 
@@ -79,6 +81,16 @@ static int write_beside_others(void *ctx, peat_env_file *file, uint64_t offset, 
     return peat_env_default()->file_write(ctx, file, offset, buf, n);
 }
 
+static int wait_held(void *ctx, int event, uint64_t timeout_ns)
+{
+    if (!atomic_load(&now->holds))
+        return peat_env_default()->event_wait(ctx, event, timeout_ns);
+    atomic_store(&now->held, true);
+    await(&now->let_go);
+    now->gave_up = peat_env_default()->event_wait(ctx, event, 5000000000u) == ETIMEDOUT;
+    return 0;
+}
+
 static uint64_t hasty_clock(void *ctx)
 {
     return peat_env_default()->now_ns(ctx) + (now != NULL ? atomic_load(&now->ahead_ns) : 0);
@@ -97,12 +109,14 @@ static scene *scene_begin(int threads)
     scene *s = calloc(1, sizeof *s);
     now = s;
     site_begin(&s->t, BY_THREADS);
+    kit_close(&s->t.k);
     s->t.env.file_store = NULL;
     s->t.env.file_write = write_beside_others;
     s->t.env.file_sync = stop_in_sync;
     s->t.env.now_ns = hasty_clock;
+    s->t.env.event_wait = wait_held;
     s->t.k.options.threads = threads;
-    reopen(&s->t);
+    open_store(&s->t);
     queue_open(&s->t, 16, 0);
     return s;
 }
@@ -165,6 +179,71 @@ TEST(no_queue_waits_for_the_close_of_another)
     scene_end(s);
 }
 
+static void *poll_own(void *arg)
+{
+    scene *s = arg;
+    assert_ok(peat_queue_poll(s->t.queue, s->t.done, 16, PEAT_QUEUE_WAIT, &s->t.n));
+    return NULL;
+}
+
+static bool has_ended(peat_queue *q)
+{
+    pt_mutex_lock(&q->done_mu);
+    bool has = q->done.first != NULL;
+    pt_mutex_unlock(&q->done_mu);
+    return has;
+}
+
+/* Until one is under way; files are open by then. */
+static void begin_a_read(scene *s)
+{
+    char key[32];
+    peat_queue *q = s->t.queue;
+    size_t reading = 0;
+    for (int i = 0; reading == 0 && i < KEYS; i += 7) {
+        assert_int_not_equal(
+            peat_queue_get(q, NULL, NULL, peat_str(numbered(i * 41 % KEYS, key)), 2), PEAT_INVALID);
+        pt_mutex_lock(&q->mu);
+        reading = q->reading;
+        pt_mutex_unlock(&q->mu);
+    }
+    assert_int_not_equal(reading, 0);
+}
+
+/* A write has signalled the event; the close, which reaps reads, clears it. */
+TEST(who_polls_is_told_of_the_close_whatever_was_told_before)
+{
+    scene *s = scene_begin(0);
+    pthread_t poller;
+    char key[32];
+    put_numbers(&s->t);
+    peat_queue_close(s->t.queue);
+    reopen(&s->t);
+    queue_open(&s->t, 512, 0);
+    for (int i = 0; i < 100; i++) {
+        peat_slice k = peat_str(numbered(i * 29 % KEYS, key));
+        assert_ok(peat_queue_get(s->t.queue, NULL, NULL, k, 1));
+        (void)poll_one(&s->t, 1);
+    }
+    s->stops = s->holds = true;
+    assert_ok(peat_queue_put(s->t.queue, NULL, &synced, peat_str("k"), peat_str("1"), 3));
+    await(&s->entered);
+    begin_thread(&poller, poll_own, s);
+    await(&s->held);
+    begin_a_read(s);
+    s->stops = false;
+    atomic_store(&s->go_on, true);
+    while (!has_ended(s->t.queue))
+        (void)sched_yield();
+    kit_close(&s->t.k);
+    s->gave_up = false;
+    atomic_store(&s->let_go, true);
+    assert_int_equal(pthread_join(poller, NULL), 0);
+    if (atomic_load(&s->gave_up))
+        fail_msg("the store was closed, and who polls was not told");
+    scene_end(s);
+}
+
 /* ---- the jobs of all ---- */
 
 TEST(a_poll_leaves_what_others_add_meanwhile)
@@ -203,13 +282,6 @@ TEST(a_poll_ends_in_its_time_with_the_jobs_of_others)
 }
 
 /* ---- what is left ---- */
-
-static void *poll_own(void *arg)
-{
-    scene *s = arg;
-    assert_ok(peat_queue_poll(s->t.queue, s->t.done, 16, PEAT_QUEUE_WAIT, &s->t.n));
-    return NULL;
-}
 
 /* Somebody is at the lane: what is added is left. */
 static void add_beside_helper(scene *s, pthread_t *ret_helper)
