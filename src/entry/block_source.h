@@ -46,20 +46,37 @@ struct pt_block_source {
     const uint8_t *(*prefetch)(pt_block_source *source, uint32_t block);
 };
 
-/* The block's bytes if they are in memory. Only inside an epoch, valid until it is left. */
-static inline const uint8_t *pt_block_peek(const pt_block_source *source, uint32_t block)
+/* A plain hint for CLOCK: written only when it changes, so that hot lines stay shared. */
+static inline void pt_block_source_touch(const pt_block_source *source, uint32_t frame)
+{
+    if (atomic_load_explicit(&source->used[frame], memory_order_relaxed) == 0)
+        atomic_store_explicit(&source->used[frame], 1, memory_order_relaxed);
+}
+
+/* Where the block is, if it is in memory; 0: it is not. Only inside an epoch, valid until it is
+ * left. Who uses the block touches the frame. */
+static inline uint32_t pt_block_source_frame(const pt_block_source *source, uint32_t block)
 {
     PT_DCHECK(block < source->block_count, "a block of this table");
     if (source->frame == NULL)
-        return NULL;
+        return 0;
     /* acquire: pairs with the release that published the frame after it was filled */
-    uint32_t f = atomic_load_explicit(&source->frame[block], memory_order_acquire);
+    return atomic_load_explicit(&source->frame[block], memory_order_acquire);
+}
+
+static inline const uint8_t *pt_block_source_data(const pt_block_source *source, uint32_t frame)
+{
+    return source->slab + (size_t)frame * PT_FRAME_UNIT;
+}
+
+/* The block's bytes if they are in memory. Only inside an epoch, valid until it is left. */
+static inline const uint8_t *pt_block_peek(const pt_block_source *source, uint32_t block)
+{
+    uint32_t f = pt_block_source_frame(source, block);
     if (f == 0)
         return NULL;
-    /* a plain hint for CLOCK: written only when it changes, so that hot lines stay shared */
-    if (atomic_load_explicit(&source->used[f], memory_order_relaxed) == 0)
-        atomic_store_explicit(&source->used[f], 1, memory_order_relaxed);
-    return source->slab + (size_t)f * PT_FRAME_UNIT;
+    pt_block_source_touch(source, f);
+    return pt_block_source_data(source, f);
 }
 
 #endif

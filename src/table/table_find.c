@@ -279,9 +279,11 @@ static pt_probe_state probe_block(pt_table_probe *p, pt_slice key, uint64_t key_
         return PT_PROBE_ABSENT;
     if (p->filter != NULL && !pt_filter_may_contain(&p->filter->view.filter, key_hash))
         return PT_PROBE_ABSENT;
-    p->data = pt_block_peek(p->source, p->block);
-    if (p->data == NULL)
+    p->frame = pt_block_source_frame(p->source, p->block);
+    if (p->frame == 0)
         return PT_PROBE_MISSES;
+    p->data = pt_block_source_data(p->source, p->frame);
+    PT_PREFETCH(&p->source->used[p->frame]);
     p->at = p->locator == NULL ? AT_TAGS : AT_ENTRY;
     if (p->locator == NULL)
         pt_layout_prefetch_lines(p->data, HEAD_BYTES);
@@ -294,6 +296,7 @@ static pt_probe_state probe_block(pt_table_probe *p, pt_slice key, uint64_t key_
 static pt_probe_state probe_tags(pt_table_probe *p, uint64_t key_hash)
 {
     pt_block view;
+    pt_block_source_touch(p->source, p->frame);
     pt_block_view(&view, p->data);
     pt_layout_note(&p->t->layout, p->data, &view);
     p->slot = pt_block_tagged(&view, pt_block_tag(key_hash));
@@ -309,6 +312,7 @@ static pt_probe_state probe_entry(pt_table_probe *p, pt_slice key, uint64_t key_
                                   uint64_t seq_max, pt_find_result *ret_result)
 {
     lookup l = {.t = p->t, .key = key, .seq_max = seq_max, .result = ret_result};
+    pt_block_source_touch(p->source, p->frame);
     if (p->locator == NULL) /* another key may have the tag */
         p->slot = slot_by_tags(p->data, key, key_hash);
     pt_find f = pick_version(&l, p->block, p->data, p->slot);

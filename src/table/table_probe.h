@@ -21,7 +21,7 @@ typedef struct pt_table_probe {
     const struct pt_section_data *index, *locator, *filter;
     pt_locator_cells cells;
     pt_index_place place;
-    uint32_t block, slot;
+    uint32_t block, frame, slot;
     const uint8_t *data; /* of the block, valid inside the epoch */
     unsigned at;
 } pt_table_probe;
