@@ -35,12 +35,11 @@ static inline size_t pt_key_heads_below(const uint8_t *heads, size_t n, uint64_t
     return at + (n != 0 && pt_get_u64(heads + at * 8) < head);
 }
 
-/* The same of exactly 15. */
-#define PT_KEY_HEADS_FEW 15u
+/* The same of exactly 7. */
+#define PT_KEY_HEADS_FEW 7u
 static inline size_t pt_key_heads_below_few(const uint8_t *heads, uint64_t head)
 {
-    size_t at = pt_get_u64(heads + (size_t)8 * 7) < head ? 8 : 0;
-    at += pt_get_u64(heads + (at + 3) * 8) < head ? 4 : 0;
+    size_t at = pt_get_u64(heads + (size_t)8 * 3) < head ? 4 : 0;
     at += pt_get_u64(heads + (at + 1) * 8) < head ? 2 : 0;
     return at + (pt_get_u64(heads + at * 8) < head);
 }

@@ -41,7 +41,7 @@ struct source {
     size_t frame_bytes;
     const pt_env *env; /* outlives the cache, which may be gone when the source is released */
     pt_retired retired;
-    _Atomic uint32_t frame[];
+    _Atomic uint32_t frames[]; /* base.frame is in it */
 };
 
 /* ---- references ---- */
@@ -91,7 +91,7 @@ static void count_hit(pt_cache *c)
 static bool fetch_resident(source *s, uint32_t block, pt_fetch_hint hint, pt_block_ref *ret_ref)
 {
     pt_cache *c = s->cache;
-    pt_frame *frame = pt_frame_pin(&c->frames, &s->frame[block]);
+    pt_frame *frame = pt_frame_pin(&c->frames, &s->base.frame[block]);
     if (frame == NULL)
         return false;
     ref_of_frame(c, frame, ret_ref);
@@ -236,7 +236,7 @@ peat_rc pt_cache_fill_end(pt_block_source *base, pt_cache_fill *fill, peat_rc rc
         if (fl->hint == PT_FETCH_ONCE)
             pt_frames_hold(&c->frames, fl->frame);
         else
-            pt_frames_publish(&c->frames, fl->frame, &s->frame[fl->block],
+            pt_frames_publish(&c->frames, fl->frame, &s->base.frame[fl->block],
                               fl->hint == PT_FETCH_POINT);
     }
     uint32_t others = fl->holders - 1;
@@ -364,7 +364,7 @@ static const uint8_t *source_prefetch(pt_block_source *base, uint32_t block)
     const pt_frames *fs = &s->cache->frames;
     uint32_t f = 0;
     if (block < base->block_count)
-        f = atomic_load_explicit(&s->frame[block], memory_order_relaxed);
+        f = atomic_load_explicit(&s->base.frame[block], memory_order_relaxed);
     if (f == 0)
         return NULL;
     PT_PREFETCH(&fs->frame[f]);
@@ -374,15 +374,23 @@ static const uint8_t *source_prefetch(pt_block_source *base, uint32_t block)
 
 /* ---- tables come and go ---- */
 
+/* The first place in `frames` whose second number begins a cache line. */
+static _Atomic uint32_t *lined_up(_Atomic uint32_t *frames)
+{
+    size_t behind = ((uintptr_t)&frames[1] % 64) / sizeof frames[0];
+    return &frames[(16 - behind) % 16];
+}
+
 peat_rc pt_cache_attach(pt_cache *c, uint32_t block_count, size_t frame_bytes,
                         pt_cache_loader loader, pt_block_source **ret_source)
 {
     PT_ASSERT(frame_bytes == PT_FRAME_UNIT || frame_bytes == PT_SLAB_GROUP_BYTES,
               "there are two frame sizes");
-    source *s = pt_alloc_zero(c->env, sizeof *s + block_count * sizeof s->frame[0]);
+    /* sixteen more, so that frame 1 can begin a line */
+    source *s = pt_alloc_zero(c->env, sizeof *s + (block_count + 16) * sizeof s->frames[0]);
     if (s == NULL)
         return PEAT_NOMEM;
-    s->base = (pt_block_source){.frame = s->frame,
+    s->base = (pt_block_source){.frame = lined_up(s->frames),
                                 .used = c->frames.used,
                                 .slab = c->frames.slab.data,
                                 .block_count = block_count,
@@ -410,7 +418,7 @@ void pt_cache_detach(pt_cache *c, pt_block_source *base)
     source *s = PT_CONTAINER(base, source, base);
     PT_ASSERT(s->cache == c && atomic_load_explicit(&c->attached, memory_order_relaxed) != 0,
               "what is detached was attached here");
-    pt_frames_unlink_all(&c->frames, s->frame, base->block_count);
+    pt_frames_unlink_all(&c->frames, base->frame, base->block_count);
     atomic_fetch_sub_explicit(&c->attached, 1, memory_order_relaxed);
     pt_epoch_retire(c->epoch, &s->retired, release_source);
 }

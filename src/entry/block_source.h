@@ -29,7 +29,8 @@ typedef enum pt_fetch_hint {
 
 typedef struct pt_block_source pt_block_source;
 struct pt_block_source {
-    _Atomic uint32_t *frame; /* one per block; NULL: nothing is ever resident */
+    _Atomic uint32_t *frame; /* one per block; NULL: nothing is ever resident. Number 1 begins a
+                                cache line: those of blocks 8 n + 1 to 8 n + 8 lie in one */
     _Atomic uint8_t *used;   /* CLOCK counters, one per slab frame */
     const uint8_t *slab;
     uint32_t block_count;

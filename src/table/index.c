@@ -151,6 +151,11 @@ static void put_tails(const pt_index_builder *b, size_t cut, pt_bytes *out)
     }
 }
 
+size_t pt_index_heads_at(pt_slice key_min, pt_slice key_max)
+{
+    return (size_t)pt_round_up(HEAD_BYTES + common_prefix(key_min, key_max), 8);
+}
+
 peat_rc pt_index_builder_finish(const pt_index_builder *b, pt_slice key_min, pt_slice key_max,
                                 uint64_t blocks_end, uint32_t entries, bool extents,
                                 pt_bytes *io_out)
@@ -273,6 +278,13 @@ const char *pt_index_view(pt_index *ret_index, pt_slice bytes, uint32_t block_co
     return NULL;
 }
 
+/* Head i, from the samples if it is one of them, whose lines are near behind a search. */
+static inline uint64_t head_near(const pt_index *x, uint32_t i)
+{
+    const uint8_t *sample = x->samples + (size_t)(i / PT_INDEX_STRIDE) * 8;
+    return pt_get_u64(i % PT_INDEX_STRIDE == 0 ? sample : x->heads + (size_t)i * 8);
+}
+
 /* The part of separator i behind prefix and head. */
 static pt_slice tail_at(const pt_index *x, uint32_t i)
 {
@@ -326,7 +338,7 @@ static uint32_t heads_upper(const pt_index *x, uint32_t lo, uint64_t h)
 }
 
 /* -1 or 1 when the key lies below or above everything with the table's prefix; else 0. */
-static int outside(const pt_index *x, pt_slice key)
+static inline int outside(const pt_index *x, pt_slice key)
 {
     pt_slice prefix = x->prefix;
     if (PT_LIKELY(key.size >= prefix.size &&
@@ -339,7 +351,7 @@ static int outside(const pt_index *x, pt_slice key)
  * the key. */
 static inline uint32_t among_ties(const pt_index *x, pt_slice key, uint64_t h, uint32_t lo)
 {
-    if (PT_LIKELY(lo == x->count || head_at(x, lo) != h))
+    if (PT_LIKELY(lo == x->count || head_near(x, lo) != h))
         return lo;
     pt_slice rest = pt_slice_of(key.data + x->prefix.size, key.size - x->prefix.size);
     uint32_t hi = heads_upper(x, lo, h);

@@ -53,9 +53,15 @@ typedef struct pt_index {
     uint32_t sample_count;
 } pt_index;
 
-/* Heads between two samples take two cache lines: a search touches the few lines of the samples,
- * which stay near, and then these two at once. */
-#define PT_INDEX_STRIDE 16u
+/* A sample and the heads up to the next one take one cache line, when the section lies so in memory
+ * (pt_index_heads_at): a search touches the few lines of the samples, which stay near, and then
+ * this one. */
+#define PT_INDEX_STRIDE     8u
+#define PT_INDEX_LINE_BYTES 64u
+
+/* Where the heads begin in a section of a table with these keys. For no more than where it is put:
+ * a hostile file may say what it likes. */
+size_t pt_index_heads_at(pt_slice key_min, pt_slice key_max);
 
 /* Memory that pt_index_view needs for the samples of an index, aligned to 8 bytes. */
 static inline size_t pt_index_samples_size(uint32_t block_count)
@@ -71,7 +77,7 @@ const char *pt_index_view(pt_index *ret_index, pt_slice bytes, uint32_t block_co
  * when the key is above all. */
 uint32_t pt_index_search(const pt_index *x, pt_slice key);
 /* The same in two steps, for who asks for the lines in between: heads [from, from +
- * PT_INDEX_STRIDE] are looked at by the second, in all but rare cases. */
+ * PT_INDEX_STRIDE) are looked at by the second, in all but rare cases. */
 typedef struct pt_index_place {
     uint64_t head;
     uint32_t sample, from;
@@ -82,7 +88,6 @@ uint32_t pt_index_settle(const pt_index *x, pt_slice key, const pt_index_place *
 static inline void pt_index_prefetch(const pt_index *x, const pt_index_place *place)
 {
     PT_PREFETCH(x->heads + (size_t)place->from * 8);
-    PT_PREFETCH(x->heads + (size_t)(place->from + PT_INDEX_STRIDE) * 8);
 }
 /* Offset of a block, or of the end of blocks (block == count). Needs extents. */
 static inline uint64_t pt_index_offset(const pt_index *x, uint32_t block)

@@ -233,14 +233,11 @@ pt_find pt_table_find(pt_table *t, pt_block_source *source, pt_slice key, uint64
 
 enum { AT_BLOCK, AT_TAGS, AT_ENTRY };
 
-/* The block's number lies among those of 16, in one line or two. */
+/* The block's frame is among those of PT_INDEX_STRIDE, in one line (block_source.h). */
 static inline void prefetch_frames(const pt_block_source *source, uint32_t from)
 {
-    uint32_t last = from + PT_INDEX_STRIDE;
-    if (source->frame == NULL)
-        return;
-    PT_PREFETCH(&source->frame[from < source->block_count ? from : 0]);
-    PT_PREFETCH(&source->frame[last < source->block_count ? last : 0]);
+    if (source->frame != NULL)
+        PT_PREFETCH(&source->frame[from < source->block_count ? from : 0]);
 }
 
 pt_probe_state pt_table_probe_begin(pt_table_probe *p, pt_table *t, pt_block_source *source,

@@ -23,7 +23,8 @@ typedef struct pt_section_data {
     pt_retired retired;
     atomic_uint refs; /* the table's and those of iterators and reads */
     const pt_env *env;
-    uint8_t *bytes;
+    uint8_t *memory;
+    uint8_t *bytes; /* in it */
     size_t size;
     size_t mapped; /* bytes of a mapping; 0: from the heap */
     union {

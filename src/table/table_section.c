@@ -14,9 +14,9 @@ void pt_section_unref(pt_section_data *data)
     if (data == NULL || atomic_fetch_sub(&data->refs, 1) != 1)
         return;
     if (data->mapped != 0)
-        data->env->unmap(data->env->ctx, data->bytes, data->mapped);
+        data->env->unmap(data->env->ctx, data->memory, data->mapped);
     else
-        pt_free(data->env, data->bytes);
+        pt_free(data->env, data->memory);
     pt_free(data->env, data);
 }
 
@@ -34,7 +34,18 @@ static size_t samples_at(size_t size)
 static size_t memory_size(const pt_table *t, pt_section s)
 {
     size_t size = (size_t)t->meta.section[s].size;
-    return s == PT_SECTION_INDEX ? samples_at(size) + pt_index_samples_size(t->block_count) : size;
+    return s == PT_SECTION_INDEX
+               ? samples_at(size) + pt_index_samples_size(t->block_count) + PT_INDEX_LINE_BYTES
+               : size;
+}
+
+/* Where the bytes lie in the memory of a section: the heads of an index begin a cache line. */
+static size_t bytes_at(const pt_table *t, pt_section s, const uint8_t *memory)
+{
+    if (s != PT_SECTION_INDEX)
+        return 0;
+    size_t heads_at = pt_index_heads_at(t->meta.key_min, t->meta.key_max);
+    return (size_t)(-((uintptr_t)memory + heads_at) % PT_INDEX_LINE_BYTES);
 }
 
 static const char *index_view(pt_table *t, pt_slice bytes, uint64_t *samples, pt_index *ret_index)
@@ -72,8 +83,8 @@ static pt_section_data *section_new(const pt_env *env, size_t size)
     atomic_store(&d->refs, 1);
     d->env = env;
     d->mapped = size >= MAP_BYTES ? size : 0;
-    d->bytes = d->mapped != 0 ? env->map(env->ctx, size) : pt_alloc(env, size);
-    if (d->bytes != NULL)
+    d->memory = d->mapped != 0 ? env->map(env->ctx, size) : pt_alloc(env, size);
+    if (d->memory != NULL)
         return d;
     pt_free(env, d);
     return NULL;
@@ -113,6 +124,7 @@ static peat_rc make_section(pt_table *t, pt_section s, const void *bytes,
     if (d == NULL)
         return pt_fail(t->sink, PEAT_NOMEM, "no memory for table %s %s (%" PRIu64 " bytes)",
                        t->name, section_names[s], size);
+    d->bytes = d->memory + bytes_at(t, s, d->memory);
     if (bytes != NULL)
         memcpy(d->bytes, bytes, (size_t)size);
     else
