@@ -2,8 +2,6 @@
 /* key_index.c - see key_index.h. */
 #include "version/key_index.h"
 
-#include "base/key.h"
-
 static size_t common_prefix(pt_slice a, pt_slice b)
 {
     size_t n = a.size < b.size ? a.size : b.size;
@@ -13,16 +11,19 @@ static size_t common_prefix(pt_slice a, pt_slice b)
     return i;
 }
 
-/* Ascending keys: the prefix common to the first and the last is common to all. */
-static size_t shared_prefix(const pt_slice *keys, size_t count)
+/* Ascending keys: the prefix common to the first and the largest is common to all. */
+static size_t shared_prefix(const pt_slice *keys, size_t count, pt_slice largest)
 {
     size_t first = count > 0 && keys[0].size == 0 ? 1 : 0;
-    return count < first + 2 ? 0 : common_prefix(keys[first], keys[count - 1]);
+    return count == first || pt_slice_equal(keys[first], largest)
+               ? 0
+               : common_prefix(keys[first], largest);
 }
 
-peat_rc pt_key_index_init(pt_key_index *x, const pt_env *env, const pt_slice *keys, size_t count)
+peat_rc pt_key_index_init(pt_key_index *x, const pt_env *env, const pt_slice *keys, size_t count,
+                          pt_slice largest)
 {
-    *x = (pt_key_index){.count = count, .skip = shared_prefix(keys, count)};
+    *x = (pt_key_index){.count = count, .skip = shared_prefix(keys, count, largest)};
     if (count == 0)
         return PEAT_OK;
     x->heads = (uint8_t *)pt_alloc(env, count * 8);
@@ -45,19 +46,16 @@ void pt_key_index_done(pt_key_index *x, const pt_env *env)
     *x = (pt_key_index){0};
 }
 
-/* -1, 0, 1: the key's first bytes against the common prefix. */
-static inline int compare_prefix(const pt_key_index *x, pt_slice key)
+/* The key has another prefix than the keys have. */
+size_t pt_key_index_outside(const pt_key_index *x, pt_slice key)
 {
-    if (x->skip == 0)
-        return 0;
-    const uint8_t *prefix = x->keys[x->count - 1].data;
-    if (PT_LIKELY(key.size >= x->skip && pt_key_bytes_equal(key.data, prefix, x->skip)))
-        return 0;
-    return pt_slice_compare(key, pt_slice_of(prefix, x->skip));
+    pt_slice prefix = pt_slice_of(x->keys[x->count - 1].data, x->skip);
+    size_t open = x->keys[0].size == 0 ? 1 : 0;
+    return pt_slice_compare(key, prefix) > 0 ? x->count : open;
 }
 
 /* `low` heads are below that of the key; those that are equal leave it to the whole keys. */
-static size_t among_ties(const pt_key_index *x, pt_slice key, uint64_t head, size_t low)
+size_t pt_key_index_among_ties(const pt_key_index *x, pt_slice key, uint64_t head, size_t low)
 {
     size_t high = x->count;
     while (low < high) {
@@ -68,18 +66,4 @@ static size_t among_ties(const pt_key_index *x, pt_slice key, uint64_t head, siz
             high = mid;
     }
     return low;
-}
-
-size_t pt_key_index_upper(const pt_key_index *x, pt_slice key)
-{
-    int c = compare_prefix(x, key);
-    if (PT_UNLIKELY(c != 0)) {
-        size_t open = x->count > 0 && x->keys[0].size == 0 ? 1 : 0;
-        return c > 0 ? x->count : open;
-    }
-    uint64_t head = pt_key_head_behind(key, x->skip);
-    size_t low = pt_key_heads_below(x->heads, x->count, head);
-    if (PT_LIKELY(low == x->count || pt_get_u64(x->heads + 8 * low) != head))
-        return low;
-    return among_ties(x, key, head, low);
 }

@@ -45,7 +45,10 @@ static peat_rc index_bottom(pt_partition *p)
         return PEAT_NOMEM;
     for (size_t i = 0; i < p->bottom_count; i++)
         keys[i] = p->bottom[i].table_ref->meta->key_min;
-    peat_rc rc = pt_key_index_init(&p->bottom_index, p->env, keys, p->bottom_count);
+    pt_slice largest = {0};
+    if (p->bottom_count != 0)
+        largest = p->bottom[p->bottom_count - 1].table_ref->meta->key_max;
+    peat_rc rc = pt_key_index_init(&p->bottom_index, p->env, keys, p->bottom_count, largest);
     pt_free(p->env, keys);
     return rc;
 }

@@ -18,7 +18,7 @@ peat_rc pt_version_new(const pt_env *env, pt_partition **partitions, size_t coun
             PT_ASSERT(i == 0 || pt_slice_compare(keys[i - 1], keys[i]) < 0,
                       "I6: partitions ascend and do not overlap");
         }
-        rc = pt_key_index_init(&v->index, env, keys, count);
+        rc = pt_key_index_init(&v->index, env, keys, count, keys[count - 1]);
     }
     pt_free(env, keys);
     if (rc != PEAT_OK) {

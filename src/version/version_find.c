@@ -14,16 +14,15 @@ static void prefetch_filters(pt_lookup *l, const pt_partition *p)
     l->prefetched = true;
 }
 
+/* The last one that does not begin behind the key. */
 static pt_table_ref *bottom_table(const pt_lookup *l, const pt_partition *p)
 {
     size_t n = pt_key_index_upper(&p->bottom_index, l->key);
-    if (n == 0)
-        return NULL;
-    pt_table_ref *t = p->bottom[n - 1].table_ref;
-    return pt_key_compare(l->key, t->meta->key_max) <= 0 ? t : NULL;
+    return n == 0 ? NULL : p->bottom[n - 1].table_ref;
 }
 
-/* The table to be asked where the lookup stands; NULL: there is none any more. */
+/* The table to be asked where the lookup stands; NULL: there is none any more. One of the
+ * bottommost run may end before the key. */
 static pt_table_ref *table_at(pt_lookup *l, const pt_partition *p)
 {
     for (; l->layer < p->run_count; l->layer++) {
@@ -43,6 +42,8 @@ pt_find pt_lookup_step(pt_lookup *l, const pt_version *v)
         prefetch_filters(l, p);
     for (; (l->table_ref = table_at(l, p)) != NULL; l->layer++) {
         pt_table_ref *t = l->table_ref;
+        if (l->layer == p->run_count && pt_key_compare(l->key, t->meta->key_max) > 0)
+            break; /* before a section is read for that */
         bool held = l->held_table == t && l->held.data != NULL;
         pt_find f = pt_table_find(t->table, t->source, l->key, l->hash, l->seq_max, l->held_block,
                                   held ? &l->held : NULL, &l->found);
@@ -54,7 +55,8 @@ pt_find pt_lookup_step(pt_lookup *l, const pt_version *v)
 
 /* ---- the same by steps that give way ---- */
 
-/* The next table that may have the key, from the layer on where the lookup stands. */
+/* The next table that may have the key, from the layer on where the lookup stands. (That the table
+ * ends before the key, its index says as well: it is near, unlike the table's largest key.) */
 static pt_probe_state probe_layers(pt_lookup *l, pt_lookup_probe *p)
 {
     for (; (l->table_ref = table_at(l, p->partition)) != NULL; l->layer++) {

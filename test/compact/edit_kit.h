@@ -110,7 +110,9 @@ static inline void kit_version_init(kit_version *v, kit_files *f, const part_spe
         p->bottom_count = kit_layers(f, parts[i].bottom, p->bottom);
         v->version.count++;
     }
-    assert_ok(pt_key_index_init(&v->version.index, peat_env_default(), v->lower, v->version.count));
+    pt_slice last = v->version.count != 0 ? v->lower[v->version.count - 1] : (pt_slice){0};
+    assert_ok(
+        pt_key_index_init(&v->version.index, peat_env_default(), v->lower, v->version.count, last));
 }
 
 static inline void kit_version_done(kit_version *v)
