@@ -10,14 +10,15 @@
  * src/log/log_format.md; it is counted, not failed.
  */
 #include "crash/crash_cuts.h"
+#include "world/sanitizer.h"
 #include "world/test.h"
 
 #define COMMITS         40
 #define FAILURES_MAX    5
-#define SAMPLE_IN       25  /* boundaries, in the ordinary test */
-#define SAMPLE_LENGTH   24  /* commits */
-#define REWRITES_LENGTH 120 /* commits */
-#define ANY_PLANS       12
+#define SAMPLE_IN       TEST_SAMPLE(25, 50, 50) /* boundaries, in the ordinary test */
+#define SAMPLE_LENGTH   24                      /* commits */
+#define REWRITES_LENGTH 120                     /* commits */
+#define ANY_PLANS       TEST_SAMPLE(12, 5, 5)
 #define ANY_IN          2000 /* boundaries */
 #define ANY_LENGTH      120  /* commits */
 

@@ -10,6 +10,7 @@
  */
 #include "damage_trial.h"
 #include "world/random.h"
+#include "world/sanitizer.h"
 #include "world/settings.h"
 #include "world/test.h"
 
@@ -160,9 +161,11 @@ TEST(an_undamaged_world_gives_all_answers)
     }
 }
 
-TEST_LINE(TEST, flipped_bits_are_told_or_harmless, each_world(TRIAL_FLIP, 4000))
-TEST_LINE(TEST, cut_files_are_told_or_harmless, each_world(TRIAL_CUT, 1500))
-TEST_LINE(TEST, exchanged_pieces_are_told_or_harmless, each_world(TRIAL_EXCHANGE, 1500))
+TEST_LINE(TEST, flipped_bits_are_told_or_harmless,
+          each_world(TRIAL_FLIP, TEST_SAMPLE(4000, 1500, 1500)))
+TEST_LINE(TEST, cut_files_are_told_or_harmless, each_world(TRIAL_CUT, TEST_SAMPLE(1500, 600, 600)))
+TEST_LINE(TEST, exchanged_pieces_are_told_or_harmless,
+          each_world(TRIAL_EXCHANGE, TEST_SAMPLE(1500, 600, 600)))
 TEST_LINE(TEST, missing_files_are_told_or_harmless, each_world(TRIAL_GONE, 1000))
 TEST_LINE(TEST, older_files_are_told_or_harmless, each_world(TRIAL_OLDER, 1000))
 
@@ -179,7 +182,7 @@ TEST(a_merge_that_meets_damage_keeps_its_inputs)
     for (int end = 0; end < DAMAGE_ENDS; end++) {
         damage_world w;
         damage_world_make(&w, (damage_end)end, (peat_compression)(1 + end % 3), 1);
-        for (int i = 0; i < 400; i++) {
+        for (int i = 0; i < TEST_SAMPLE(400, 200, 200); i++) {
             trial t = trial_at(&w, TRIAL_FLIP, rng_below(&random, trial_count(&w, TRIAL_FLIP)));
             if (t.file->name[0] == 't' || i % 4 == 0)
                 try_writing(&w, &t, &sum);

@@ -7,17 +7,12 @@
  *     SEED=1 N=20000 faults_test_random_faults --campaign
  */
 #include "faults/faults_strike.h"
+#include "world/sanitizer.h"
 #include "world/test.h"
 
-#ifdef __SANITIZE_THREAD__ /* which looks at orders of threads: the rest is the others' matter */
-#define SAMPLE_RUNS 60
-#elif defined __SANITIZE_ADDRESS__
-#define SAMPLE_RUNS 200
-#else
-#define SAMPLE_RUNS 400
-#endif
-#define STEPS 60
-#define PLANS 16 /* calls and options that differ; faults differ by far more */
+#define SAMPLE_RUNS TEST_SAMPLE(400, 120, 60)
+#define STEPS       60
+#define PLANS       16 /* calls and options that differ; faults differ by far more */
 
 /* --- what is done --- */
 

@@ -4,6 +4,7 @@
  * writes; and little of the capacity is lost to that promise. An entry that does not fit traps.
  */
 #include "mem/mem_model.h"
+#include "world/sanitizer.h"
 #include "world/settings.h"
 #include "world/sim.h"
 
@@ -74,6 +75,7 @@ static double payload_share(size_t capacity, key_order o, uint64_t batch)
 
 TEST(three_quarters_of_a_full_memtable_are_payload)
 {
+    TEST_NOT_FOR_THREADS();
     assert_true(payload_share((size_t)64 << 20, ORDER_RANDOM, 1) >= 0.75);
     assert_true(payload_share((size_t)64 << 20, ORDER_UP, 1) >= 0.75);
     assert_true(payload_share((size_t)64 << 20, ORDER_RANDOM, 100) >= 0.72);
@@ -81,6 +83,7 @@ TEST(three_quarters_of_a_full_memtable_are_payload)
 
 TEST(every_order_and_size_fills_up_without_a_trap)
 {
+    TEST_NOT_FOR_THREADS();
     static const size_t values[] = {0, 1, 7, 100, 5000, 65534, 65535, 70000};
     for (key_order o = 0; o < ORDER_COUNT; o++)
         for (size_t v = 0; v < PT_COUNT_OF(values); v++)
@@ -96,6 +99,7 @@ TEST(every_order_and_size_fills_up_without_a_trap)
 
 TEST(capacity_for_is_enough_and_one_byte_less_is_not)
 {
+    TEST_NOT_FOR_THREADS();
     static const struct {
         uint64_t count;
         size_t key, value;
@@ -226,6 +230,7 @@ static void *fill_beside_others(void *arg)
 
 TEST(writers_side_by_side_fill_up_without_a_trap)
 {
+    TEST_NOT_FOR_THREADS();
     for (int round = 0; round < 12; round++) {
         filler fillers[4];
         pthread_t threads[4];

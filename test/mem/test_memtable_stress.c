@@ -7,6 +7,7 @@
 /* ctest: timeout=240 */
 #include "mem/mem_model.h"
 #include "world/settings.h"
+#include "world/sanitizer.h"
 #include "world/sim.h"
 
 #include <pthread.h>
@@ -14,20 +15,7 @@
 #define WRITERS  3
 #define READERS  2
 #define WATCHERS 8
-
-/* gcc says it one way, clang the other */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SLOWED_DOWN 1
-#endif
-#elif defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SLOWED_DOWN 1
-#endif
-#ifdef SLOWED_DOWN
-#define ROUNDS 6000u
-#else
-#define ROUNDS 60000u
-#endif
+#define ROUNDS   TEST_SAMPLE(60000u, 6000u, 6000u)
 
 typedef struct arena_war {
     sim_env *sim;

@@ -11,11 +11,13 @@
  * show a trap, are kept in regressions/ and run for ever.
  */
 #include "model/model.h"
+#include "world/sanitizer.h"
 #include "world/test.h"
 
 #include <dirent.h>
 #include <unistd.h>
 
+#define SAMPLE_SEEDS TEST_SAMPLE(48, 24, 8)
 #define SAMPLE_OPS   250
 #define DENSE_OPS    4000 /* enough for scripts that go fast */
 #define VARIANTS     4
@@ -68,7 +70,7 @@ static bool run_seed(uint64_t seed, size_t operations)
 
 TEST(fixed_seeds_agree_with_the_sorted_array)
 {
-    uint64_t runs = test_number("N", 48);
+    uint64_t runs = test_number("N", SAMPLE_SEEDS);
     for (uint64_t seed = 1; seed <= runs; seed++)
         assert_true(run_seed(seed, seed % 8 == 0 ? DENSE_OPS : SAMPLE_OPS));
     print_message("%llu operations under %llu option sets\n", (unsigned long long)operations_done,

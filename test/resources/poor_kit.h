@@ -6,6 +6,7 @@
 
 #include "peat.h"
 #include "peat_env.h"
+#include "world/sanitizer.h"
 #include "world/settings.h"
 #include "world/temp_dir.h"
 
@@ -17,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RECORDS       20000u
+#define RECORDS       TEST_SAMPLE(20000u, 20000u, 6000u)
 #define STUCK_SECONDS 900u /* a child that takes longer hangs; a busy disk takes minutes */
 
 static uint64_t trials;

@@ -188,6 +188,6 @@ TEST_IN_DIR(odd_names_are_left_alone)
 int main(int argc, char **argv)
 {
     bool campaign = test_is_campaign(argc, argv);
-    openings = campaign ? test_number("N", 20000) : 200;
+    openings = campaign ? test_number("N", 20000) : TEST_SAMPLE(200, 200, 60);
     return run_poor(campaign);
 }

@@ -7,20 +7,12 @@
 #define TEST_SUPPORT_SIM_STATE_H
 
 #include "support/sim_disk.h"
+#include "world/sanitizer.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SIM_ADDRESSES_WATCHED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SIM_ADDRESSES_WATCHED true
-#endif
-#endif
-#ifndef SIM_ADDRESSES_WATCHED
-#define SIM_ADDRESSES_WATCHED false
-#endif
+#define SIM_ADDRESSES_WATCHED TEST_SAMPLE(false, true, false)
 
 typedef struct sim_fault_state {
     sim_fault plan;

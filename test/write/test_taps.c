@@ -275,7 +275,7 @@ static void expect_untold(listener *l, uint32_t id)
 static void no_failing_call_tells_of_what_is_not_durable(void **state)
 {
     (void)state;
-    KIT_NOT_FOR_THREADS();
+    TEST_NOT_FOR_THREADS();
     static const sim_fault faults[] = {
         {.kinds = SIM_DISK, .error = EIO},
         {.kinds = SIM_DISK, .error = EIO, .sticky = true},

@@ -14,6 +14,7 @@
 #include "peat_env.h"
 #include "state/switch.h"
 #include "support/sim_env.h"
+#include "world/sanitizer.h"
 #include "write/write.h"
 
 #include <errno.h>
@@ -23,13 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
-
-/* Sweeps of one thread: they are the other sanitizers' matter, and take minutes under this one. */
-#ifdef __SANITIZE_THREAD__
-#define KIT_NOT_FOR_THREADS() skip()
-#else
-#define KIT_NOT_FOR_THREADS() ((void)0)
-#endif
 
 #define KIT_KEYS_MAX 64u
 
