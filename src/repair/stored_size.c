@@ -45,7 +45,7 @@ bool pt_salvage_begins_large(pt_codec codec, pt_slice stored)
     else
         (void)lz4_length(stored, &at, stored.data[PT_CODEC_HEAD] >> 4);
     const uint8_t *p = stored.data + at;
-    return at + 3 > stored.size ||
+    return at + 3 > stored.size || pt_block_has_long_prefix(p) ||
            (pt_get_u16(p) == 1 && (p[2] & ~PT_BLOCK_CONTINUES) == PT_BLOCK_LARGE);
 }
 

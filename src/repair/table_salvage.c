@@ -106,11 +106,13 @@ out:
 }
 
 /* The size of a block without a codec that begins here; 0: none does. */
-static size_t block_size(pt_slice x)
+static size_t block_size(const pt_salvage *s, pt_slice x)
 {
     size_t used = 0, key = pt_get_u32(x.data + 4), value = pt_get_u32(x.data + 8);
     if ((x.data[2] & PT_BLOCK_LARGE) == 0)
         return pt_block_check(x.data, x.size, &used) == NULL ? used : 0;
+    if (pt_block_has_long_prefix(x.data))
+        return s->t->long_prefix ? pt_get_u32(x.data + PT_BLOCK_LONG_USED) : 0;
     bool odd = pt_get_u16(x.data) != 1 || (x.data[2] & ~PT_BLOCK_FLAGS) != 0 ||
                !pt_kind_known(x.data[3]) || key > PT_KEY_BYTES_MAX || value > PEAT_VALUE_SIZE_MAX;
     return odd ? 0 : PT_BLOCK_HEAD_LARGE + key + value;
@@ -121,7 +123,7 @@ static size_t extent_max(const pt_salvage *s, pt_slice x)
 {
     pt_codec codec = s->t->codec;
     size_t size = x.size < PT_BLOCK_HEAD_LARGE ? 0
-                  : codec == PT_CODEC_NONE     ? block_size(x)
+                  : codec == PT_CODEC_NONE     ? block_size(s, x)
                                                : pt_codec_decoded_size(x);
     if (size == 0 || size > DECODED_MAX ||
         (codec != PT_CODEC_NONE && size > s->t->block_bytes && !pt_salvage_begins_large(codec, x)))
@@ -150,7 +152,7 @@ static peat_rc extent_at(pt_salvage *s, uint64_t at, size_t *ret_size)
     s->credit -= most;
     TRY(look_at(s, at, (size_t)most, &x));
     size_t n =
-        s->t->codec == PT_CODEC_NONE ? block_size(x) : pt_salvage_stored_size(s->t->codec, x);
+        s->t->codec == PT_CODEC_NONE ? block_size(s, x) : pt_salvage_stored_size(s->t->codec, x);
     n += PT_BLOCK_CHECK_BYTES;
     if (is_extent(s, x, at, n))
         *ret_size = n;

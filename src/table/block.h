@@ -16,6 +16,8 @@
 #define PT_BLOCK_CHECK_BYTES 8u  /* checksum behind every block on disk */
 #define PT_BLOCK_HEAD        16u /* then one tag per entry */
 #define PT_BLOCK_HEAD_LARGE  24u /* then key, value */
+#define PT_BLOCK_HEAD_LONG   24u /* then as in any block */
+#define PT_BLOCK_LONG_USED   20u /* where in that head its size is */
 #define PT_BLOCK_SEQ_BASE    8u
 #define PT_BLOCK_KEYS_MAX    (256u << 10) /* raw keys a builder holds: bounds its memory */
 #define PT_BLOCK_ENTRIES_MAX 8192u        /* of two bytes at least, in 16 KiB */
@@ -26,9 +28,21 @@ enum {
     PT_BLOCK_SEQS = 4,         /* sequences are there; else all are 0 */
     PT_BLOCK_KINDS = 8,        /* kinds are there; else all are puts */
     PT_BLOCK_CONTINUES = 16,   /* the last key has more versions in the next block */
-    PT_BLOCK_LARGE = 32,       /* one entry with 32-bit sizes */
-    PT_BLOCK_FLAGS = 63
+    PT_BLOCK_LARGE = 32,       /* one entry with 32-bit sizes; or, with the next flag: */
+    PT_BLOCK_LONG_PREFIX = 64, /* any number, and a prefix of 32-bit size */
+    PT_BLOCK_FLAGS = 127
 };
+
+/* The form of its head, which says how the rest is read. */
+static inline bool pt_block_is_large(const uint8_t *data)
+{
+    return (data[2] & (PT_BLOCK_LARGE | PT_BLOCK_LONG_PREFIX)) == PT_BLOCK_LARGE;
+}
+
+static inline bool pt_block_has_long_prefix(const uint8_t *data)
+{
+    return (data[2] & PT_BLOCK_LONG_PREFIX) != 0;
+}
 
 typedef struct pt_block {
     const uint8_t *tags;
@@ -72,6 +86,42 @@ static inline void pt_block_view_large(pt_block *ret_block, const uint8_t *data)
     b->count = 1;
 }
 
+/* What lies between tags and prefix. */
+static inline void pt_block_view_parts(pt_block *ret_block, const uint8_t *data)
+{
+    pt_block *b = ret_block;
+    const uint8_t *p = b->tags + b->count;
+    if (b->flags & PT_BLOCK_KINDS) {
+        b->kinds = p;
+        p += b->count;
+    }
+    if (b->flags & PT_BLOCK_SEQS) {
+        b->seq_base = pt_get_u64(p);
+        b->seq_width = data[3];
+        b->seqs = p + PT_BLOCK_SEQ_BASE;
+        p = b->seqs + (size_t)b->count * b->seq_width;
+    }
+    b->key_ends = p;
+    if (!(b->flags & PT_BLOCK_FIXED_KEYS))
+        p += (size_t)b->count * 2;
+    b->value_ends = p;
+}
+
+static inline void pt_block_view_long(pt_block *ret_block, const uint8_t *data)
+{
+    pt_block *b = ret_block;
+    b->flags = data[2] & ~(uint32_t)(PT_BLOCK_LARGE | PT_BLOCK_LONG_PREFIX);
+    b->count = pt_get_u16(data);
+    b->prefix_size = pt_get_u32(data + 4);
+    b->key_width = pt_get_u16(data + 8);
+    b->value_width = pt_get_u16(data + 10);
+    b->tags = data + PT_BLOCK_HEAD_LONG;
+    b->keys = data + pt_get_u32(data + 12);
+    b->values = data + pt_get_u32(data + 16);
+    b->prefix = b->keys - b->prefix_size;
+    pt_block_view_parts(b, data);
+}
+
 /* A view of verified bytes. Inline: a view that stays within one function costs that function only
  * what it looks at. */
 static inline void pt_block_view(pt_block *ret_block, const uint8_t *data)
@@ -82,7 +132,10 @@ static inline void pt_block_view(pt_block *ret_block, const uint8_t *data)
     b->seq_base = 0;
     b->seq_width = b->prefix_size = 0;
     if (PT_UNLIKELY(flags & PT_BLOCK_LARGE)) {
-        pt_block_view_large(b, data);
+        if (flags & PT_BLOCK_LONG_PREFIX)
+            pt_block_view_long(b, data);
+        else
+            pt_block_view_large(b, data);
         return;
     }
     b->flags = flags;
@@ -94,22 +147,7 @@ static inline void pt_block_view(pt_block *ret_block, const uint8_t *data)
     b->keys = data + pt_get_u16(data + 10);
     b->values = data + pt_get_u16(data + 12);
     b->prefix = b->keys - b->prefix_size;
-
-    const uint8_t *p = b->tags + b->count;
-    if (flags & PT_BLOCK_KINDS) {
-        b->kinds = p;
-        p += b->count;
-    }
-    if (flags & PT_BLOCK_SEQS) {
-        b->seq_base = pt_get_u64(p);
-        b->seq_width = data[3];
-        b->seqs = p + PT_BLOCK_SEQ_BASE;
-        p = b->seqs + (size_t)b->count * b->seq_width;
-    }
-    b->key_ends = p;
-    if (!(flags & PT_BLOCK_FIXED_KEYS))
-        p += (size_t)b->count * 2;
-    b->value_ends = p;
+    pt_block_view_parts(b, data);
 }
 
 static inline bool pt_block_continues(const pt_block *b)

@@ -46,43 +46,105 @@ static const char *check_large(const uint8_t *data, size_t size, size_t *ret_use
     return NULL;
 }
 
+/* A block's head, of either width. */
+typedef struct block_head {
+    uint32_t flags, count, seq_width, key_width, value_width;
+    size_t size, prefix_size, keys_at, values_at, used;
+} block_head;
+
+static block_head head_of(const uint8_t *data)
+{
+    block_head h = {.flags = data[2], .count = pt_get_u16(data), .seq_width = data[3]};
+    if (h.flags & PT_BLOCK_LONG_PREFIX) {
+        h.size = PT_BLOCK_HEAD_LONG;
+        h.prefix_size = pt_get_u32(data + 4);
+        h.key_width = pt_get_u16(data + 8);
+        h.value_width = pt_get_u16(data + 10);
+        h.keys_at = pt_get_u32(data + 12);
+        h.values_at = pt_get_u32(data + 16);
+        h.used = pt_get_u32(data + PT_BLOCK_LONG_USED);
+    } else {
+        h.size = PT_BLOCK_HEAD;
+        h.prefix_size = pt_get_u16(data + 4);
+        h.key_width = pt_get_u16(data + 6);
+        h.value_width = pt_get_u16(data + 8);
+        h.keys_at = pt_get_u16(data + 10);
+        h.values_at = pt_get_u16(data + 12);
+        h.used = pt_get_u16(data + 14);
+    }
+    return h;
+}
+
+static bool long_prefix_fits(const block_head *h)
+{
+    return (h->flags & PT_BLOCK_LARGE) != 0 && h->prefix_size <= PT_KEY_BYTES_MAX &&
+           h->values_at - h->keys_at <= UINT16_MAX && h->used - h->values_at <= UINT16_MAX;
+}
+
+/* No key is longer than keys can be. */
+static bool long_keys_fit(const block_head *h, const uint8_t *ends)
+{
+    size_t most = PT_KEY_BYTES_MAX - h->prefix_size;
+    if (h->flags & PT_BLOCK_FIXED_KEYS)
+        return h->key_width <= most;
+    for (uint32_t i = 0, at = 0; i < h->count; i++) {
+        uint32_t end = pt_get_u16(ends + 2 * i);
+        if (end - at > most)
+            return false;
+        at = end;
+    }
+    return true;
+}
+
+static const char *check_parts(const uint8_t *data, const block_head *h)
+{
+    uint32_t flags = h->flags, width = h->seq_width;
+    size_t count = h->count, kinds = h->size + count;
+    size_t seqs = kinds + (flags & PT_BLOCK_KINDS ? count : 0);
+    size_t key_ends = seqs + (flags & PT_BLOCK_SEQS ? PT_BLOCK_SEQ_BASE + count * width : 0);
+    size_t value_ends = key_ends + (flags & PT_BLOCK_FIXED_KEYS ? 0 : count * 2);
+    size_t end = value_ends + (flags & PT_BLOCK_FIXED_VALUES ? 0 : count * 2);
+    if (end + h->prefix_size != h->keys_at)
+        return "block whose parts do not add up";
+    if ((flags & PT_BLOCK_KINDS) && !kinds_known(data + kinds, h->count))
+        return "entry of unknown kind";
+    if (flags & PT_BLOCK_FIXED_KEYS
+            ? h->keys_at + count * h->key_width != h->values_at
+            : !ends_fit(data + key_ends, h->count, h->values_at - h->keys_at))
+        return "block with bad key offsets";
+    if (flags & PT_BLOCK_FIXED_VALUES
+            ? h->values_at + count * h->value_width != h->used
+            : !ends_fit(data + value_ends, h->count, h->used - h->values_at))
+        return "block with bad value offsets";
+    if ((flags & PT_BLOCK_LONG_PREFIX) && !long_keys_fit(h, data + key_ends))
+        return "block with a key that is too long";
+    return NULL;
+}
+
 const char *pt_block_check(const uint8_t *data, size_t size, size_t *ret_used)
 {
     if (size < PT_BLOCK_HEAD)
         return "block shorter than its head";
     if (data[2] & ~PT_BLOCK_FLAGS)
         return "block with unknown flags";
-    if (data[2] & PT_BLOCK_LARGE)
+    if (pt_block_is_large(data))
         return check_large(data, size, ret_used);
+    if (pt_block_has_long_prefix(data) && size < PT_BLOCK_HEAD_LONG)
+        return "block shorter than its head";
 
-    uint32_t flags = data[2], count = pt_get_u16(data), width = data[3];
-    size_t prefix = pt_get_u16(data + 4), keys_at = pt_get_u16(data + 10);
-    size_t values_at = pt_get_u16(data + 12), used = pt_get_u16(data + 14);
-    if (count == 0 || used > size || keys_at > values_at || values_at > used)
+    block_head h = head_of(data);
+    uint32_t width = h.seq_width;
+    if (h.count == 0 || h.used > size || h.keys_at > h.values_at || h.values_at > h.used ||
+        ((h.flags & PT_BLOCK_LONG_PREFIX) && !long_prefix_fits(&h)))
         return "block with a bad head";
     if (width != 0 && width != 2 && width != 4 && width != 8)
         return "block with a bad sequence width";
-    if (width != 0 && !(flags & PT_BLOCK_SEQS))
+    if (width != 0 && !(h.flags & PT_BLOCK_SEQS))
         return "block with sequences out of place";
-
-    size_t kinds = PT_BLOCK_HEAD + count;
-    size_t seqs = kinds + (flags & PT_BLOCK_KINDS ? count : 0);
-    size_t key_ends =
-        seqs + (flags & PT_BLOCK_SEQS ? PT_BLOCK_SEQ_BASE + (size_t)count * width : 0);
-    size_t value_ends = key_ends + (flags & PT_BLOCK_FIXED_KEYS ? 0 : (size_t)count * 2);
-    size_t end = value_ends + (flags & PT_BLOCK_FIXED_VALUES ? 0 : (size_t)count * 2);
-    if (end + prefix != keys_at)
-        return "block whose parts do not add up";
-    if ((flags & PT_BLOCK_KINDS) && !kinds_known(data + kinds, count))
-        return "entry of unknown kind";
-    if (flags & PT_BLOCK_FIXED_KEYS ? keys_at + (size_t)count * pt_get_u16(data + 6) != values_at
-                                    : !ends_fit(data + key_ends, count, values_at - keys_at))
-        return "block with bad key offsets";
-    if (flags & PT_BLOCK_FIXED_VALUES ? values_at + (size_t)count * pt_get_u16(data + 8) != used
-                                      : !ends_fit(data + value_ends, count, used - values_at))
-        return "block with bad value offsets";
-    *ret_used = used;
-    return NULL;
+    const char *wrong = check_parts(data, &h);
+    if (wrong == NULL)
+        *ret_used = h.used;
+    return wrong;
 }
 
 /* ---- search ---- */

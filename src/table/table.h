@@ -35,6 +35,8 @@ typedef enum pt_section {
 
 /* Block b lies at b * 4096; without it the index says where blocks are. */
 #define PT_TABLE_ALIGNED 1u
+/* Some block has a long prefix (block.h). */
+#define PT_TABLE_LONG_PREFIX 2u
 
 /* Everything the footer says. The manifest repeats its encoding, so that opening a store reads no
  * table. */
@@ -48,7 +50,7 @@ typedef struct pt_table_meta {
     uint32_t block_count, block_bytes; /* logical block size: 4096 or 16384 */
     pt_run_kind run_kind;
     pt_codec codec;
-    uint32_t flags; /* PT_TABLE_ALIGNED */
+    uint32_t flags; /* PT_TABLE_ALIGNED, PT_TABLE_LONG_PREFIX */
     struct {
         uint64_t offset, size; /* size 0: absent */
     } section[PT_SECTION_COUNT];

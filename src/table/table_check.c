@@ -24,9 +24,10 @@ typedef struct checker {
     size_t memory_capacity;
     pt_bytes key, last;
     uint64_t last_seq;
-    bool has_last;  /* false at the start and behind a damaged block */
-    bool complete;  /* no block was damaged so far */
-    bool continues; /* the last block says its last key goes on */
+    bool has_last;    /* false at the start and behind a damaged block */
+    bool complete;    /* no block was damaged so far */
+    bool long_prefix; /* some block had one */
+    bool continues;   /* the last block says its last key goes on */
     uint64_t entries, tombstones, key_bytes, value_bytes;
 } checker;
 
@@ -212,6 +213,7 @@ static peat_rc check_entries(checker *c, uint32_t block, uint64_t offset)
         c->value_bytes += pt_block_value(&v, slot).size;
     }
     c->continues = pt_block_continues(&v);
+    c->long_prefix = c->long_prefix || pt_block_has_long_prefix(c->memory);
 out:
     return rc;
 }
@@ -254,6 +256,8 @@ static void check_sums(checker *c)
         damage(c, c->t->blocks_end, "the last key is not the greatest of the footer");
     if (c->continues)
         damage(c, c->t->blocks_end, "the last block says that it goes on");
+    if (c->t->long_prefix && !c->long_prefix)
+        damage(c, c->t->blocks_end, "a block with a long prefix: expected one, found none");
 }
 
 static peat_rc check_all(checker *c)

@@ -18,6 +18,7 @@ peat_rc pt_table_new(const pt_env *env, pt_dir *dir, pt_sink *sink, pt_epoch *ep
     t->block_count = meta->block_count;
     t->block_bytes = meta->block_bytes;
     t->aligned = (meta->flags & PT_TABLE_ALIGNED) != 0;
+    t->long_prefix = (meta->flags & PT_TABLE_LONG_PREFIX) != 0;
     t->codec = meta->codec;
     t->file_id = pt_table_file_id(meta->store_id, meta->file_number);
     t->blocks_end = meta->section[PT_SECTION_INDEX].offset;
@@ -148,6 +149,8 @@ peat_rc pt_table_decode_sound(pt_table *t, uint32_t block, uint64_t offset, pt_s
             return rc;
     }
     const char *wrong = pt_block_check(decoded.data, decoded.size, &decoded.size);
+    if (wrong == NULL && !t->long_prefix && pt_block_has_long_prefix(decoded.data))
+        wrong = "a long prefix, and the table says it has none";
     if (wrong != NULL)
         return fail_block(t, block, offset, "expected a block, found %zu bytes: %s", decoded.size,
                           wrong);

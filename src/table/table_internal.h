@@ -42,6 +42,7 @@ struct pt_table {
     uint32_t block_count;
     uint32_t block_bytes;
     bool aligned;
+    bool long_prefix; /* some blocks have one; in others it is damage */
     pt_codec codec;
     /* fixed */
     uint64_t file_id;

@@ -5,7 +5,9 @@
 #include "base/file_name.h"
 #include "base/hash.h"
 
-#define META_FORMAT    1u
+#define META_FORMAT    2u /* the newest; 1: none of its flags */
+#define FLAGS_1        PT_TABLE_ALIGNED
+#define FLAGS_2        PT_TABLE_LONG_PREFIX
 #define CHECKSUM_BYTES 8u
 
 _Static_assert(PT_TABLE_NAME_SIZE >= PT_FILE_NAME_SIZE, "a generated name fits");
@@ -42,7 +44,7 @@ peat_rc pt_table_meta_encode(const pt_table_meta *meta, pt_bytes *io_out)
 {
     peat_rc rc = PEAT_OK;
     size_t start = io_out->size;
-    uint8_t format = META_FORMAT;
+    uint8_t format = meta->flags & FLAGS_2 ? META_FORMAT : 1;
 
     TRY(pt_bytes_append(io_out, &format, 1));
     TRY(pt_bytes_append_u64(io_out, meta->store_id));
@@ -97,10 +99,9 @@ static bool sensible(const pt_table_meta *m)
 {
     if (m->block_bytes != PT_BLOCK_PAGE && m->block_bytes != PT_BLOCK_BYTES_LARGE)
         return false;
-    if (m->flags & ~(uint32_t)PT_TABLE_ALIGNED)
-        return false;
     if ((m->flags & PT_TABLE_ALIGNED) &&
-        (m->block_bytes != PT_BLOCK_PAGE || m->codec != PT_CODEC_NONE))
+        (m->block_bytes != PT_BLOCK_PAGE || m->codec != PT_CODEC_NONE ||
+         (m->flags & PT_TABLE_LONG_PREFIX)))
         return false;
     if (m->entries > UINT32_MAX || m->tombstones > m->entries || m->block_count > m->entries)
         return false;
@@ -125,24 +126,38 @@ static bool sensible(const pt_table_meta *m)
            pt_round_up(blocks_end, PT_BLOCK_PAGE) / PT_BLOCK_PAGE == m->block_count;
 }
 
+/* Each format has its flags: the least that has all of a table's is the table's. */
+static peat_rc judge_flags(uint32_t format, uint32_t flags)
+{
+    uint32_t unknown = flags & ~(FLAGS_1 | FLAGS_2);
+    if (unknown != 0)
+        return format == META_FORMAT ? PEAT_VERSION : PEAT_CORRUPT;
+    return format == (flags & FLAGS_2 ? 2u : 1u) ? PEAT_OK : PEAT_CORRUPT;
+}
+
+/* The first numbers and the checksum are where they are in every format, so that a newer one that
+ * verifies is told from damage. */
 peat_rc pt_table_meta_decode(pt_slice bytes, pt_table_meta *ret_meta)
 {
     pt_table_meta m = {0};
     if (bytes.size < CHECKSUM_BYTES)
         return PEAT_CORRUPT;
     pt_cursor c = pt_cursor_of(bytes.data, bytes.size - CHECKSUM_BYTES);
-    if (pt_cursor_u8(&c) > META_FORMAT)
-        return PEAT_VERSION;
+    uint32_t format = pt_cursor_u8(&c);
     m.store_id = pt_cursor_u64(&c);
     m.file_number = pt_cursor_u64(&c);
     m.file_bytes = pt_cursor_u64(&c);
     uint64_t file_id = pt_table_file_id(m.store_id, m.file_number);
-    if (bytes.data[0] != META_FORMAT ||
-        pt_checksum(bytes.data, bytes.size - CHECKSUM_BYTES, file_id, PT_TABLE_META_PLACE) !=
-            pt_get_u64(bytes.data + bytes.size - CHECKSUM_BYTES))
+    if (pt_checksum(bytes.data, bytes.size - CHECKSUM_BYTES, file_id, PT_TABLE_META_PLACE) !=
+        pt_get_u64(bytes.data + bytes.size - CHECKSUM_BYTES))
         return PEAT_CORRUPT;
+    if (format > META_FORMAT)
+        return PEAT_VERSION;
     if (!decode_numbers(&c, &m))
         return PEAT_CORRUPT;
+    peat_rc rc = judge_flags(format, m.flags);
+    if (rc != PEAT_OK)
+        return rc;
     m.key_min = pt_cursor_sized(&c);
     m.key_max = pt_cursor_sized(&c);
     if (!pt_cursor_ok(&c) || pt_cursor_left(&c) != 0 || !sensible(&m))
