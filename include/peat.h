@@ -307,6 +307,13 @@ PEAT_API void peat_buf_free(peat_buf *buf);
 /* Opens the store in the directory dir, creating it (and the last component of dir) when there is
  * none, and recovers whatever an earlier process left behind. The defaults are close to the best
  * configuration. Every byte of the store that an answer depends on is verified before it is used.
+ *
+ * A new store is of format 1, which every version of the library reads and writes. It becomes one of
+ * format 2, for ever, when it first uses what format 1 lacks; each such feature has a name, and a
+ * library that does not know it refuses the store. There is one: "long-prefix", used when a table is
+ * written in which neighbouring keys above 16 KiB share most of their bytes. peat_stats tells format
+ * and features. Data goes to an older version by peat_export and peat_import, whose stream does not
+ * depend on either.
  * Returns PEAT_OK and the handle, which is closed with peat_close: all that was recovered is
  * durable; or
  *   PEAT_INVALID      dir or ret_db is NULL, dir is empty, or an option makes no sense: the message
@@ -318,7 +325,8 @@ PEAT_API void peat_buf_free(peat_buf *buf);
  *   PEAT_EXISTS       there is one and options say error_if_exists
  *   PEAT_NOT_STORE    dir is a file, a directory with other things in it, or a store of another
  *                     app_id: nothing in it was changed
- *   PEAT_VERSION      a store of another format version
+ *   PEAT_VERSION      a store of a format version above 2, or one that uses a feature which this
+ *                     library does not know: the message names the version or the feature
  *   PEAT_UNSUPPORTED  it, or options.compression, needs a codec this build lacks: the message names
  *                     it
  *   PEAT_CORRUPT      damage, at the file and offset that the message names; see peat_repair

@@ -146,7 +146,8 @@ typedef struct peat_repair_report {
  *   PEAT_EXISTS       a store is in to_dir; a damaged one, or one of another version, is
  *                     PEAT_CORRUPT, PEAT_VERSION or PEAT_UNSUPPORTED, as of peat_open
  *   PEAT_BUSY         dir is open for writing elsewhere, or to_dir is open
- *   PEAT_VERSION      dir holds a store of another format version
+ *   PEAT_VERSION      dir holds a store, or a table without one, that needs another version of the
+ *                     library, as of peat_open
  *   PEAT_UNSUPPORTED  it, or the new one's options, need a codec this build lacks
  *   PEAT_INVALID      to_dir is dir or lies in it, by name or by contents, or an argument makes no
  *                     sense
@@ -251,7 +252,8 @@ PEAT_MUST_USE PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lo
     X(queues)                  /* = open (peat_queue.h) */                                         \
     X(queues_by_ring)          /* = of these: read over a ring of the system's, */                 \
     X(queues_by_threads)       /* = or by threads; others in the caller's thread */                \
-    X(queue_outstanding)       /* = operations of theirs */
+    X(queue_outstanding)       /* = operations of theirs */                                        \
+    X(features)                /* = in use by the files: bit i is peat_feature_name(i)'s */
 
 typedef struct peat_statistics {
     size_t size;
@@ -266,6 +268,10 @@ typedef struct peat_statistics {
  * the truth. disk_bytes counts replaced files as long as a reader holds them.
  * Returns PEAT_OK, PEAT_INVALID or PEAT_CLOSED. */
 PEAT_MUST_USE PEAT_API peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats);
+
+/* "long-prefix" for 0; a static string. NULL: this library knows no feature of that number. Any
+ * thread, at any time. */
+PEAT_API const char *peat_feature_name(unsigned i);
 
 /* The same as a JSON object in ret_json (not terminated): {"puts":0,...}.
  * Returns PEAT_OK, PEAT_INVALID, PEAT_CLOSED or PEAT_NOMEM. */

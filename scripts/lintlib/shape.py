@@ -44,7 +44,7 @@ NOUNS = {
     "version/manifest_file.h": "manifest",
     "version/open_tables.h": "table_ref",
     "version/partition.h": "layer",
-    "version/superblock.h": "format_version",
+    "version/superblock.h": "format_version format_first",
     "version/version_find.h": "lookup",
     "compact/merge_pick.h": "merge",
     "compact/output.h": "piece",

@@ -7,6 +7,7 @@
 #include "api/handle.h"
 #include "read/approximate.h"
 #include "read/read.h"
+#include "version/feature.h"
 
 peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats)
 {
@@ -23,6 +24,11 @@ peat_rc peat_stats(peat_db *db, peat_statistics *ret_stats)
     if (rc == PEAT_OK)
         pt_api_report_copy(&all, sizeof all, ret_stats);
     return rc;
+}
+
+const char *peat_feature_name(unsigned i)
+{
+    return pt_feature_name(i);
 }
 
 typedef struct json {

@@ -79,6 +79,15 @@ static void check_slots(checking *c, const pt_superblock *b)
                    "next open for writing mends this one");
 }
 
+/* The running store knows them from its open and from what was written since. */
+static void check_features(checking *c, const pt_superblock *b)
+{
+    uint32_t known = pt_manifest_superblock(c->s->version_set.manifest)->features;
+    if (pt_sink_write_failure(&c->s->sink) == PEAT_OK && b->features != known)
+        damage(c, PT_SUPERBLOCK_NAME, 0,
+               "expected the names of all features that the store uses, found others");
+}
+
 static peat_rc check_manifest(checking *c)
 {
     pt_store *s = c->s;
@@ -88,6 +97,8 @@ static peat_rc check_manifest(checking *c)
     sink.fd_reclaim = s->sink.fd_reclaim;
     pt_mutex_lock(&s->install_mu); /* it is not being written meanwhile */
     peat_rc rc = pt_manifest_open(s->env, s->dir, &sink, ignore_payload, c, &m);
+    if (rc == PEAT_OK)
+        check_features(c, pt_manifest_superblock(m));
     pt_mutex_unlock(&s->install_mu);
     if (rc == PEAT_OK)
         check_slots(c, pt_manifest_superblock(m));

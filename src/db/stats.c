@@ -85,6 +85,7 @@ static void add_version_set(pt_store *s, peat_statistics *r)
     }
     const pt_superblock *b = pt_manifest_superblock(c->manifest);
     r->format_version = b->format_version;
+    r->features = b->features;
     r->app_id = b->app_id;
     uint64_t manifest = pt_manifest_bytes(c->manifest);
     r->manifest_bytes_written = pt_manifest_written_bytes(c->manifest);

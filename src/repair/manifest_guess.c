@@ -30,7 +30,7 @@ static peat_rc read_header(const pt_env *env, pt_sink *sink, pt_file *file, cons
     int e = env->file_read(env->ctx, file, 0, p, sizeof p, &n);
     if (e != 0)
         return pt_fail_os(sink, e, "%s cannot be read", name);
-    pt_superblock sb = {.format_version = PT_FORMAT_VERSION};
+    pt_superblock sb = {.format_version = PT_FORMAT_FIRST};
     if (n == sizeof p) {
         sb.store_id = pt_get_u64(p + 24);
         sb.manifest_number = pt_get_u64(p + 32);

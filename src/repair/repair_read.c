@@ -123,7 +123,12 @@ static peat_rc take_table(pt_repair *r, const char *name, uint64_t number, peat_
         r->superblock.store_id = meta->store_id; /* of the first: all else is lost */
     if (rc == PEAT_OK && (meta->file_number != number || meta->store_id != r->superblock.store_id))
         rc = PEAT_CORRUPT;
-    if (rc == PEAT_CORRUPT || rc == PEAT_IO || rc == PEAT_VERSION) {
+    if (rc == PEAT_VERSION)
+        return pt_fail(&r->sink, rc,
+                       "%s verifies and has a version, or a form of blocks, that this library does "
+                       "not know",
+                       name);
+    if (rc == PEAT_CORRUPT || rc == PEAT_IO) {
         report_damage(r, name, 0, "without a manifest nothing is known of this table");
         return PEAT_OK;
     }

@@ -225,10 +225,8 @@ peat_rc pt_manifest_create(const pt_env *env, pt_dir *dir, pt_sink *sink, uint64
     pt_manifest *m = manifest_alloc(env, dir, sink);
     if (m == NULL)
         return PEAT_NOMEM;
-    m->sb = (pt_superblock){.store_id = store_id,
-                            .app_id = app_id,
-                            .open_count = 1,
-                            .format_version = PT_FORMAT_VERSION};
+    m->sb = (pt_superblock){
+        .store_id = store_id, .app_id = app_id, .open_count = 1, .format_version = PT_FORMAT_FIRST};
 
     TRY(pt_superblock_check_fresh(env, dir, sink));
     TRY(remove_remains(m));
@@ -348,14 +346,13 @@ peat_rc pt_manifest_begin(pt_manifest *m, pt_slice snapshot)
     m->begun = true;
     TRY(wake(m));
     m->sb.open_count++;
-    m->sb.format_version = PT_FORMAT_VERSION;
     TRY(write_durable_end(m, PT_SUPERBLOCK_SLOTS));
     remove_others(m);
 out:
     return rc;
 }
 
-/* --- append and rewrite --- */
+/* --- append, raise and rewrite --- */
 
 peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload)
 {
@@ -383,6 +380,21 @@ peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload)
     TRY(write_durable_end(m, 1)); /* the other slot names an earlier end, and is whole */
 out:
     pt_bytes_done(&bytes);
+    return rc;
+}
+
+/* Both slots: the loss of one must not bring back a format that does not suit the tables. */
+peat_rc pt_manifest_raise(pt_manifest *m, uint32_t features)
+{
+    peat_rc rc = PEAT_OK;
+    if ((features & ~m->sb.features) == 0)
+        return PEAT_OK;
+    TRY(pt_sink_write_failure(m->sink));
+    TRY(wake(m));
+    m->sb.features |= features;
+    m->sb.format_version = PT_FORMAT_VERSION;
+    TRY(write_durable_end(m, PT_SUPERBLOCK_SLOTS));
+out:
     return rc;
 }
 

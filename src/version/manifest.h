@@ -12,6 +12,8 @@
  *    is cut.
  * 3. Nothing is appended behind a tail that was not durable: pt_manifest_begin starts a new file.
  * 4. Order of a new file: its bytes synced, directory synced, both superblock slots, old file gone.
+ * 5. The superblock names a feature, durably and in both slots, before a record needs it. It never
+ *    loses one.
  * One caller at a time, at every function.
  */
 #ifndef PT_VERSION_MANIFEST_H
@@ -46,6 +48,9 @@ peat_rc pt_manifest_begin(pt_manifest *m, pt_slice snapshot) PT_MUST_USE;
  * byte was written stops the writes of the sink (never retried on that file); space and memory are
  *  taken before. */
 peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload) PT_MUST_USE;
+/* The store uses these features from now on (feature.h): durable on return. For who appends a record
+ * that needs them, before. Does nothing when they are named already. */
+peat_rc pt_manifest_raise(pt_manifest *m, uint32_t features) PT_MUST_USE;
 /* True when the file is over 4x `live_bytes` (and bytes_min): time for pt_manifest_rewrite. */
 bool pt_manifest_wants_rewrite(const pt_manifest *m, uint64_t live_bytes, uint64_t bytes_min);
 /* A new file with one record, then the superblock points to it, then the old one goes. A failure

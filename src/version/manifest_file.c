@@ -12,6 +12,7 @@
  */
 static const uint8_t header_magic[8] = {'P', 'E', 'A', 'T', 'M', 'A', 'N', 'I'};
 #define HEADER_FILE_ID 0x494e414d54414550ULL
+#define HEADER_FORMAT  1u
 #define SKIP_CHECKSUM  8
 
 void pt_manifest_header_encode(const pt_superblock *sb, uint64_t number, uint64_t random,
@@ -20,7 +21,7 @@ void pt_manifest_header_encode(const pt_superblock *sb, uint64_t number, uint64_
 {
     uint8_t *p = ret_header;
     memcpy(p + 8, header_magic, sizeof header_magic);
-    pt_put_u32(p + 16, PT_FORMAT_VERSION);
+    pt_put_u32(p + 16, HEADER_FORMAT);
     pt_put_u32(p + 20, 0);
     pt_put_u64(p + 24, sb->store_id);
     pt_put_u64(p + 32, number);

@@ -6,14 +6,18 @@
 #include "base/file_name.h"
 #include "base/hash.h"
 #include "env/fd_reclaim.h"
+#include "version/feature.h"
 
 #include <errno.h>
 
 /* Slot: every version keeps this layout, so that a newer store can be told from a damaged one.
  *   0 checksum   8 magic   16 format version u32   20 app id u32   24 store id   32 open count
- *   40 generation   48 manifest number   56 manifest end   64 manifest chain   72 zeros to the end
+ *   40 generation   48 manifest number   56 manifest end   64 manifest chain   72 format 1: zeros to
+ * the end; format 2: names of features
  */
-#define SLOT_AT_MAGIC 8
+#define SLOT_AT_MAGIC     8
+#define SLOT_AT_FEATURES  72
+#define SLOT_FEATURES_MAX (PT_SUPERBLOCK_SLOT_BYTES - SLOT_AT_FEATURES)
 static const uint8_t slot_magic[8] = {'P', 'E', 'A', 'T', 'S', 'L', 'O', 'T'};
 /* The checksum's file id: PEAT exists once per store, and the store id is inside. */
 #define SLOT_FILE_ID 0x544145505f425353ULL
@@ -37,6 +41,7 @@ void pt_superblock_encode(const pt_superblock *sb, uint8_t ret_slot[PT_SUPERBLOC
     pt_put_u64(p + 48, sb->manifest_number);
     pt_put_u64(p + 56, sb->manifest_end);
     pt_put_u64(p + 64, sb->manifest_chain);
+    pt_feature_encode(sb->features, p + SLOT_AT_FEATURES, SLOT_FEATURES_MAX);
     pt_put_u64(p, slot_checksum(p, (unsigned)(sb->generation % PT_SUPERBLOCK_SLOTS)));
 }
 
@@ -187,6 +192,27 @@ static peat_rc read_slots(const pt_env *env, pt_dir *dir, pt_sink *sink,
     return e == 0 ? PEAT_OK : pt_fail_os(sink, e, "PEAT cannot be read");
 }
 
+/* `slot` verifies: may this library use the store? */
+static peat_rc judge_format(pt_sink *sink, const uint8_t *slot, size_t at, pt_superblock *sb)
+{
+    char unknown[PT_FEATURE_NAME_MAX + 1];
+    if (sb->format_version > PT_FORMAT_VERSION)
+        return pt_fail(sink, PEAT_VERSION,
+                       "the store has format version %" PRIu32 ", this library reads up to %u",
+                       sb->format_version, PT_FORMAT_VERSION);
+    if (sb->format_version <= PT_FORMAT_FIRST)
+        return PEAT_OK;
+    if (!pt_feature_decode(slot + SLOT_AT_FEATURES, SLOT_FEATURES_MAX, &sb->features, unknown))
+        return pt_fail_at(sink, PEAT_CORRUPT, PT_SUPERBLOCK_NAME, at + SLOT_AT_FEATURES,
+                          "expected names of features, found what is no list of them");
+    if (unknown[0] != '\0')
+        return pt_fail(sink, PEAT_VERSION,
+                       "the store has format version %" PRIu32
+                       " and uses \"%s\", which this library does not know",
+                       sb->format_version, unknown);
+    return PEAT_OK;
+}
+
 peat_rc pt_superblock_read(const pt_env *env, pt_dir *dir, pt_sink *sink,
                            pt_superblock *ret_superblock)
 {
@@ -213,10 +239,9 @@ peat_rc pt_superblock_read(const pt_env *env, pt_dir *dir, pt_sink *sink,
     }
     if (!found)
         return no_valid_slot(env, dir, sink, data, size);
-    if (newest.format_version > PT_FORMAT_VERSION)
-        return pt_fail(sink, PEAT_VERSION,
-                       "the store has format version %" PRIu32 ", this library reads up to %u",
-                       newest.format_version, PT_FORMAT_VERSION);
+    rc = judge_format(sink, data + newest_at, newest_at, &newest);
+    if (rc != PEAT_OK)
+        return rc;
     if (newest.open_count > PT_STORED_NUMBER_MAX || newest.generation > PT_STORED_NUMBER_MAX ||
         newest.manifest_number > PT_STORED_NUMBER_MAX)
         return pt_fail_at(sink, PEAT_CORRUPT, PT_SUPERBLOCK_NAME, newest_at,

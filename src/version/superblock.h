@@ -19,7 +19,8 @@
 #define PT_SUPERBLOCK_SLOT_BYTES 4096u /* no sector holds two slots */
 #define PT_SUPERBLOCK_FILE_BYTES (PT_SUPERBLOCK_SLOTS * PT_SUPERBLOCK_SLOT_BYTES)
 
-#define PT_FORMAT_VERSION 1u
+#define PT_FORMAT_FIRST   1u /* of a store that uses no feature */
+#define PT_FORMAT_VERSION 2u /* the highest that is read: of one that does */
 
 typedef struct pt_superblock {
     uint64_t store_id;   /* random */
@@ -30,15 +31,17 @@ typedef struct pt_superblock {
     uint64_t generation;     /* of the slot; generation % 2 is where it lies */
     uint32_t format_version;
     uint32_t app_id;
+    uint32_t features;      /* in use (feature.h); some exactly in format 2 */
     uint32_t damaged_slots; /* bit per slot that did not verify; not stored */
 } pt_superblock;
 
 void pt_superblock_encode(const pt_superblock *sb, uint8_t ret_slot[PT_SUPERBLOCK_SLOT_BYTES]);
-/* False when the bytes are not a valid slot `slot`. The version is not judged. */
+/* False when the bytes are not a valid slot `slot`. Version and features are not judged, nor are the
+ * latter read. */
 bool pt_superblock_decode(const uint8_t *data, size_t size, unsigned slot,
                           pt_superblock *ret_superblock);
 
-/* The newest valid slot. Codes as pt_manifest_open. */
+/* The newest valid slot. Codes as pt_manifest_open; PEAT_VERSION names a feature, or a version. */
 peat_rc pt_superblock_read(const pt_env *env, pt_dir *dir, pt_sink *sink,
                            pt_superblock *ret_superblock) PT_MUST_USE;
 /* Writes and syncs the next `copies` generations. On failure the file must not be used again. */

@@ -2,13 +2,15 @@
 /*
  * version_set.c - see version_set.h. An edit goes in four steps:
  *   1  builder: the next version is built beside the current one (may fail, nothing has changed)
- *   2  append: the manifest makes the edit durable (may fail, nothing has changed in memory)
+ *   2  append: the manifest makes the edit durable (may fail, nothing has changed in memory); what
+ *      its tables need of a reader is named in the superblock before
  *   3  swap: the builder becomes the current version (cannot fail)
  *   4  mark_dead: tables without a layer are marked dead and let go
  */
 #include "version/version_set.h"
 
 #include "base/file_name.h"
+#include "version/feature.h"
 #include "version/version_builder.h"
 
 pt_table_ref *pt_version_set_table(const pt_version_set *c, uint64_t file_number)
@@ -112,6 +114,19 @@ static void check_progress(const pt_state *was, const pt_state *next)
               "I15: no partition number is given twice");
 }
 
+static uint32_t features_of(pt_table_ref *const *tables, size_t count)
+{
+    uint32_t features = 0;
+    for (size_t i = 0; i < count; i++)
+        features |= pt_feature_of_table(tables[i]->meta);
+    return features;
+}
+
+static uint32_t named_features(const pt_version_set *c)
+{
+    return pt_manifest_superblock(c->manifest)->features;
+}
+
 peat_rc pt_version_set_commit(pt_version_set *c, pt_bytes *io_edit, const pt_state *state)
 {
     peat_rc rc = PEAT_OK;
@@ -129,6 +144,9 @@ peat_rc pt_version_set_commit(pt_version_set *c, pt_bytes *io_edit, const pt_sta
     bool room = pt_grow(c->env, &c->tables, &c->table_capacity, c->table_count + d.added_count,
                         sizeof(pt_table_ref *));
     TRY(room ? PEAT_OK : PEAT_NOMEM);
+    TRY(pt_manifest_raise(c->manifest, features_of(d.added, d.added_count)));
+    PT_ASSERT((features_of(d.added, d.added_count) & ~named_features(c)) == 0,
+              "I23: what a table needs is named before the edit that brings it");
     TRY(pt_manifest_append(c->manifest, payload)); /* 2 */
     install(&d, c, version, false);                /* 3, 4 */
     version = NULL;
@@ -295,6 +313,21 @@ static peat_rc compare_files(pt_version_set *c)
     return rc;
 }
 
+/* A table that needs what the superblock does not name would be misread by who goes by that. */
+static peat_rc compare_features(pt_version_set *c)
+{
+    for (size_t i = 0; i < c->table_count; i++) {
+        uint32_t missing = pt_feature_of_table(c->tables[i]->meta) & ~named_features(c);
+        if (missing != 0)
+            return pt_fail_at(c->sink, PEAT_CORRUPT, PT_SUPERBLOCK_NAME, 0,
+                              "expected \"%s\" among the names of features, which t-%06" PRIu64
+                              " uses, found it not named",
+                              pt_feature_name((unsigned)__builtin_ctz(missing)),
+                              c->tables[i]->meta->file_number);
+    }
+    return PEAT_OK;
+}
+
 peat_rc pt_version_set_open(pt_version_set *c, pt_open_tables *open_tables)
 {
     peat_rc rc = PEAT_OK;
@@ -302,6 +335,7 @@ peat_rc pt_version_set_open(pt_version_set *c, pt_open_tables *open_tables)
     opening_init(&o, c, open_tables);
     TRY(pt_manifest_open(c->env, c->dir, c->sink, visit_edit, &o, &c->manifest));
     TRY(adopt(&o));
+    TRY(compare_features(c));
     TRY(compare_files(c));
 out:
     pt_version_builder_done(&o.d);

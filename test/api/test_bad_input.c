@@ -105,7 +105,7 @@ TEST_SCENE(a_store_of_another_version_is_refused)
     make_store(s);
     set_version(s->dir, PT_FORMAT_VERSION + 1);
     expect_refused_twice(s, PEAT_VERSION, "version");
-    set_version(s->dir, PT_FORMAT_VERSION);
+    set_version(s->dir, PT_FORMAT_FIRST);
     expect_good(s, 400);
 }
 

@@ -135,6 +135,7 @@ TEST_NEW(the_files_say_their_format_and_their_codecs)
     assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
     peat_statistics s = stats_of(k->db);
     assert_int_equal(s.format_version, 1);
+    assert_int_equal(s.features, 0);
     assert_int_equal(s.app_id, 77);
     assert_int_equal(s.raw_bytes, 300 * 10 + 300 * 101 + 10 + 90 * 2 + 200 * 3);
     assert_true(s.plain_bytes >= s.raw_bytes && s.lz4_bytes == 0 && s.zstd_bytes == 0);

@@ -62,7 +62,7 @@ size_t fuzz_repair_manifest(uint8_t *file, size_t size, uint64_t store_id, uint6
     if (size < PT_MANIFEST_HEADER_BYTES)
         return 0;
     memcpy(file + 8, "PEATMANI", 8);
-    pt_put_u32(file + 16, PT_FORMAT_VERSION);
+    pt_put_u32(file + 16, PT_FORMAT_FIRST);
     pt_put_u32(file + 20, 0);
     pt_put_u64(file + 24, store_id);
     pt_put_u64(file + 32, number);

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 """PEAT and the manifest: src/version/manifest_format.md and src/version/edit_format.md."""
 import os
+import re
 import struct
 
 from cursor import Cursor, Damage, Unsupported
-from table import Meta
+from table import HAS_LONG_PREFIX, Meta
 from xxh3 import checksum
 
 SLOT = 4096
 SLOT_ID, HEADER_ID = 0x544145505f425353, 0x494e414d54414550
 HEADER_BYTES, RECORD_HEAD = 48, 20
+NAMES_AT, NAME = 72, re.compile(rb"[a-z0-9-]{1,31}")
+FEATURES = {b"long-prefix"}  # that this reader knows
 
 
 class Slot:
@@ -21,6 +24,22 @@ class Slot:
     def verifies(self, data):
         body = data[self.at + 8:self.at + SLOT]
         return self.magic == b"PEATSLOT" and self.check == checksum(body, SLOT_ID, self.at)
+
+
+    def names(self, data):
+        """The features of a slot that verifies."""
+        if self.version < 2:
+            return []
+        found, at = [], self.at + NAMES_AT
+        while data[at]:
+            name = data[at + 1:at + 1 + data[at]]
+            at += 1 + len(name)
+            if not NAME.fullmatch(name) or name in found or at >= self.at + SLOT:
+                raise Damage("PEAT", at, f"{name!r} is not a feature's name")
+            found.append(name)
+        if not found:
+            raise Damage("PEAT", at, "a store of format 2 without a feature")
+        return found
 
 
 class Layer:
@@ -126,7 +145,8 @@ def read_file(folder, name):
         raise Damage(name, 0, "the file is missing") from None
 
 
-def read_superblock(folder, note):
+def read_superblock(folder, note, highest=2):
+    """`highest` is 1 for a reader as it was before format 2."""
     data = read_file(folder, "PEAT")
     if not data.strip(b"\0"):
         raise Damage("PEAT", 0, "empty: not a store")
@@ -139,8 +159,12 @@ def read_superblock(folder, note):
     if not good:
         raise Damage("PEAT", 0, "no slot verifies")
     newest = max(good, key=lambda slot: slot.generation)
-    if newest.version != 1:
+    if newest.version > highest:
         raise Unsupported(f"PEAT @{newest.at + 16}: format version {newest.version}")
+    newest.features = newest.names(data)
+    for name in newest.features:
+        if name not in FEATURES:
+            raise Unsupported(f"PEAT @{newest.at + NAMES_AT}: the feature {name.decode()}")
     return newest
 
 
@@ -180,6 +204,9 @@ def read_state(folder, slot, note):
         state.apply(Cursor(payload, name, at))
     if not state.partitions:
         raise Damage(name, HEADER_BYTES, "no state")
+    for file in state.live_files():
+        if state.tables[file].flags & HAS_LONG_PREFIX and b"long-prefix" not in slot.features:
+            raise Damage("PEAT", slot.at + NAMES_AT, f"table {file} uses what is not named")
     if state.unfinished:
         raise Unsupported(f"{name}: the store is unfinished")
     return state

@@ -9,8 +9,9 @@ from xxh3 import checksum, hash64, mix
 
 _M = 0xffffffffffffffff
 PAGE = 4096
-ALIGNED = 1
-FIXED_KEYS, FIXED_VALUES, SEQS, KINDS, CONTINUES, LARGE = 1, 2, 4, 8, 16, 32
+ALIGNED, HAS_LONG_PREFIX = 1, 2
+FIXED_KEYS, FIXED_VALUES, SEQS, KINDS, CONTINUES, LARGE, LONG_PREFIX = 1, 2, 4, 8, 16, 32, 64
+KEY_MAX = 65539
 EXTENTS, TAILS = 1, 2
 META_OFFSET = _M  # the manifest holds the same bytes, so no place in a file counts
 TRAILER_BYTES = 20
@@ -20,7 +21,8 @@ class Meta:
     def __init__(self, data, file, base):
         self.data = bytes(data)
         c = Cursor(data, file, base)
-        if c.u8() != 1:
+        form = c.u8()
+        if form not in (1, 2):
             raise Unsupported(f"{file} @{base}: a table of another format")
         self.store_id, self.number, self.file_bytes = c.numbers("Q", 3)
         (self.created_edit, self.entries, self.tombstones, self.key_bytes, self.value_bytes,
@@ -35,6 +37,10 @@ class Meta:
         if c.u64() != checksum(data[:at], self.file_id, META_OFFSET):
             c.fail(f"the description of table {self.number} does not verify")
         c.done("the description")
+        if self.flags & ~(ALIGNED | HAS_LONG_PREFIX) and form == 2:
+            raise Unsupported(f"{file} @{base}: a table with flags {self.flags}")
+        if form != (2 if self.flags & ~ALIGNED else 1):
+            c.fail(f"format {form} with flags {self.flags}")
 
     def name(self):
         return f"t-{self.number:06d}"
@@ -61,6 +67,8 @@ class Table:
             self._block(b)
         if self.goes_on:
             self._fail(meta.index[0], "the last block is to be continued")
+        if bool(self.long_prefixes) != bool(meta.flags & HAS_LONG_PREFIX):
+            self._fail(meta.index[0], f"{self.long_prefixes} blocks with a long prefix, flags {meta.flags}")
         self._order()
         self._totals()
         if meta.filter[1]:
@@ -164,7 +172,10 @@ class Table:
         first = len(self.entries)
         if self.before[b] != first:
             c.fail(f"{self.before[b]} entries before the block, not {first}")
-        if flags & LARGE:
+        if flags & LONG_PREFIX:
+            entries, tags = self._long(c, b)
+            self.long_prefixes += 1
+        elif flags & LARGE:
             entries, tags = self._large(c, b)
         else:
             entries, tags = self._small(c, b)
@@ -187,7 +198,7 @@ class Table:
         if b and entries[0].key == self.separators[b - 1] != self.entries[first - 1].key:
             self._fail(start, "the separator before is the first key")
 
-    goes_on = False
+    goes_on, long_prefixes = False, 0
 
     def _large(self, c, b):
         count, flags, kind, key_size, value_size, tag = struct.unpack("<HBBIIB", c.take(13))
@@ -206,6 +217,20 @@ class Table:
          used) = struct.unpack("<HBBHHHHHH", c.take(16))
         if b in self.large or flags & (0xff ^ 31) or used + 8 > self.meta.block_bytes or used > len(c.data):
             c.fail("a malformed block")
+        return self._parts(c, count, flags, seq_width, prefix_size, key_width, value_width, keys_at, values_at, used)
+
+    def _long(self, c, b):
+        (count, flags, seq_width, prefix_size, key_width, value_width, keys_at, values_at,
+         used) = struct.unpack("<HBBIHHIII", c.take(24))
+        if self.large.get(b) != used or not flags & LARGE or flags > 127 or used > len(c.data):
+            c.fail("a malformed block with a long prefix")
+        entries, tags = self._parts(c, count, flags, seq_width, prefix_size, key_width, value_width, keys_at,
+                                    values_at, used)
+        if max(len(e.key) for e in entries) > KEY_MAX:
+            c.fail("a key that is too long")
+        return entries, tags
+
+    def _parts(self, c, count, flags, seq_width, prefix_size, key_width, value_width, keys_at, values_at, used):
         if seq_width not in (0, 2, 4, 8) or (seq_width and not flags & SEQS):
             c.fail(f"sequences of {seq_width} bytes")
         c.end = used

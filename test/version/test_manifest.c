@@ -276,7 +276,7 @@ TEST(a_newer_format_is_refused_by_its_number)
     store s;
     store_init(&s, sim);
     assert_int_equal(store_open(&s), PEAT_VERSION);
-    assert_non_null(strstr(error_of(&s), "version 2,"));
+    assert_non_null(strstr(error_of(&s), "version 3,"));
     store_done(&s);
     sim_free(sim);
 }
@@ -308,7 +308,7 @@ TEST(a_count_beyond_any_store_is_damage_of_its_slot)
 {
     for (uint64_t n = PT_STORED_NUMBER_MAX - 1; n <= PT_STORED_NUMBER_MAX + 2; n++) {
         peat_rc expected = n > PT_STORED_NUMBER_MAX ? PEAT_CORRUPT : PEAT_OK;
-        pt_superblock sb = {.store_id = STORE_ID, .format_version = PT_FORMAT_VERSION};
+        pt_superblock sb = {.store_id = STORE_ID, .format_version = PT_FORMAT_FIRST};
         sb.open_count = n;
         expect_count(&sb, expected);
         sb.open_count = 1;

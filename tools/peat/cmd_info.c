@@ -85,12 +85,35 @@ static void tell_prefixes(const info *i)
     }
 }
 
+/* `quoted`: for JSON. */
+static void add_features(const info *i, bool quoted)
+{
+    const char *name, *between = "";
+    for (unsigned k = 0; (name = peat_feature_name(k)) != NULL; k++) {
+        if ((i->stats.features >> k & 1) == 0)
+            continue;
+        cli_bytes_format(i->out, quoted ? "%s\"%s\"" : "%s%s", between, name);
+        between = quoted ? "," : ", ";
+    }
+}
+
+static void tell_format(const info *i)
+{
+    cli_bytes_format(i->out, "format:      %" PRIu64, i->stats.format_version);
+    if (i->stats.features != 0) {
+        cli_bytes_add_text(i->out, " (");
+        add_features(i, false);
+        cli_bytes_add_char(i->out, ')');
+    }
+    cli_bytes_add_char(i->out, '\n');
+}
+
 static void tell(const info *i)
 {
     char a[CLI_NUMBER_SIZE], b[CLI_COUNTED_SIZE], c[CLI_COUNTED_SIZE], d[CLI_COUNTED_SIZE];
     const peat_statistics *s = &i->stats;
     cli_bytes_format(i->out, "%s: %s on disk\n", i->args->dir, cli_human(s->disk_bytes, a));
-    cli_bytes_format(i->out, "format:      %" PRIu64 "\n", s->format_version);
+    tell_format(i);
     if (s->app_id != 0)
         cli_bytes_format(i->out, "application: %" PRIu64 "\n", s->app_id);
     cli_bytes_format(i->out, "entries:     %s, of them %s; %s in %s\n", cli_group(s->entries, a),
@@ -128,7 +151,9 @@ static void tell_json(const info *i)
         cli_bytes_add_char(i->out, ',');
         cli_json_field(i->out, "last_key", encoding, peat_bytes(p->last.data, p->last.size));
     }
-    cli_bytes_add_text(i->out, ",\"prefixes\":[");
+    cli_bytes_add_text(i->out, ",\"features\":[");
+    add_features(i, true);
+    cli_bytes_add_text(i->out, "],\"prefixes\":[");
     for (size_t k = 0; k < p->count; k++) {
         if (k > 0)
             cli_bytes_add_char(i->out, ',');
