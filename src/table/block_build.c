@@ -48,6 +48,11 @@ static size_t common_prefix(const uint8_t *a, const uint8_t *b, size_t n)
     return i;
 }
 
+size_t pt_block_common_prefix(pt_slice a, pt_slice b)
+{
+    return common_prefix(a.data, b.data, a.size < b.size ? a.size : b.size);
+}
+
 static uint32_t seq_width(uint64_t spread)
 {
     if (spread == 0)
@@ -181,11 +186,15 @@ static uint8_t *encode_suffixes(const pt_block_builder *b, uint8_t *p)
     return p;
 }
 
-void pt_block_builder_encode(const pt_block_builder *b, bool continues, uint8_t *dst)
+/* Where the parts of an encoded block begin and end. */
+typedef struct parts {
+    uint8_t *keys, *values, *end;
+} parts;
+
+/* All but the head; `base` comes before the keys' common prefix. */
+static parts encode_parts(const pt_block_builder *b, pt_slice base, uint8_t *p)
 {
-    PT_ASSERT(b->count != 0, "no block is empty");
-    uint32_t width = seq_width(b->seq_max - b->seq_min);
-    uint8_t *p = dst + PT_BLOCK_HEAD;
+    parts at;
     memcpy(p, b->tags, b->count);
     p += b->count;
     if (b->has_kinds) {
@@ -193,34 +202,78 @@ void pt_block_builder_encode(const pt_block_builder *b, bool continues, uint8_t 
         p += b->count;
     }
     if (b->has_seq)
-        p = encode_seqs(b, width, p);
+        p = encode_seqs(b, seq_width(b->seq_max - b->seq_min), p);
     if (!b->fixed_keys)
         p = encode_ends(b->key_ends, b->count, b->prefix_size, p);
     if (!b->fixed_values)
         p = encode_ends(b->value_ends, b->count, 0, p);
+    if (base.size != 0)
+        memcpy(p, base.data, base.size);
+    p += base.size;
     if (b->prefix_size != 0)
         memcpy(p, b->keys.data, b->prefix_size);
-    p += b->prefix_size;
-    uint8_t *keys = p;
-    p = encode_suffixes(b, p);
-    uint8_t *values = p;
+    at.keys = p + b->prefix_size;
+    at.values = encode_suffixes(b, at.keys);
     if (b->values.size != 0)
-        memcpy(p, b->values.data, b->values.size);
-    p += b->values.size;
-    PT_ASSERT((size_t)(p - dst) == b->size, "a block takes what the builder said it would");
+        memcpy(at.values, b->values.data, b->values.size);
+    at.end = at.values + b->values.size;
+    return at;
+}
 
+/* What heads of both widths begin with. */
+static void encode_head(const pt_block_builder *b, uint32_t more_flags, uint8_t *dst)
+{
     pt_put_u16(dst, (uint16_t)b->count);
     dst[2] =
         (uint8_t)((b->fixed_keys ? PT_BLOCK_FIXED_KEYS : 0) |
                   (b->fixed_values ? PT_BLOCK_FIXED_VALUES : 0) | (b->has_seq ? PT_BLOCK_SEQS : 0) |
-                  (b->has_kinds ? PT_BLOCK_KINDS : 0) | (continues ? PT_BLOCK_CONTINUES : 0));
-    dst[3] = (uint8_t)(b->has_seq ? width : 0);
+                  (b->has_kinds ? PT_BLOCK_KINDS : 0) | more_flags);
+    dst[3] = (uint8_t)(b->has_seq ? seq_width(b->seq_max - b->seq_min) : 0);
+}
+
+static uint16_t key_width(const pt_block_builder *b)
+{
+    return (uint16_t)(b->fixed_keys ? b->key_ends[0] - b->prefix_size : 0);
+}
+
+static uint16_t value_width(const pt_block_builder *b)
+{
+    return (uint16_t)(b->fixed_values ? b->value_ends[0] : 0);
+}
+
+void pt_block_builder_encode(const pt_block_builder *b, bool continues, uint8_t *dst)
+{
+    PT_ASSERT(b->count != 0, "no block is empty");
+    parts at = encode_parts(b, (pt_slice){0}, dst + PT_BLOCK_HEAD);
+    PT_ASSERT((size_t)(at.end - dst) == b->size, "a block takes what the builder said it would");
+    encode_head(b, continues ? PT_BLOCK_CONTINUES : 0, dst);
     pt_put_u16(dst + 4, (uint16_t)b->prefix_size);
-    pt_put_u16(dst + 6, (uint16_t)(b->fixed_keys ? b->key_ends[0] - b->prefix_size : 0));
-    pt_put_u16(dst + 8, (uint16_t)(b->fixed_values ? b->value_ends[0] : 0));
-    pt_put_u16(dst + 10, (uint16_t)(keys - dst));
-    pt_put_u16(dst + 12, (uint16_t)(values - dst));
+    pt_put_u16(dst + 6, key_width(b));
+    pt_put_u16(dst + 8, value_width(b));
+    pt_put_u16(dst + 10, (uint16_t)(at.keys - dst));
+    pt_put_u16(dst + 12, (uint16_t)(at.values - dst));
     pt_put_u16(dst + 14, (uint16_t)b->size);
+}
+
+size_t pt_block_long_size(const pt_block_builder *b, pt_slice base)
+{
+    return b->size + base.size + PT_BLOCK_HEAD_LONG - PT_BLOCK_HEAD;
+}
+
+void pt_block_encode_long(const pt_block_builder *b, pt_slice base, bool continues, uint8_t *dst)
+{
+    PT_ASSERT(b->count != 0, "no block is empty");
+    parts at = encode_parts(b, base, dst + PT_BLOCK_HEAD_LONG);
+    size_t size = pt_block_long_size(b, base);
+    PT_ASSERT((size_t)(at.end - dst) == size, "a block takes what the builder said it would");
+    encode_head(b, PT_BLOCK_LARGE | PT_BLOCK_LONG_PREFIX | (continues ? PT_BLOCK_CONTINUES : 0),
+                dst);
+    pt_put_u32(dst + 4, (uint32_t)(base.size + b->prefix_size));
+    pt_put_u16(dst + 8, key_width(b));
+    pt_put_u16(dst + 10, value_width(b));
+    pt_put_u32(dst + 12, (uint32_t)(at.keys - dst));
+    pt_put_u32(dst + 16, (uint32_t)(at.values - dst));
+    pt_put_u32(dst + PT_BLOCK_LONG_USED, (uint32_t)size);
 }
 
 peat_rc pt_block_encode_large(const pt_entry *entry, uint8_t tag, pt_bytes *io_out)

@@ -35,7 +35,13 @@ peat_rc pt_block_builder_add(pt_block_builder *b, const pt_entry *entry, uint8_t
 /* Writes b->size bytes. The builder is not empty. */
 void pt_block_builder_encode(const pt_block_builder *b, bool continues, uint8_t *dst);
 
+/* A block with a long prefix: the builder holds keys without the first base.size bytes, which are
+ * those of `base`. Its size, and its bytes. */
+size_t pt_block_long_size(const pt_block_builder *b, pt_slice base);
+void pt_block_encode_long(const pt_block_builder *b, pt_slice base, bool continues, uint8_t *dst);
+
 /* Appends a large block of one entry. */
 peat_rc pt_block_encode_large(const pt_entry *entry, uint8_t tag, pt_bytes *io_out) PT_MUST_USE;
+size_t pt_block_common_prefix(pt_slice a, pt_slice b);
 
 #endif

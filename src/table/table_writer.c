@@ -6,7 +6,8 @@
  *    and whether blocks are aligned. Then they go the way of all later ones:
  * 2. an entry joins the open block; when it does not fit, the block is closed: encoded behind the
  *    previous one in `out`, checksummed for its place, noted in the index. Only then is it known
- *    whether the last key goes on in the next block.
+ *    whether the last key goes on in the next block. One too large for any block gets its own,
+ *    unless its neighbours share most of its key (writer_long.c).
  * 3. `out` goes to the file whenever it holds 256 KiB.
  * 4. finish: last block, sections, footer, one sync.
  *
@@ -63,13 +64,23 @@ static peat_rc out_pad(pt_table_writer *w, size_t size)
 /* The open block's bytes, in `scratch` or `large`. */
 static peat_rc encode_block(pt_table_writer *w, bool continues, pt_slice *ret_block)
 {
+    w->scratch.size = 0;
+    if (w->base_size != 0) {
+        pt_slice base = pt_writer_base(w);
+        size_t size = pt_block_long_size(&w->builder, base);
+        peat_rc rc = pt_bytes_reserve(&w->scratch, size);
+        if (rc == PEAT_OK)
+            pt_block_encode_long(&w->builder, base, continues, w->scratch.data);
+        *ret_block = pt_slice_of(w->scratch.data, size);
+        w->meta.flags |= PT_TABLE_LONG_PREFIX;
+        return rc;
+    }
     if (w->large.size != 0) {
         if (continues)
             w->large.data[2] |= PT_BLOCK_CONTINUES;
         *ret_block = pt_bytes_slice(&w->large);
         return PEAT_OK;
     }
-    w->scratch.size = 0;
     peat_rc rc = pt_bytes_reserve(&w->scratch, w->builder.size);
     if (rc == PEAT_OK) {
         pt_block_builder_encode(&w->builder, continues, w->scratch.data);
@@ -127,12 +138,12 @@ static peat_rc close_block(pt_table_writer *w, const pt_slice *next)
     peat_rc rc = PEAT_OK;
     pt_slice last = pt_bytes_slice(&w->last_key), block;
     size_t start = w->out.size;
-    uint32_t large = (uint32_t)w->large.size;
 
     PT_ASSERT(w->meta.entries > w->block_first, "no block is empty");
     if (w->index.count == UINT32_MAX)
         TRY(pt_fail(w->sink, PEAT_TOO_BIG, "table %s has too many blocks", w->name));
     TRY(encode_block(w, next != NULL && pt_slice_equal(last, *next), &block));
+    uint32_t large = w->large.size != 0 ? (uint32_t)block.size : 0;
     TRY(pt_index_builder_add(&w->index, pt_writer_place(w), w->block_first, last, next, large));
     if (w->codec == PT_CODEC_NONE && block.size >= WRITE_BYTES) {
         TRY(write_block(w, block));
@@ -147,7 +158,7 @@ static peat_rc close_block(pt_table_writer *w, const pt_slice *next)
     pt_block_builder_clear(&w->builder, pt_writer_block_max(w));
     if (w->large.capacity > OUT_KEEP_BYTES)
         pt_bytes_done(&w->large);
-    w->large.size = 0;
+    w->large.size = w->base_size = 0;
     uint32_t entries = (uint32_t)w->meta.entries - w->block_first;
     w->block_entries_max = entries > w->block_entries_max ? entries : w->block_entries_max;
     w->block_first = (uint32_t)w->meta.entries;
@@ -163,6 +174,10 @@ static peat_rc place_entry(pt_table_writer *w, const pt_entry *entry, uint8_t ta
     peat_rc rc = PEAT_OK;
     bool added = false;
 
+    if (PT_UNLIKELY(w->large.size != 0) && !w->cut)
+        TRY(pt_writer_join(w, entry, tag, &added));
+    if (added)
+        goto out;
     if (block_open(w) && (w->cut || w->large.size != 0))
         TRY(close_block(w, &entry->key));
     TRY(pt_block_builder_add(&w->builder, entry, tag, &added));
@@ -367,7 +382,7 @@ static peat_rc finish(pt_table_writer *w)
     m->codec = w->codec;
     m->block_bytes = w->block_bytes;
     m->block_count = w->index.count;
-    m->flags = w->aligned ? PT_TABLE_ALIGNED : 0;
+    m->flags |= w->aligned ? PT_TABLE_ALIGNED : 0;
     PT_ASSERT(m->tombstones <= m->entries, "a tombstone is an entry");
     m->key_min = pt_bytes_slice(&w->key_min);
     m->key_max = pt_bytes_slice(&w->last_key);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * writer.h - the table writer inside: what table_writer.c (entries into blocks), writer_layout.c
- * (sample and decisions), writer_keys.c (hashes for the filter) and writer_sections.c (what comes
- * behind the blocks) share.
+ * (sample and decisions), writer_long.c (blocks with a long prefix), writer_keys.c (hashes for the
+ * filter) and writer_sections.c (what comes behind the blocks) share.
  */
 #ifndef PT_TABLE_WRITER_H
 #define PT_TABLE_WRITER_H
@@ -45,6 +45,7 @@ struct pt_table_writer {
     /* the open block */
     pt_block_builder builder;
     pt_bytes large;       /* one encoded large block, or empty */
+    size_t base_size;     /* of its key, taken off the keys in the builder; 0: it stays alone */
     uint32_t block_first; /* entries before it */
     bool cut;             /* it ends here */
     pt_bytes scratch;
@@ -94,6 +95,16 @@ static inline uint64_t pt_writer_slack_permille(const pt_table_writer *w)
 }
 /* From what the sample holds; its entries are to be added then. */
 peat_rc pt_writer_decide_layout(pt_table_writer *w) PT_MUST_USE;
+
+/* All of a block with a long prefix but that prefix: what a frame of 16 KiB would hold. */
+#define PT_WRITER_LONG_REST ((size_t)PT_BLOCK_BYTES_LARGE - PT_BLOCK_CHECK_BYTES)
+
+/* writer_long.c: into the block that the large one at hand is, or can become. False in ret_added:
+ * that block ends before this entry. */
+peat_rc pt_writer_join(pt_table_writer *w, const pt_entry *entry, uint8_t tag,
+                       bool *ret_added) PT_MUST_USE;
+/* What its keys begin with. */
+pt_slice pt_writer_base(const pt_table_writer *w);
 
 /* writer_sections.c: index, filter, locator, footer, behind the last block. */
 peat_rc pt_writer_put_sections(pt_table_writer *w) PT_MUST_USE;

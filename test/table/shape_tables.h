@@ -72,6 +72,23 @@ static inline void long_keys(rng *r, size_t i, pt_bytes *key, pt_bytes *value, p
     *kind = PT_KIND_PUT;
 }
 
+/* Keys that share more than a block holds, of three kinds; some leave the others early, some are
+ * there in several versions, some have a value that fills most of a block. */
+static inline void shared_prefix(rng *r, size_t i, pt_bytes *key, pt_bytes *value, pt_kind *kind)
+{
+    static const size_t sizes[] = {16500, 40000, PT_KEY_BYTES_MAX - 400};
+    size_t of = rng_below(r, 3), rest = rng_below(r, 8) == 0 ? 400 : 2 + rng_below(r, 3);
+    (void)i;
+    fill(r, key, sizes[of] + rest);
+    memset(key->data, 'a' + (int)of, sizes[of]);
+    if (rest < 400)
+        memset(key->data + sizes[of], 'x' + (int)rng_below(r, 3), rest);
+    if (rng_below(r, 12) == 0)
+        key->data[sizes[of] - rng_below(r, 9000)] = 'z';
+    fill(r, value, rng_below(r, 10) == 0 ? rng_below(r, 15000) : rng_below(r, 300));
+    *kind = rng_below(r, 6) == 0 ? PT_KIND_DELETE : PT_KIND_PUT;
+}
+
 /* From nothing to far above a block, keys up to the limit. */
 static inline void mixed_sizes(rng *r, size_t i, pt_bytes *key, pt_bytes *value, pt_kind *kind)
 {
@@ -117,6 +134,7 @@ static const shape shapes[] = {
     {"tiny_zero", tiny, 3000, true},
     {"long_keys", long_keys, 1500, false},
     {"mixed_sizes", mixed_sizes, 300, false},
+    {"shared_prefix", shared_prefix, 250, false},
     {"block_sized", block_sized, 120, false},
     {"text_values", text_values, 4000, false},
     {"one", decimal, 1, true},
