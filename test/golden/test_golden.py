@@ -5,6 +5,7 @@
 
 Usage: test_golden.py [PEAT]        PEAT_BIN names the binary otherwise
 """
+import json
 import os
 import struct
 import subprocess
@@ -16,11 +17,13 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), "cli"), os.path.join(os.path.dirname(HERE), "reader")]
 from cli_support import PEAT, Cli, main  # noqa: E402
 from cursor import Unsupported  # noqa: E402
+from manifest import read_superblock  # noqa: E402
 from peat_reader import read_store, tsv  # noqa: E402
 from xxh3 import checksum  # noqa: E402
 
 STORES = sorted(name for name in os.listdir(HERE) if name.endswith(".tar.xz"))
 SLOT, SLOT_ID = 4096, 0x544145505F425353
+NAMES_AT = 72
 
 
 class Golden(Cli):
@@ -49,7 +52,7 @@ class Golden(Cli):
         return found
 
     def each(self):
-        self.assertGreaterEqual(len(STORES), 7)
+        self.assertGreaterEqual(len(STORES), 9)
         for name in STORES:
             expected = self.unpack(name)
             if expected is not None:
@@ -88,20 +91,79 @@ class Golden(Cli):
             self.peat("import", "-q", "copy", stdin=self.peat("export", "-q", "s"))
             self.assertEqual(self.peat("dump", "-q", "copy"), expected)
 
+    def test_the_format_is_raised_on_first_use_and_stays(self):
+        for name in STORES:
+            expected = self.unpack(name)
+            if expected is None:
+                continue
+            with self.subTest(name):
+                version = int(name[1])
+                told = json.loads(self.peat("info", "--json", "s"))
+                self.assertEqual(told["format_version"], version)
+                self.assertEqual(told["features"], ["long-prefix"] if version == 2 else [])
+                self.peat("put", "-q", "s", "~golden", "new")
+                self.peat("compact", "-q", "s")
+                self.assertEqual(json.loads(self.peat("info", "--json", "s"))["format_version"], version)
+                rows = b"".join(b"%s\tv\n" % (b"~" * 30000 + b"%03d" % n) for n in range(30))
+                self.peat("load", "-q", "s", stdin=rows)
+                self.peat("compact", "-q", "s")
+                self.assertIn("(long-prefix)", self.peat("info", "s").decode())
+                self.assertEqual(self.peat("dump", "-q", "s"), expected + b"~golden\tnew\n" + rows)
+                self.peat("del", "-q", "s", *("~" * 30000 + "%03d" % n for n in range(30)))
+                self.peat("compact", "-q", "s")
+                self.assertIn("(long-prefix)", self.peat("info", "s").decode())
+                self.assertIn(b"sound", self.peat("check", "s"))
+
+    def test_a_reader_of_format_1_refuses_by_number(self):
+        """As the superblock's place for the version, and what was made of it, were before there was a second."""
+        for name in STORES:
+            if self.unpack(name) is not None:
+                if name.startswith("v1-"):
+                    read_superblock(self.path("s"), print, 1)
+                    continue
+                with self.assertRaisesRegex(Unsupported, "format version 2$"):
+                    read_superblock(self.path("s"), print, 1)
+
     def test_a_newer_version_is_refused_without_touching_a_byte(self):
-        self.unpack("v1-closed-lz4.tar.xz")
+        for name in ("v1-closed-lz4.tar.xz", "v2-long-prefix-lz4.tar.xz"):
+            self.unpack(name)
+            self.rewrite_slots(lambda slot: struct.pack_into("<I", slot, 16, 3))
+            self.expect_refused("version 3, this library reads up to 2")
+
+    def test_an_unknown_feature_is_refused_by_its_name_without_touching_a_byte(self):
+        def name_more(slot):
+            end = slot.index(0, NAMES_AT)
+            slot[end:end + 13] = b"\x0brange-delet\0"
+
+        def name_only(slot):
+            struct.pack_into("<I", slot, 16, 2)
+            slot[NAMES_AT:NAMES_AT + 13] = b"\x0brange-delet\0"
+
+        for name, change in (("v1-closed-lz4.tar.xz", name_only), ("v2-long-prefix.tar.xz", name_more)):
+            self.unpack(name)
+            self.rewrite_slots(change)
+            self.expect_refused('"range-delet", which this library does not know')
+            with self.assertRaisesRegex(Unsupported, "range-delet"):
+                read_store(self.path("s"))
+
+    def rewrite_slots(self, change):
         data = bytearray(self.files()["PEAT"])
         for at in (0, SLOT):
-            self.assertEqual(struct.unpack_from("<QQ", data, at)[0], checksum(bytes(data[at + 8:at + SLOT]), SLOT_ID, at))
-            struct.pack_into("<I", data, at + 16, 2)
-            struct.pack_into("<Q", data, at, checksum(bytes(data[at + 8:at + SLOT]), SLOT_ID, at))
+            slot = data[at:at + SLOT]
+            self.assertEqual(struct.unpack_from("<QQ", slot)[0], checksum(bytes(slot[8:]), SLOT_ID, at))
+            change(slot)
+            self.assertEqual(len(slot), SLOT)
+            struct.pack_into("<Q", slot, 0, checksum(bytes(slot[8:]), SLOT_ID, at))
+            data[at:at + SLOT] = slot
         with open(self.path("s/PEAT"), "wb") as f:
             f.write(data)
+
+    def expect_refused(self, words_of_error):
         before = self.files()
         for words in (["get", "s", "k"], ["put", "s", "k", "v"], ["check", "s"], ["compact", "s"], ["dump", "s"],
                       ["load", "s"], ["repair", "s", "new"], ["export", "s"]):
             self.peat(*words, code=3)
-            self.assertIn("version", self.err)
+            self.assertIn(words_of_error, self.err)
             after = self.files()
             after.pop("LOCK", None)
             self.assertEqual(after, before)
