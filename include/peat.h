@@ -308,12 +308,12 @@ PEAT_API void peat_buf_free(peat_buf *buf);
  * none, and recovers whatever an earlier process left behind. The defaults are close to the best
  * configuration. Every byte of the store that an answer depends on is verified before it is used.
  *
- * A new store is of format 1, which every version of the library reads and writes. It becomes one of
- * format 2, for ever, when it first uses what format 1 lacks; each such feature has a name, and a
- * library that does not know it refuses the store. There is one: "long-prefix", used when a table is
- * written in which neighbouring keys above 16 KiB share most of their bytes. peat_stats tells format
- * and features. Data goes to an older version by peat_export and peat_import, whose stream does not
- * depend on either.
+ * A new store is of format 1, which every version of the library reads and writes. It becomes one
+ * of format 2, for ever, when it first uses what format 1 lacks; each such feature has a name, and
+ * a library that does not know it refuses the store. There is one: "long-prefix", used when a table
+ * is written in which neighbouring keys above 16 KiB share most of their bytes. peat_stats tells
+ * format and features. Data goes to an older version by peat_export and peat_import, whose stream
+ * does not depend on either.
  * Returns PEAT_OK and the handle, which is closed with peat_close: all that was recovered is
  * durable; or
  *   PEAT_INVALID      dir or ret_db is NULL, dir is empty, or an option makes no sense: the message

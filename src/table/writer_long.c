@@ -4,9 +4,10 @@
  * block with a long prefix (table_format.md, "Blocks with a long prefix").
  *
  * An entry that no block of 16 KiB takes is encoded as a large block, and waits in `large`. Such a
- * block is in no frame of the cache anyhow. When the next entry shares enough with it, the two begin
- * a block with a long prefix: the builder gets their keys without the first `base_size` bytes, which
- * stay where they are, in the large block. So the builder works as ever, on keys that are short.
+ * block is in no frame of the cache anyhow. When the next entry shares enough with it, the two
+ * begin a block with a long prefix: the builder gets their keys without the first `base_size`
+ * bytes, which stay where they are, in the large block. So it works as ever, on keys that are
+ * short.
  */
 #include "table/writer.h"
 

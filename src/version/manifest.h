@@ -48,8 +48,8 @@ peat_rc pt_manifest_begin(pt_manifest *m, pt_slice snapshot) PT_MUST_USE;
  * byte was written stops the writes of the sink (never retried on that file); space and memory are
  *  taken before. */
 peat_rc pt_manifest_append(pt_manifest *m, pt_slice payload) PT_MUST_USE;
-/* The store uses these features from now on (feature.h): durable on return. For who appends a record
- * that needs them, before. Does nothing when they are named already. */
+/* The store uses these features from now on (feature.h): durable on return. For who appends a
+ * record that needs them, before. Does nothing when they are named already. */
 peat_rc pt_manifest_raise(pt_manifest *m, uint32_t features) PT_MUST_USE;
 /* True when the file is over 4x `live_bytes` (and bytes_min): time for pt_manifest_rewrite. */
 bool pt_manifest_wants_rewrite(const pt_manifest *m, uint64_t live_bytes, uint64_t bytes_min);

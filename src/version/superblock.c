@@ -12,8 +12,8 @@
 
 /* Slot: every version keeps this layout, so that a newer store can be told from a damaged one.
  *   0 checksum   8 magic   16 format version u32   20 app id u32   24 store id   32 open count
- *   40 generation   48 manifest number   56 manifest end   64 manifest chain   72 format 1: zeros to
- * the end; format 2: names of features
+ *   40 generation   48 manifest number   56 manifest end   64 manifest chain
+ *   72 format 1: zeros to the end; format 2: names of features
  */
 #define SLOT_AT_MAGIC     8
 #define SLOT_AT_FEATURES  72

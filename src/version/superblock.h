@@ -36,12 +36,12 @@ typedef struct pt_superblock {
 } pt_superblock;
 
 void pt_superblock_encode(const pt_superblock *sb, uint8_t ret_slot[PT_SUPERBLOCK_SLOT_BYTES]);
-/* False when the bytes are not a valid slot `slot`. Version and features are not judged, nor are the
- * latter read. */
+/* False when the bytes are not a valid slot `slot`. Version and features are not judged, nor are
+ * the latter read. */
 bool pt_superblock_decode(const uint8_t *data, size_t size, unsigned slot,
                           pt_superblock *ret_superblock);
 
-/* The newest valid slot. Codes as pt_manifest_open; PEAT_VERSION names a feature, or a version. */
+/* The newest valid slot. Codes as pt_manifest_open; PEAT_VERSION tells a feature or a version. */
 peat_rc pt_superblock_read(const pt_env *env, pt_dir *dir, pt_sink *sink,
                            pt_superblock *ret_superblock) PT_MUST_USE;
 /* Writes and syncs the next `copies` generations. On failure the file must not be used again. */
