@@ -4,6 +4,7 @@
  * save, what of them is damage. That they answer as any table does: test_table_model.c.
  * ctest: timeout=300
  */
+#include "repair/table_salvage.h"
 #include "shape_tables.h"
 #include "table/table_internal.h"
 
@@ -246,6 +247,53 @@ TEST(keys_next_to_one_another_leave_the_prefix_at_any_length)
         kit_build(&k, &layouts[l], &m);
         assert_true((k.meta.flags & PT_TABLE_LONG_PREFIX) != 0);
         expect_answers(&k, &m);
+        kit_done(&k);
+    }
+    model_done(&m);
+}
+
+/* ---- what repair finds ---- */
+
+/* All of the model from entry `lost` on, which the first blocks hold. */
+static void expect_salvaged(kit *k, const model *m, size_t lost)
+{
+    pt_salvage *s;
+    pt_iter *it;
+    size_t i = lost;
+    assert_ok(pt_salvage_new(k->env, k->table, &s));
+    assert_int_equal(s->entries, m->count - lost);
+    assert_ok(pt_salvage_iter_new(s, &it));
+    peat_rc rc = pt_iter_seek(it, pt_slice_of("", 0));
+    for (; rc == PEAT_OK && i < m->count; i++, rc = pt_iter_next(it))
+        assert_true(entry_equal(&it->at, &m->entries[i]));
+    assert_int_equal(rc, PEAT_END);
+    assert_int_equal(i, m->count);
+    pt_iter_done(it);
+    pt_salvage_free(s);
+}
+
+/* Without the index a block is found by its own head, behind one that is damaged by the next. */
+TEST(repair_finds_long_prefixes_without_the_index)
+{
+    model m = {0};
+    add_keys(&m, 300, 20000, 8, 100);
+    add_keys(&m, 90, 65000, 8, 30);
+    add_keys(&m, 40, 20, 8, 100);
+    for (size_t l = 0; l < PT_COUNT_OF(layouts); l++) {
+        kit k;
+        kit_build(&k, &layouts[l], &m);
+        assert_true((k.meta.flags & PT_TABLE_LONG_PREFIX) != 0);
+        expect_salvaged(&k, &m, 0);
+        pt_section_data *d;
+        assert_ok(pt_table_section_hold(k.table, PT_SECTION_INDEX, &d));
+        size_t first = pt_index_entries_before(&d->view.index, 1);
+        pt_section_unref(d);
+        kit_bytes f = kit_file(&k);
+        f.data[k.meta.section[PT_SECTION_INDEX].offset] ^= 1;
+        reopen_with(&k, k.meta.flags);
+        expect_salvaged(&k, &m, 0);
+        f.data[30] ^= 1;
+        expect_salvaged(&k, &m, first);
         kit_done(&k);
     }
     model_done(&m);
