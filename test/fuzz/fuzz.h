@@ -17,7 +17,9 @@
 #include "base/coding.h"
 
 #define FUZZ_REPAIR 1u
-/* 2 to 128 are the target's own. */
+/* 2 to 128 are the target's own. Of the manifest's: */
+#define FUZZ_NAMES       16u
+#define FUZZ_NAMES_BYTES 32u
 
 typedef struct fuzz_target {
     const char *name;

@@ -3,7 +3,7 @@
  * fuzz_manifest.c - PEAT and m-000001 as the version set reads them.
  *
  * Input: flags, promise u16 (0: all whole records), two superblock heads of 64 bytes (their bytes
- * 8 to 72), how many bytes of PEAT are cut off u8 in units of 512, then the manifest file. With
+ * 8 to 72), with FUZZ_NAMES what lies behind both of them (32 bytes), how many bytes of PEAT are cut off u8 in units of 512, then the manifest file. With
  * FUZZ_REPAIR the slots speak of the manifest that is there.
  */
 #include "fuzz/fuzz.h"
@@ -15,6 +15,7 @@
 #define FUZZ_NO_TABLES 4u /* files of tables are missing */
 #define FUZZ_PADDED    8u /* zeros behind the records, as in a file made ahead */
 #define SLOT_BYTES     64u
+#define SLOT_HEAD      72u
 
 /* What must be the same after a reopen. */
 typedef struct shape {
@@ -65,13 +66,15 @@ static void put_tables(sim_env *sim, const uint8_t *file, size_t end)
 }
 
 /* PEAT out of its two heads. */
-static void put_superblock(sim_env *sim, const uint8_t *heads, bool repair, size_t end,
-                           uint64_t chain, size_t size)
+static void put_superblock(sim_env *sim, const uint8_t *heads, pt_slice names, bool repair,
+                           size_t end, uint64_t chain, size_t size)
 {
     uint8_t peat[PT_SUPERBLOCK_FILE_BYTES] = {0};
     for (size_t i = 0; i < PT_SUPERBLOCK_SLOTS; i++) {
         uint8_t *slot = peat + i * PT_SUPERBLOCK_SLOT_BYTES;
         memcpy(slot + 8, heads + i * SLOT_BYTES, SLOT_BYTES);
+        if (names.size != 0)
+            memcpy(slot + SLOT_HEAD, names.data, names.size);
         if (repair) {
             pt_put_u64(slot + 48, 1);
             pt_put_u64(slot + 56, end);
@@ -121,6 +124,7 @@ static size_t run(const uint8_t *data, size_t size)
     unsigned flags = pt_cursor_u8(&c);
     size_t end = fuzz_u16(&c), n = 0;
     pt_slice heads = pt_cursor_bytes(&c, 2 * SLOT_BYTES);
+    pt_slice names = pt_cursor_bytes(&c, flags & FUZZ_NAMES ? FUZZ_NAMES_BYTES : 0);
     size_t cut = (size_t)pt_cursor_u8(&c) % 17 * 512;
     if (!pt_cursor_ok(&c))
         return 0;
@@ -142,7 +146,7 @@ static size_t run(const uint8_t *data, size_t size)
         put_tables(sim, file, file_size);
     if (flags & FUZZ_FOREIGN)
         sim_file_put(sim, "db", "notes.txt", "x", 1);
-    put_superblock(sim, heads.data, (flags & FUZZ_REPAIR) != 0, end, chain,
+    put_superblock(sim, heads.data, names, (flags & FUZZ_REPAIR) != 0, end, chain,
                    PT_SUPERBLOCK_FILE_BYTES - cut);
     sim_file_put(sim, "db", "m-000001", file, file_size + (flags & FUZZ_PADDED ? 4096 : 0));
     free(file);

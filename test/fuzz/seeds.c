@@ -188,6 +188,18 @@ static void seed_manifest(seeding *s)
     add_number(s, 0, 1);
     add(s, file, without_zeros(file, n));
     end(s, &fuzz_manifest, 0);
+    begin(s);
+    add_number(s, 0, 2);
+    for (size_t slot = 0; slot < 2 * 4096; slot += 4096)
+        pt_put_u32(peat + slot + 16, 2);
+    add(s, peat + 8, 64);
+    add(s, peat + 4096 + 8, 64);
+    memset(peat, 0, FUZZ_NAMES_BYTES);
+    memcpy(peat, "\x0blong-prefix", 12);
+    add(s, peat, FUZZ_NAMES_BYTES);
+    add_number(s, 0, 1);
+    add(s, file, without_zeros(file, n));
+    end(s, &fuzz_manifest, FUZZ_NAMES);
     free(file);
     free(peat);
 }
