@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* test_assert.c - what a failed assertion says, and that debug builds know who holds a lock. */
 #include "base/sync.h"
+#include "world/test.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 /* Runs `fn` in a child; what it wrote to standard error, and how it ended. */
 static int end_of_child(void (*fn)(void), char *ret_text, size_t size)
@@ -44,19 +40,17 @@ static void holds(void)
     PT_DCHECK(getpid() > 0, "and here as well");
 }
 
-static void a_failed_assertion_says_where_and_what_must_hold(void **state)
+TEST(a_failed_assertion_says_where_and_what_must_hold)
 {
-    (void)state;
     char text[400];
     int status = end_of_child(fails, text, sizeof text);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
     assert_memory_equal(text, "peat: ", 6);
-    assert_non_null(strstr(text, "test_assert.c:38: I2: nobody else may publish\n"));
+    assert_non_null(strstr(text, "test_assert.c:34: I2: nobody else may publish\n"));
 }
 
-static void what_holds_says_nothing(void **state)
+TEST(what_holds_says_nothing)
 {
-    (void)state;
     char text[400];
     assert_int_equal(end_of_child(holds, text, sizeof text), 0);
     assert_string_equal(text, "");
@@ -78,9 +72,8 @@ static void locks_twice(void)
     pt_mutex_lock(&mu);
 }
 
-static void a_debug_build_knows_who_holds_a_lock(void **state)
+TEST(a_debug_build_knows_who_holds_a_lock)
 {
-    (void)state;
     char text[400];
     pt_mutex mu;
     pt_mutex_init(&mu);
@@ -96,15 +89,3 @@ static void a_debug_build_knows_who_holds_a_lock(void **state)
     assert_non_null(strstr(text, "I12: no thread takes a lock twice"));
 }
 #endif
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_failed_assertion_says_where_and_what_must_hold),
-        cmocka_unit_test(what_holds_says_nothing),
-#ifdef PT_DEBUG
-        cmocka_unit_test(a_debug_build_knows_who_holds_a_lock),
-#endif
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

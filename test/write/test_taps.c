@@ -8,7 +8,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <string.h>
 #include <time.h>
 
 #define COMMITS_MAX 4000u
@@ -154,9 +153,8 @@ static void stop(listener *l)
 
 /* --- one thread --- */
 
-static void each_commit_is_told_once_it_is_seen(void **state)
+TEST(each_commit_is_told_once_it_is_seen)
 {
-    (void)state;
     for (unsigned no_log = 0; no_log < 2; no_log++) {
         listener *l = listen((write_kit){.no_log = no_log});
         for (uint32_t id = 0; id < 60; id++) {
@@ -177,9 +175,8 @@ static void expect_all_durable(listener *l, const char *how)
                  (unsigned long long)atomic_load(&l->published));
 }
 
-static void what_is_durable_is_told_when_it_is(void **state)
+TEST(what_is_durable_is_told_when_it_is)
 {
-    (void)state;
     listener *l = listen((write_kit){0});
     uint32_t id = 0;
     for (size_t i = 0; i < SHAPES; i++) {
@@ -205,9 +202,8 @@ static void what_is_durable_is_told_when_it_is(void **state)
     stop(l); /* closing tells of the last */
 }
 
-static void without_a_log_a_flush_tells(void **state)
+TEST(without_a_log_a_flush_tells)
 {
-    (void)state;
     listener *l = listen((write_kit){.no_log = true});
     uint32_t id = 0;
     for (size_t i = 0; i < SHAPES; i++) {
@@ -223,9 +219,8 @@ static void without_a_log_a_flush_tells(void **state)
 }
 
 /* Of what is there at open nobody is told; sequences go on. */
-static void a_store_that_is_opened_again_tells_of_new_commits_only(void **state)
+TEST(a_store_that_is_opened_again_tells_of_new_commits_only)
 {
-    (void)state;
     for (unsigned way = 0; way < 4; way++) {
         listener *l = listen((write_kit){.no_log = way & 1});
         for (uint32_t id = 0; id < 20; id++)
@@ -272,9 +267,8 @@ static void expect_untold(listener *l, uint32_t id)
             fail_msg("commit %u failed and was told to be durable", (unsigned)id);
 }
 
-static void no_failing_call_tells_of_what_is_not_durable(void **state)
+TEST(no_failing_call_tells_of_what_is_not_durable)
 {
-    (void)state;
     TEST_NOT_FOR_THREADS();
     static const sim_fault faults[] = {
         {.kinds = SIM_DISK, .error = EIO},
@@ -346,9 +340,8 @@ static void *write_beside_others(void *arg)
     return NULL;
 }
 
-static void threads_are_told_of_in_one_order(void **state)
+TEST(threads_are_told_of_in_one_order)
 {
-    (void)state;
     for (unsigned way = 0; way < 4; way++) {
         write_kit k = {.threads = way & 1 ? 2 : 0, .no_log = way & 2, .sync_interval_ms = 2};
         listener *l = listen(k);
@@ -385,9 +378,8 @@ static void *cut_beside_writers(void *arg)
     return NULL;
 }
 
-static void a_cut_beside_writers_leaves_what_was_told(void **state)
+TEST(a_cut_beside_writers_leaves_what_was_told)
 {
-    (void)state;
     listener *l = listen((write_kit){.threads = 1, .sync_interval_ms = 2});
     writer w[2];
     pthread_t t[2], cutter;
@@ -404,9 +396,8 @@ static void a_cut_beside_writers_leaves_what_was_told(void **state)
 }
 
 /* Nobody calls any more: a thread of the store syncs, and tells. */
-static void a_store_left_alone_tells_by_itself(void **state)
+TEST(a_store_left_alone_tells_by_itself)
 {
-    (void)state;
     listener *l = listen((write_kit){.threads = 1, .sync_interval_ms = 5});
     for (uint32_t id = 0; id < 5; id++) {
         kit_must_commit(&l->k, &shapes[id % 2], id, false);
@@ -419,9 +410,8 @@ static void a_store_left_alone_tells_by_itself(void **state)
 
 /* --- one of the two --- */
 
-static void either_may_be_alone(void **state)
+TEST(either_may_be_alone)
 {
-    (void)state;
     for (unsigned way = 0; way < 2; way++) {
         listener *l = listener_new();
         l->k.taps = way == 0 ? (pt_taps){.published_fn = hear_published, .published_ctx = l}
@@ -438,20 +428,4 @@ static void either_may_be_alone(void **state)
         kit_end(&l->k);
         free(l);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_commit_is_told_once_it_is_seen),
-        cmocka_unit_test(what_is_durable_is_told_when_it_is),
-        cmocka_unit_test(without_a_log_a_flush_tells),
-        cmocka_unit_test(a_store_that_is_opened_again_tells_of_new_commits_only),
-        cmocka_unit_test(no_failing_call_tells_of_what_is_not_durable),
-        cmocka_unit_test(threads_are_told_of_in_one_order),
-        cmocka_unit_test(a_cut_beside_writers_leaves_what_was_told),
-        cmocka_unit_test(a_store_left_alone_tells_by_itself),
-        cmocka_unit_test(either_may_be_alone),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

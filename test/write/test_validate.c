@@ -9,7 +9,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <string.h>
 
 #define FEW   (&shapes[0])
 #define WRONG 0x80000000u /* ids from here on are those of commits that are refused */
@@ -104,9 +103,8 @@ static void nothing_wrong(void *ctx, struct peat_db *db)
         assert_true(kit_is_there(db, FEW, id));
 }
 
-static void what_is_refused_leaves_no_trace(void **state)
+TEST(what_is_refused_leaves_no_trace)
 {
-    (void)state;
     for (unsigned way = 0; way < 4; way++) {
         write_kit k = {.no_log = way & 1};
         bool sync = way & 2;
@@ -132,9 +130,8 @@ static void what_is_refused_leaves_no_trace(void **state)
 }
 
 /* Where room is given back, one may be refused for ever. */
-static void refusals_take_no_room(void **state)
+TEST(refusals_take_no_room)
 {
-    (void)state;
     write_kit k = {0};
     asked a = {.answer = PEAT_CANCELLED};
     kit_open(&k);
@@ -148,9 +145,8 @@ static void refusals_take_no_room(void **state)
 }
 
 /* As little as what the log has no room for. */
-static void a_full_disk_takes_no_room_either(void **state)
+TEST(a_full_disk_takes_no_room_either)
 {
-    (void)state;
     write_kit k = {0};
     kit_open(&k);
     kit_must_commit(&k, FEW, 1, false);
@@ -179,9 +175,8 @@ static void a_full_disk_takes_no_room_either(void **state)
 }
 
 /* Not asked, because nothing can be written anyway. */
-static void nobody_is_asked_for_what_cannot_be_written(void **state)
+TEST(nobody_is_asked_for_what_cannot_be_written)
 {
-    (void)state;
     write_kit k = {0};
     asked a = {.answer = PEAT_CANCELLED};
     kit_open(&k);
@@ -279,11 +274,10 @@ static void judge(void *ctx, struct peat_db *db)
     }
 }
 
-static void no_failing_call_shows_what_was_refused(void **state)
+TEST(no_failing_call_shows_what_was_refused)
 {
     TEST_NOT_FOR_THREADS();
     result_codes_expect(ENOSPC);
-    (void)state;
     static const sim_fault faults[] = {
         {.kinds = SIM_DISK, .error = EIO},
         {.kinds = SIM_DISK, .error = EIO, .sticky = true},
@@ -333,9 +327,8 @@ static void cut_here(void *arg, sim_env *sim, const sim_boundary *b)
     kit_look_at(&t->k, sim_clone_killed(sim), judge, &(expectation){.t = t, .killed = true});
 }
 
-static void no_cut_shows_what_was_refused(void **state)
+TEST(no_cut_shows_what_was_refused)
 {
-    (void)state;
     TEST_NOT_FOR_THREADS();
     for (uint64_t seed = 1; seed <= 2; seed++) {
         story t = {0};
@@ -384,9 +377,8 @@ static void *write_beside_others(void *arg)
     return NULL;
 }
 
-static void committers_beside_the_refused_lose_nothing(void **state)
+TEST(committers_beside_the_refused_lose_nothing)
 {
-    (void)state;
     for (int threads = 0; threads <= 2; threads += 2) {
         write_kit k = {.threads = threads};
         writer w[THREADS];
@@ -524,9 +516,8 @@ static void *add_beside_others(void *arg)
     return NULL;
 }
 
-static void a_ring_of_recent_writes_validates_transactions(void **state)
+TEST(a_ring_of_recent_writes_validates_transactions)
 {
-    (void)state;
     bank *b = calloc(1, sizeof *b);
     clerk c[THREADS];
     pthread_t t[THREADS];
@@ -556,19 +547,4 @@ static void a_ring_of_recent_writes_validates_transactions(void **state)
     assert_int_equal(b->k.db.store->seq_next - 1, sum);
     kit_end(&b->k);
     free(b);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_refused_leaves_no_trace),
-        cmocka_unit_test(refusals_take_no_room),
-        cmocka_unit_test(a_full_disk_takes_no_room_either),
-        cmocka_unit_test(nobody_is_asked_for_what_cannot_be_written),
-        cmocka_unit_test(no_failing_call_shows_what_was_refused),
-        cmocka_unit_test(no_cut_shows_what_was_refused),
-        cmocka_unit_test(committers_beside_the_refused_lose_nothing),
-        cmocka_unit_test(a_ring_of_recent_writes_validates_transactions),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,15 +15,8 @@
 #include "state/switch.h"
 #include "support/sim_env.h"
 #include "world/sanitizer.h"
+#include "world/test.h"
 #include "write/write.h"
-
-#include <errno.h>
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
 
 #define KIT_KEYS_MAX 64u
 
