@@ -9,6 +9,19 @@ static pt_slice text(const char *s)
     return pt_slice_of(s, strlen(s));
 }
 
+#define TEST_BATCH(name)                                                                           \
+    static void name##_in(sim_env *sim, pt_batch *b);                                              \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        pt_batch b;                                                                                \
+        sim_env *sim = sim_new(1);                                                                 \
+        pt_batch_init(&b, sim_peat(sim));                                                          \
+        name##_in(sim, &b);                                                                        \
+        pt_batch_done(&b);                                                                         \
+        sim_end(sim);                                                                              \
+    }                                                                                              \
+    static void name##_in(__attribute__((unused)) sim_env *sim, pt_batch *b)
+
 static void assert_op(pt_cursor *c, pt_kind kind, const char *key, size_t key_size,
                       const char *value)
 {
@@ -21,24 +34,21 @@ static void assert_op(pt_cursor *c, pt_kind kind, const char *key, size_t key_si
     assert_memory_equal(e.value.data, value, strlen(value));
 }
 
-TEST(the_documented_example_is_what_is_written)
+TEST_BATCH(the_documented_example_is_what_is_written)
 {
     static const uint8_t expected[] = {0x02, 0x05, 0x02, 0, 0, 0, 1, 'a', 'x',
                                        'y',  0x01, 0x06, 0, 0, 0, 1, 'b', 'c',
                                        0x02, 0x04, 0x00, 0, 0, 0, 1};
-    sim_env *sim = sim_new(1);
-    pt_batch b;
-    pt_batch_init(&b, sim_peat(sim));
-    assert_ok(pt_batch_put(&b, 1, text("a"), text("xy")));
-    assert_ok(pt_batch_delete(&b, 1, text("bc")));
-    assert_ok(pt_batch_put(&b, 1, pt_slice_of(NULL, 0), pt_slice_of(NULL, 0)));
-    assert_int_equal(b.count, 3);
-    assert_int_equal(b.key_bytes, 5 + 6 + 4);
-    assert_int_equal(b.value_bytes, 2);
-    assert_int_equal(b.bytes.size, sizeof expected);
-    assert_memory_equal(b.bytes.data, expected, sizeof expected);
+    assert_ok(pt_batch_put(b, 1, text("a"), text("xy")));
+    assert_ok(pt_batch_delete(b, 1, text("bc")));
+    assert_ok(pt_batch_put(b, 1, pt_slice_of(NULL, 0), pt_slice_of(NULL, 0)));
+    assert_int_equal(b->count, 3);
+    assert_int_equal(b->key_bytes, 5 + 6 + 4);
+    assert_int_equal(b->value_bytes, 2);
+    assert_int_equal(b->bytes.size, sizeof expected);
+    assert_memory_equal(b->bytes.data, expected, sizeof expected);
 
-    pt_cursor c = pt_cursor_of(b.bytes.data, b.bytes.size);
+    pt_cursor c = pt_cursor_of(b->bytes.data, b->bytes.size);
     assert_op(&c, PT_KIND_PUT, "\0\0\0\1a", 5, "xy");
     assert_op(&c, PT_KIND_DELETE, "\0\0\0\1bc", 6, "");
     assert_op(&c, PT_KIND_PUT, "\0\0\0\1", 4, "");
@@ -48,7 +58,7 @@ TEST(the_documented_example_is_what_is_written)
 
     pt_batch again; /* of the entries as they are read */
     pt_batch_init(&again, sim_peat(sim));
-    c = pt_cursor_of(b.bytes.data, b.bytes.size);
+    c = pt_cursor_of(b->bytes.data, b->bytes.size);
     while (pt_op_next(&c, &e) == PEAT_OK)
         assert_ok(pt_batch_add(&again, &e));
     assert_int_equal(again.count + again.deletes, 3 + 1);
@@ -56,67 +66,55 @@ TEST(the_documented_example_is_what_is_written)
     assert_memory_equal(again.bytes.data, expected, sizeof expected);
     pt_batch_done(&again);
 
-    pt_batch_clear(&b);
-    assert_int_equal(b.count + b.bytes.size + b.key_bytes + b.value_bytes, 0);
-    pt_batch_done(&b);
-    pt_batch_done(&b);
-    sim_end(sim);
+    pt_batch_clear(b);
+    assert_int_equal(b->count + b->bytes.size + b->key_bytes + b->value_bytes, 0);
+    pt_batch_done(b);
 }
 
-TEST(reserved_room_is_zeroed_and_part_of_the_batch)
+TEST_BATCH(reserved_room_is_zeroed_and_part_of_the_batch)
 {
-    sim_env *sim = sim_new(1);
-    pt_batch b;
-    pt_batch_init(&b, sim_peat(sim));
-    assert_ok(pt_batch_put(&b, 1, text("k"), text("old old old old")));
-    pt_batch_clear(&b); /* leaves its bytes in the buffer */
+    assert_ok(pt_batch_put(b, 1, text("k"), text("old old old old")));
+    pt_batch_clear(b); /* leaves its bytes in the buffer */
     uint8_t *room = NULL;
-    assert_ok(pt_batch_put_reserve(&b, 7, text("key"), 5, &room));
+    assert_ok(pt_batch_put_reserve(b, 7, text("key"), 5, &room));
     for (int i = 0; i < 5; i++)
         assert_int_equal(room[i], 0);
     memcpy(room, "hello", 5);
-    assert_ok(pt_batch_put_reserve(&b, 7, text("none"), 0, &room));
-    assert_ptr_equal(room, b.bytes.data + b.bytes.size);
-    pt_cursor c = pt_cursor_of(b.bytes.data, b.bytes.size);
+    assert_ok(pt_batch_put_reserve(b, 7, text("none"), 0, &room));
+    assert_ptr_equal(room, b->bytes.data + b->bytes.size);
+    pt_cursor c = pt_cursor_of(b->bytes.data, b->bytes.size);
     assert_op(&c, PT_KIND_PUT, "\0\0\0\7key", 7, "hello");
     assert_op(&c, PT_KIND_PUT, "\0\0\0\7none", 8, "");
-    pt_batch_done(&b);
-    sim_end(sim);
 }
 
-TEST(keys_values_and_batches_keep_their_limits)
+TEST_BATCH(keys_values_and_batches_keep_their_limits)
 {
-    sim_env *sim = sim_new(1);
-    pt_batch b;
-    pt_batch_init(&b, sim_peat(sim));
     static uint8_t long_key[PEAT_KEY_SIZE_MAX + 1];
     memset(long_key, 'k', sizeof long_key);
     pt_slice too_long = pt_slice_of(long_key, PEAT_KEY_SIZE_MAX + 1);
-    assert_int_equal(pt_batch_put(&b, 1, too_long, text("v")), PEAT_TOO_BIG);
-    assert_int_equal(pt_batch_delete(&b, 1, too_long), PEAT_TOO_BIG);
-    assert_int_equal(b.count + b.bytes.size, 0);
-    assert_ok(pt_batch_put(&b, 1, pt_slice_of(long_key, PEAT_KEY_SIZE_MAX), text("v")));
-    pt_cursor c = pt_cursor_of(b.bytes.data, b.bytes.size);
+    assert_int_equal(pt_batch_put(b, 1, too_long, text("v")), PEAT_TOO_BIG);
+    assert_int_equal(pt_batch_delete(b, 1, too_long), PEAT_TOO_BIG);
+    assert_int_equal(b->count + b->bytes.size, 0);
+    assert_ok(pt_batch_put(b, 1, pt_slice_of(long_key, PEAT_KEY_SIZE_MAX), text("v")));
+    pt_cursor c = pt_cursor_of(b->bytes.data, b->bytes.size);
     pt_entry e;
     assert_ok(pt_op_next(&c, &e));
     assert_int_equal(e.key.size, PT_KEY_BYTES_MAX);
 
     /* The batch is made to believe it is nearly full: the last byte fits, one more does not. */
-    size_t small = b.bytes.size;
-    b.bytes.size = PEAT_BATCH_SIZE_MAX - 6;
-    assert_int_equal(pt_batch_delete(&b, 1, text("x")), PEAT_TOO_BIG);
-    assert_int_equal(pt_batch_put(&b, 1, text(""), text("")), PEAT_TOO_BIG);
+    size_t small = b->bytes.size;
+    b->bytes.size = PEAT_BATCH_SIZE_MAX - 6;
+    assert_int_equal(pt_batch_delete(b, 1, text("x")), PEAT_TOO_BIG);
+    assert_int_equal(pt_batch_put(b, 1, text(""), text("")), PEAT_TOO_BIG);
     uint8_t *room = NULL;
-    assert_int_equal(pt_batch_put_reserve(&b, 1, text(""), PEAT_VALUE_SIZE_MAX + 1, &room),
+    assert_int_equal(pt_batch_put_reserve(b, 1, text(""), PEAT_VALUE_SIZE_MAX + 1, &room),
                      PEAT_TOO_BIG);
-    assert_int_equal(pt_batch_put_reserve(&b, 1, text(""), PEAT_VALUE_SIZE_MAX, &room),
+    assert_int_equal(pt_batch_put_reserve(b, 1, text(""), PEAT_VALUE_SIZE_MAX, &room),
                      PEAT_TOO_BIG);
     assert_null(room);
-    assert_int_equal(b.bytes.size, PEAT_BATCH_SIZE_MAX - 6);
-    assert_int_equal(b.count, 1);
-    b.bytes.size = small;
-    pt_batch_done(&b);
-    sim_end(sim);
+    assert_int_equal(b->bytes.size, PEAT_BATCH_SIZE_MAX - 6);
+    assert_int_equal(b->count, 1);
+    b->bytes.size = small;
 }
 
 TEST(a_batch_holds_exactly_its_limit)
@@ -144,22 +142,17 @@ TEST(a_batch_holds_exactly_its_limit)
     sim_end(sim);
 }
 
-TEST(without_memory_a_batch_stays_as_it_was)
+TEST_BATCH(without_memory_a_batch_stays_as_it_was)
 {
-    sim_env *sim = sim_new(1);
-    pt_batch b;
-    pt_batch_init(&b, sim_peat(sim));
-    assert_ok(pt_batch_put(&b, 1, text("a"), text("1")));
-    pt_batch before = b;
+    assert_ok(pt_batch_put(b, 1, text("a"), text("1")));
+    pt_batch before = *b;
     sim_fail(sim, .kinds = SIM_MEMORY, .error = ENOMEM);
     static const uint8_t kilobyte[1024] = {1};
-    assert_int_equal(pt_batch_put(&b, 1, text("b"), pt_slice_of(kilobyte, sizeof kilobyte)),
+    assert_int_equal(pt_batch_put(b, 1, text("b"), pt_slice_of(kilobyte, sizeof kilobyte)),
                      PEAT_NOMEM);
-    assert_memory_equal(&b, &before, sizeof b);
-    assert_ok(pt_batch_put(&b, 1, text("b"), pt_slice_of(kilobyte, sizeof kilobyte)));
-    assert_int_equal(b.count, 2);
-    pt_batch_done(&b);
-    sim_end(sim);
+    assert_memory_equal(b, &before, sizeof *b);
+    assert_ok(pt_batch_put(b, 1, text("b"), pt_slice_of(kilobyte, sizeof kilobyte)));
+    assert_int_equal(b->count, 2);
 }
 
 static peat_rc decode_once(const uint8_t *bytes, size_t size)
@@ -191,25 +184,22 @@ TEST(bytes_that_are_no_operation_are_refused)
 }
 
 /* Every cut of a valid list gives whole operations of that list, then an end or a refusal. */
-TEST(every_truncation_ends_cleanly)
+TEST_BATCH(every_truncation_ends_cleanly)
 {
-    sim_env *sim = sim_new(1);
-    pt_batch b;
-    pt_batch_init(&b, sim_peat(sim));
     char key[300], value[300];
     memset(key, 'k', sizeof key);
     memset(value, 'v', sizeof value);
     size_t ends[9] = {0};
     for (size_t i = 0; i < 8; i++) {
         pt_slice k = pt_slice_of(key, i * 37), v = pt_slice_of(value, i * 29);
-        peat_rc rc = i % 3 == 2 ? pt_batch_delete(&b, 1, k) : pt_batch_put(&b, 1, k, v);
+        peat_rc rc = i % 3 == 2 ? pt_batch_delete(b, 1, k) : pt_batch_put(b, 1, k, v);
         assert_ok(rc);
-        ends[i + 1] = b.bytes.size;
+        ends[i + 1] = b->bytes.size;
     }
-    for (size_t cut = 0; cut <= b.bytes.size; cut++) {
+    for (size_t cut = 0; cut <= b->bytes.size; cut++) {
         uint8_t *copy = malloc(cut + 1); /* a heap block of its own, so that overruns are seen */
         assert_non_null(copy);
-        memcpy(copy, b.bytes.data, cut);
+        memcpy(copy, b->bytes.data, cut);
         uint8_t *exact = realloc(copy, cut ? cut : 1);
         assert_non_null(exact);
         pt_cursor c = pt_cursor_of(exact, cut);
@@ -226,8 +216,6 @@ TEST(every_truncation_ends_cleanly)
         assert_int_equal(pt_op_next(&c, &e), rc);
         free(exact);
     }
-    pt_batch_done(&b);
-    sim_end(sim);
 }
 
 TEST(random_bytes_never_leave_the_list)

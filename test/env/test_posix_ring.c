@@ -136,6 +136,17 @@ static void kit_done(kit *k)
     reading_done(&k->w);
 }
 
+#define TEST_KIT(name)                                                                             \
+    static void name##_with_kit(const fixture *f, kit *k);                                         \
+    TEST_RING(name)                                                                                \
+    {                                                                                              \
+        kit k;                                                                                     \
+        kit_init(&k, f);                                                                           \
+        name##_with_kit(f, &k);                                                                    \
+        kit_done(&k);                                                                              \
+    }                                                                                              \
+    static void name##_with_kit(__attribute__((unused)) const fixture *f, kit *k)
+
 static int queue(kit *k, job *j, unsigned file, uint64_t offset, size_t size)
 {
     job_init(j, &k->w, file, offset, size);
@@ -187,118 +198,100 @@ TEST_RING(a_ring_that_cannot_be_made_says_why_and_leaves_nothing)
     f->env->event_close(f->env->ctx, event);
 }
 
-TEST_RING(a_full_ring_says_so_and_a_read_out_of_range_is_refused)
+TEST_KIT(a_full_ring_says_so_and_a_read_out_of_range_is_refused)
 {
-    kit k;
     job jobs[DEPTH + 1];
-    kit_init(&k, f);
-    assert_int_equal(queue(&k, &jobs[0], 0, UINT64_MAX - 1, 5), EINVAL);
+    assert_int_equal(queue(k, &jobs[0], 0, UINT64_MAX - 1, 5), EINVAL);
     job_done(&jobs[0]);
     for (unsigned i = 0; i < DEPTH; i++)
-        assert_int_equal(queue(&k, &jobs[i], 0, i, 10), 0);
-    assert_int_equal(queue(&k, &jobs[DEPTH], 0, 5, 10), EAGAIN);
+        assert_int_equal(queue(k, &jobs[i], 0, i, 10), 0);
+    assert_int_equal(queue(k, &jobs[DEPTH], 0, 5, 10), EAGAIN);
     job_done(&jobs[DEPTH]);
-    submit(&k);
+    submit(k);
     assert_int_equal(wire.submits, 1); /* all in one call */
-    reap(&k, DEPTH);
-    assert_int_equal(queue(&k, &jobs[0], 0, 5, 10), 0);
-    submit(&k);
-    reap(&k, 1);
-    kit_done(&k);
+    reap(k, DEPTH);
+    assert_int_equal(queue(k, &jobs[0], 0, 5, 10), 0);
+    submit(k);
+    reap(k, 1);
 }
 
-TEST_RING(a_short_read_goes_on)
+TEST_KIT(a_short_read_goes_on)
 {
-    kit k;
     job jobs[3];
-    kit_init(&k, f);
     wire.submit[0] = wire.submit[1] = SHORT;
-    assert_int_equal(queue(&k, &jobs[0], 0, 1000, 5000), 0);
-    assert_int_equal(queue(&k, &jobs[1], 1, 4090, 10), 0); /* across the end */
-    assert_int_equal(queue(&k, &jobs[2], 2, 0, 10), 0);    /* of nothing */
-    submit(&k);
-    reap(&k, 3);
+    assert_int_equal(queue(k, &jobs[0], 0, 1000, 5000), 0);
+    assert_int_equal(queue(k, &jobs[1], 1, 4090, 10), 0); /* across the end */
+    assert_int_equal(queue(k, &jobs[2], 2, 0, 10), 0);    /* of nothing */
+    submit(k);
+    reap(k, 3);
     assert_in_range(wire.submits, 3, 8);
-    kit_done(&k);
 }
 
-TEST_RING(what_is_refused_is_read_plainly)
+TEST_KIT(what_is_refused_is_read_plainly)
 {
     static const int errors[] = {-EAGAIN, -EBUSY, -ENOMEM, -EPERM};
-    kit k;
     job jobs[DEPTH];
-    kit_init(&k, f);
     for (unsigned round = 0; round < 3 * DEPTH; round++) {
         unsigned n = 1 + round % DEPTH;
         wire.submit[0] = wire.submit[1] = errors[round % 4];
         wire.submits = 0;
-        k.env->event_clear(k.env->ctx, k.event);
+        k->env->event_clear(k->env->ctx, k->event);
         for (unsigned i = 0; i < n; i++)
-            assert_int_equal(queue(&k, &jobs[i], 0, round * 100, 300), 0);
-        submit(&k);
-        assert_int_equal(k.env->event_wait(k.env->ctx, k.event, 0), 0);
-        reap(&k, n);
+            assert_int_equal(queue(k, &jobs[i], 0, round * 100, 300), 0);
+        submit(k);
+        assert_int_equal(k->env->event_wait(k->env->ctx, k->event, 0), 0);
+        reap(k, n);
     }
     wire.submits = 8;
     for (unsigned i = 0; i < DEPTH; i++) /* behind what is left of them */
-        assert_int_equal(queue(&k, &jobs[i], 0, i, 300), 0);
-    submit(&k);
-    reap(&k, DEPTH);
-    kit_done(&k);
+        assert_int_equal(queue(k, &jobs[i], 0, i, 300), 0);
+    submit(k);
+    reap(k, DEPTH);
 }
 
-TEST_RING(interrupts_and_refused_waits_lose_nothing)
+TEST_KIT(interrupts_and_refused_waits_lose_nothing)
 {
-    kit k;
     job jobs[2];
-    kit_init(&k, f);
     wire.submit[0] = -EINTR;
     wire.wait[0] = -EINTR;
     wire.wait[1] = -EBADF;
     wire.wait[2] = -EINTR;
-    assert_int_equal(f->env->file_advise(f->env->ctx, k.w.files[0], 0, 0, PEAT_ENV_ADVISE_DONTNEED),
-                     0);
-    assert_int_equal(queue(&k, &jobs[0], 0, 0, 100), 0);
-    assert_int_equal(queue(&k, &jobs[1], 0, 100000, 100), 0);
-    submit(&k);
+    assert_int_equal(
+        f->env->file_advise(f->env->ctx, k->w.files[0], 0, 0, PEAT_ENV_ADVISE_DONTNEED), 0);
+    assert_int_equal(queue(k, &jobs[0], 0, 0, 100), 0);
+    assert_int_equal(queue(k, &jobs[1], 0, 100000, 100), 0);
+    submit(k);
     assert_int_equal(wire.submits, 2);
-    reap(&k, 2);
-    kit_done(&k);
+    reap(k, 2);
 }
 
 /* A file without a descriptor fails, and the others are read. */
-TEST_RING(a_read_that_fails_is_told_with_its_error)
+TEST_KIT(a_read_that_fails_is_told_with_its_error)
 {
-    kit k;
     job jobs[3];
-    kit_init(&k, f);
-    int *fd = (int *)k.w.files[1], before = *fd; /* the first member */
+    int *fd = (int *)k->w.files[1], before = *fd; /* the first member */
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(queue(&k, &jobs[i], i, 10, 100), 0);
+        assert_int_equal(queue(k, &jobs[i], i, 10, 100), 0);
     *fd = 1000000;
-    submit(&k);
+    submit(k);
     *fd = before;
-    k.w.error = EBADF;
-    reap(&k, 3);
+    k->w.error = EBADF;
+    reap(k, 3);
     assert_int_equal(jobs[0].read.error, 0);
     assert_int_equal(jobs[1].read.error, EBADF);
-    kit_done(&k);
 }
 
-TEST_RING(the_event_tells_of_each_end)
+TEST_KIT(the_event_tells_of_each_end)
 {
-    kit k;
     job j;
-    kit_init(&k, f);
     for (unsigned i = 0; i < 10; i++) {
-        assert_int_equal(queue(&k, &j, 0, i * 1000, 500), 0);
-        assert_int_equal(k.env->event_wait(k.env->ctx, k.event, 0), ETIMEDOUT);
-        submit(&k);
-        assert_int_equal(k.env->event_wait(k.env->ctx, k.event, PATIENCE_NS), 0);
-        reap(&k, 1);
-        k.env->event_clear(k.env->ctx, k.event);
+        assert_int_equal(queue(k, &j, 0, i * 1000, 500), 0);
+        assert_int_equal(k->env->event_wait(k->env->ctx, k->event, 0), ETIMEDOUT);
+        submit(k);
+        assert_int_equal(k->env->event_wait(k->env->ctx, k->event, PATIENCE_NS), 0);
+        reap(k, 1);
+        k->env->event_clear(k->env->ctx, k->event);
     }
-    kit_done(&k);
 }
 
 static unsigned open_on_exec(void)
