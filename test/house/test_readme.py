@@ -17,12 +17,12 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
+sys.path.insert(0, os.path.join(ROOT, "test", "header"))
 from lintlib.tree import Tree  # noqa: E402
+from toolchain import CC, FLAGS, LIB  # noqa: E402
 
-LIB = os.path.abspath(os.environ.get("PEAT_LIB_DIR") or os.path.join(ROOT, "build"))
 BIN = os.path.abspath(os.environ.get("PEAT_BIN") or os.path.join(LIB, "peat"))
 WARNINGS = "-std=c99 -pedantic -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Werror"
-SANITIZERS = {"address": "-fsanitize=address,undefined -fno-sanitize-recover=all", "thread": "-fsanitize=thread"}
 
 
 def read(path):
@@ -51,8 +51,8 @@ class Readme(unittest.TestCase):
         (program,), (expected,) = blocks("A program", "c"), blocks("A program", "")
         with open(os.path.join(self.dir, "program.c"), "w", encoding="utf-8") as f:
             f.write(program)
-        flags = WARNINGS + " " + SANITIZERS.get(os.environ.get("PEAT_SANITIZE"), "")
-        self.run_it([os.environ.get("PEAT_CC") or "cc", *shlex.split(flags), "-I" + os.path.join(ROOT, "include"),
+        flags = WARNINGS + " " + FLAGS
+        self.run_it([CC, *shlex.split(flags), "-I" + os.path.join(ROOT, "include"),
                      "program.c", "-o", "program", "-L" + LIB, "-Wl,-rpath," + LIB, "-lpeat"])
         for _ in range(2):  # the second time the store is there
             self.assertEqual(self.run_it(["./program"]), expected)
@@ -143,14 +143,13 @@ int main(void)
     return peat_close(db) != PEAT_OK || status != 0;
 }
 """)
-        flags = SANITIZERS.get(os.environ.get("PEAT_SANITIZE"), "")
-        self.run_it([os.environ.get("PEAT_CC") or "cc", "-std=gnu11", *shlex.split(flags), "-I" + os.path.join(ROOT, "include"),
+        self.run_it([CC, "-std=gnu11", *shlex.split(FLAGS), "-I" + os.path.join(ROOT, "include"),
                      "program.c", "-o", "program", "-L" + LIB, "-Wl,-rpath," + LIB, "-lpeat"])
         out = self.run_it(["./program"])
         files = [line for line in out.splitlines() if " -> " + os.path.realpath(self.dir) + "/new" in line]
         self.assertLessEqual(len(files), 5, out)
         self.assertEqual(re.search(r"^Threads:\s*(\d+)", out, re.M).group(1), "2", out)  # the program's, the store's
-        if not flags:
+        if not FLAGS:
             self.assertLess(int(re.search(r"^RssAnon:\s*(\d+)", out, re.M).group(1)), 8 * 1024, out)
         blocks_used = sum(os.stat(os.path.join(self.dir, "new", name)).st_blocks * 512 for name in os.listdir(os.path.join(self.dir, "new")))
         self.assertLessEqual(blocks_used, 320 * 1024)

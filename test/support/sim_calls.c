@@ -217,8 +217,7 @@ static uint64_t really_passed(sim_env *sim)
 static uint64_t sim_now_ns(void *ctx)
 {
     sim_env *sim = ctx;
-    uint64_t step = atomic_load_explicit(&sim->clock_step_ns, memory_order_relaxed);
-    step += really_passed(sim);
+    uint64_t step = 1000 + really_passed(sim);
     return atomic_fetch_add_explicit(&sim->now_ns, step, memory_order_relaxed) + step;
 }
 

@@ -45,7 +45,6 @@ static sim_env *new_bare(uint64_t seed)
     sim->ring_random = (rng){rng_hash(seed)};
     atomic_store(&sim->now_ns, 1000000000u);
     atomic_store(&sim->wall_ahead_ms, FIRST_WALL_MS);
-    atomic_store(&sim->clock_step_ns, 1000);
     return sim;
 }
 
@@ -225,11 +224,6 @@ uint64_t sim_disk_bytes(sim_env *sim)
     return used;
 }
 
-void sim_clock_step(sim_env *sim, uint64_t ns)
-{
-    atomic_store(&sim->clock_step_ns, ns);
-}
-
 void sim_clock_advance(sim_env *sim, uint64_t ns)
 {
     atomic_fetch_add(&sim->now_ns, ns);
@@ -279,7 +273,6 @@ static sim_env *clone_bare(sim_env *sim, uint64_t seed)
     to->pid = sim->pid + 1;
     atomic_store(&to->now_ns, atomic_load(&sim->now_ns));
     atomic_store(&to->wall_ahead_ms, atomic_load(&sim->wall_ahead_ms));
-    atomic_store(&to->clock_step_ns, atomic_load(&sim->clock_step_ns));
     return to;
 }
 

@@ -131,10 +131,9 @@ uint64_t sim_disk_bytes(sim_env *sim);
 
 /* --- time ----------------------------------------------------------------------------------- */
 
-/* Every look at the clock advances it by the step (1 microsecond at first); a sleep by its length,
+/* Every look at the clock advances it by a microsecond; a sleep by its length,
  * without waiting. While there are threads it also goes with the real one, by which they wait for
  * each other: else a wait of 50 ms would be a microsecond, and a back-off never over. */
-void sim_clock_step(sim_env *sim, uint64_t ns);
 void sim_clock_advance(sim_env *sim, uint64_t ns); /* both clocks */
 void sim_wall_set(sim_env *sim, uint64_t ms);      /* the wall clock jumps */
 

@@ -41,7 +41,7 @@ struct sim_env {
     rng ring_random; /* so that rings take nothing from what others draw */
     /* any thread */
     _Atomic uint64_t calls[SIM_KIND_COUNT];
-    _Atomic uint64_t now_ns, wall_ahead_ms, clock_step_ns;
+    _Atomic uint64_t now_ns, wall_ahead_ms;
     _Atomic uint64_t real_ns; /* the real clock at the last look with threads; 0: none yet */
     _Atomic uint64_t allocations, maps, dirs, files, locks, threads, events, rings;
     _Atomic uint64_t bytes, bytes_peak;
