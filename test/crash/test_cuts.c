@@ -18,7 +18,7 @@
 #define SAMPLE_IN       TEST_SAMPLE(25, 50, 50) /* boundaries, in the ordinary test */
 #define SAMPLE_LENGTH   24                      /* commits */
 #define REWRITES_LENGTH 120                     /* commits */
-#define ANY_PLANS       TEST_SAMPLE(12, 5, 5)
+#define ANY_PLANS       TEST_SAMPLE(24, 5, 5)
 #define ANY_IN          2000 /* boundaries */
 #define ANY_LENGTH      120  /* commits */
 
