@@ -3,9 +3,9 @@
  * fuzz_manifest.c - PEAT and m-000001 as the version set reads them.
  *
  * Input: flags, promise u16 (0: all whole records), two superblock heads of 64 bytes (their bytes
- * 8 to 72), with FUZZ_NAMES what lies behind both of them (32 bytes), how many bytes of PEAT are cut
- * off u8 in units of 512, then the manifest file. With FUZZ_REPAIR the slots speak of the manifest
- * that is there.
+ * 8 to 72), with FUZZ_NAMES what lies behind both of them (32 bytes), how many bytes of PEAT are
+ * cut off u8 in units of 512, then the manifest file. With FUZZ_REPAIR the slots speak of the
+ * manifest that is there.
  */
 #include "fuzz/fuzz.h"
 #include "support/version_set_site.h"
