@@ -104,7 +104,7 @@ static peat_rc align_block(pt_table_writer *w, size_t size, bool final)
     w->slack_bytes += slack;
     if (w->index.count >= SLACK_BLOCKS && w->slack_bytes * 1000 > (uint64_t)w->index.count *
                                                                       PT_BLOCK_PAGE * 2 *
-                                                                      pt_writer_slack_permille(w)) {
+                                                                      PT_WRITER_SLACK_PERMILLE) {
         w->aligned = false;
         return PEAT_OK;
     }

@@ -88,11 +88,9 @@ peat_rc pt_writer_sample_add(pt_table_writer *w, const pt_entry *entry,
                              uint64_t key_hash) PT_MUST_USE;
 /* The entry at the cursor, which begins at the sample's start; false at its end. */
 bool pt_writer_sample_next(pt_cursor *c, pt_entry *ret_entry, uint64_t *ret_hash);
-/* Of the pages, that may stay empty where a sample decides for an aligned table. */
-static inline uint64_t pt_writer_slack_permille(const pt_table_writer *w)
-{
-    return w->options.single_reads ? 60 : 30;
-}
+/* Of the pages, that may stay empty where a sample decides for an aligned table. What is empty is
+ * no debt that a merge pays off: it comes on top of the space that is obsolete. */
+#define PT_WRITER_SLACK_PERMILLE 30u
 /* From what the sample holds; its entries are to be added then. */
 peat_rc pt_writer_decide_layout(pt_table_writer *w) PT_MUST_USE;
 

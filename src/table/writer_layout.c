@@ -66,7 +66,7 @@ static peat_rc alignment_pays(pt_table_writer *w, bool *ret_pays)
         if (!added)
             goto out; /* a large one: not the mix for pages */
     }
-    *ret_pays = slack * 1000 <= blocks * PT_BLOCK_PAGE * pt_writer_slack_permille(w);
+    *ret_pays = slack * 1000 <= blocks * PT_BLOCK_PAGE * PT_WRITER_SLACK_PERMILLE;
 out:
     return rc;
 }

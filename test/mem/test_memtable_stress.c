@@ -246,13 +246,8 @@ static void fight_for(key_shape shape, uint64_t key_count, bool downwards)
 /* More writers than cores, all of ascending keys, so that now and then one is stopped while it
  * divides the last leaf, and the others go on at the edge: what they add is not in its way. */
 #define EDGE_WRITERS 16
-#ifdef SLOWED_DOWN
-#define EDGE_TABLES 12u
-#define EDGE_KEYS   (UINT64_C(20) << 10)
-#else
-#define EDGE_TABLES 16u
-#define EDGE_KEYS   (UINT64_C(200) << 10)
-#endif
+#define EDGE_TABLES  TEST_SAMPLE(16u, 4u, 3u)
+#define EDGE_KEYS    (UINT64_C(1) << TEST_SAMPLE(18, 16, 14))
 
 typedef struct edge {
     pt_memtable *m;
