@@ -107,11 +107,11 @@ static bool is_worth_it(pt_open_tables *all)
     return turns == 0 && pt_cache_has_spare(all->cache, PT_TABLE_AROUND_BYTES);
 }
 
-peat_rc pt_around_fetch(pt_table_ref *t, uint32_t block, pt_block_ref *ret_ref)
+static peat_rc fetch_all(pt_table_ref *t, uint32_t block, pt_block_ref *ret_ref)
 {
     bringing b = {.t = t};
     pt_block_source *source = t->source;
-    if (!is_worth_it(t->open_tables) || !pt_table_around_of(t->table, block, &b.blocks))
+    if (!pt_table_around_of(t->table, block, &b.blocks))
         return source->fetch(source, block, PT_FETCH_POINT, ret_ref);
     b.own = block - b.blocks.first;
     pt_cache_fill *own = &b.fill[b.own];
@@ -124,4 +124,11 @@ peat_rc pt_around_fetch(pt_table_ref *t, uint32_t block, pt_block_ref *ret_ref)
     size_t size = 0;
     rc = pt_table_ref_read_block(t, block, own->room, own->room_size, &size);
     return pt_cache_fill_end(source, own, rc, size, ret_ref);
+}
+
+peat_rc pt_around_fetch(pt_table_ref *t, uint32_t block, pt_block_ref *ret_ref)
+{
+    if (is_worth_it(t->open_tables))
+        return fetch_all(t, block, ret_ref);
+    return t->source->fetch(t->source, block, PT_FETCH_POINT, ret_ref);
 }

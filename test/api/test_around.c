@@ -174,3 +174,39 @@ TEST_NEW(beyond_memory_a_record_is_a_page)
         assert_ok(get_row(k, i * 997 % LARGE));
     assert_true(stats_of(k->db).bytes_read - before <= (uint64_t)GETS * 4096);
 }
+
+/* The simulated disk, on which a read takes a millisecond. */
+typedef struct slow_disk {
+    peat_env env;
+    sim_env *sim;
+    int (*file_read)(void *ctx, peat_env_file *file, uint64_t offset, void *buf, size_t size,
+                     size_t *ret_size);
+} slow_disk;
+
+static slow_disk slow;
+
+static int read_slowly(void *ctx, peat_env_file *file, uint64_t offset, void *buf, size_t size,
+                       size_t *ret_size)
+{
+    sim_clock_advance(slow.sim, 1000000);
+    return slow.file_read(ctx, file, offset, buf, size, ret_size);
+}
+
+/* It is asked for single blocks then, and for many again after a while. */
+TEST_NEW(a_slow_device_is_asked_for_one_block)
+{
+    slow = (slow_disk){.env = *sim_peat(k->sim), .sim = k->sim};
+    slow.file_read = slow.env.file_read;
+    slow.env.file_read = read_slowly;
+    k->host.env = &slow.env;
+    open_settled(k);
+    expect_row(k, 0); /* which was slow */
+    unsigned alone = 0, together = 0;
+    for (int i = 0; i < ROWS; i += 10) {
+        uint64_t misses = stats_of(k->db).cache_misses;
+        expect_row(k, i);
+        alone += stats_of(k->db).cache_misses - misses == 1;
+        together += stats_of(k->db).cache_misses - misses > 1;
+    }
+    assert_true(alone >= 16 && together >= 1 && together <= 1 + alone / 16);
+}
