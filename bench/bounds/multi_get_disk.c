@@ -12,6 +12,7 @@
  * memory group (bench/in-group.sh) as what stands beside it.
  */
 #include "../clock.h"
+#include "../data.h"
 
 #include <fcntl.h>
 #include <liburing.h>
@@ -25,15 +26,7 @@
 #define VALUE         1000u
 #define UNDER_WAY_MAX 256u
 
-static uint64_t state = 1;
-
-static uint64_t next_random(void)
-{
-    uint64_t x = state += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
+static pb_rng rng = {.state = 1};
 
 static void die(const char *what)
 {
@@ -46,7 +39,7 @@ static void submit(struct io_uring *ring, int fd, uint64_t pages, uint8_t *buf, 
     struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
     if (sqe == NULL)
         die("io_uring_get_sqe");
-    io_uring_prep_read(sqe, fd, buf + slot * PAGE, PAGE, next_random() % pages * PAGE);
+    io_uring_prep_read(sqe, fd, buf + slot * PAGE, PAGE, pb_rng_below(&rng, pages) * PAGE);
     io_uring_sqe_set_data64(sqe, slot);
 }
 
