@@ -77,8 +77,13 @@ int main(int argc, char **argv)
     struct stat st;
     struct io_uring ring;
     int fd = argc > 1 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0 || fstat(fd, &st) != 0 || keys == 0 || depth == 0 || depth > UNDER_WAY_MAX)
-        die("usage: bound-multi-get-disk FILE [keys read] [keys per call] [under way]");
+    if (argc > 1 && (fd < 0 || fstat(fd, &st) != 0))
+        die(argv[1]);
+    if (fd < 0 || st.st_size < (off_t)PAGE || keys == 0 || depth == 0 || depth > UNDER_WAY_MAX) {
+        (void)fputs("usage: bound-multi-get-disk FILE [keys read] [keys per call] [under way]\n",
+                    stderr);
+        return 2;
+    }
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
     uint8_t *buf = aligned_alloc(PAGE, (size_t)depth * PAGE),
             *values = malloc((size_t)keys * VALUE);
