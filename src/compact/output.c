@@ -19,6 +19,7 @@ struct pt_output {
     pt_layer *layers; /* the tables, once all are finished */
     pt_piece *pieces;
     size_t piece_count, piece_capacity;
+    uint64_t piece_begin; /* of the last piece that holds something, in its table's file */
     uint64_t seq_min, seq_max;
     uint64_t bytes;
     bool kept;
@@ -113,6 +114,13 @@ static out_table *last_table(const pt_output *o)
     return &o->tables[o->table_count - 1];
 }
 
+/* The last piece of the table that has ended; its blocks end there. */
+static void end_piece(pt_output *o, uint64_t end)
+{
+    if (o->piece_count != 0 && o->pieces[o->piece_count - 1].table + 1 == o->table_count)
+        o->pieces[o->piece_count - 1].bytes = end - o->piece_begin;
+}
+
 peat_rc pt_output_end_table(pt_output *o)
 {
     if (!o->open)
@@ -120,9 +128,24 @@ peat_rc pt_output_end_table(pt_output *o)
     out_table *t = last_table(o);
     o->open = false;
     peat_rc rc = pt_table_writer_finish(t->writer, &t->meta);
-    if (rc == PEAT_OK)
+    if (rc == PEAT_OK) {
         o->bytes += t->meta.file_bytes;
+        end_piece(o, t->meta.section[PT_SECTION_INDEX].offset);
+    }
     return note_result(o, rc);
+}
+
+/* Its first entry has ended the block of the piece before it: which is shorter, once it is
+ * compressed, than it was said to be. */
+static void begin_piece_bytes(pt_output *o)
+{
+    uint64_t begin = pt_table_writer_block_begin(last_table(o)->writer);
+    if (o->piece_count > 1) {
+        pt_piece *before = &o->pieces[o->piece_count - 2];
+        if (before->table + 1 == o->table_count)
+            before->bytes = begin - o->piece_begin;
+    }
+    o->piece_begin = begin;
 }
 
 peat_rc pt_output_add(pt_output *o, const pt_entry *entry, uint64_t key_hash)
@@ -133,13 +156,12 @@ peat_rc pt_output_add(pt_output *o, const pt_entry *entry, uint64_t key_hash)
     if (!o->open)
         TRY(open_table(o));
     pt_table_writer *w = last_table(o)->writer;
-    uint64_t before = pt_table_writer_bytes(w);
     TRY(pt_table_writer_add(w, entry, key_hash));
     if (o->piece_count != 0) {
         pt_piece *p = &o->pieces[o->piece_count - 1];
-        p->entries++;
+        if (p->entries++ == 0)
+            begin_piece_bytes(o);
         p->tombstones += entry->kind == PT_KIND_DELETE;
-        p->bytes += pt_table_writer_bytes(w) - before;
     }
 out:
     return note_result(o, rc);

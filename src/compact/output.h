@@ -40,7 +40,8 @@ typedef struct pt_piece {
     uint64_t partition_id; /* when it was cut; may have been split since */
     pt_slice lower,
         upper; /* that partition's range then; upper.data NULL: open. Borrowed from the version */
-    uint64_t bytes, entries, tombstones, obsolete_bytes;
+    uint64_t bytes; /* of its blocks; once the next one has begun or the table has ended */
+    uint64_t entries, tombstones, obsolete_bytes;
     size_t table; /* of the output's, that holds it */
 } pt_piece;
 

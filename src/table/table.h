@@ -105,6 +105,7 @@ peat_rc pt_table_writer_add(pt_table_writer *w, const pt_entry *entry,
 peat_rc pt_table_writer_cut(pt_table_writer *w, uint32_t *ret_block) PT_MUST_USE;
 uint64_t
 pt_table_writer_bytes(const pt_table_writer *w); /* of blocks so far, the open one included */
+uint64_t pt_table_writer_block_begin(const pt_table_writer *w); /* where the open one begins */
 uint64_t pt_table_writer_entries(const pt_table_writer *w);
 /* Writes sections and footer, syncs the file. Keys of ret_meta live until the writer is freed. */
 peat_rc pt_table_writer_finish(pt_table_writer *w, pt_table_meta *ret_meta) PT_MUST_USE;

@@ -360,6 +360,11 @@ uint64_t pt_table_writer_bytes(const pt_table_writer *w)
     return pt_writer_place(w) + w->builder.size + w->large.size + w->sample.size;
 }
 
+uint64_t pt_table_writer_block_begin(const pt_table_writer *w)
+{
+    return pt_writer_place(w);
+}
+
 uint64_t pt_table_writer_entries(const pt_table_writer *w)
 {
     return w->sampling ? w->sample_entries : w->meta.entries;
