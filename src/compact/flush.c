@@ -85,12 +85,23 @@ out:
     return rc;
 }
 
+/* The first tables of a store tell where its keys lie: it can be cut between them before its upper
+ * runs are many, and what is flushed then as well. A store that is small has one. */
+#define FIRST_BYTES_MIN ((uint64_t)1 << 20)
+
+static bool first_quarter_full(const run_state *r)
+{
+    uint64_t quarter = r->input->bytes / 4, written = pt_output_table_bytes(r->f->appended);
+    bool first = !r->has_last_key && r->input->bytes >= FIRST_BYTES_MIN;
+    return first && written >= quarter && r->input->bytes >= r->seen_bytes + quarter / 2;
+}
+
 static peat_rc add_append_entry(run_state *r, const pt_entry *e, uint64_t hash)
 {
     pt_output *o = r->f->appended;
     peat_rc rc = PEAT_OK;
     /* the versions of one key stay in one table */
-    if (!r->gc.same_key && pt_output_table_full(o))
+    if (!r->gc.same_key && (pt_output_table_full(o) || first_quarter_full(r)))
         rc = pt_output_end_table(o);
     if (rc == PEAT_OK)
         rc = pt_output_add(o, e, hash);

@@ -257,6 +257,12 @@ static const pt_table_writer *open_writer(const pt_output *o)
     return o->open ? o->tables[o->table_count - 1].writer : NULL;
 }
 
+uint64_t pt_output_table_bytes(const pt_output *o)
+{
+    const pt_table_writer *w = open_writer(o);
+    return w != NULL ? pt_table_writer_bytes(w) : 0;
+}
+
 bool pt_output_table_full(const pt_output *o)
 {
     const pt_table_writer *w = open_writer(o);

@@ -81,6 +81,7 @@ bool pt_output_has_failed(const pt_output *o);
 pt_output_files pt_output_get_files(const pt_output *o);
 /* The table under way is as large as a bottom table should be. */
 bool pt_output_table_full(const pt_output *o);
-uint64_t pt_output_bytes(const pt_output *o); /* written so far */
+uint64_t pt_output_table_bytes(const pt_output *o); /* of the table under way, so far */
+uint64_t pt_output_bytes(const pt_output *o);       /* written so far */
 
 #endif

@@ -2,6 +2,8 @@
 /* pick.c - see pick.h. */
 #include "compact/pick.h"
 
+#include "compact/split.h"
+
 /* An intermediate merge takes at least this many upper runs: fewer would rewrite bytes for little.
  *  */
 #define INTERMEDIATE_RUNS_MIN 4u
@@ -237,9 +239,12 @@ static void pick_bottommost(const pt_version *v, const pt_pick_options *o, size_
     }
 }
 
-static bool wants_split(const pt_partition *p, const pt_pick_options *o)
+bool pt_pick_wants_split(const pt_partition *p, const pt_pick_options *o)
 {
-    return p->bottom_bytes >= 2 * o->partition_bytes && p->bottom_count >= 2;
+    pt_split_size size = {.run_bytes = p->run_bytes,
+                          .bottom_bytes = p->bottom_bytes,
+                          .bottom_count = p->bottom_count};
+    return pt_split_is_due(&size, o->partition_bytes);
 }
 
 static size_t united(const pt_version *v, const pt_pick_options *o, size_t at)
@@ -263,7 +268,7 @@ pt_unit pt_pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pi
     for (size_t i = 0; i < v->count; i++) {
         pick->first = i;
         pick->count = 1;
-        if (!claimed(o, v->partitions[i]) && wants_split(v->partitions[i], o))
+        if (!claimed(o, v->partitions[i]) && pt_pick_wants_split(v->partitions[i], o))
             return PT_UNIT_SPLIT;
         pick->count = united(v, o, i);
         if (pick->count >= 4)

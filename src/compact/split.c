@@ -2,12 +2,31 @@
 /* split.c - see split.h. */
 #include "compact/split.h"
 
-static uint64_t bottom_bytes(const pt_layer *bottom, size_t count)
+static uint64_t bytes_of(const pt_layer *layers, size_t count)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < count; i++)
-        n += bottom[i].bytes;
+        n += layers[i].bytes;
     return n;
+}
+
+/* Until they are merged upper runs that outweigh the run below become so many times more. */
+#define RUNS_GROW 4
+
+static uint64_t counted_bytes(const pt_split_size *size)
+{
+    bool heavy = size->run_bytes > size->bottom_bytes;
+    return size->bottom_bytes + (heavy ? RUNS_GROW * size->run_bytes : 0);
+}
+
+bool pt_split_is_due(const pt_split_size *size, uint64_t partition_bytes)
+{
+    return size->bottom_count >= 2 && counted_bytes(size) >= 2 * partition_bytes;
+}
+
+static uint64_t parts_of(const pt_split_size *size, uint64_t partition_bytes)
+{
+    return (counted_bytes(size) + partition_bytes / 2) / partition_bytes;
 }
 
 /* The part's share of each upper run, in proportion to its share of the bottom. */
@@ -41,12 +60,15 @@ peat_rc pt_split_edit(const pt_env *env, const pt_split_plan *plan, uint64_t par
                       uint64_t *io_partition_next, pt_bytes *io_edit)
 {
     PT_ASSERT(plan->id < *io_partition_next, "I15: no partition number is given twice");
-    uint64_t whole = bottom_bytes(plan->bottom, plan->bottom_count);
-    if (whole < 2 * partition_bytes || plan->bottom_count < 2)
+    uint64_t whole = bytes_of(plan->bottom, plan->bottom_count);
+    pt_split_size size = {.run_bytes = bytes_of(plan->runs, plan->run_count),
+                          .bottom_bytes = whole,
+                          .bottom_count = plan->bottom_count};
+    if (!pt_split_is_due(&size, partition_bytes))
         return pt_edit_add_partition(io_edit, plan->id, plan->lower, plan->runs, plan->run_count,
                                      plan->bottom, plan->bottom_count);
     peat_rc rc = PEAT_OK;
-    uint64_t target = whole / ((whole + partition_bytes / 2) / partition_bytes);
+    uint64_t target = whole / parts_of(&size, partition_bytes);
     pt_layer *runs = (pt_layer *)pt_alloc(env, plan->run_count * sizeof *runs);
     if (runs == NULL)
         return PEAT_NOMEM;

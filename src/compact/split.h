@@ -2,6 +2,9 @@
 /*
  * split.h - a partition as an edit, cut at table boundaries of its bottom run when it has outgrown
  * twice the target. A cut moves no bytes: upper runs get a layer in every part.
+ *
+ * Upper runs count as well where they outweigh the run below, as in a store that has just begun: as
+ * one unit they would be merged beside all that they replace.
  */
 #ifndef PT_COMPACT_SPLIT_H
 #define PT_COMPACT_SPLIT_H
@@ -16,6 +19,13 @@ typedef struct pt_split_plan {
     const pt_layer *bottom;
     size_t bottom_count;
 } pt_split_plan;
+
+typedef struct pt_split_size {
+    uint64_t run_bytes, bottom_bytes;
+    size_t bottom_count;
+} pt_split_size;
+
+bool pt_split_is_due(const pt_split_size *size, uint64_t partition_bytes);
 
 /* Appends the partition, or the several it becomes, to the edit. */
 peat_rc pt_split_edit(const pt_env *env, const pt_split_plan *plan, uint64_t partition_bytes,

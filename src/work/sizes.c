@@ -11,7 +11,7 @@
 /* Tables of a flush: an eighth of it each, so that an eighth of the partitions share one. Until the
  * last of them is merged it keeps what the others have left behind, and that counts as obsolete. */
 #define UPPER_TABLES    8
-#define UPPER_BYTES_MIN ((uint64_t)1 << 20)
+#define UPPER_BYTES_MIN ((uint64_t)256 << 10)
 
 static uint64_t upper_bytes(const pt_store *s)
 {

@@ -48,6 +48,14 @@ static const split_case cuts[] = {
     {.rule = "a table larger than the target is a part",
      .tables = {10, 300, 10},
      .parts = {{.tables = 1}, {.tables = 1}, {.tables = 1}}},
+    {.rule = "upper runs that outweigh the run count four times",
+     .tables = {10, 20, 10, 20},
+     .runs = {{1, 60, 6, 0, 0}, {2, 15, 1, 0, 0}},
+     .parts = {{.tables = 1, .runs = {{1, 10, 1, 0, 0}, {2, 2, 0, 0, 0}}},
+               {.tables = 1, .runs = {{1, 20, 2, 0, 0}, {2, 5, 0, 0, 0}}},
+               {.tables = 1, .runs = {{1, 10, 1, 0, 0}, {2, 2, 0, 0, 0}}},
+               {.tables = 1, .runs = {{1, 20, 2, 0, 0}, {2, 5, 0, 0, 0}}}}},
+    {.rule = "and do not where they weigh as much", .tables = {30, 30}, .runs = {{1, 60, 6, 0, 0}}},
 };
 
 static const split_case shares[] = {
