@@ -10,7 +10,7 @@ declare -A packages=(
     [demo]="unicode-data"
     [contents]="apt-file"
     [bench]="g++ liblmdb-dev librocksdb-dev libleveldb-dev libwiredtiger-dev"
-    [ci]="clang libclang-rt-dev lld llvm dpkg-dev musl-tools ninja-build"
+    [ci]="clang libclang-rt-dev lld llvm dpkg-dev musl-tools ninja-build valgrind"
 )
 
 wanted=()
