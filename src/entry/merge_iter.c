@@ -34,7 +34,8 @@ typedef struct merge_iter {
     const pt_env *env;
     peat_rc state; /* PEAT_OK: on an entry */
     bool backward;
-    uint32_t n;
+    bool borrows; /* the children are not its own */
+    uint32_t n, capacity;
     uint32_t winner;
     uint32_t rival; /* NO_CHILD: not known */
     uint32_t *tree; /* n losers, [0] unused; behind the cards in the same allocation */
@@ -261,7 +262,7 @@ static peat_rc merge_prev(pt_iter *it)
 static void merge_done(pt_iter *it)
 {
     merge_iter *m = of(it);
-    for (uint32_t i = 0; i < m->n; i++)
+    for (uint32_t i = 0; i < m->n && !m->borrows; i++)
         pt_iter_done(m->cards[i].child);
     pt_free(m->env, m);
 }
@@ -275,23 +276,55 @@ static const pt_iter_ops merge_ops = {
     .done = merge_done,
 };
 
+static merge_iter *merge_new(const pt_env *env, size_t n)
+{
+    PT_ASSERT(n < NO_CHILD / 2, "a child has a number");
+    size_t cards_end = sizeof(merge_iter) + n * sizeof(card);
+    merge_iter *m = pt_alloc(env, cards_end + n * sizeof(uint32_t));
+    if (m == NULL)
+        return NULL;
+    *m = (merge_iter){.base = {.ops = &merge_ops}, .env = env, .capacity = (uint32_t)n};
+    m->tree = (uint32_t *)(void *)((char *)m + cards_end);
+    return m;
+}
+
+static void begin(merge_iter *m, pt_iter **children, size_t n)
+{
+    m->state = PEAT_END;
+    m->backward = false;
+    m->rival = NO_CHILD;
+    m->n = (uint32_t)n;
+    for (size_t i = 0; i < n; i++)
+        m->cards[i] = (card){.child = children[i], .spent = true};
+}
+
 peat_rc pt_merge_iter_new(const pt_env *env, pt_iter **children, size_t n, pt_iter **ret_iter)
 {
     if (n == 1) {
         *ret_iter = children[0];
         return PEAT_OK;
     }
-    PT_ASSERT(n < NO_CHILD / 2, "a child has a number");
-    size_t cards_end = sizeof(merge_iter) + n * sizeof(card);
-    merge_iter *m = pt_alloc(env, cards_end + n * sizeof(uint32_t));
+    merge_iter *m = merge_new(env, n);
     if (m == NULL)
         return PEAT_NOMEM;
-    *m = (merge_iter){.base = {.ops = &merge_ops}, .env = env, .state = PEAT_END, .n = (uint32_t)n};
-    m->rival = NO_CHILD;
-    m->tree = (uint32_t *)(void *)((char *)m + cards_end);
-    for (size_t i = 0; i < n; i++)
-        m->cards[i] = (card){.child = children[i], .spent = true};
+    begin(m, children, n);
     *ret_iter = &m->base;
+    return PEAT_OK;
+}
+
+peat_rc pt_merge_iter_again(const pt_env *env, pt_iter **children, size_t n, pt_iter **io_merge)
+{
+    merge_iter *m = *io_merge != NULL ? of(*io_merge) : NULL;
+    if (m == NULL || m->capacity < n) {
+        merge_iter *larger = merge_new(env, n);
+        if (larger == NULL)
+            return PEAT_NOMEM;
+        pt_free(env, m);
+        m = larger;
+        m->borrows = true;
+        *io_merge = &m->base;
+    }
+    begin(m, children, n);
     return PEAT_OK;
 }
 

@@ -307,6 +307,11 @@ typedef struct pt_table_iter_options {
  * when needed. */
 peat_rc pt_table_iter_new(const pt_env *env, pt_table *t, pt_block_source *source,
                           const pt_table_iter_options *options, pt_iter **ret_iter) PT_MUST_USE;
+/* The same iterator on another table, as if it were new: its memory serves again. After an error it
+ * has left, as after this: it holds nothing but that memory, and may be reopened or done with. */
+peat_rc pt_table_iter_reopen(pt_iter *it, pt_table *t, pt_block_source *source,
+                             const pt_table_iter_options *options) PT_MUST_USE;
+void pt_table_iter_leave(pt_iter *it);
 
 /* A source of its own for one sequential pass past the cache, by windows that grow. A merge reads
  * 256 KiB to 1 MiB at a time and drops the pages behind it. A scan reads a quarter of what follows,

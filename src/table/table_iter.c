@@ -263,12 +263,19 @@ static peat_rc table_seek_for_prev(pt_iter *it, pt_slice key)
     return backward(t, t->block_hi - 1);
 }
 
-static void table_done(pt_iter *it)
+void pt_table_iter_leave(pt_iter *it)
 {
     table_iter *t = of(it);
     unpin(t);
     pt_read_ahead_done(&t->ahead);
     pt_section_unref(t->index);
+    t->index = NULL;
+}
+
+static void table_done(pt_iter *it)
+{
+    table_iter *t = of(it);
+    pt_table_iter_leave(it);
     pt_bytes_done(&t->lower);
     pt_bytes_done(&t->upper);
     pt_bytes_done(&t->keys);
@@ -284,19 +291,29 @@ static const pt_iter_ops table_iter_ops = {
     .done = table_done,
 };
 
-static peat_rc set_bounds(table_iter *t, const pt_table_iter_options *o)
+static peat_rc copy_bound(pt_bytes *b, pt_slice bound)
+{
+    b->size = 0;
+    return pt_bytes_append(b, bound.data, bound.size);
+}
+
+/* A bound beyond all keys of the table is none. */
+static peat_rc set_bounds(table_iter *t, pt_slice lower, pt_slice upper)
 {
     peat_rc rc = PEAT_OK;
     const pt_index *x = &t->index->view.index;
-    t->has_lower = o->lower.data != NULL;
-    t->has_upper = o->upper.data != NULL;
+    const pt_table_meta *meta = &t->table->meta;
+    t->has_lower = lower.data != NULL && pt_slice_compare(meta->key_min, lower) < 0;
+    t->has_upper = upper.data != NULL && pt_slice_compare(meta->key_max, upper) >= 0;
+    t->block_lo = 0;
+    t->block_hi = t->table->block_count;
     if (t->has_lower) {
-        TRY(pt_bytes_append(&t->lower, o->lower.data, o->lower.size));
-        t->block_lo = pt_index_search(x, o->lower);
+        TRY(copy_bound(&t->lower, lower));
+        t->block_lo = pt_index_search(x, lower);
     }
     if (t->has_upper) {
-        TRY(pt_bytes_append(&t->upper, o->upper.data, o->upper.size));
-        uint32_t block = pt_index_search(x, o->upper);
+        TRY(copy_bound(&t->upper, upper));
+        uint32_t block = pt_index_search(x, upper);
         if (block < t->table->block_count)
             t->block_hi = block + 1;
         else
@@ -306,34 +323,45 @@ out:
     return rc;
 }
 
+peat_rc pt_table_iter_reopen(pt_iter *it, pt_table *table, pt_block_source *source,
+                             const pt_table_iter_options *options)
+{
+    static const pt_table_iter_options all = {.hint = PT_FETCH_POINT};
+    table_iter *t = of(it);
+    peat_rc rc = PEAT_OK;
+    const pt_table_iter_options *o = options != NULL ? options : &all;
+    pt_table_iter_leave(it);
+    t->table = table;
+    t->source = source;
+    t->next = NULL;
+    pt_read_ahead_init(&t->ahead, table, source, o->hint);
+    TRY(pt_table_section_hold(table, PT_SECTION_INDEX, &t->index));
+    rc = set_bounds(t, o->lower, o->upper);
+    if (rc != PEAT_OK) {
+        pt_table_iter_leave(it);
+        rc = pt_fail(table->sink, rc, "no memory to iterate table %s", table->name);
+    }
+out:
+    return rc;
+}
+
 peat_rc pt_table_iter_new(const pt_env *env, pt_table *table, pt_block_source *source,
                           const pt_table_iter_options *options, pt_iter **ret_iter)
 {
-    peat_rc rc = PEAT_OK;
     table_iter *t = pt_alloc_zero(env, sizeof *t);
     if (t == NULL)
         return pt_fail(table->sink, PEAT_NOMEM, "no memory to iterate table %s", table->name);
     t->base.ops = &table_iter_ops;
     t->base.group = &t->group;
     t->env = env;
-    t->table = table;
-    t->source = source;
-    pt_read_ahead_init(&t->ahead, table, source, options != NULL ? options->hint : PT_FETCH_POINT);
     t->block = NO_BLOCK;
-    t->block_hi = table->block_count;
     pt_bytes_init(&t->lower, env);
     pt_bytes_init(&t->upper, env);
     pt_bytes_init(&t->keys, env);
-    TRY(pt_table_section_hold(table, PT_SECTION_INDEX, &t->index));
-    if (options != NULL) {
-        rc = set_bounds(t, options);
-        if (rc != PEAT_OK)
-            TRY(pt_fail(table->sink, rc, "no memory to iterate table %s", table->name));
-    }
-    *ret_iter = &t->base;
-    t = NULL;
-out:
-    if (t != NULL)
+    peat_rc rc = pt_table_iter_reopen(&t->base, table, source, options);
+    if (rc == PEAT_OK)
+        *ret_iter = &t->base;
+    else
         table_done(&t->base);
     return rc;
 }

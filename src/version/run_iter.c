@@ -8,9 +8,10 @@ typedef struct run_iter {
     pt_concat_iter chain;
     const pt_env *env;
     const pt_layer *layers;
-    pt_table_iter_options options; /* bounds belong to whoever made this one */
+    pt_table_iter_options options; /* bounds belong to whoever opened it */
     bool stream;
     pt_block_source *source; /* the open table's stream */
+    pt_iter *table;          /* made for the first table, and opened again for every other */
 } run_iter;
 
 static run_iter *of(pt_concat_iter *c)
@@ -18,27 +19,36 @@ static run_iter *of(pt_concat_iter *c)
     return PT_CONTAINER(c, run_iter, chain);
 }
 
-static void close_table(pt_concat_iter *c)
+static void free_stream(run_iter *r)
 {
-    run_iter *r = of(c);
-    pt_iter_done(c->open);
     pt_table_stream_free(r->env, r->source);
     r->source = NULL;
+}
+
+static void close_table(pt_concat_iter *c)
+{
+    pt_table_iter_leave(c->open);
+    free_stream(of(c));
 }
 
 static peat_rc open_table(pt_concat_iter *c, size_t i)
 {
     run_iter *r = of(c);
+    peat_rc rc = PEAT_OK;
     pt_table_ref *t = r->layers[i].table_ref;
-    if (!r->stream)
-        return pt_table_iter_new(r->env, t->table, t->source, &r->options, &c->open);
-    peat_rc rc = pt_table_stream_new(r->env, t->table, PT_STREAM_MERGE, &r->source);
-    if (rc == PEAT_OK)
-        rc = pt_table_iter_new(r->env, t->table, r->source, &r->options, &c->open);
-    if (rc != PEAT_OK) {
-        pt_table_stream_free(r->env, r->source);
-        r->source = NULL;
+    pt_block_source *source = t->source;
+    if (r->stream) {
+        TRY(pt_table_stream_new(r->env, t->table, PT_STREAM_MERGE, &r->source));
+        source = r->source;
     }
+    if (r->table != NULL)
+        TRY(pt_table_iter_reopen(r->table, t->table, source, &r->options));
+    else
+        TRY(pt_table_iter_new(r->env, t->table, source, &r->options, &r->table));
+    c->open = r->table;
+out:
+    if (rc != PEAT_OK)
+        free_stream(r);
     return rc;
 }
 
@@ -61,6 +71,7 @@ static void run_done(pt_iter *it)
 {
     run_iter *r = PT_CONTAINER(it, run_iter, chain.base);
     pt_concat_iter_close(&r->chain);
+    pt_iter_done(r->table);
     pt_free(r->env, r);
 }
 
@@ -73,14 +84,27 @@ peat_rc pt_run_iter_new(const pt_env *env, const pt_layer *layers, size_t count,
     if (r == NULL)
         return PEAT_NOMEM;
     r->chain = (pt_concat_iter){.base.ops = &run_ops,
-                                .end = count,
                                 .open_link = open_table,
                                 .close_link = close_table,
                                 .link_of = table_of};
     r->env = env;
-    r->layers = layers;
-    r->options = *options;
     r->stream = stream;
+    pt_run_iter_reopen(&r->chain.base, layers, count, options);
     *ret_iter = &r->chain.base;
     return PEAT_OK;
+}
+
+void pt_run_iter_reopen(pt_iter *it, const pt_layer *layers, size_t count,
+                        const pt_table_iter_options *options)
+{
+    run_iter *r = PT_CONTAINER(it, run_iter, chain.base);
+    pt_run_iter_leave(it);
+    r->layers = layers;
+    r->options = *options;
+    r->chain.end = count;
+}
+
+void pt_run_iter_leave(pt_iter *it)
+{
+    pt_concat_iter_close(&PT_CONTAINER(it, run_iter, chain.base)->chain);
 }

@@ -6,15 +6,25 @@
 #include "entry/merge_iter.h"
 #include "version/run_iter.h"
 
+/* What is open of a partition. All of it is made once, and opened again for the next one, so that
+ * a scan that is placed again and again allocates nothing. */
+typedef struct opened {
+    pt_iter **tables; /* NULL: not made yet; `open` of them have a table */
+    size_t capacity, open;
+    pt_iter *run;     /* of several bottommost tables; NULL: not made yet */
+    pt_iter *merge;   /* likewise, of two layers at least */
+    pt_iter **layers; /* what is merged */
+    size_t layers_capacity;
+} opened;
+
 typedef struct version_iter {
-    pt_concat_iter chain; /* open: the merge of the partition's layers */
+    pt_concat_iter chain; /* open: the merge of the partition's layers, or the only one */
     const pt_env *env;
     pt_version *version;
     pt_bytes bounds; /* memory of the two below */
     pt_slice lower, upper;
     pt_fetch_hint hint;
-    size_t children_capacity;
-    pt_iter **children; /* scratch */
+    opened o;
 } version_iter;
 
 /* Clipped to the partition: its files may hold entries of its neighbours. */
@@ -28,46 +38,73 @@ static pt_table_iter_options clip(const version_iter *v, size_t i)
                                    .hint = v->hint};
 }
 
-static peat_rc open_children(version_iter *v, const pt_partition *p, const pt_table_iter_options *o,
-                             size_t *io_count)
+static bool has_room(version_iter *v, size_t layers)
 {
-    for (size_t i = 0; i < p->run_count; i++) {
-        pt_table_ref *t = p->runs[i].table_ref;
-        peat_rc rc = pt_table_iter_new(v->env, t->table, t->source, o, &v->children[*io_count]);
-        if (rc != PEAT_OK)
-            return rc;
-        ++*io_count;
-    }
-    if (p->bottom_count == 0)
-        return PEAT_OK;
-    peat_rc rc =
-        pt_run_iter_new(v->env, p->bottom, p->bottom_count, o, false, &v->children[*io_count]);
-    *io_count += rc == PEAT_OK;
+    opened *o = &v->o;
+    size_t before = o->capacity;
+    if (!pt_grow(v->env, &o->layers, &o->layers_capacity, layers, sizeof(pt_iter *)) ||
+        !pt_grow(v->env, &o->tables, &o->capacity, layers, sizeof(pt_iter *)))
+        return false;
+    for (size_t i = before; i < o->capacity; i++)
+        o->tables[i] = NULL;
+    return true;
+}
+
+static peat_rc open_table(version_iter *v, const pt_layer *layer,
+                          const pt_table_iter_options *options)
+{
+    pt_table_ref *t = layer->table_ref;
+    pt_iter **table = &v->o.tables[v->o.open];
+    peat_rc rc = *table != NULL ? pt_table_iter_reopen(*table, t->table, t->source, options)
+                                : pt_table_iter_new(v->env, t->table, t->source, options, table);
+    if (rc == PEAT_OK)
+        v->o.layers[v->o.open++] = *table;
     return rc;
 }
 
-static peat_rc open_partition(pt_concat_iter *c, size_t i)
+static peat_rc open_bottom(version_iter *v, const pt_partition *p,
+                           const pt_table_iter_options *options)
 {
-    version_iter *v = PT_CONTAINER(c, version_iter, chain);
-    const pt_partition *p = v->version->partitions[i];
-    pt_table_iter_options o = clip(v, i);
-    size_t count = 0;
-    if (!pt_grow(v->env, &v->children, &v->children_capacity, p->run_count + 1, sizeof(pt_iter *)))
-        return PEAT_NOMEM;
-    peat_rc rc = open_children(v, p, &o, &count);
-    if (rc == PEAT_OK && count == 1)
-        c->open = v->children[0];
-    else if (rc == PEAT_OK)
-        rc = pt_merge_iter_new(v->env, v->children, count, &c->open);
-    if (rc != PEAT_OK)
-        while (count-- > 0)
-            pt_iter_done(v->children[count]);
+    if (p->bottom_count == 1)
+        return open_table(v, p->bottom, options);
+    peat_rc rc = PEAT_OK;
+    if (v->o.run != NULL)
+        pt_run_iter_reopen(v->o.run, p->bottom, p->bottom_count, options);
+    else
+        rc = pt_run_iter_new(v->env, p->bottom, p->bottom_count, options, false, &v->o.run);
+    v->o.layers[p->run_count] = v->o.run;
     return rc;
 }
 
 static void close_partition(pt_concat_iter *c)
 {
-    pt_iter_done(c->open);
+    opened *o = &PT_CONTAINER(c, version_iter, chain)->o;
+    while (o->open > 0)
+        pt_table_iter_leave(o->tables[--o->open]);
+    if (o->run != NULL)
+        pt_run_iter_leave(o->run);
+}
+
+static peat_rc open_partition(pt_concat_iter *c, size_t i)
+{
+    peat_rc rc = PEAT_OK;
+    version_iter *v = PT_CONTAINER(c, version_iter, chain);
+    const pt_partition *p = v->version->partitions[i];
+    pt_table_iter_options o = clip(v, i);
+    size_t layers = p->run_count + (p->bottom_count != 0);
+    if (!has_room(v, layers))
+        return PEAT_NOMEM;
+    for (size_t k = 0; k < p->run_count; k++)
+        TRY(open_table(v, &p->runs[k], &o));
+    if (p->bottom_count != 0)
+        TRY(open_bottom(v, p, &o));
+    if (layers != 1)
+        TRY(pt_merge_iter_again(v->env, v->o.layers, layers, &v->o.merge));
+    c->open = layers == 1 ? v->o.layers[0] : v->o.merge;
+out:
+    if (rc != PEAT_OK)
+        close_partition(c);
+    return rc;
 }
 
 static size_t partition_of(const pt_concat_iter *c, pt_slice key)
@@ -79,9 +116,14 @@ static void version_done(pt_iter *it)
 {
     version_iter *v = PT_CONTAINER(it, version_iter, chain.base);
     pt_concat_iter_close(&v->chain);
+    for (size_t i = 0; i < v->o.capacity; i++)
+        pt_iter_done(v->o.tables[i]);
+    pt_iter_done(v->o.run);
+    pt_iter_done(v->o.merge);
+    pt_free(v->env, v->o.tables);
+    pt_free(v->env, v->o.layers);
     pt_version_unref(v->version);
     pt_bytes_done(&v->bounds);
-    pt_free(v->env, v->children);
     pt_free(v->env, v);
 }
 
