@@ -31,7 +31,8 @@ typedef struct table_iter {
     uint32_t slot_lo, slot_hi; /* entries in bounds: [lo, hi) */
     uint32_t group_lo;         /* the slot of the group's first entry */
     uint32_t group_max;
-    const uint8_t *next; /* the next block where it is resident; a hint */
+    uint32_t asked;      /* the block whose first lines were asked for last */
+    const uint8_t *next; /* where it is resident; a hint */
     pt_iter_group group;
     pt_bytes keys; /* of the group */
 } table_iter;
@@ -99,12 +100,24 @@ static void make_group(table_iter *t, uint32_t from, uint32_t to)
     t->group.more_behind = to < t->slot_hi;
 }
 
+/* Asks the processor for what fetching the block takes, and for its first lines. */
+static void ask_for(table_iter *t, uint32_t block)
+{
+    t->asked = block;
+    t->next = t->source->prefetch != NULL ? t->source->prefetch(t->source, block) : NULL;
+    if (t->next != NULL)
+        pt_layout_prefetch_keys(&t->table->layout, t->next);
+}
+
 /* On a walk: stands on `slot` with a whole group behind it ... The values of a scan lie one behind
  * the other, but the processor notices that only after a few waits, and forgets it at every page.
- * They are asked for two groups before they are needed, those of the next block, too. */
+ * They are asked for two groups before they are needed, those of the next block, too. That block is
+ * met within a microsecond by then; a range that ends before has no use for it. */
 static peat_rc walk_on(table_iter *t, uint32_t slot)
 {
     uint32_t to = slot + (uint32_t)pt_min_u64(t->group_max, t->slot_hi - slot);
+    if (to + 2 * PT_ITER_GROUP >= t->slot_hi && t->asked != t->block + 1)
+        ask_for(t, t->block + 1);
     if (to + PT_ITER_GROUP < t->slot_hi)
         pt_layout_prefetch_lines(pt_block_value(&t->view, to + PT_ITER_GROUP).data,
                                  PT_LAYOUT_AHEAD_BYTES);
@@ -118,7 +131,13 @@ static peat_rc walk_on(table_iter *t, uint32_t slot)
 static peat_rc walk_back(table_iter *t, uint32_t slot)
 {
     uint32_t count = (uint32_t)pt_min_u64(t->group_max, slot - t->slot_lo + 1);
-    make_group(t, slot + 1 - count, slot + 1);
+    uint32_t from = slot + 1 - count;
+    if (from < t->slot_lo + 2 * PT_ITER_GROUP && t->block != 0 && t->asked != t->block - 1)
+        ask_for(t, t->block - 1);
+    if (from >= t->slot_lo + 2 * PT_ITER_GROUP)
+        pt_layout_prefetch_lines(pt_block_value(&t->view, from - 2 * PT_ITER_GROUP).data,
+                                 PT_LAYOUT_AHEAD_BYTES);
+    make_group(t, from, slot + 1);
     return stand(t, count - 1);
 }
 
@@ -138,11 +157,12 @@ static peat_rc enter(table_iter *t, uint32_t block)
     if (t->block == block)
         return PEAT_OK;
     unpin(t);
+    if (t->asked != block) /* its lines come while it is pinned */
+        ask_for(t, block);
     peat_rc rc = pt_read_ahead_fetch(&t->ahead, block, &t->pinned, &t->pinned_from);
     if (rc != PEAT_OK)
         return rc;
     t->block = block;
-    pt_layout_prefetch_keys(&t->table->layout, t->pinned.data);
     pt_block_view(&t->view, t->pinned.data);
     pt_layout_note(&t->table->layout, t->pinned.data, &t->view);
     bool cut_lo = t->has_lower && block == t->block_lo;
@@ -157,14 +177,6 @@ static peat_rc enter(table_iter *t, uint32_t block)
     return rc;
 }
 
-/* A scan meets the next block within a microsecond or two: its first lines are asked for now. */
-static void prefetch_block(table_iter *t, uint32_t block)
-{
-    t->next = t->source->prefetch != NULL ? t->source->prefetch(t->source, block) : NULL;
-    if (t->next != NULL)
-        pt_layout_prefetch_keys(&t->table->layout, t->next);
-}
-
 /* The first entry at or behind (block, slot). */
 static peat_rc forward(table_iter *t, uint32_t block, uint32_t slot)
 {
@@ -177,7 +189,6 @@ static peat_rc forward(table_iter *t, uint32_t block, uint32_t slot)
         if (slot < t->slot_hi) {
             pt_layout_prefetch_lines(pt_block_value(&t->view, slot).data,
                                      2 * PT_LAYOUT_AHEAD_BYTES);
-            prefetch_block(t, block + 1);
             return walk_on(t, slot);
         }
     }
@@ -191,11 +202,8 @@ static peat_rc backward(table_iter *t, uint32_t block)
         peat_rc rc = enter(t, block);
         if (rc != PEAT_OK)
             return rc;
-        if (t->slot_lo < t->slot_hi) {
-            if (block != 0)
-                prefetch_block(t, block - 1);
+        if (t->slot_lo < t->slot_hi)
             return walk_back(t, t->slot_hi - 1);
-        }
         if (block == t->block_lo)
             return PEAT_END;
     }
@@ -333,6 +341,7 @@ peat_rc pt_table_iter_reopen(pt_iter *it, pt_table *table, pt_block_source *sour
     pt_table_iter_leave(it);
     t->table = table;
     t->source = source;
+    t->asked = NO_BLOCK;
     t->next = NULL;
     pt_read_ahead_init(&t->ahead, table, source, o->hint);
     TRY(pt_table_section_hold(table, PT_SECTION_INDEX, &t->index));
