@@ -58,6 +58,26 @@ static inline bool pt_key_bytes_equal(const uint8_t *a, const uint8_t *b, size_t
     return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
 }
 
+/* memcpy for a few bytes, not known before, where a call would be most of the cost. */
+static inline void pt_key_copy(uint8_t *dst, const uint8_t *src, size_t n)
+{
+    if (PT_UNLIKELY(n > 32)) {
+        memcpy(dst, src, n);
+    } else if (n >= 16) {
+        memcpy(dst, src, 16);
+        memcpy(dst + n - 16, src + n - 16, 16);
+    } else if (n >= 8) {
+        memcpy(dst, src, 8);
+        memcpy(dst + n - 8, src + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(dst, src, 4);
+        memcpy(dst + n - 4, src + n - 4, 4);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            dst[i] = src[i];
+    }
+}
+
 /* As pt_slice_compare. */
 static inline int pt_key_compare(pt_slice a, pt_slice b)
 {

@@ -102,3 +102,15 @@ peat_rc pt_concat_iter_prev(pt_iter *it)
     peat_rc rc = pt_iter_prev(c->open);
     return PT_UNLIKELY(rc == PEAT_END) ? last_below(c, c->at) : mirror(c, rc);
 }
+
+bool pt_concat_iter_columns(pt_iter *it, bool back, uint32_t n, pt_columns *ret_columns)
+{
+    return pt_iter_columns(of(it)->open, back, n, ret_columns);
+}
+
+void pt_concat_iter_go(pt_iter *it, uint32_t i)
+{
+    pt_concat_iter *c = of(it);
+    c->open->ops->go(c->open, i);
+    (void)mirror(c, PEAT_OK);
+}

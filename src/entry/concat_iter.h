@@ -31,11 +31,13 @@ peat_rc pt_concat_iter_seek(pt_iter *it, pt_slice key);
 peat_rc pt_concat_iter_seek_for_prev(pt_iter *it, pt_slice key);
 peat_rc pt_concat_iter_next(pt_iter *it);
 peat_rc pt_concat_iter_prev(pt_iter *it);
+bool pt_concat_iter_columns(pt_iter *it, bool back, uint32_t n, pt_columns *ret_columns);
+void pt_concat_iter_go(pt_iter *it, uint32_t i);
 void pt_concat_iter_close(pt_concat_iter *c);
 
 #define PT_CONCAT_ITER_MOVES                                                                       \
     .last = pt_concat_iter_last, .seek = pt_concat_iter_seek,                                      \
     .seek_for_prev = pt_concat_iter_seek_for_prev, .next = pt_concat_iter_next,                    \
-    .prev = pt_concat_iter_prev
+    .prev = pt_concat_iter_prev, .columns = pt_concat_iter_columns, .go = pt_concat_iter_go
 
 #endif

@@ -12,6 +12,7 @@
 #ifndef PT_ENTRY_ITER_H
 #define PT_ENTRY_ITER_H
 
+#include "entry/columns.h"
 #include "entry/entry.h"
 
 typedef struct pt_iter pt_iter;
@@ -23,6 +24,11 @@ typedef struct pt_iter_ops {
     peat_rc (*next)(pt_iter *it);
     peat_rc (*prev)(pt_iter *it);
     void (*done)(pt_iter *it); /* frees the iterator itself where it came from a _new */
+    /* NULL where there are no blocks. From an entry: true, if its block has columns; the caller
+     * will look at `n` of them, the current one first, forward or back. */
+    bool (*columns)(pt_iter *it, bool back, uint32_t n, pt_columns *ret_columns);
+    /* To entry i of these columns, within [lo, hi). */
+    void (*go)(pt_iter *it, uint32_t i);
 } pt_iter_ops;
 
 #define PT_ITER_GROUP 8u
@@ -107,6 +113,11 @@ static inline peat_rc pt_iter_next(pt_iter *it)
 static inline peat_rc pt_iter_prev(pt_iter *it)
 {
     return it->ops->prev(it);
+}
+
+static inline bool pt_iter_columns(pt_iter *it, bool back, uint32_t n, pt_columns *ret_columns)
+{
+    return it->ops->columns != NULL && it->ops->columns(it, back, n, ret_columns);
 }
 
 static inline void pt_iter_done(pt_iter *it)

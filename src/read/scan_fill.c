@@ -33,23 +33,29 @@ static void clear_rows(pt_scan *c)
     c->row_bytes = 0;
 }
 
+uint8_t *pt_scan_row_room(pt_scan *c, size_t bytes)
+{
+    pt_bytes *b = c->chunk_count != 0 ? &c->chunks[c->chunk_count - 1] : NULL;
+    if (b == NULL || b->capacity - b->size < bytes) {
+        if (add_chunk(c, bytes) != PEAT_OK)
+            return NULL;
+        b = &c->chunks[c->chunk_count - 1];
+    }
+    b->size += bytes;
+    c->row_bytes += bytes;
+    return b->data + b->size - bytes;
+}
+
 /* Copies the entry shown; the value stays where it is when `by_reference`. */
 static peat_rc add_row(pt_scan *c, bool by_reference, peat_row *row)
 {
-    size_t value_size = by_reference ? 0 : c->value.size, n = c->key.size + value_size;
-    pt_bytes *b = c->chunk_count != 0 ? &c->chunks[c->chunk_count - 1] : NULL;
-    if (b == NULL || b->capacity - b->size < n) {
-        peat_rc rc = add_chunk(c, n);
-        if (rc != PEAT_OK)
-            return pt_scan_end(c, rc);
-        b = &c->chunks[c->chunk_count - 1];
-    }
-    uint8_t *p = b->data + b->size;
+    size_t value_size = by_reference ? 0 : c->value.size;
+    uint8_t *p = pt_scan_row_room(c, c->key.size + value_size);
+    if (p == NULL)
+        return pt_scan_end(c, PEAT_NOMEM);
     memcpy(p, c->key.data, c->key.size);
     if (value_size != 0)
         memcpy(p + c->key.size, c->value.data, value_size);
-    b->size += n;
-    c->row_bytes += n;
     row->key = peat_bytes(p + PT_KEYSPACE_BYTES, c->key.size - PT_KEYSPACE_BYTES);
     row->value = peat_bytes(by_reference ? c->value.data : p + c->key.size, c->value.size);
     return PEAT_OK;
@@ -79,25 +85,52 @@ static void stand_on(pt_scan *c, const peat_row *row, bool back, peat_rc rc)
     c->filled = true;
 }
 
+/* On the way back: `below` stands on the last entry of a block, or where the fill began. */
+static bool meets_columns(const pt_scan *c, size_t count)
+{
+    const pt_iter_group *g = c->below->group;
+    return c->place == PT_SCAN_AT_BACKWARD && !c->below_ended && g != NULL &&
+           (count == 1 || (g->at + 1 == g->count && !g->more_behind));
+}
+
+/* The row it stands on, and those of the same block that need no look, if it has such: forward that
+ * row is the first of them, back they come behind it. *ret_last: the fill is at its end. */
+static peat_rc add_rows(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *io_count,
+                        bool *ret_last)
+{
+    peat_rc rc = PEAT_OK;
+    /* until its block is left, and only a way forward sees that coming */
+    bool stays = !back && c->place == PT_SCAN_AT_FORWARD && c->below->group != NULL;
+    bool last_of_block = stays && !pt_iter_value_stays(c->below, false);
+    size_t taken = 0;
+    if (stays && *io_count == 0)
+        taken = pt_scan_take_columns(c, back, rows, n, &rc);
+    if (rc == PEAT_OK && taken == 0) {
+        TRY(add_row(c, stays, &rows[*io_count]));
+        ++*io_count;
+        c->stay = c->stay || stays;
+        if (back && meets_columns(c, *io_count))
+            taken = pt_scan_take_columns(c, back, rows + *io_count, n - *io_count, &rc);
+    }
+    *io_count += taken;
+    *ret_last = taken != 0 || last_of_block || *io_count == n || c->row_bytes >= ROW_BYTES_MAX;
+    c->filled = rc == PEAT_OK;
+out:
+    return rc;
+}
+
 peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *ret_n)
 {
     size_t count = 0;
+    bool last = false;
     peat_rc rc = pt_scan_enter(c, false);
     if (rc == PEAT_OK && n != 0)
         rc = step_fill(c, back);
     clear_rows(c);
     while (rc == PEAT_OK && count < n) {
-        /* until its block is left, and only a way forward sees that coming */
-        bool stays = !back && c->place == PT_SCAN_AT_FORWARD && c->below->group != NULL;
-        bool last_of_block = stays && !pt_iter_value_stays(c->below, false);
-        rc = add_row(c, stays, &rows[count]);
-        if (rc != PEAT_OK)
+        rc = add_rows(c, back, rows, n, &count, &last);
+        if (rc != PEAT_OK || last)
             break;
-        c->filled = true;
-        count++;
-        if (last_of_block || count == n || c->row_bytes >= ROW_BYTES_MAX)
-            break;
-        c->stay = c->stay || stays;
         rc = pt_scan_step(c, back ? PT_SCAN_PREV : PT_SCAN_NEXT);
         c->filled = false;
     }

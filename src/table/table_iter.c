@@ -50,26 +50,6 @@ static void unpin(table_iter *t)
     t->block = NO_BLOCK;
 }
 
-/* memcpy for a few bytes, not known before, where a call would be most of the cost. */
-static inline void copy_short(uint8_t *dst, const uint8_t *src, size_t n)
-{
-    if (PT_UNLIKELY(n > 32)) {
-        memcpy(dst, src, n);
-    } else if (n >= 16) {
-        memcpy(dst, src, 16);
-        memcpy(dst + n - 16, src + n - 16, 16);
-    } else if (n >= 8) {
-        memcpy(dst, src, 8);
-        memcpy(dst + n - 8, src + n - 8, 8);
-    } else if (n >= 4) {
-        memcpy(dst, src, 4);
-        memcpy(dst + n - 4, src + n - 4, 4);
-    } else {
-        for (size_t i = 0; i < n; i++)
-            dst[i] = src[i];
-    }
-}
-
 /* Entry `at` of the group becomes the current one. */
 static inline peat_rc stand(table_iter *t, uint32_t at)
 {
@@ -88,8 +68,8 @@ static void make_group(table_iter *t, uint32_t from, uint32_t to)
     pt_entry *e = t->group.entries;
     for (uint32_t i = from; i < to; i++, e++) {
         pt_slice suffix = pt_block_suffix(&b, i);
-        copy_short(at, b.prefix, b.prefix_size);
-        copy_short(at + b.prefix_size, suffix.data, suffix.size);
+        pt_key_copy(at, b.prefix, b.prefix_size);
+        pt_key_copy(at + b.prefix_size, suffix.data, suffix.size);
         pt_slice key = pt_slice_of(at, b.prefix_size + suffix.size);
         pt_block_entry(&b, i, &key, pt_block_seq(&b, i), e);
         at += e->key.size;
@@ -280,6 +260,51 @@ void pt_table_iter_leave(pt_iter *it)
     t->index = NULL;
 }
 
+/* The values of n entries from the current one on; who takes all that is left meets the next block
+ * soon. */
+static void ask_for_values(table_iter *t, const pt_columns *c, bool back, uint32_t n)
+{
+    uint32_t left = back ? c->at - c->lo + 1 : c->hi - c->at;
+    uint32_t from = back && n < left ? c->at + 1 - n : back ? c->lo : c->at;
+    uint32_t to = back ? c->at + 1 : n < left ? c->at + n : c->hi;
+    pt_slice last = pt_columns_value(c, to - 1);
+    const uint8_t *begin = pt_columns_value(c, from).data;
+    pt_layout_prefetch_lines(begin, (size_t)(last.data + last.size - begin));
+    uint32_t beside = back ? t->block - 1 : t->block + 1;
+    if (n >= left && (!back || t->block != 0) && t->asked != beside)
+        ask_for(t, beside);
+}
+
+static bool table_columns(pt_iter *it, bool back, uint32_t n, pt_columns *ret_columns)
+{
+    table_iter *t = of(it);
+    const pt_block *b = &t->view;
+    if (b->kinds != NULL || b->seq_width != 0 || b->prefix_size > PREFIX_MAX)
+        return false;
+    *ret_columns =
+        (pt_columns){.seq = b->seq_base,
+                     .lo = t->slot_lo,
+                     .at = t->group_lo + t->group.at,
+                     .hi = t->slot_hi,
+                     .key_width = b->key_width,
+                     .value_width = b->value_width,
+                     .key_ends = b->flags & PT_BLOCK_FIXED_KEYS ? NULL : b->key_ends,
+                     .value_ends = b->flags & PT_BLOCK_FIXED_VALUES ? NULL : b->value_ends,
+                     .prefix = b->prefix,
+                     .keys = b->keys,
+                     .values = b->values,
+                     .prefix_size = b->prefix_size};
+    ask_for_values(t, ret_columns, back, n);
+    return true;
+}
+
+static void table_go(pt_iter *it, uint32_t i)
+{
+    table_iter *t = of(it);
+    make_group(t, i, i + 1);
+    (void)stand(t, 0);
+}
+
 static void table_done(pt_iter *it)
 {
     table_iter *t = of(it);
@@ -297,6 +322,8 @@ static const pt_iter_ops table_iter_ops = {
     .next = table_next,
     .prev = table_prev,
     .done = table_done,
+    .columns = table_columns,
+    .go = table_go,
 };
 
 static peat_rc copy_bound(pt_bytes *b, pt_slice bound)
