@@ -171,8 +171,9 @@ static void iterate_agrees(kit *k, const model *m, uint64_t seed)
     assert_ok(pt_table_iter_new(k->env, k->table, &s.base, NULL, &it));
     walk_whole(it, m, all);
     walk_random(it, m, all, &r);
-    pt_iter_done(it);
-    for (int n = 0; n < 8; n++) {
+    pt_table_iter_leave(it);
+    assert_int_equal(s.held, 0);
+    for (int n = 0; n < 8; n++) { /* the same one again, or another */
         pt_slice lower = copy_slice(some_key(&r, m)), upper = copy_slice(some_key(&r, m));
         pt_table_iter_options o = {.lower = lower, .upper = upper, .hint = PT_FETCH_SCAN};
         if (n == 1)
@@ -181,7 +182,12 @@ static void iterate_agrees(kit *k, const model *m, uint64_t seed)
             o.upper = (pt_slice){0};
         span in = {o.lower.data ? model_bound(m, o.lower, false) : 0,
                    o.upper.data ? model_bound(m, o.upper, false) : m->count};
-        assert_ok(pt_table_iter_new(k->env, k->table, &s.base, &o, &it));
+        if (n < 6) {
+            assert_ok(pt_table_iter_reopen(it, k->table, &s.base, &o));
+        } else {
+            pt_iter_done(it);
+            assert_ok(pt_table_iter_new(k->env, k->table, &s.base, &o, &it));
+        }
         if (in.lo <= in.hi) {
             walk_whole(it, m, in);
             walk_random(it, m, in, &r);
@@ -189,10 +195,10 @@ static void iterate_agrees(kit *k, const model *m, uint64_t seed)
             assert_int_equal(pt_iter_first(it), PEAT_END);
             assert_int_equal(pt_iter_last(it), PEAT_END);
         }
-        pt_iter_done(it);
         free((void *)(uintptr_t)lower.data);
         free((void *)(uintptr_t)upper.data);
     }
+    pt_iter_done(it);
     assert_int_equal(s.held, 0);
 }
 
