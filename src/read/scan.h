@@ -42,11 +42,9 @@ peat_rc pt_scan_step(pt_scan *c, pt_scan_move move);
  * there is no memory to begin; the scan is ended with it. */
 peat_rc pt_scan_enter(pt_scan *c, bool placing) PT_MUST_USE;
 /* Of scan_columns.c: up to n rows out of the columns of the block in which `below` stands, from the
- * entry on that it stands on. Keys are copied to `room`, values stay where they are. Then the scan
+ * entry on that it stands on. Keys are copied, values stay where they are. Then the scan
  * stands on the last of them. 0: there are no such columns, or nothing is left of them. */
 size_t pt_scan_take_columns(pt_scan *c, bool back, peat_row *rows, size_t n, peat_rc *ret_rc);
-/* Memory of a fill's rows, good until the next fill; NULL: there is none. */
-uint8_t *pt_scan_row_room(pt_scan *c, size_t bytes) PT_MUST_USE;
 /* AT_KEY: stands on that row again. */
 peat_rc pt_scan_show_again(pt_scan *c) PT_MUST_USE;
 

@@ -5,46 +5,8 @@
  */
 #include "read/scan.h"
 
-/* Rows of one fill are copied into chunks of this; a fill ends early when it has copied the
- * maximum. */
-#define ROW_BYTES     ((size_t)64 << 10)
+/* A fill ends early when it has copied so much. */
 #define ROW_BYTES_MAX ((size_t)1 << 20)
-
-/* A new piece of memory for rows; those before it stay until the next fill. */
-static peat_rc add_chunk(pt_scan *c, size_t needed)
-{
-    if (!pt_grow(c->store->env, &c->chunks, &c->chunk_capacity, c->chunk_count + 1,
-                 sizeof *c->chunks))
-        return PEAT_NOMEM;
-    pt_bytes *b = &c->chunks[c->chunk_count];
-    pt_bytes_init(b, c->store->env);
-    peat_rc rc = pt_bytes_reserve(b, needed > ROW_BYTES ? needed : ROW_BYTES);
-    c->chunk_count += rc == PEAT_OK;
-    return rc;
-}
-
-/* Empties the rows' memory; one chunk of the usual size is kept. */
-static void clear_rows(pt_scan *c)
-{
-    while (c->chunk_count > 1 || (c->chunk_count == 1 && c->chunks[0].capacity > ROW_BYTES))
-        pt_bytes_done(&c->chunks[--c->chunk_count]);
-    if (c->chunk_count == 1)
-        c->chunks[0].size = 0;
-    c->row_bytes = 0;
-}
-
-uint8_t *pt_scan_row_room(pt_scan *c, size_t bytes)
-{
-    pt_bytes *b = c->chunk_count != 0 ? &c->chunks[c->chunk_count - 1] : NULL;
-    if (b == NULL || b->capacity - b->size < bytes) {
-        if (add_chunk(c, bytes) != PEAT_OK)
-            return NULL;
-        b = &c->chunks[c->chunk_count - 1];
-    }
-    b->size += bytes;
-    c->row_bytes += bytes;
-    return b->data + b->size - bytes;
-}
 
 /* Copies the entry shown; the value stays where it is when `by_reference`. */
 static peat_rc add_row(pt_scan *c, bool by_reference, peat_row *row)
@@ -126,7 +88,7 @@ peat_rc pt_scan_fill(pt_scan *c, bool back, peat_row *rows, size_t n, size_t *re
     peat_rc rc = pt_scan_enter(c, false);
     if (rc == PEAT_OK && n != 0)
         rc = step_fill(c, back);
-    clear_rows(c);
+    pt_scan_clear_rows(c);
     while (rc == PEAT_OK && count < n) {
         rc = add_rows(c, back, rows, n, &count, &last);
         if (rc != PEAT_OK || last)

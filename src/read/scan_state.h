@@ -117,6 +117,10 @@ pt_slice pt_scan_key(const pt_scan *c); /* internal */
 pt_slice pt_scan_value(const pt_scan *c);
 /* After a move forward: the entry of its row, all of it. */
 const pt_entry *pt_scan_entry(const pt_scan *c);
+/* Memory of a fill's rows, good until they are cleared; NULL: there is none. One chunk of the usual
+ * size is kept then. */
+uint8_t *pt_scan_row_room(pt_scan *c, size_t bytes) PT_MUST_USE;
+void pt_scan_clear_rows(pt_scan *c);
 /* The memory of its rows and value has changed. */
 void pt_scan_count_memory(pt_scan *c);
 
