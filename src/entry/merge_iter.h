@@ -16,9 +16,9 @@
  * It has no group for n >= 2. */
 peat_rc pt_merge_iter_new(const pt_env *env, pt_iter **children, size_t n,
                           pt_iter **ret_iter) PT_MUST_USE;
-/* For one set of children after another, which stay their owner's, and of which there may be 0 or 1:
- * *io_merge is NULL, or what an earlier call has made, whose memory serves again if it can. It is
- * done with, or given again, before its children are. */
+/* For one set of children after another, which stay their owner's, and of which there may be 0 or
+ * 1: *io_merge is NULL, or what an earlier call has made, whose memory serves again if it can. It
+ * is done with, or given again, before its children are. */
 peat_rc pt_merge_iter_again(const pt_env *env, pt_iter **children, size_t n,
                             pt_iter **io_merge) PT_MUST_USE;
 /* Index of the child the current entry comes from. */
