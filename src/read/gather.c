@@ -9,6 +9,8 @@
 #define JOINED_BYTES_MAX ((size_t)64 << 10)
 /* A larger extent is a large block's, and is read alone. */
 #define EXTENT_BYTES_MAX ((size_t)PT_BLOCK_BYTES_LARGE + 64)
+/* Reads begin when so many blocks are wanted: soon, but neighbours are to meet before. */
+#define BEGIN_TOGETHER 8u
 /* Of the memory of the store. */
 #define MEMORY_SHARE 64u
 
@@ -254,9 +256,9 @@ static void read_wanted(pt_gather *g, bool wait)
     size_t wanted = g->wanting.count;
     if (wanted == 0)
         return;
+    if (!wait && wanted < BEGIN_TOGETHER)
+        return; /* there may be more soon, and neighbours among them */
     bool few = wanted == 1 && g->reads == NULL;
-    if (few && !wait)
-        return; /* there may be more soon */
     if (!few && g->reads == NULL && pt_reads_pool_take(&g->s->reads, &g->reads) != PEAT_OK)
         few = true;
     if (g->reading == 0 && !few)

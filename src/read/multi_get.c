@@ -6,8 +6,8 @@
  *   2  room: values that did not fit into their buffers are given some, outside the epoch, and go
  *      through the ring once more
  *   3  the gather (gather.h): what was not in memory is read, many at once
- * The ring has a span of keys at most, so that no epoch lasts long; while reads are under way it
- * goes on with the next span.
+ * The ring has a span of keys at most, so that no epoch lasts long, and a shorter one where much is
+ * missing, so that reads begin early; while they are under way it goes on with the next span.
  */
 #include "read/multi_get.h"
 
@@ -17,6 +17,8 @@
 #include "state/snapshot.h"
 
 #define SPAN_KEYS 128u
+/* So many misses end a span: the device is not to be idle while what is in memory is looked for. */
+#define MISSED_ENOUGH 8u
 /* Keys that are neither answered nor still to be looked at. */
 #define PENDING_KEYS (SPAN_KEYS + PT_GATHER_GETS)
 
@@ -110,10 +112,10 @@ static void answer_probe(multi_get *m, const pt_ring_probe *p)
         count_answer(m, p->number, PEAT_NOT_FOUND);
 }
 
-/* The next key for the ring; `left` of the span are still to come. */
+/* The next key for the ring; `left` of the span are still to come. False: the span is over. */
 static bool take_key(multi_get *m, size_t *io_left, size_t *ret_number)
 {
-    if (*io_left == 0)
+    if (*io_left == 0 || m->missed_count >= MISSED_ENOUGH)
         return false;
     if (m->again_count != 0)
         *ret_number = m->again[--m->again_count];
