@@ -14,11 +14,13 @@
 /* Of the memory of the store. */
 #define MEMORY_SHARE 64u
 
-/* One read under way, and who waits for its bytes, in the order in which they lie. */
+/* One read under way, and who waits for its bytes, in the order in which they lie. A block that is
+ * read alone is read to where it stays. */
 typedef struct gathered {
     pt_read_job job;
     pt_table *table;
     pt_gather_list gets;
+    size_t own_bytes; /* what it reads into, unless that is a block's own place */
     uint8_t bytes[];
 } gathered;
 
@@ -174,10 +176,14 @@ static gathered *take_neighbours(pt_gather *g)
         last = last->next;
         size += last->wanted.size;
     }
-    gathered *r = (gathered *)take_memory(g, sizeof *r + size);
+    uint8_t *room = last == first ? first->wanted.room : NULL;
+    size_t own = room == NULL ? size : 0;
+    gathered *r = (gathered *)take_memory(g, sizeof *r + own);
     if (r == NULL)
         return NULL;
-    r->job = (pt_read_job){.offset = first->wanted.offset, .buf = r->bytes, .size = size};
+    r->own_bytes = own;
+    r->job = (pt_read_job){
+        .offset = first->wanted.offset, .buf = own != 0 ? r->bytes : room, .size = size};
     r->table = first->wanted.table;
     list_init(&r->gets);
     for (pt_gather_get *f = NULL; f != last;) {
@@ -194,7 +200,7 @@ static void hand_out(pt_gather *g, gathered *r)
     const pt_read_job *j = &r->job;
     peat_rc rc = pt_table_read_end(r->table, j->offset, j->size, "block", j->error, j->done);
     bool several = r->gets.count > 1;
-    const uint8_t *at = r->bytes;
+    const uint8_t *at = (const uint8_t *)j->buf;
     g->reading--;
     for (pt_gather_get *f; (f = pop(&r->gets)) != NULL; at += f->wanted.size) {
         if (rc != PEAT_OK && several)
@@ -202,7 +208,7 @@ static void hand_out(pt_gather *g, gathered *r)
         else
             supply(g, f, rc, pt_slice_of(at, f->wanted.size));
     }
-    give_memory(g, r, sizeof *r + j->size);
+    give_memory(g, r, sizeof *r + r->own_bytes);
 }
 
 /* While no read is under way files may be opened, which may take waiting. */

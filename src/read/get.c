@@ -285,6 +285,9 @@ void pt_get_wanted_of(const pt_get *g, pt_get_wanted *ret_wanted)
                                   .offset = l->found.extent_offset,
                                   .size = l->found.extent_size,
                                   .what = "block"};
+    if (g->fill.state == PT_FILL_LEADS && l->found.extent_size <= g->fill.room_size &&
+        pt_table_blocks_are_plain(l->table_ref->table))
+        ret_wanted->room = g->fill.room;
     if (l->need == PT_FIND_NEED_SECTION) {
         pt_table_section_extent(l->table_ref->table, l->found.section, &ret_wanted->offset,
                                 &ret_wanted->size);

@@ -62,6 +62,7 @@ typedef struct pt_get_wanted {
     uint64_t offset;
     size_t size;
     const char *what; /* for texts of errors */
+    uint8_t *room;    /* the bytes may be read to here, and are supplied from here; may be NULL */
 } pt_get_wanted;
 
 /* Options and key live until the end. */

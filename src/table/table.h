@@ -225,7 +225,8 @@ pt_table_block_size(pt_table *t,
 peat_rc pt_table_read_block(pt_table *t, uint32_t block, uint8_t *dst, size_t dst_size,
                             size_t *ret_size) PT_MUST_USE;
 /* The same when somebody else has read its extent: the block as it is in the file, with its
- * checksum. */
+ * checksum. Of a table whose blocks are plain (not compressed) it may lie at dst already. */
+bool pt_table_blocks_are_plain(const pt_table *t);
 peat_rc pt_table_take_block(pt_table *t, uint32_t block, uint64_t offset, pt_slice extent,
                             uint8_t *dst, size_t dst_size, size_t *ret_size) PT_MUST_USE;
 

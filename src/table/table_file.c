@@ -234,6 +234,11 @@ out:
     return rc;
 }
 
+bool pt_table_blocks_are_plain(const pt_table *t)
+{
+    return t->codec == PT_CODEC_NONE;
+}
+
 peat_rc pt_table_take_block(pt_table *t, uint32_t block, uint64_t offset, pt_slice extent,
                             uint8_t *dst, size_t dst_size, size_t *ret_size)
 {
@@ -242,7 +247,8 @@ peat_rc pt_table_take_block(pt_table *t, uint32_t block, uint64_t offset, pt_sli
         if (extent.size > dst_size)
             return fail_block(t, block, offset, "extent: expected at most %zu bytes, found %zu",
                               dst_size, extent.size);
-        memcpy(dst, extent.data, extent.size);
+        if (extent.data != dst)
+            memcpy(dst, extent.data, extent.size);
         extent.data = dst;
     }
     peat_rc rc = pt_table_decode(t, block, offset, extent, dst, dst_size, &decoded);
