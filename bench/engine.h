@@ -38,9 +38,6 @@ typedef struct pb_done {
     pb_slice value; /* of a get; data NULL: not found */
 } pb_done;
 
-/* What Peat takes without options, and what the others are given beside it. */
-#define PB_DEFAULTS_MIB 256u
-
 typedef struct pb_settings {
     const char *dir;
     uint64_t memory_bytes;   /* everything the engine lets itself be told to keep in memory */
@@ -104,6 +101,7 @@ int pb_engine_fail(const char *engine, const char *what, const char *text); /* P
 
 #ifdef BENCH_HAVE_PEAT
 extern const pb_engine pb_engine_peat;
+uint64_t pb_peat_defaults_mib(void); /* what Peat takes without options */
 #endif
 #ifdef BENCH_HAVE_LMDB
 extern const pb_engine pb_engine_lmdb;

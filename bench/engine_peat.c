@@ -8,6 +8,7 @@
  */
 #include "engine.h"
 
+#include <peat_env.h>
 #include <peat_queue.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -20,9 +21,6 @@ _Static_assert(sizeof(pb_row) == sizeof(peat_row) &&
                    offsetof(pb_row, value.data) == offsetof(peat_row, value.data) &&
                    offsetof(pb_row, value.size) == offsetof(peat_row, value.size),
                "peat_iter_fill writes rows of the benchmark in place");
-
-_Static_assert(PEAT_MEMORY_BYTES_DEFAULT == (size_t)PB_DEFAULTS_MIB << 20,
-               "--defaults gives the peers as much");
 
 typedef struct pe_store {
     peat_db *db;
@@ -63,6 +61,32 @@ static peat_compression compression_of(const char *name)
     return strcmp(name, "zstd") == 0 ? PEAT_COMPRESSION_ZSTD : PEAT_COMPRESSION_NONE;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* As peat.h says of memory_bytes. */
+uint64_t pb_peat_defaults_mib(void)
+{
+    const peat_env *env = peat_env_default();
+    uint64_t limit = env->memory_limit(env->ctx);
+    uint64_t bytes = least(limit / 8, PEAT_MEMORY_BYTES_DEFAULT_MAX);
+    if (bytes < PEAT_MEMORY_BYTES_DEFAULT_MIN)
+        bytes = least(limit / 4, PEAT_MEMORY_BYTES_DEFAULT_MIN);
+    return (limit != 0 ? bytes : PEAT_MEMORY_BYTES_DEFAULT) >> 20;
+}
+
+/* The peers are given what the store has taken. */
+static int check_defaults(const pb_settings *s, peat_db *db)
+{
+    peat_statistics stats = {.size = sizeof stats};
+    if (!s->defaults || (peat_stats(db, &stats) == PEAT_OK &&
+                         stats.memory_budget_bytes >> 20 == s->memory_bytes >> 20))
+        return PB_OK;
+    return pb_engine_fail("peat", "open", "--defaults gives the peers another budget");
+}
+
 static int pe_open(const pb_settings *s, bool create, void **ret_store)
 {
     peat_options options = {.size = sizeof options,
@@ -83,7 +107,7 @@ static int pe_open(const pb_settings *s, bool create, void **ret_store)
         return pb_engine_fail("peat", "open", error.message);
     }
     *ret_store = store;
-    return PB_OK;
+    return check_defaults(s, store->db);
 }
 
 static int pe_close(void *s)

@@ -33,7 +33,7 @@ static const option_row rows[] = {
     {"threads", NUMBER, AT(threads), "1", "threads, each with its own handle; they share the work"},
     {"memory", NUMBER, AT(memory_mib), "1024", "MiB the engine may use, as far as it can be told"},
     {"defaults", FLAG, AT(defaults), "",
-     "peat: opened without options; the others get as much memory (256 MiB), and LZ4"},
+     "peat: opened without options; the others get as much memory, and LZ4"},
     {"key-size", NUMBER, AT(key_size), "16", "bytes, 16 to 64"},
     {"value-size", NUMBER, AT(value_size), "100", "bytes, at least 8"},
     {"keys", TEXT, AT(keys), "decimal", "decimal, binary or hashed"},
@@ -137,6 +137,18 @@ static int validate(const pb_options *o)
     return 0;
 }
 
+static int take_defaults(pb_options *o)
+{
+#ifdef BENCH_HAVE_PEAT
+    o->memory_mib = pb_peat_defaults_mib();
+    o->compression = "lz4";
+    return 0;
+#else
+    (void)o;
+    return usage_error("needs Peat in the build: ", "--defaults");
+#endif
+}
+
 int pb_options_parse(int argc, char **argv, pb_options *ret_options)
 {
     memset(ret_options, 0, sizeof *ret_options);
@@ -152,10 +164,8 @@ int pb_options_parse(int argc, char **argv, pb_options *ret_options)
         if (!value || set(ret_options, row, value) != 0)
             return usage_error("needs another value:", arg);
     }
-    if (ret_options->defaults) {
-        ret_options->memory_mib = PB_DEFAULTS_MIB;
-        ret_options->compression = "lz4";
-    }
+    if (ret_options->defaults && take_defaults(ret_options) != 0)
+        return 2;
     return validate(ret_options);
 }
 

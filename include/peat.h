@@ -666,8 +666,10 @@ typedef enum peat_compression {
     PEAT_COMPRESSION_ZSTD = 3 /* denser and slower; PEAT_UNSUPPORTED when not built in */
 } peat_compression;
 
-#define PEAT_MEMORY_BYTES_DEFAULT     ((size_t)256 << 20)
 #define PEAT_MEMORY_BYTES_MIN         ((size_t)1 << 20)
+#define PEAT_MEMORY_BYTES_DEFAULT     ((size_t)256 << 20) /* where it is not known what there is */
+#define PEAT_MEMORY_BYTES_DEFAULT_MIN ((size_t)64 << 20)
+#define PEAT_MEMORY_BYTES_DEFAULT_MAX ((size_t)4 << 30)
 #define PEAT_SPACE_TARGET_DEFAULT     1.2
 #define PEAT_SPACE_TARGET_MIN         1.05
 #define PEAT_SPACE_TARGET_MAX         10.0
@@ -679,8 +681,11 @@ typedef enum peat_compression {
 struct peat_options {
     size_t size;
     /* Memory for everything: memtables, cache, filters, indexes, buffers of background work. By
-     * default PEAT_MEMORY_BYTES_DEFAULT, or a quarter of the memory that the machine and the
-     * cgroups of the process have, if that is less. */
+     * default an eighth of what this process may have, which is the least of the machine's memory,
+     * its cgroups' and its own limits (RLIMIT_AS, RLIMIT_DATA): at least 64 MiB and at most 4 GiB,
+     * but never more than a quarter. It is taken as there is something to keep, and an empty store
+     * holds some 100 KiB. Each store has a budget of its own: a program that keeps several large
+     * ones busy gives each its part. memory_budget_bytes of peat_stats tells what it came to. */
     size_t memory_bytes;
     /* How much larger than its live data the store may be, under steady writing too (1.2), beside a
      * constant for memtables, log and merges under way; live is what the present and every open

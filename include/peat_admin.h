@@ -253,7 +253,8 @@ PEAT_MUST_USE PEAT_API peat_rc peat_approximate_count(peat_db *db, peat_slice lo
     X(queues_by_ring)          /* = of these: read over a ring of the system's, */                 \
     X(queues_by_threads)       /* = or by threads; others in the caller's thread */                \
     X(queue_outstanding)       /* = operations of theirs */                                        \
-    X(features)                /* = in use by the files: bit i is peat_feature_name(i)'s */
+    X(features)                /* = in use by the files: bit i is peat_feature_name(i)'s */        \
+    X(memory_budget_bytes)     /* = options.memory_bytes, or its default */
 
 typedef struct peat_statistics {
     size_t size;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * settings.c - see settings.h. The memory budget is divided: memtables at most a quarter (one
- * active, two immutable, each a 16th, 64 MiB at the most), sections of tables a quarter, a merge
- * and the holes it leaves in the heap three 16ths, windows of scans a 64th, frames the rest.
+ * active, two immutable, each a 16th, 64 MiB at the most, 32 by default), sections of tables a
+ * quarter, a merge and the holes it leaves in the heap three 16ths, windows of scans a 64th, frames
+ * the rest.
  */
 #include "api/settings.h"
 
@@ -10,9 +11,12 @@
 
 #define MEMTABLE_BYTES_MIN ((size_t)64 << 10)
 #define MEMTABLE_BYTES_MAX ((size_t)64 << 20)
-#define SEGMENT_BYTES_MIN  ((uint64_t)256 << 10)
-#define SEGMENT_BYTES_MAX  ((uint64_t)64 << 20)
-#define MANIFEST_BYTES_MIN ((uint64_t)64 << 10)
+/* Of a store that was opened without a number: larger ones would pay for writing only, and what the
+ * log keeps on disk, and has to be read after a kill, goes with them. */
+#define MEMTABLE_BYTES_DEFAULT_MAX ((size_t)32 << 20)
+#define SEGMENT_BYTES_MIN          ((uint64_t)256 << 10)
+#define SEGMENT_BYTES_MAX          ((uint64_t)64 << 20)
+#define MANIFEST_BYTES_MIN         ((uint64_t)64 << 10)
 /* A merge: read-ahead, the table being written, its filter. More than this it does not need. */
 #define WORK_BYTES_MAX ((size_t)24 << 20)
 /* Upper runs in a partition from which on a merge is due: with filters a run that misses costs a
@@ -50,19 +54,23 @@ static peat_rc resolve_codec(peat_compression c, pt_codec *ret_codec)
     return PEAT_INVALID;
 }
 
-/* At most a quarter of what there is: on a small machine or in a small container, too, a store that
- * was opened without a thought leaves room for the program and for the page cache. */
+/* A store that was opened without a thought keeps what is hot where there is memory for it, and on
+ * a small machine or in a small container, too, leaves room for the program and for the page cache
+ * (doc/decisions/022-default-budget.md). */
 static size_t default_memory(const pt_env *env)
 {
     uint64_t limit = pt_memory_limit(env);
-    if (limit == 0 || limit / 4 >= PEAT_MEMORY_BYTES_DEFAULT)
+    if (limit == 0)
         return PEAT_MEMORY_BYTES_DEFAULT;
-    return clamp_size((size_t)(limit / 4), PEAT_MEMORY_BYTES_MIN, PEAT_MEMORY_BYTES_DEFAULT);
+    size_t share = (size_t)pt_min_u64(limit / 8, PEAT_MEMORY_BYTES_DEFAULT_MAX);
+    if (share < PEAT_MEMORY_BYTES_DEFAULT_MIN)
+        share = (size_t)pt_min_u64(limit / 4, PEAT_MEMORY_BYTES_DEFAULT_MIN);
+    return share > PEAT_MEMORY_BYTES_MIN ? share : PEAT_MEMORY_BYTES_MIN;
 }
 
-static void divide_memory(pt_settings *s)
+static void divide_memory(pt_settings *s, size_t memtable_max)
 {
-    s->memtable_bytes = clamp_size(s->memory_bytes / 16, MEMTABLE_BYTES_MIN, MEMTABLE_BYTES_MAX);
+    s->memtable_bytes = clamp_size(s->memory_bytes / 16, MEMTABLE_BYTES_MIN, memtable_max);
     s->metadata_bytes = s->memory_bytes / 4;
     size_t work = s->memory_bytes / 16 * 3;
     if (work > WORK_BYTES_MAX)
@@ -154,7 +162,7 @@ peat_rc pt_settings_resolve(const peat_options *options, pt_settings *ret, const
     ret->runs_max = UPPER_RUNS_MAX;
     ret->hidden_steps_look = HIDDEN_STEPS_LOOK;
     ret->hidden_steps_note = HIDDEN_STEPS_NOTE;
-    divide_memory(ret);
+    divide_memory(ret, o.memory_bytes != 0 ? MEMTABLE_BYTES_MAX : MEMTABLE_BYTES_DEFAULT_MAX);
     if (o.test != NULL) {
         peat_test_options t;
         pt_api_options_copy(o.test, &t, sizeof t);

@@ -159,6 +159,7 @@ static void add_memory(pt_store *s, const pt_view *v, peat_statistics *r)
     r->pinned_bytes =
         c.heap_bytes + atomic_load(&s->mems.left_bytes) + atomic_load(&s->reader_bytes);
     r->metadata_bytes = atomic_load(&s->open_tables.files.section_bytes);
+    r->memory_budget_bytes = s->settings.memory_bytes;
     r->memory_bytes = r->memtable_bytes + immutable + pt_memtable_pool_bytes(&s->mems.pool) +
                       r->cache_bytes + r->metadata_bytes + r->pinned_bytes +
                       atomic_load(&s->open_tables.files.ahead_bytes);

@@ -6,9 +6,10 @@
  * uses mappings fills them from the ends, and a huge page is resident whole as soon as a byte of it
  * is touched. So a store of a few kilobytes holds some pages of 4 KiB.
  *
- * The limit is the least of the machine's memory and of the cgroups this process is in, each of
- * which counts with all groups above it: version 2, version 1, or both side by side. What cannot be
- * read limits nothing.
+ * The limit is the least of the machine's memory, of the process's own limits on its address space
+ * and data, which mappings count against before they are touched, and of the cgroups this process
+ * is in, each of which counts with all groups above it: version 2, version 1, or both side by side.
+ * What cannot be read limits nothing.
  */
 #include "env/env_posix_parts.h"
 
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* x86-64 and arm64 with 4 KiB pages */
@@ -178,12 +180,20 @@ uint64_t pt_posix_cgroup_limit(const char *groups_file, const char *root)
     return limit;
 }
 
+static uint64_t limit_of_process(int resource)
+{
+    struct rlimit r;
+    return getrlimit(resource, &r) != 0 || r.rlim_cur == RLIM_INFINITY ? UINT64_MAX
+                                                                       : (uint64_t)r.rlim_cur;
+}
+
 uint64_t pt_posix_memory_limit(void *ctx)
 {
     (void)ctx;
     long pages = sysconf(_SC_PHYS_PAGES);
     uint64_t machine = pages > 0 ? (uint64_t)pages * page_bytes() : UINT64_MAX;
-    uint64_t limit =
-        pt_min_u64(machine, pt_posix_cgroup_limit("/proc/self/cgroup", "/sys/fs/cgroup"));
+    uint64_t process = pt_min_u64(limit_of_process(RLIMIT_AS), limit_of_process(RLIMIT_DATA));
+    uint64_t groups = pt_posix_cgroup_limit("/proc/self/cgroup", "/sys/fs/cgroup");
+    uint64_t limit = pt_min_u64(machine, pt_min_u64(process, groups));
     return limit == UINT64_MAX ? 0 : limit;
 }

@@ -7,6 +7,7 @@
 #include "world/temp_dir.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define MIB ((uint64_t)1 << 20)
@@ -87,6 +88,23 @@ TEST(this_machine_has_memory)
     uint64_t limit = env->memory_limit(env->ctx);
     assert_true(limit > 16 * MIB);
     assert_true(limit <= (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
+TEST(a_limit_of_the_process_is_a_limit_of_its_memory)
+{
+    static const int resources[] = {RLIMIT_AS, RLIMIT_DATA};
+    const peat_env *env = peat_env_default();
+    uint64_t before = env->memory_limit(env->ctx);
+    for (size_t i = 0; i < sizeof resources / sizeof *resources; i++) {
+        struct rlimit was, less;
+        assert_int_equal(getrlimit(resources[i], &was), 0);
+        less = (struct rlimit){before / 2, was.rlim_max};
+        assert_int_equal(setrlimit(resources[i], &less), 0);
+        uint64_t limit = env->memory_limit(env->ctx);
+        assert_int_equal(setrlimit(resources[i], &was), 0);
+        assert_true(limit == before / 2);
+    }
+    assert_true(env->memory_limit(env->ctx) == before);
 }
 
 static size_t resident(char *p, size_t size)

@@ -72,7 +72,8 @@ static const cli_option options[] = {
     {"settle", 'S', CLI_FLAG, FIELD(settle), NULL, NULL,
      "at the end, wait until the store has merged all it wants to merge"},
     {"memory", 'm', CLI_SIZE, FIELD(memory), "SIZE", NULL,
-     "memory for the store, like 64M or 2G: powers of 1024 (default 256M, at least 1M)"},
+     "memory for the store, like 64M or 2G: powers of 1024 (at least 1M; default: an eighth of the "
+     "machine's)"},
     {"compression", 'c', CLI_CHOICE, FIELD(compression), "NAME", compressions,
      "of what is written from now on: default, none, lz4 or zstd"},
     {"json", 'j', CLI_FLAG, FIELD(json), NULL, NULL, "print JSON"},
