@@ -42,7 +42,8 @@ typedef struct pt_cache_loader {
 /* `bytes` is the budget, what describes the frames included. */
 peat_rc pt_cache_new(const pt_env *env, pt_epoch *epoch, size_t bytes,
                      pt_cache **ret_cache) PT_MUST_USE;
-/* Before blocks are fetched: the budget becomes smaller than what it was made with. */
+/* The budget from now on, up to what it was made with. Blocks that have no room in a smaller one
+ * go, whichever they are, and their memory with them. */
 void pt_cache_limit(pt_cache *c, size_t bytes);
 /* Frames without a block give their memory back; blocks stay. */
 void pt_cache_trim(pt_cache *c);

@@ -16,6 +16,10 @@
  * (some 10 us of cold lines); the average is two, for an insertion gives one credit to take away.
  */
 #define CLOCK_STEPS_MAX 256u
+/* Frames unlinked per locking: some 20 us at most. */
+#define FRAMES_AT_ONCE 4096u
+/* Groups given back at once, under the lock: 2 MiB take some 0.1 ms. */
+#define GIVE_BACK_GROUPS 128u
 /* Held frames looked at per collection. */
 #define HELD_LOOKS 8u
 
@@ -113,6 +117,7 @@ static void collect(pt_frames *fs)
     while (fs->limbo.count != 0 && pt_epoch_passed(fs->epoch, fs->frame[fs->limbo.first].epoch))
         free_or_hold(fs, pop_first(fs, &fs->limbo));
     look_at_held(fs, HELD_LOOKS);
+    (void)pt_slab_give_back(&fs->slab, GIVE_BACK_GROUPS);
 }
 
 /* ---- who goes ---- */
@@ -262,13 +267,18 @@ bool pt_frames_spare(pt_frames *fs, size_t bytes)
     return groups * 8 > limit && groups * PT_SLAB_GROUP_BYTES >= 2 * bytes;
 }
 
-void pt_frames_hold(pt_frames *fs, uint32_t f)
+static void hold(pt_frames *fs, uint32_t f)
 {
-    pt_mutex_lock(&fs->mu);
     PT_ASSERT(fs->frame[f].state == PT_FRAME_LOADING, "what is held was loaded");
     look_at_held(fs, 2); /* so that a long pass without keeping does not pile them up */
     fs->frame[f].state = PT_FRAME_HELD;
     append(fs, &fs->held, f);
+}
+
+void pt_frames_hold(pt_frames *fs, uint32_t f)
+{
+    pt_mutex_lock(&fs->mu);
+    hold(fs, f);
     pt_mutex_unlock(&fs->mu);
 }
 
@@ -286,6 +296,11 @@ void pt_frames_publish(pt_frames *fs, uint32_t f, _Atomic uint32_t *link, bool c
     PT_ASSERT(fs->frame[f].state == PT_FRAME_LOADING, "what is shown was loaded");
     PT_ASSERT(atomic_load_explicit(link, memory_order_relaxed) == 0,
               "I14: a block is in one frame at the most");
+    if (f / PT_SLAB_GROUP_UNITS >= fs->slab.limit) { /* the limit has come down meanwhile */
+        hold(fs, f);
+        pt_mutex_unlock(&fs->mu);
+        return;
+    }
     fs->frame[f].state = PT_FRAME_LINKED;
     fs->frame[f].link = link;
     atomic_store_explicit(&fs->used[f], credit, memory_order_relaxed);
@@ -298,7 +313,7 @@ void pt_frames_publish(pt_frames *fs, uint32_t f, _Atomic uint32_t *link, bool c
 
 void pt_frames_unlink_all(pt_frames *fs, _Atomic uint32_t *links, size_t count)
 {
-    size_t chunk = 4096; /* per locking: some 20 us at most */
+    size_t chunk = FRAMES_AT_ONCE;
     for (size_t at = 0; at < count; at += chunk) {
         pt_mutex_lock(&fs->mu);
         for (size_t i = at; i < at + chunk && i < count; i++) {
@@ -317,12 +332,35 @@ static uint32_t groups_of_budget(size_t bytes)
     return 1 + (uint32_t)pt_min_u64(bytes / GROUP_COST, UINT32_MAX / PT_SLAB_GROUP_UNITS - 1);
 }
 
+/* What is linked beyond the limit leaves. What is being loaded is not linked any more. */
+static bool leave_beyond(pt_frames *fs, uint32_t *io_from, uint32_t frames_max)
+{
+    uint32_t end = fs->slab.top * PT_SLAB_GROUP_UNITS, f = *io_from;
+    for (; f < end && frames_max != 0; f++, frames_max--)
+        if (fs->frame[f].state == PT_FRAME_LINKED)
+            unlink_frame(fs, f);
+    *io_from = f;
+    stamp_batch(fs);
+    collect(fs);
+    return f < end;
+}
+
 void pt_frames_limit(pt_frames *fs, size_t bytes)
 {
-    uint32_t limit = groups_of_budget(bytes);
+    uint32_t limit = (uint32_t)pt_min_u64(groups_of_budget(bytes), fs->slab.group_max);
+    uint32_t from = limit * PT_SLAB_GROUP_UNITS;
+    bool more = true;
     pt_mutex_lock(&fs->mu);
-    if (limit < fs->slab.limit)
-        fs->slab.limit = limit > fs->slab.top ? limit : fs->slab.top;
+    pt_slab_limit(&fs->slab, limit);
+    while (more) {
+        more = fs->slab.limit == limit && leave_beyond(fs, &from, FRAMES_AT_ONCE);
+        pt_mutex_unlock(&fs->mu); /* who misses gets a turn */
+        pt_mutex_lock(&fs->mu);
+    }
+    while (pt_slab_give_back(&fs->slab, GIVE_BACK_GROUPS)) {
+        pt_mutex_unlock(&fs->mu);
+        pt_mutex_lock(&fs->mu);
+    }
     pt_mutex_unlock(&fs->mu);
 }
 

@@ -70,7 +70,7 @@ typedef struct pt_frames {
 } pt_frames;
 
 peat_rc pt_frames_init(pt_frames *fs, const pt_env *env, pt_epoch *epoch, size_t bytes) PT_MUST_USE;
-/* So many at most from now on, if it is less; those that are taken stay. */
+/* So many at most from now on, up to what it was made with. Blocks beyond go, from the end. */
 void pt_frames_limit(pt_frames *fs, size_t bytes);
 void pt_frames_done(pt_frames *fs); /* nothing is linked or pinned */
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* slab.c - see slab.h. All groups below `top` that are free are in the free list; those from `top`
- * on are free, untouched and in none. */
+/*
+ * slab.c - see slab.h. Below `limit` all free groups under `top` are in the free list, and those
+ * from `top` on are free, untouched and in none. From `limit` on no group is in a list: what is
+ * still in use there leaves, and nothing comes.
+ */
 #include "cache/slab.h"
 
 static void group_push(pt_slab *s, pt_slab_group_list *list, uint32_t g)
@@ -35,6 +38,8 @@ static unsigned unit_count(const pt_slab_group *group)
 static void group_enlist(pt_slab *s, uint32_t g)
 {
     const pt_slab_group *group = &s->group[g];
+    if (g >= s->limit)
+        return;
     if (group->mode == PT_SLAB_FREE) {
         group_push(s, &s->free, g);
     } else if (group->mode == PT_SLAB_SMALL && group->free_units != 0) {
@@ -46,6 +51,8 @@ static void group_enlist(pt_slab *s, uint32_t g)
 static void group_delist(pt_slab *s, uint32_t g)
 {
     const pt_slab_group *group = &s->group[g];
+    if (g >= s->limit)
+        return;
     if (group->mode == PT_SLAB_FREE) {
         group_remove(s, &s->free, g);
     } else if (group->mode == PT_SLAB_SMALL && group->free_units != 0) {
@@ -61,12 +68,14 @@ static uint32_t group_pop(pt_slab *s)
         group_remove(s, &s->free, g);
     else if (s->top < s->limit)
         g = s->top++;
+    if (s->touched < s->top)
+        s->touched = s->top;
     return g;
 }
 
 uint32_t pt_slab_available(const pt_slab *s, bool large)
 {
-    uint32_t groups = s->free.count + (s->limit - s->top);
+    uint32_t groups = s->free.count + (s->limit > s->top ? s->limit - s->top : 0);
     return large ? groups : groups * PT_SLAB_GROUP_UNITS + s->partial_units;
 }
 
@@ -93,6 +102,13 @@ uint32_t pt_slab_pop(pt_slab *s, bool large)
     return g * PT_SLAB_GROUP_UNITS + unit;
 }
 
+/* Groups above the limit that are free lie above the top as soon as nothing is left above them. */
+static void lower_top(pt_slab *s)
+{
+    while (s->top > s->limit && s->group[s->top - 1].mode == PT_SLAB_FREE)
+        s->top--;
+}
+
 void pt_slab_push(pt_slab *s, uint32_t f)
 {
     uint32_t g = f / PT_SLAB_GROUP_UNITS;
@@ -104,6 +120,29 @@ void pt_slab_push(pt_slab *s, uint32_t f)
     if (group->mode == PT_SLAB_LARGE || unit_count(group) == PT_SLAB_GROUP_UNITS)
         group->mode = PT_SLAB_FREE;
     group_enlist(s, g);
+    lower_top(s);
+}
+
+void pt_slab_limit(pt_slab *s, uint32_t limit)
+{
+    uint32_t was = s->limit;
+    PT_ASSERT(limit != 0 && limit <= s->group_max, "a limit within what is mapped");
+    for (uint32_t g = limit; g < was && g < s->top; g++)
+        group_delist(s, g);
+    s->limit = limit;
+    for (uint32_t g = was; g < limit && g < s->top; g++)
+        group_enlist(s, g);
+    lower_top(s);
+}
+
+bool pt_slab_give_back(pt_slab *s, uint32_t groups_max)
+{
+    uint32_t n = (uint32_t)pt_min_u64(s->touched - s->top, groups_max);
+    s->touched -= n;
+    if (n != 0)
+        pt_unneeded(s->env, s->data + (size_t)s->touched * PT_SLAB_GROUP_BYTES,
+                    n * PT_SLAB_GROUP_BYTES);
+    return s->touched != s->top;
 }
 
 /* Above the top nothing was touched, but the rest of a huge page may be there. */
@@ -121,7 +160,7 @@ void pt_slab_trim(pt_slab *s)
 
 peat_rc pt_slab_init(pt_slab *s, const pt_env *env, uint32_t group_max)
 {
-    *s = (pt_slab){.env = env, .group_max = group_max, .limit = group_max, .top = 1};
+    *s = (pt_slab){.env = env, .group_max = group_max, .limit = group_max, .top = 1, .touched = 1};
     s->data = env->map(env->ctx, (size_t)group_max * PT_SLAB_GROUP_BYTES);
     s->group = env->map(env->ctx, group_max * sizeof(pt_slab_group));
     if (s->data != NULL && s->group != NULL)

@@ -19,7 +19,8 @@
 
 typedef enum pt_slab_group_mode { PT_SLAB_FREE, PT_SLAB_SMALL, PT_SLAB_LARGE } pt_slab_group_mode;
 
-/* Below `top`: in the free list when free, in the partial list when small with free units. */
+/* Below `top` and `limit`: in the free list when free, in the partial list when small with free
+ * units. */
 typedef struct pt_slab_group {
     uint32_t prev, next;
     uint8_t mode;       /* pt_slab_group_mode */
@@ -35,8 +36,9 @@ typedef struct pt_slab {
     uint8_t *data;
     pt_slab_group *group;
     uint32_t group_max; /* groups mapped, group 0 included; fixed */
-    uint32_t limit;     /* groups that may be used: top does not go beyond */
+    uint32_t limit;     /* groups that may be used; those beyond it are leaving */
     uint32_t top;       /* groups below may have touched memory; free ones above are in no list */
+    uint32_t touched;   /* from there on nothing holds memory: top, or what it was */
     uint32_t partial_units; /* free units in the groups of the partial list */
     uint64_t units_in_use;
     pt_slab_group_list free, partial;
@@ -51,6 +53,10 @@ uint32_t pt_slab_available(const pt_slab *s, bool large);
 uint32_t pt_slab_pop(pt_slab *s, bool large); /* 0: none */
 void pt_slab_push(pt_slab *s, uint32_t f);
 
+/* So many groups from now on, less or more. Frames in use beyond it stay until they are pushed. */
+void pt_slab_limit(pt_slab *s, uint32_t limit);
+/* The memory above `top` goes back to the system, so many groups of it. True: there is more. */
+bool pt_slab_give_back(pt_slab *s, uint32_t groups_max);
 /* The memory of free groups goes back to the system. */
 void pt_slab_trim(pt_slab *s);
 

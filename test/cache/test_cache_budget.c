@@ -96,3 +96,68 @@ TEST_CACHE(small_and_large_frames_share_the_slab, 16, 4096, 1000)
     assert_true(s.frame_bytes <= 16 * 16384 && s.frame_bytes >= 12 * 16384);
     pt_cache_detach(x->cache, large.source);
 }
+
+/* ---- the budget changes ---- */
+
+TEST_CACHE(a_smaller_budget_holds_from_now_on_and_a_larger_one_is_used, 16, 4096, 200)
+{
+    touch_all(x, 0, 60, PT_FETCH_POINT);
+    assert_int_equal(stats_of(x).frame_bytes, 60 * 4096);
+    pt_cache_limit(x->cache, GROUPS(4));
+    assert_int_equal(stats_of(x).frame_bytes, 4 * 16384);
+    assert_int_equal(count_resident(x, 0, 60), 16);
+    for (unsigned i = 0; i < 3; i++) {
+        touch_all(x, 0, 200, PT_FETCH_POINT);
+        assert_true(stats_of(x).frame_bytes <= 4 * 16384);
+    }
+    pt_cache_limit(x->cache, GROUPS(16));
+    touch_all(x, 0, 40, PT_FETCH_POINT); /* beside the sixteen that are there */
+    assert_int_equal(count_resident(x, 0, 40), 40);
+    pt_cache_limit(x->cache, GROUPS(64)); /* not beyond what it was made with */
+    touch_all(x, 0, 200, PT_FETCH_POINT);
+    assert_true(stats_of(x).frame_bytes <= 16 * 16384);
+}
+
+TEST_CACHE(what_is_pinned_beyond_a_smaller_budget_stays_until_it_is_let_go, 8, 4096, 200)
+{
+    pt_block_ref ref;
+    touch_all(x, 0, 27, PT_FETCH_POINT);
+    assert_ok(fake_fetch(&x->table, 27, PT_FETCH_POINT, &ref));
+    pt_cache_limit(x->cache, GROUPS(2));
+    assert_false(resident(x, 27));
+    assert_true(stats_of(x).frame_bytes > 2 * 16384);
+    touch_all(x, 30, 130, PT_FETCH_POINT);
+    assert_true(fake_ref_is(&x->table, 27, &ref));
+    pt_cache_limit(x->cache, GROUPS(8)); /* its group is one of many again */
+    touch_all(x, 30, 130, PT_FETCH_POINT);
+    assert_true(fake_ref_is(&x->table, 27, &ref));
+    pt_cache_limit(x->cache, GROUPS(2));
+    fake_release(&x->table, &ref);
+    touch_all(x, 30, 130, PT_FETCH_POINT);
+    assert_true(stats_of(x).frame_bytes <= 2 * 16384);
+    assert_int_equal(stats_of(x).pinned, 0);
+}
+
+TEST_CACHE(what_is_loaded_while_the_budget_becomes_smaller_is_not_kept_beyond_it, 8, 16384, 200)
+{
+    pt_cache_fill fill[8];
+    pt_block_ref ref;
+    for (uint32_t b = 0; b < 8; b++) {
+        assert_ok(pt_cache_fill_begin(x->table.source, b, 16384, PT_FETCH_POINT, &fill[b], &ref));
+        assert_true(fill[b].state == PT_FILL_LEADS);
+    }
+    pt_cache_limit(x->cache, GROUPS(3));
+    for (uint32_t b = 0; b < 8; b++) {
+        size_t size;
+        assert_ok(fake_load(&x->table, b, fill[b].room, fill[b].room_size, &size));
+        assert_ok(pt_cache_fill_end(x->table.source, &fill[b], PEAT_OK, size, &ref));
+        assert_true(fake_ref_is(&x->table, b, &ref));
+        fake_release(&x->table, &ref);
+    }
+    assert_true(count_resident(x, 0, 8) <= 3);
+    touch_all(x, 0, 100, PT_FETCH_POINT);
+    assert_true(stats_of(x).frame_bytes <= 3 * 16384);
+    pt_cache_limit(x->cache, GROUPS(8));
+    touch_all(x, 0, 7, PT_FETCH_POINT);
+    assert_int_equal(count_resident(x, 0, 7), 7);
+}
