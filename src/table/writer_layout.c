@@ -86,8 +86,9 @@ peat_rc pt_writer_decide_layout(pt_table_writer *w)
     }
     w->block_bytes = w->options.block_bytes;
     if (w->block_bytes == 0) {
-        /* upper runs are decoded for single entries, and are merged soon */
-        bool dense = w->codec != PT_CODEC_NONE && w->options.run_kind == PT_RUN_BOTTOMMOST;
+        /* a get that misses decodes a whole block: LZ4 gains little by larger ones, zstd, which is
+         * chosen for space, much. Upper runs are merged soon. */
+        bool dense = w->codec == PT_CODEC_ZSTD && w->options.run_kind == PT_RUN_BOTTOMMOST;
         uint64_t from = w->options.single_reads ? SINGLE_RECORD : LARGE_RECORD;
         bool large = dense || w->sample.size > w->sample_entries * from;
         w->block_bytes = large ? PT_BLOCK_BYTES_LARGE : PT_BLOCK_PAGE;
