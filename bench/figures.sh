@@ -36,8 +36,10 @@ run standard leveldb leveldb fillseq --no-latency
 run standard rocksdb rocksdb fillrandom,overwrite,readmissing --no-latency --reads "$few"
 run standard wiredtiger wiredtiger fillseq,readseq,readseq,seekrandom100 --no-latency --reads "$few"
 
-run defaults all lmdb,rocksdb fillseq,fillrandom,overwrite,readrandom,readmissing,readseq,seekrandom10 \
-    --no-latency --reads "$few" --defaults
+for peer in lmdb rocksdb; do
+    run defaults $peer $peer fillrandom,overwrite,readrandom,readhot,readmissing,readseq,seekrandom10,readwhilewriting \
+        --no-latency --reads "$few" --defaults
+done
 run latency all lmdb,rocksdb fillrandom,overwrite,readrandom
 
 all=$n # and now as many bytes in fewer records

@@ -20,13 +20,15 @@ PLACE = re.compile(r"(<!-- figures: [^\n]*-->\n).*?(<!-- end of figures -->\n)",
 TABLES = re.compile(r"(<!-- tables: [^\n]*-->\n)(.*?)(<!-- end of tables -->\n)", re.S)
 TABLE = re.compile(r"<!-- table (\w+) -->\n(.*?)(?=<!-- table |\Z)", re.S)
 NAMES = {"peat": "Peat", "lmdb": "LMDB", "rocksdb": "RocksDB", "leveldb": "LevelDB", "wiredtiger": "WiredTiger"}
-SEEK = {"seekrandom10": "seek + 10", "seekrandom100": "seek + 100"}
+SEEK = {"seekrandom10": "seek + 10", "seekrandom100": "seek + 100", "readhot": "zipfian", "readwhilewriting": "read while writing"}
 
 # name -> the sentence before the table
 CAPTIONS = {
+    "defaults": "Out of the box: Peat opened without options (an eighth of the machine's memory, {memory}, and LZ4), the others with as much memory and LZ4 where they\n"
+                "have it; 16-byte decimal keys, 100-byte half-compressible values, one thread, {records} records; op/s, and the median of the ratios of {pairs} paired\n"
+                "runs in one sitting on one machine (lowest and highest in brackets). Below 1 Peat is the slower one:",
     "standard": "16-byte decimal keys, 100-byte half-compressible values, one thread, {memory}, uncompressed, {records} records; op/s, and the median of\n"
                 "the ratios of {pairs} paired runs in one sitting on one machine (lowest and highest in brackets). Below 1 Peat is the slower one:",
-    "defaults": "Out of the box: Peat opened without options (256 MiB, LZ4), the others with as much memory and LZ4 where they have it; {records} records, else as above:",
     "large": "Larger than memory: {records} records in a memory group of a quarter of their bytes, page cache included, half of it for the engine to rule over:",
     "kilobyte": "Values of 1,000 bytes, {memory}, uncompressed, {records} records:",
     "latency": "How long single calls take, in microseconds: medians of the runs' percentiles, and the worst of all calls; {memory}, uncompressed, {records} records:",
