@@ -3,7 +3,7 @@
  * settings.c - see settings.h. The memory budget is divided: memtables at most a quarter (one
  * active, two immutable, each a 16th, 64 MiB at the most, 32 by default), sections of tables a
  * quarter, a merge and the holes it leaves in the heap three 16ths, windows of scans a 64th, frames
- * the rest.
+ * the rest, and what the others do not use of theirs (state/budget.c).
  */
 #include "api/settings.h"
 
@@ -76,7 +76,9 @@ static void divide_memory(pt_settings *s, size_t memtable_max)
     if (work > WORK_BYTES_MAX)
         work = WORK_BYTES_MAX;
     s->ahead_bytes = s->memory_bytes / 64;
-    size_t taken = 3 * s->memtable_bytes + s->metadata_bytes + s->ahead_bytes + work;
+    s->writing_bytes = 3 * s->memtable_bytes + work;
+    s->resting_bytes = s->memtable_bytes;
+    size_t taken = s->writing_bytes + s->metadata_bytes + s->ahead_bytes;
     size_t rest = s->memory_bytes > taken ? s->memory_bytes - taken : 0;
     s->cache_bytes = rest > s->memory_bytes / 4 ? rest : s->memory_bytes / 4;
     s->segment_bytes_max = pt_min_u64(SEGMENT_BYTES_MAX, s->memtable_bytes);

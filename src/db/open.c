@@ -238,8 +238,9 @@ static peat_rc open_version_set(pt_store *s)
 static peat_rc open_parts(pt_store *s)
 {
     peat_rc rc = PEAT_OK;
-    TRY(enter_directory(s)); /* 1, 2 */
-    TRY(pt_cache_new(s->env, &s->epoch, s->settings.cache_bytes, &s->cache));
+    TRY(enter_directory(s));                      /* 1, 2 */
+    size_t least = s->settings.memory_bytes / 16; /* of it the cache never gets */
+    TRY(pt_cache_new(s->env, &s->epoch, s->settings.memory_bytes - least, &s->cache));
     pt_open_tables_init(&s->open_tables, s->env, s->dir, &s->sink, &s->epoch, s->cache);
     pt_queues_watch_files(s);
     s->open_tables.files.ahead_max = s->settings.ahead_bytes;

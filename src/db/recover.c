@@ -26,6 +26,7 @@
 #include "base/coding.h"
 #include "base/file_name.h"
 #include "entry/batch.h"
+#include "state/budget.h"
 #include "work/work.h"
 
 /* What operations need in memtables; the worst case of all is that of their sums. */
@@ -305,10 +306,8 @@ static peat_rc refuse_rest(recovery *r)
 static void begin_reading(recovery *r, const pt_log_replay *replayed)
 {
     pt_store *s = r->s;
-    const pt_settings *set = &s->settings;
-    uint64_t others = set->metadata_bytes + set->ahead_bytes + r->taken;
-    uint64_t rest = set->memory_bytes > others ? set->memory_bytes - others : 0;
-    pt_cache_limit(s->cache, (size_t)pt_max_u64(rest, set->memory_bytes / 8));
+    s->settings.writing_bytes = r->taken;
+    s->settings.cache_bytes = s->settings.memory_bytes / 8; /* at least */
     s->log_file_bytes = replayed->file_bytes;
 }
 
@@ -329,6 +328,7 @@ peat_rc pt_recover(pt_store *s)
         TRY(begin_writing(s, &replayed));
     else
         begin_reading(&r, &replayed);
+    pt_budget_divide(s);
     if (r.rest_seq != 0)
         TRY(take_rest(&r, &replayed)); /* 5 */
     else if (r.count == 0)

@@ -34,6 +34,52 @@ static void let_go(pt_table *t, pt_section section, const pt_table *keep)
     pt_table_unload(t, section);
 }
 
+/* Sections are given as many 32nds of the memory as they need, and a quarter of one more. */
+#define SECTION_STEPS 32u
+
+void pt_budget_divide(pt_store *s)
+{
+    const pt_settings *set = &s->settings;
+    pt_mutex_lock(&s->budget.mu);
+    uint64_t step = set->memory_bytes / SECTION_STEPS;
+    uint64_t steps = (loaded_bytes(&s->open_tables) + step / 4) / step + 1;
+    uint64_t sections = pt_min_u64(steps * step, set->metadata_bytes);
+    uint64_t writing = atomic_load(&s->budget.lent) ? set->resting_bytes : set->writing_bytes;
+    uint64_t others = sections + set->ahead_bytes + writing;
+    uint64_t rest = set->memory_bytes > others ? set->memory_bytes - others : 0;
+    size_t bytes = (size_t)pt_max_u64(rest, set->cache_bytes);
+    /* relaxed: a later look is as good */
+    atomic_store_explicit(&s->budget.section_bytes, sections, memory_order_relaxed);
+    if (bytes != s->budget.cache_bytes)
+        pt_cache_limit(s->cache, bytes);
+    s->budget.cache_bytes = bytes;
+    pt_mutex_unlock(&s->budget.mu);
+}
+
+void pt_budget_lend(pt_store *s)
+{
+    atomic_store(&s->budget.lent, true);
+    pt_budget_divide(s);
+}
+
+void pt_budget_take_back(pt_store *s)
+{
+    if (PT_LIKELY(!atomic_load_explicit(&s->budget.lent, memory_order_relaxed)) ||
+        !atomic_exchange(&s->budget.lent, false))
+        return;
+    pt_budget_divide(s);
+}
+
+/* More than they have been given, or so much less that the cache should have it. */
+static bool is_division_off(pt_store *s)
+{
+    uint64_t loaded = loaded_bytes(&s->open_tables),
+             step = s->settings.memory_bytes / SECTION_STEPS;
+    uint64_t given = atomic_load_explicit(&s->budget.section_bytes, memory_order_relaxed);
+    return PT_UNLIKELY((loaded > given && given < s->settings.metadata_bytes) ||
+                       loaded + 3 * step < given);
+}
+
 typedef struct visit {
     pt_open_tables *open_tables;
     const pt_version *version;
@@ -69,6 +115,8 @@ static void enforce(const visit *v)
 /* What is in use cannot be let go: asked again once there is a good deal more. */
 void pt_budget_check_soon(pt_store *s)
 {
+    if (is_division_off(s))
+        pt_budget_divide(s);
     uint64_t loaded = loaded_bytes(&s->open_tables);
     uint64_t left = atomic_load_explicit(&s->open_tables.left_bytes, memory_order_relaxed);
     if (PT_UNLIKELY(loaded > s->settings.metadata_bytes && loaded > left + left / 16))
@@ -77,6 +125,8 @@ void pt_budget_check_soon(pt_store *s)
 
 void pt_budget_check(pt_store *s, const pt_table *keep)
 {
+    if (is_division_off(s))
+        pt_budget_divide(s);
     if (loaded_bytes(&s->open_tables) <= s->settings.metadata_bytes)
         return;
     if (atomic_exchange_explicit(&s->open_tables.letting_go, true, memory_order_acquire))

@@ -20,8 +20,9 @@ typedef struct pt_settings {
     bool unfinished; /* a store that is made is not to be opened before pt_durable_finish */
     peat_host host;  /* event callback, app id */
     size_t memtable_bytes;
-    /* Budgets: of decoded blocks, of sections of tables, of the windows of scans. */
-    size_t cache_bytes, metadata_bytes, ahead_bytes;
+    /* Budgets: of decoded blocks, at least (state/budget.c), of sections of tables at the most, of
+     * the windows of scans. And what memtables and a merge take, and a memtable alone. */
+    size_t cache_bytes, metadata_bytes, ahead_bytes, writing_bytes, resting_bytes;
     uint32_t block_bytes;     /* 0: by codec */
     uint64_t partition_bytes; /* 0: by the size of the store */
     uint64_t table_bytes;     /* 0: by the partition target */

@@ -77,6 +77,7 @@ void pt_store_init(pt_store *s)
     pt_mutex_init(&s->commit_mu);
     pt_published_init(&s->published);
     pt_mutex_init(&s->view_mu);
+    pt_mutex_init(&s->budget.mu);
     pt_mutex_init(&s->install_mu);
     pt_snapshots_init(&s->snapshots);
     atomic_store(&s->refs, 1);
@@ -112,6 +113,7 @@ void pt_store_unref(pt_store *s)
     pt_mutex_done(&s->commit_mu);
     pt_published_done(&s->published);
     pt_mutex_done(&s->view_mu);
+    pt_mutex_done(&s->budget.mu);
     pt_mutex_done(&s->install_mu);
     pt_snapshots_done(&s->snapshots);
     s->rooms_done(s);

@@ -9,7 +9,7 @@
  *   install_mu  the version set
  *   view_mu     replacing the view
  *   tap.published_mu, tap.durable_mu: below flush_mu and inline_mu; the tap is called under them
- *   work.mu, snapshots.mu, published.mu, empty_ranges.mu, reads.mu: leaves
+ *   work.mu, snapshots.mu, published.mu, empty_ranges.mu, reads.mu, budget.mu: leaves
  * Log, cache, tables, memtables and the sink have locks of their own, behind all of these.
  * Held across I/O: flush_mu and inline_mu, install_mu (the manifest), and commit_mu where the log
  * needs a new segment, is closed, or rests.
@@ -43,6 +43,14 @@ typedef struct pt_store_write_counters {
     uint64_t puts, deletes, batches, user_bytes;
     uint64_t delays, delay_ns, waits, wait_ns;
 } pt_store_write_counters;
+
+/* How the memory is divided now (budget.h). */
+typedef struct pt_store_budget {
+    pt_mutex mu;
+    size_t cache_bytes;             /* guarded by mu: told to the cache */
+    _Atomic uint64_t section_bytes; /* that sections may take before it is divided again */
+    atomic_bool lent;               /* what writing takes is the cache's */
+} pt_store_budget;
 
 struct pt_store {
     /* fixed after open */
@@ -87,7 +95,8 @@ struct pt_store {
     pt_tap_state tap; /* has its own locks */
     pt_mem_home mems;
     _Atomic uint64_t reader_bytes; /* that iterators and pins hold beside the cache and memtables */
-    pt_empty_ranges empty_ranges;  /* has its own lock */
+    pt_store_budget budget;        /* has its own lock */
+    pt_empty_ranges empty_ranges;  /* likewise */
     pt_reads_pool reads;           /* likewise */
 
     /* replaced under view_mu; readers load it in an epoch */

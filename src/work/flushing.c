@@ -4,6 +4,7 @@
  */
 #include "compact/flush.h"
 #include "mem/memtable.h"
+#include "state/budget.h"
 #include "state/event.h"
 #include "work/install.h"
 #include "work/quiet.h"
@@ -110,6 +111,7 @@ static peat_rc flush_oldest(pt_store *s, bool *ret_did)
     if (m == NULL)
         goto out;
     TRY(pt_sink_write_failure(&s->sink));
+    pt_budget_take_back(s);
     TRY(run_flush(s, v, m, &flush, &ctx, &snapshots));
     TRY(pt_install_flush(s, &flush, m));
     if (s->log == NULL) /* under flush_mu, so that who waited for this flush was told as well */

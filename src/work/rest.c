@@ -6,6 +6,7 @@
  *
  *   memtable   what was touched between its records and its nodes; mappings kept for the next ones
  *   log        its buffer, when all of it is in files
+ *   memory     what writing would take is the cache's until the next flush or merge
  *   cache      frames without a block; what describes frames stays, 9 bytes per KiB ever used
  *   manifest   its two files; the next edit opens them again
  *   reads      what gets of many keys read with
@@ -15,6 +16,7 @@
  * files are not used, and the second closes them. What stays open is the directory, the lock and
  * the segment of the log that the next write goes to.
  */
+#include "state/budget.h"
 #include "work/work.h"
 
 #define REST_NS ((uint64_t)1000 * 1000 * 1000)
@@ -34,10 +36,20 @@ static void trim_writing(pt_store *s)
     pt_memtable_pool_trim(&s->mems.pool);
 }
 
+static bool is_working(pt_store *s)
+{
+    pt_mutex_lock(&s->work->mu);
+    bool working = s->work->state.claims.count != 0;
+    pt_mutex_unlock(&s->work->mu);
+    return working;
+}
+
 void pt_work_rest(pt_store *s)
 {
     pt_epoch_collect(&s->epoch);
     trim_writing(s);
+    if (!is_working(s))
+        pt_budget_lend(s);
     pt_cache_trim(s->cache);
     pt_table_files_rest(&s->open_tables.files);
     pt_reads_pool_trim(&s->reads);

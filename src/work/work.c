@@ -11,6 +11,7 @@
 #include "work/quiet.h"
 #include "work/work.h"
 
+#include "state/budget.h"
 #include "state/event.h"
 #include "work/install.h"
 #include "work/sizes.h"
@@ -102,6 +103,7 @@ static peat_rc begin_merge(pt_worker *w, pt_version *v, const pt_merge_pick *pic
     PT_ASSERT(w->merge == NULL && w->claimed_count == pick->count,
               "I9: a worker has one merge, and has claimed what it reads");
     w->started_ns = s->env->now_ns(s->env->ctx);
+    pt_budget_take_back(s);
     peat_rc rc = pt_snapshot_list(s, &w->snapshots, &count);
     if (rc != PEAT_OK)
         return rc;

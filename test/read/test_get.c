@@ -147,7 +147,8 @@ static bool step(world *w, job *j)
     return false;
 }
 
-/* Sections go, as under pressure; blocks go by themselves, the cache is small. */
+/* Sections go, as under pressure; blocks go by themselves, the cache is small: it would hold all of
+ * them with what others leave to it. */
 static void let_go(world *w)
 {
     const pt_version_set *v = &w->store->version_set;
@@ -155,6 +156,7 @@ static void let_go(world *w)
         return;
     pt_table *t = v->tables[rng_below(&w->random, v->table_count)]->table;
     pt_table_unload(t, (pt_section)rng_below(&w->random, PT_SECTION_RANGES));
+    pt_cache_limit(w->store->cache, PEAT_MEMORY_BYTES_MIN / 3);
     pt_epoch_collect(&w->store->epoch);
 }
 

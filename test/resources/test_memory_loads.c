@@ -32,7 +32,9 @@ static void begin(kit *k, uint64_t budget)
 
 static void end(kit *k, const char *load)
 {
-    double peak = (double)sim_get_held(k->sim).bytes_peak, budget = (double)k->options.memory_bytes;
+    uint64_t lent = KIT_LENT(k->options.memory_bytes);
+    double peak = (double)(sim_get_held(k->sim).bytes_peak - lent);
+    double budget = (double)k->options.memory_bytes;
     (void)printf("memory %s: %.2f of %.0f MiB\n", load, peak / budget, budget / (double)MIB);
     if (peak > 1.25 * budget)
         fail_msg("%s: %.0f bytes at the peak, %.2f times what was allowed", load, peak,

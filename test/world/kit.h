@@ -99,6 +99,10 @@ static inline int kit_end(void **state)
     return 0;
 }
 
+/* Of what is mapped, that which is there twice: memory that writing and sections of tables take is
+ * mapped by the cache as well, to which it is lent while they do not need it (state/budget.h). */
+#define KIT_LENT(budget) ((budget) / 16 * 6)
+
 #define TEST_NEW(name)  TEST_WITH(name, kit *k, kit_new, kit_end)
 #define TEST_OPEN(name) TEST_WITH(name, kit *k, kit_new_open, kit_end)
 
