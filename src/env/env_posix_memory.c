@@ -180,11 +180,16 @@ uint64_t pt_posix_cgroup_limit(const char *groups_file, const char *root)
     return limit;
 }
 
-static uint64_t limit_of_process(int resource)
+/* The least of what it may map and what it may have as data. */
+static uint64_t limit_of_process(void)
 {
     struct rlimit r;
-    return getrlimit(resource, &r) != 0 || r.rlim_cur == RLIM_INFINITY ? UINT64_MAX
-                                                                       : (uint64_t)r.rlim_cur;
+    uint64_t limit = UINT64_MAX;
+    if (getrlimit(RLIMIT_AS, &r) == 0 && r.rlim_cur != RLIM_INFINITY)
+        limit = (uint64_t)r.rlim_cur;
+    if (getrlimit(RLIMIT_DATA, &r) == 0 && r.rlim_cur != RLIM_INFINITY)
+        limit = pt_min_u64(limit, (uint64_t)r.rlim_cur);
+    return limit;
 }
 
 uint64_t pt_posix_memory_limit(void *ctx)
@@ -192,8 +197,7 @@ uint64_t pt_posix_memory_limit(void *ctx)
     (void)ctx;
     long pages = sysconf(_SC_PHYS_PAGES);
     uint64_t machine = pages > 0 ? (uint64_t)pages * page_bytes() : UINT64_MAX;
-    uint64_t process = pt_min_u64(limit_of_process(RLIMIT_AS), limit_of_process(RLIMIT_DATA));
     uint64_t groups = pt_posix_cgroup_limit("/proc/self/cgroup", "/sys/fs/cgroup");
-    uint64_t limit = pt_min_u64(machine, pt_min_u64(process, groups));
+    uint64_t limit = pt_min_u64(machine, pt_min_u64(limit_of_process(), groups));
     return limit == UINT64_MAX ? 0 : limit;
 }
