@@ -74,6 +74,7 @@ static void begin(pt_get *g, pt_store *s, const pt_read_options *options, pt_sli
     g->key = key;
     g->options = options;
     g->held_view = NULL;
+    g->kept = NULL;
     g->in_tables = g->counted = false;
     pt_lookup_begin(&g->lookup, key, 0, 0);
     g->lookup.hint = options->no_cache_fill ? PT_FETCH_ONCE : PT_FETCH_POINT;
@@ -90,6 +91,9 @@ static void count_in(pt_get *g)
 static void done(pt_get *g)
 {
     pt_lookup_done(&g->lookup);
+    if (PT_UNLIKELY(g->kept != NULL))
+        pt_table_index_leave(g->kept);
+    g->kept = NULL;
     pt_view_unref(g->held_view);
     if (g->held_view != NULL)
         pt_snapshot_released(g->s, UINT64_MAX);
@@ -356,6 +360,18 @@ void pt_get_begin_at(pt_get *g, pt_store *s, const pt_read_options *options, pt_
     g->lookup.hash = pt_hash(key.data, key.size);
 }
 
+/* Others load theirs before it looks again: with little memory each of many gets would have its
+ * index pushed out every time, and none would ever end. */
+static peat_rc keep_index(pt_get *g)
+{
+    if (g->lookup.found.section != PT_SECTION_INDEX)
+        return PEAT_OK;
+    if (g->kept != NULL)
+        pt_table_index_leave(g->kept);
+    g->kept = NULL;
+    return pt_table_index_keep(g->lookup.table_ref->table, &g->kept);
+}
+
 void pt_get_read_alone(pt_get *g)
 {
     peat_rc rc = PEAT_OK;
@@ -364,6 +380,8 @@ void pt_get_read_alone(pt_get *g)
     } else {
         bool section = g->lookup.need == PT_FIND_NEED_SECTION;
         rc = pt_lookup_fetch(&g->lookup);
+        if (rc == PEAT_OK && section)
+            rc = keep_index(g);
         if (rc == PEAT_OK && section)
             pt_budget_check(g->s, g->lookup.table_ref->table);
     }

@@ -39,11 +39,12 @@ typedef struct pt_get {
     pt_view *held_view; /* referenced once I/O was needed; NULL before */
     pt_view *seen_view; /* by the last step, good for the epoch of it */
     pt_lookup lookup;
-    bool in_tables; /* the memtables are behind it */
-    bool counted;   /* in store.h's `calls`, from the first I/O on until it is done */
-    bool in_epoch;  /* it has answered, and pt_get_end is to come */
-    bool patient;   /* nobody is to wait for it, and it waits for nobody: see below */
-    bool told;      /* it has answered once: that is counted */
+    pt_section_data *kept; /* the index that was loaded for it last, until it has ended */
+    bool in_tables;        /* the memtables are behind it */
+    bool counted;          /* in store.h's `calls`, from the first I/O on until it is done */
+    bool in_epoch;         /* it has answered, and pt_get_end is to come */
+    bool patient;          /* nobody is to wait for it, and it waits for nobody: see below */
+    bool told;             /* it has answered once: that is counted */
     /* found */
     pt_entry entry;
     pt_mem *mem;        /* where, when not in a table */

@@ -191,6 +191,11 @@ const pt_table_meta *pt_table_get_meta(const pt_table *t);
 
 /* Sections are loaded on demand and can be let go. Load: blocking, single flight, verified. */
 peat_rc pt_table_load(pt_table *t, pt_section s) PT_MUST_USE;
+/* The index, loaded if need be, stays until it is left: who looks again later keeps it, or the
+ * indexes that others load meanwhile would push it out, each time. */
+typedef struct pt_section_data pt_section_data;
+peat_rc pt_table_index_keep(pt_table *t, pt_section_data **ret_kept) PT_MUST_USE;
+void pt_table_index_leave(pt_section_data *kept);
 /* The same in halves: where the section's bytes lie, and what was read from there, by somebody
  * else. A section that has been loaded meanwhile stays. */
 void pt_table_section_extent(const pt_table *t, pt_section s, uint64_t *ret_offset,

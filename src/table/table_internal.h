@@ -19,7 +19,7 @@
 #include "table/table.h"
 #include "table/table_meta.h"
 
-typedef struct pt_section_data {
+struct pt_section_data {
     pt_retired retired;
     atomic_uint refs; /* the table's and those of iterators and reads */
     const pt_env *env;
@@ -32,7 +32,7 @@ typedef struct pt_section_data {
         pt_filter filter;
         pt_locator locator;
     } view;
-} pt_section_data;
+};
 
 struct pt_table {
     /* hot in lookups; fixed but for the atomics */

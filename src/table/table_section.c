@@ -210,6 +210,16 @@ peat_rc pt_table_section_hold(pt_table *t, pt_section s, pt_section_data **ret_d
     }
 }
 
+peat_rc pt_table_index_keep(pt_table *t, pt_section_data **ret_kept)
+{
+    return pt_table_section_hold(t, PT_SECTION_INDEX, ret_kept);
+}
+
+void pt_table_index_leave(pt_section_data *kept)
+{
+    pt_section_unref(kept);
+}
+
 bool pt_table_loaded(const pt_table *t, pt_section s)
 {
     return pt_table_section_peek(t, s) != NULL;
