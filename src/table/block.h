@@ -9,6 +9,7 @@
 #define PT_TABLE_BLOCK_H
 
 #include "base/key.h"
+#include "entry/columns.h"
 #include "entry/entry.h"
 
 #define PT_BLOCK_PAGE        4096u /* unit of alignment, and the smaller logical size */
@@ -157,18 +158,14 @@ static inline bool pt_block_continues(const pt_block *b)
 
 static inline pt_slice pt_block_suffix(const pt_block *b, uint32_t i)
 {
-    if (b->flags & PT_BLOCK_FIXED_KEYS)
-        return pt_slice_of(b->keys + (size_t)i * b->key_width, b->key_width);
-    uint32_t from = i ? pt_get_u16(b->key_ends + 2 * (i - 1)) : 0;
-    return pt_slice_of(b->keys + from, pt_get_u16(b->key_ends + 2 * i) - from);
+    const uint8_t *ends = b->flags & PT_BLOCK_FIXED_KEYS ? NULL : b->key_ends;
+    return pt_columns_at(b->keys, b->key_width, ends, i);
 }
 
 static inline pt_slice pt_block_value(const pt_block *b, uint32_t i)
 {
-    if (b->flags & PT_BLOCK_FIXED_VALUES)
-        return pt_slice_of(b->values + (size_t)i * b->value_width, b->value_width);
-    uint32_t from = i ? pt_get_u16(b->value_ends + 2 * (i - 1)) : 0;
-    return pt_slice_of(b->values + from, pt_get_u16(b->value_ends + 2 * i) - from);
+    const uint8_t *ends = b->flags & PT_BLOCK_FIXED_VALUES ? NULL : b->value_ends;
+    return pt_columns_at(b->values, b->value_width, ends, i);
 }
 
 static inline uint64_t pt_block_seq(const pt_block *b, uint32_t i)
