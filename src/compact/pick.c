@@ -239,7 +239,7 @@ static void pick_bottommost(const pt_version *v, const pt_pick_options *o, size_
     }
 }
 
-bool pt_pick_wants_split(const pt_partition *p, const pt_pick_options *o)
+static bool wants_split(const pt_partition *p, const pt_pick_options *o)
 {
     pt_split_size size = {.run_bytes = p->run_bytes,
                           .bottom_bytes = p->bottom_bytes,
@@ -268,7 +268,7 @@ pt_unit pt_pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pi
     for (size_t i = 0; i < v->count; i++) {
         pick->first = i;
         pick->count = 1;
-        if (!claimed(o, v->partitions[i]) && pt_pick_wants_split(v->partitions[i], o))
+        if (!claimed(o, v->partitions[i]) && wants_split(v->partitions[i], o))
             return PT_UNIT_SPLIT;
         pick->count = united(v, o, i);
         if (pick->count >= 4)

@@ -52,9 +52,6 @@ typedef enum pt_unit {
 
 pt_unit pt_pick(const pt_version *v, const pt_pick_options *o, pt_merge_pick *ret_pick);
 
-/* Without regard to claims. */
-bool pt_pick_wants_split(const pt_partition *p, const pt_pick_options *o);
-
 /* The changes of the manifest alone: SPLIT, UNITE or NONE. */
 pt_unit pt_pick_shape(const pt_version *v, const pt_pick_options *o, pt_merge_pick *ret_pick);
 

@@ -83,17 +83,6 @@ static void send_flush_event(pt_store *s, const flush_end *e, peat_rc rc)
     pt_work_take_debts(s);
 }
 
-/* Before the next flush, not when the background has time: a first merge of all would have the
- * whole store twice on disk. */
-static peat_rc split_grown(pt_store *s)
-{
-    pt_pick_options options;
-    pt_view *v = pt_store_view(s);
-    pt_sizes_options(s, v->version, &options);
-    pt_view_unref(v);
-    return pt_install_split(s, &options);
-}
-
 /* Takes over flush_mu, and gives it back. */
 static peat_rc flush_oldest(pt_store *s, bool *ret_did)
 {
@@ -117,7 +106,6 @@ static peat_rc flush_oldest(pt_store *s, bool *ret_did)
     if (s->log == NULL) /* under flush_mu, so that who waited for this flush was told as well */
         pt_taps_durable(&s->tap, m->seq_last);
     count_flush(s, &flush, m);
-    rc = split_grown(s);
 out:
     ended = (flush_end){.did = m != NULL,
                         .bytes_in = m != NULL ? mem_bytes(m) : 0,
@@ -130,6 +118,8 @@ out:
     *ret_did = ended.did;
     if (ended.did)
         send_flush_event(s, &ended, rc);
+    if (ended.did && rc == PEAT_OK)
+        pt_work_shape(s);
     return rc;
 }
 

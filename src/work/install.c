@@ -78,7 +78,8 @@ static uint64_t log_serial_after(pt_store *s, const pt_mem *mem)
     return serial;
 }
 
-/* A flush may cut partitions: claims one until end_claim. False when a unit works on it. */
+/* A flush may cut the last partition when it appends to it: claims it until end_claim. False when a
+ * unit works on it. */
 static bool try_claim(pt_store *s, uint64_t partition_id)
 {
     pt_claims *c = &s->work->state.claims;
@@ -243,38 +244,6 @@ out:
     pt_mutex_unlock(&s->install_mu);
     pt_bytes_done(&edit);
     clean_up(s);
-    return rc;
-}
-
-static bool claim_grown(pt_store *s, const pt_version *v, const pt_pick_options *options,
-                        size_t *ret_at)
-{
-    for (size_t i = 0; i < v->count; i++) {
-        *ret_at = i;
-        if (pt_pick_wants_split(v->partitions[i], options) && try_claim(s, v->partitions[i]->id))
-            return true;
-    }
-    return false;
-}
-
-peat_rc pt_install_split(pt_store *s, const pt_pick_options *options)
-{
-    peat_rc rc = PEAT_OK;
-    pt_bytes edit;
-    size_t at;
-    pt_bytes_init(&edit, s->env);
-    pt_mutex_lock(&s->install_mu);
-    pt_state state = s->version_set.state;
-    const pt_version *v = s->version_set.version;
-    if (claim_grown(s, v, options, &at)) {
-        uint64_t id = v->partitions[at]->id; /* the first part keeps it */
-        rc = split_edit(s, v->partitions[at], options->partition_bytes, &state, &edit);
-        if (rc == PEAT_OK)
-            rc = install(s, &edit, &state, NULL);
-        end_claim(s, id);
-    }
-    pt_mutex_unlock(&s->install_mu);
-    pt_bytes_done(&edit);
     return rc;
 }
 

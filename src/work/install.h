@@ -17,9 +17,6 @@ peat_rc pt_install_merge(pt_store *s, pt_merge *merge) PT_MUST_USE;
 /* A split or union of partitions, if one is due; only of partitions that the caller has claimed. */
 peat_rc pt_install_shape(pt_store *s, const pt_pick_options *options, const uint64_t *claimed,
                          size_t claimed_count, bool *ret_did) PT_MUST_USE;
-/* A split that a flush has made due, of a partition that nobody works on: what is flushed next is
- * cut with it. */
-peat_rc pt_install_split(pt_store *s, const pt_pick_options *options) PT_MUST_USE;
 /* When everything is in tables: lets go of the log's segments but one of the smallest size. */
 peat_rc pt_install_empty_log(pt_store *s) PT_MUST_USE;
 

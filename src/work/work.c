@@ -71,7 +71,8 @@ static pt_unit choose(pt_worker *w, const pt_work_request *request, pt_view **re
             pt_mutex_unlock(&s->work->mu);
     } while (now->version != v->version);
     options_with_claims(s, ret_options, io_claims);
-    pt_unit unit = pt_pick(v->version, ret_options, ret_pick);
+    pt_unit unit = request->shape ? pt_pick_shape(v->version, ret_options, ret_pick)
+                                  : pt_pick(v->version, ret_options, ret_pick);
     if (unit != PT_UNIT_NONE)
         claim(w, v->version, ret_pick);
     pt_mutex_unlock(&s->work->mu);
@@ -93,6 +94,20 @@ static peat_rc change_shape(pt_worker *w, const pt_pick_options *options, bool *
     if (rc != PEAT_OK || *ret_did)
         pt_work_note_result(s, rc);
     return rc;
+}
+
+void pt_work_shape(pt_store *s)
+{
+    pt_worker w = {.store = s};
+    pt_work_request request = {.shape = true};
+    pt_pick_options options;
+    pt_merge_pick pick;
+    uint64_t claims[PT_CLAIMS_LISTED_MAX];
+    pt_view *v;
+    bool did;
+    if (choose(&w, &request, &v, &options, claims, &pick) != PT_UNIT_NONE)
+        (void)change_shape(&w, &options, &did); /* which tells of its failure */
+    pt_view_unref(v);
 }
 
 /* Of what was claimed for that. After an error end_merge ends the claims. */

@@ -36,6 +36,7 @@ typedef enum pt_worker_outcome {
 /* What is asked of the chooser (compact/pick.h): only what is due, or (idle) also what an idle
  * store does, in a range. */
 typedef struct pt_work_request {
+    bool shape; /* only changes of partitions */
     bool idle;
     uint64_t idle_bytes_max; /* that a merge may write which is not due */
     pt_slice lower, upper;   /* upper.data NULL: open */
