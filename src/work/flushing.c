@@ -8,6 +8,7 @@
 #include "state/event.h"
 #include "work/install.h"
 #include "work/quiet.h"
+#include "work/shape.h"
 #include "work/sizes.h"
 #include "work/work.h"
 #include "work/work_result.h"
@@ -119,7 +120,7 @@ out:
     if (ended.did)
         send_flush_event(s, &ended, rc);
     if (ended.did && rc == PEAT_OK)
-        pt_work_shape(s);
+        pt_shape_after_flush(s);
     return rc;
 }
 

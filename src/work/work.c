@@ -8,7 +8,9 @@
  * that is current while work.mu is held: what was unclaimed by then has shown its outcome, so
  * nobody works on what is gone already.
  */
+#include "work/choose.h"
 #include "work/quiet.h"
+#include "work/shape.h"
 #include "work/work.h"
 
 #include "state/budget.h"
@@ -17,98 +19,6 @@
 #include "work/sizes.h"
 #include "work/work_result.h"
 #include "state/snapshot.h"
-
-static void options_with_claims(pt_store *s, pt_pick_options *o, uint64_t *io_claims)
-{
-    PT_DCHECK(pt_mutex_held(&s->work->mu), "I9: work.mu guards the claims");
-    o->claimed_count = pt_claims_list(&s->work->state.claims, io_claims);
-    o->claimed = io_claims;
-}
-
-static void claim(pt_worker *w, const pt_version *v, const pt_merge_pick *pick)
-{
-    PT_DCHECK(pt_mutex_held(&w->store->work->mu), "I9: work.mu guards the claims");
-    PT_ASSERT(w->claimed_count == 0, "I9: a worker ends its claims before it makes others");
-    for (size_t i = 0; i < pick->count; i++) {
-        uint64_t id = v->partitions[pick->first + i]->id;
-        pt_claims_add(&w->store->work->state.claims, id);
-        w->claimed[w->claimed_count++] = id;
-    }
-}
-
-/* Caller holds work.mu. */
-static void unclaim(pt_worker *w)
-{
-    PT_DCHECK(pt_mutex_held(&w->store->work->mu), "I9: work.mu guards the claims");
-    while (w->claimed_count != 0)
-        pt_claims_end(&w->store->work->state.claims, w->claimed[--w->claimed_count]);
-}
-
-static void request_options(pt_store *s, const pt_version *v, const pt_work_request *request,
-                            pt_pick_options *ret_options)
-{
-    pt_sizes_options(s, v, ret_options);
-    ret_options->idle = request->idle;
-    ret_options->idle_bytes_max = request->idle_bytes_max;
-    ret_options->lower = request->lower;
-    ret_options->upper = request->upper;
-}
-
-/* Choose, in *ret_view, which is the caller's to unref. What a unit works on is claimed. The sizes
- * are taken before work.mu, which is a leaf: again, when the version has changed meanwhile. */
-static pt_unit choose(pt_worker *w, const pt_work_request *request, pt_view **ret_view,
-                      pt_pick_options *ret_options, uint64_t *io_claims, pt_merge_pick *ret_pick)
-{
-    pt_store *s = w->store;
-    pt_view *v = NULL, *now = pt_store_view(s);
-    do {
-        pt_view_unref(v);
-        v = now;
-        request_options(s, v->version, request, ret_options);
-        pt_mutex_lock(&s->work->mu);
-        now = pt_store_view(s);
-        if (now->version != v->version)
-            pt_mutex_unlock(&s->work->mu);
-    } while (now->version != v->version);
-    options_with_claims(s, ret_options, io_claims);
-    pt_unit unit = request->shape ? pt_pick_shape(v->version, ret_options, ret_pick)
-                                  : pt_pick(v->version, ret_options, ret_pick);
-    if (unit != PT_UNIT_NONE)
-        claim(w, v->version, ret_pick);
-    pt_mutex_unlock(&s->work->mu);
-    pt_view_unref(now);
-    *ret_view = v;
-    return unit;
-}
-
-/* Splits or unites what was claimed for that. */
-static peat_rc change_shape(pt_worker *w, const pt_pick_options *options, bool *ret_did)
-{
-    pt_store *s = w->store;
-    peat_rc rc = pt_install_shape(s, options, w->claimed, w->claimed_count, ret_did);
-    pt_mutex_lock(&s->work->mu);
-    unclaim(w);
-    s->work->state.partition_changes += *ret_did;
-    pt_mutex_unlock(&s->work->mu);
-    pt_event_send(s, PEAT_EVENT_PARTITION, rc, 0, 0, 0, NULL);
-    if (rc != PEAT_OK || *ret_did)
-        pt_work_note_result(s, rc);
-    return rc;
-}
-
-void pt_work_shape(pt_store *s)
-{
-    pt_worker w = {.store = s};
-    pt_work_request request = {.shape = true};
-    pt_pick_options options;
-    pt_merge_pick pick;
-    uint64_t claims[PT_CLAIMS_LISTED_MAX];
-    pt_view *v;
-    bool did;
-    if (choose(&w, &request, &v, &options, claims, &pick) != PT_UNIT_NONE)
-        (void)change_shape(&w, &options, &did); /* which tells of its failure */
-    pt_view_unref(v);
-}
 
 /* Of what was claimed for that. After an error end_merge ends the claims. */
 static peat_rc begin_merge(pt_worker *w, pt_version *v, const pt_merge_pick *pick)
@@ -172,7 +82,7 @@ static void end_merge(pt_worker *w, peat_rc rc)
     bool damaged = rc == PEAT_CORRUPT || is_beyond_reading(w, rc);
     if (damaged)
         avoid_claimed(w);
-    unclaim(w);
+    pt_choose_end_claims(w);
     pt_mutex_unlock(&s->work->mu);
     pt_merge_free(w->merge);
     pt_free(s->env, w->snapshots);
@@ -226,42 +136,25 @@ peat_rc pt_worker_step_for(pt_worker *w, const pt_work_request *request, uint64_
     pt_merge_pick pick;
     uint64_t claims[PT_CLAIMS_LISTED_MAX];
     pt_view *v;
-    pt_unit unit = choose(w, request, &v, &options, claims, &pick);
+    pt_unit unit = pt_choose(w, request, &v, &options, claims, &pick);
     if (unit == PT_UNIT_MERGE) {
         rc = begin_merge(w, v->version, &pick);
         *ret_outcome = PT_WORKER_STEP;
         if (rc != PEAT_OK)
             end_merge(w, rc);
     } else if (unit != PT_UNIT_NONE) {
-        rc = change_shape(w, &options, &did);
+        rc = pt_shape_change(w, &options, &did);
         *ret_outcome = did ? PT_WORKER_UNIT : PT_WORKER_NOTHING;
     }
     pt_view_unref(v);
     return rc;
 }
 
-/* Chooses without claiming anything. *ret_claims: somebody has claimed something. */
-static pt_unit ask(pt_store *s, const pt_work_request *request, pt_merge_pick *ret_pick,
-                   bool *ret_claims)
-{
-    pt_pick_options options;
-    uint64_t claims[PT_CLAIMS_LISTED_MAX];
-    pt_view *v = pt_store_view(s);
-    request_options(s, v->version, request, &options);
-    pt_mutex_lock(&s->work->mu);
-    options_with_claims(s, &options, claims);
-    pt_unit unit = pt_pick(v->version, &options, ret_pick);
-    *ret_claims = s->work->state.claims.count != 0;
-    pt_mutex_unlock(&s->work->mu);
-    pt_view_unref(v);
-    return unit;
-}
-
 bool pt_work_due(pt_store *s, const pt_work_request *request)
 {
     pt_merge_pick pick;
     bool claims;
-    return ask(s, request, &pick, &claims) != PT_UNIT_NONE || claims;
+    return pt_choose_ask(s, request, &pick, &claims) != PT_UNIT_NONE || claims;
 }
 
 bool pt_work_due_below(pt_store *s, uint64_t write_bytes_max)
@@ -269,7 +162,8 @@ bool pt_work_due_below(pt_store *s, uint64_t write_bytes_max)
     pt_work_request due = {0};
     pt_merge_pick pick;
     bool claims;
-    return ask(s, &due, &pick, &claims) == PT_UNIT_MERGE && pick.write_bytes <= write_bytes_max;
+    return pt_choose_ask(s, &due, &pick, &claims) == PT_UNIT_MERGE &&
+           pick.write_bytes <= write_bytes_max;
 }
 
 peat_rc pt_worker_step(pt_worker *w, bool idle, pt_worker_outcome *ret_outcome)

@@ -94,10 +94,6 @@ bool pt_work_hides_much(pt_store *s);
 
 /* As pt_work_flush, but does nothing while another flush is under way. */
 peat_rc pt_work_try_flush(pt_store *s, bool *ret_did) PT_MUST_USE;
-/* What a flush has made due of changes of partitions, before the next flush, which is cut with
- * them, and not when the background has time for it: or much would lie above one partition, and its
- * first merge write all of the store beside all of it. */
-void pt_work_shape(pt_store *s);
 /* Two of what state/background.h asks for, make_room and step. */
 peat_rc pt_work_make_room(pt_store *s, size_t immutables_max) PT_MUST_USE;
 void pt_work_step(pt_store *s, uint64_t bytes);
