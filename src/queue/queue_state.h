@@ -9,8 +9,8 @@
  * or the list of those that have ended (I21).
  *
  * Locks, in this order: pt_queues.life_mu; pt_queues.mu; a queue's mu, for all that submitting and
- * polling do, never held while anything may wait; its done_mu, for what other threads bring back,
- * and the service's: leaves.
+ * polling do, never held while anything may wait; its done_mu, for what other threads bring back;
+ * the service's, a leaf.
  */
 #ifndef PT_QUEUE_QUEUE_STATE_H
 #define PT_QUEUE_QUEUE_STATE_H

@@ -168,17 +168,13 @@ void pt_queue_give_job(peat_queue *q, pt_service_lane_name lane, pt_service_job 
     pt_mutex_unlock(&q->done_mu);
 }
 
-/* Somebody may do the job, and close the queue, at once: while it is passed on it counts twice. */
+/* Somebody may do the job, and close the queue, at once: but not before done_mu is given up. It is
+ * never outside twice, or a poll could wait for one to come back that tells nobody. */
 void pt_queue_pass_job(peat_queue *q, pt_service_lane_name lane, pt_service_job *job)
 {
     pt_mutex_lock(&q->done_mu);
-    q->outside++;
-    pt_mutex_unlock(&q->done_mu);
-    bool served = pt_service_add(&q->all->service, lane, job);
-    pt_mutex_lock(&q->done_mu);
-    if (!served)
+    if (!pt_service_add(&q->all->service, lane, job))
         pt_queue_signal(q); /* poll is to do it */
-    come_back(q);
     pt_mutex_unlock(&q->done_mu);
 }
 

@@ -305,6 +305,43 @@ TEST(reads_that_others_hurry_are_not_lost)
     }
 }
 
+/* ---- values that wait for room ---- */
+
+enum { LONG_KEY = 3000, LONG_VALUE = 50000 };
+
+static peat_slice long_key(char *buf, char first)
+{
+    memset(buf, first, LONG_KEY);
+    return peat_bytes(buf, LONG_KEY);
+}
+
+/* Two gets hold their keys, and neither has room for its value beside the other: once the write has
+ * ended, in two lanes, nobody comes any more that could tell the poll. */
+TEST(values_find_room_behind_the_last_write)
+{
+    for (way w = BY_THREADS; w < WAYS; w++) {
+        party *p = party_begin(w);
+        char key[LONG_KEY], *value = calloc(1, LONG_VALUE);
+        reopen(&p->t);
+        for (char c = 'a'; c <= 'c'; c++)
+            assert_ok(peat_put(p->t.k.db, NULL, long_key(key, c), peat_bytes(value, LONG_VALUE)));
+        queue_open(&p->t, 8, 1 << 16);
+        for (int round = 0; round < 200; round++) {
+            for (char c = 'a'; c <= 'c'; c++)
+                assert_ok(peat_queue_get(p->t.queue, NULL, NULL, long_key(key, c), 0));
+            assert_ok(peat_queue_put(p->t.queue, NULL, &synced, peat_str("w"), peat_str("x"), 0));
+            for (int told = 0; told < 4; told += (int)p->t.n) {
+                peat_rc rc = peat_queue_poll(p->t.queue, p->t.done, 8, PATIENCE_MS, &p->t.n);
+                if (rc != PEAT_OK)
+                    fail_msg("%s in round %d, with %zu outstanding", peat_rc_name(rc), round,
+                             peat_queue_outstanding(p->t.queue));
+            }
+        }
+        free(value);
+        party_end(p);
+    }
+}
+
 /* ---- fork ---- */
 
 static void fork_beside(site *t)
