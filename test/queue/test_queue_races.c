@@ -323,7 +323,7 @@ static void two_gets_behind_a_write(party *p)
     for (char c = 'a'; c <= 'b'; c++)
         assert_ok(peat_put(p->t.k.db, NULL, long_key(key, c), peat_bytes(value, LONG_VALUE)));
     queue_open(&p->t, 8, ROOM);
-    for (int round = 0; round < 200; round++) {
+    for (int round = 0; round < 100; round++) {
         assert_ok(peat_queue_put(p->t.queue, NULL, &synced, peat_str("w"),
                                  peat_bytes(value, 2 * LONG_KEY), 0));
         for (char c = 'a'; c <= 'b'; c++)
