@@ -10,37 +10,51 @@
 
 #include "base/base.h"
 
+/* A load or a store each: of shifted bytes compilers make one only where they recognise them, which
+ * gcc 12 does not in a search. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define PT_LITTLE(bits, v) __builtin_bswap##bits(v)
+#else
+#define PT_LITTLE(bits, v) (v)
+#endif
+
 static inline void pt_put_u16(uint8_t *p, uint16_t v)
 {
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
+    v = PT_LITTLE(16, v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void pt_put_u32(uint8_t *p, uint32_t v)
 {
-    for (int i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> (8 * i));
+    v = PT_LITTLE(32, v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void pt_put_u64(uint8_t *p, uint64_t v)
 {
-    for (int i = 0; i < 8; i++)
-        p[i] = (uint8_t)(v >> (8 * i));
+    v = PT_LITTLE(64, v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline uint16_t pt_get_u16(const uint8_t *p)
 {
-    return (uint16_t)(p[0] | p[1] << 8);
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return PT_LITTLE(16, v);
 }
 
 static inline uint32_t pt_get_u32(const uint8_t *p)
 {
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return PT_LITTLE(32, v);
 }
 
 static inline uint64_t pt_get_u64(const uint8_t *p)
 {
-    return (uint64_t)pt_get_u32(p) | (uint64_t)pt_get_u32(p + 4) << 32;
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return PT_LITTLE(64, v);
 }
 
 /* Big-endian, for byte-order comparisons as integers. */
@@ -51,8 +65,7 @@ static inline uint64_t pt_get_be64(const uint8_t *p)
 
 static inline void pt_put_be32(uint8_t *p, uint32_t v)
 {
-    for (int i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> (24 - 8 * i));
+    pt_put_u32(p, __builtin_bswap32(v));
 }
 
 static inline uint32_t pt_get_be32(const uint8_t *p)

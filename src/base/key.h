@@ -25,14 +25,14 @@ static inline uint64_t pt_key_head_behind(pt_slice key, size_t skip)
 /* How many of n heads are below `head`: no step has a branch that could go wrong. */
 static inline size_t pt_key_heads_below(const uint8_t *heads, size_t n, uint64_t head)
 {
-    size_t at = 0; /* the answer is in [at, at + n] */
+    const uint8_t *at = heads; /* the answer is in [at, at + n] */
     while (n > 1) {
         size_t half = n / 2;
-        size_t below = pt_get_u64(heads + (at + half) * 8 - 8) < head;
-        at += half & (0 - below);
+        const uint8_t *behind = at + 8 * half;
+        at = pt_get_u64(behind - 8) < head ? behind : at;
         n -= half;
     }
-    return at + (n != 0 && pt_get_u64(heads + at * 8) < head);
+    return (size_t)(at - heads) / 8 + (n != 0 && pt_get_u64(at) < head);
 }
 
 /* The same of exactly 7. */
@@ -48,10 +48,11 @@ static inline size_t pt_key_heads_below_few(const uint8_t *heads, uint64_t head)
 static inline bool pt_key_bytes_equal(const uint8_t *a, const uint8_t *b, size_t n)
 {
     if (n >= 8) {
-        for (size_t i = 0; i + 8 < n; i += 8)
-            if (pt_get_u64(a + i) != pt_get_u64(b + i))
-                return false;
-        return pt_get_u64(a + n - 8) == pt_get_u64(b + n - 8);
+        uint64_t differ =
+            (pt_get_u64(a) ^ pt_get_u64(b)) | (pt_get_u64(a + n - 8) ^ pt_get_u64(b + n - 8));
+        for (size_t i = 8; PT_UNLIKELY(i + 8 < n); i += 8)
+            differ |= pt_get_u64(a + i) ^ pt_get_u64(b + i);
+        return differ == 0;
     }
     if (n >= 4)
         return pt_get_u32(a) == pt_get_u32(b) && pt_get_u32(a + n - 4) == pt_get_u32(b + n - 4);
