@@ -14,10 +14,13 @@ static void prefetch_filters(pt_lookup *l, const pt_partition *p)
     l->prefetched = true;
 }
 
-/* The last one that does not begin behind the key. */
+/* The last one that does not begin behind the key. A lone one is asked itself: its index knows, and
+ * a settled partition has hardly ever more. */
 static pt_table_ref *bottom_table(const pt_lookup *l, const pt_partition *p)
 {
-    size_t n = pt_key_index_upper(&p->bottom_index, l->key);
+    size_t n = p->bottom_count;
+    if (PT_UNLIKELY(n != 1))
+        n = pt_key_index_upper(&p->bottom_index, l->key);
     return n == 0 ? NULL : p->bottom[n - 1].table_ref;
 }
 
