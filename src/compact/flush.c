@@ -20,11 +20,14 @@ typedef struct run_state {
     bool appending;
 } run_state;
 
-/* What is left above the last key is worth tables of its own. */
+/* What is left above the last key is worth tables of its own: a good part of a table, or, where
+ * memtables are smaller than that, of a memtable. As an upper run it would be written once more. */
 static bool worth_appending(const run_state *r)
 {
+    const pt_compact_context *c = r->f->ctx;
     uint64_t rest = r->input->bytes > r->seen_bytes ? r->input->bytes - r->seen_bytes : 0;
-    return !r->has_last_key || rest >= r->f->ctx->table_bytes / 4;
+    bool part_of_memtable = c->upper_bytes != 0 && rest >= 2 * c->upper_bytes;
+    return !r->has_last_key || rest >= c->table_bytes / 4 || part_of_memtable;
 }
 
 /* Above every key of the store, and in its last partition: partitions whose keys were all deleted
