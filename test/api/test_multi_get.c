@@ -430,6 +430,7 @@ TEST_WORLD(a_failed_read_of_neighbours_fails_nobody_by_itself)
 {
     make_tiny(w->k);
     w->k->test.table_bytes = w->k->test.partition_bytes = 1 << 20;
+    w->k->test.memtable_bytes = 1 << 20; /* one flush, one table */
     w->k->options.compression = PEAT_COMPRESSION_NONE;
     kit_must_open(w->k);
     put_many(w->k, KEYS, 100);
