@@ -13,26 +13,26 @@
 /* A load or a store each: of shifted bytes compilers make one only where they recognise them, which
  * gcc 12 does not in a search. */
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define PT_LITTLE(bits, v) __builtin_bswap##bits(v)
+#define PT_CODING_LITTLE(bits, v) __builtin_bswap##bits(v)
 #else
-#define PT_LITTLE(bits, v) (v)
+#define PT_CODING_LITTLE(bits, v) (v)
 #endif
 
 static inline void pt_put_u16(uint8_t *p, uint16_t v)
 {
-    v = PT_LITTLE(16, v);
+    v = PT_CODING_LITTLE(16, v);
     memcpy(p, &v, sizeof v);
 }
 
 static inline void pt_put_u32(uint8_t *p, uint32_t v)
 {
-    v = PT_LITTLE(32, v);
+    v = PT_CODING_LITTLE(32, v);
     memcpy(p, &v, sizeof v);
 }
 
 static inline void pt_put_u64(uint8_t *p, uint64_t v)
 {
-    v = PT_LITTLE(64, v);
+    v = PT_CODING_LITTLE(64, v);
     memcpy(p, &v, sizeof v);
 }
 
@@ -40,21 +40,21 @@ static inline uint16_t pt_get_u16(const uint8_t *p)
 {
     uint16_t v;
     memcpy(&v, p, sizeof v);
-    return PT_LITTLE(16, v);
+    return PT_CODING_LITTLE(16, v);
 }
 
 static inline uint32_t pt_get_u32(const uint8_t *p)
 {
     uint32_t v;
     memcpy(&v, p, sizeof v);
-    return PT_LITTLE(32, v);
+    return PT_CODING_LITTLE(32, v);
 }
 
 static inline uint64_t pt_get_u64(const uint8_t *p)
 {
     uint64_t v;
     memcpy(&v, p, sizeof v);
-    return PT_LITTLE(64, v);
+    return PT_CODING_LITTLE(64, v);
 }
 
 /* Big-endian, for byte-order comparisons as integers. */
