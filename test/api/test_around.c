@@ -5,8 +5,6 @@
  */
 #include "world/kit.h"
 
-#include <errno.h>
-
 enum { ROWS = 1600 };
 
 #define MEMORY ((size_t)8 << 20)

@@ -5,10 +5,8 @@
  */
 #include "api/scene.h"
 
-#include "base/hash.h"
 #include "version/superblock.h"
 
-#include <sched.h>
 #include <sys/wait.h>
 
 /* --- not a store --- */

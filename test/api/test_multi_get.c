@@ -8,8 +8,6 @@
 #include "world/kit.h"
 #include "world/random.h"
 
-#include <errno.h>
-
 enum { KEYS = 1400, ABSENT = 200, CALL_MAX = 5000 };
 
 typedef enum answer_kind { COPIED, PINNED, THERE, KINDS } answer_kind;

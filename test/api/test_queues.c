@@ -7,7 +7,6 @@
  * ctest: label=single
  */
 #include "world/kit.h"
-#include "world/random.h"
 
 /* For one look: eight steps before it asks, and at most some 32 deleted rows that are new since the
  * last one kept what it had found; the mean is half. */

@@ -5,9 +5,6 @@
  *
  * ctest: timeout=300
  */
-#include "peat.h"
-#include "peat_admin.h"
-#include "peat_env.h"
 #include "world/sim.h"
 #include "world/temp_dir.h"
 

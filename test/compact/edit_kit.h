@@ -6,7 +6,6 @@
 #ifndef PT_TEST_EDIT_KIT_H
 #define PT_TEST_EDIT_KIT_H
 
-#include "peat_env.h"
 #include "version/edit.h"
 #include "version/version.h"
 #include "world/sim.h"

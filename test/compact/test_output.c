@@ -6,7 +6,6 @@
 #include "base/hash.h"
 #include "compact/output.h"
 #include "world/sim.h"
-#include "world/test.h"
 
 typedef struct output_world {
     sim_env *sim;

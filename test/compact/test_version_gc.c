@@ -5,7 +5,6 @@
  * or a tombstone, the sequence; and what becomes of it: kept with which sequence, or gone.
  */
 #include "compact/version_gc.h"
-#include "peat_env.h"
 #include "world/sim.h"
 
 #define GONE         UINT64_MAX

@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define COPIES_MAX 2u /* they stay on the disk, which is cloned often */
 

@@ -9,7 +9,6 @@
 #include "peat_queue.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define SLOTS    24u
 #define A_SYNC   ((uint64_t)1 << 32) /* the tag's other half: the last commit before it */

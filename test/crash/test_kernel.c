@@ -16,9 +16,7 @@
 #include "world/shared.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>

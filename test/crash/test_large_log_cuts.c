@@ -6,8 +6,6 @@
  *
  * ctest: timeout=300 label=slow
  */
-#include "peat.h"
-#include "peat_env.h"
 #include "world/sim.h"
 
 #define ENTRIES     1000u

@@ -7,7 +7,6 @@
 #ifndef TEST_CRASH_TRAP_KIT_H
 #define TEST_CRASH_TRAP_KIT_H
 
-#include "peat.h"
 #include "world/sim.h"
 
 #define VALUE_BYTES 300

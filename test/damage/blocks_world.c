@@ -2,8 +2,6 @@
 /* blocks_world.c - see blocks_world.h. */
 #include "blocks_world.h"
 
-#include "repair/table_salvage.h"
-#include "world/random.h"
 #include "world/test.h"
 
 #define NOT_HERE UINT32_MAX

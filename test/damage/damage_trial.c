@@ -3,7 +3,6 @@
 #include "damage_trial.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,6 @@
 #include "damage.h"
 #include "state/durable.h"
 #include "api/handle.h"
-#include "world/random.h"
 #include "world/test.h"
 
 /* The segment in which the log of every world ends. */

@@ -9,9 +9,7 @@
  * ctest: timeout=300
  */
 #include "damage_trial.h"
-#include "world/random.h"
 #include "world/sanitizer.h"
-#include "world/settings.h"
 #include "world/kit.h"
 
 #define NEW_DIR  "mended"

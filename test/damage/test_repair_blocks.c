@@ -12,8 +12,6 @@
  * ctest: timeout=300
  */
 #include "blocks_world.h"
-#include "world/random.h"
-#include "world/settings.h"
 #include "world/test.h"
 
 #define NEW_DIR "mended"

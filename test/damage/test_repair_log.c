@@ -3,8 +3,6 @@
  * test_repair_log.c - peat_repair finds a record behind damage in the log that begins in the
  * damaged segment and ends in the next.
  */
-#include "peat.h"
-#include "world/test.h"
 
 #include "world/files.h"
 

@@ -3,8 +3,6 @@
 #include "strict_run.h"
 #include "world/random.h"
 
-#include "base/coding.h"
-#include "base/hash.h"
 #include "entry/concat_iter.h"
 
 #define LINKS   8

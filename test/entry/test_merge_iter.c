@@ -2,7 +2,6 @@
 /* test_merge_iter.c - the merge against a sorted array, over random runs, in every direction. */
 #include "strict_run.h"
 
-#include "base/coding.h"
 #include "entry/merge_iter.h"
 #include "world/random.h"
 #include "world/sim.h"

@@ -4,7 +4,6 @@
 #include "env/posix_fixture.h"
 #include "env/reads_kit.h"
 
-#include <stdatomic.h>
 #include <sys/wait.h>
 
 #define DEPTH   8u

@@ -4,7 +4,6 @@
 #include "support/memory_stream.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* The key of this name, or -1. */
 static int key_number(const faults_world *w, peat_slice key)

@@ -4,7 +4,6 @@
 #include "faults/faults.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Per key the write that is there, as its number + 1, or 0. */

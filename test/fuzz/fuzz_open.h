@@ -4,7 +4,6 @@
 #define TEST_FUZZ_FUZZ_OPEN_H
 
 #include "support/sim_env.h"
-#include "peat.h"
 
 /* memory_bytes below, and what a store needs besides; a declared length that is believed passes it
  * at once. */

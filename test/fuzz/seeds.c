@@ -12,7 +12,6 @@
 #include "model/model.h"
 #include "table/table_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define STORE_ID 0x1122334455667788ULL /* as in fuzz_log.c */

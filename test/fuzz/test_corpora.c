@@ -8,7 +8,6 @@
  * with fuzz_test_corpora --pack NAME FILE...    the corpus of the tree out of files, as far as they
  * fit
  */
-#include "fuzz/fuzz.h"
 #include "fuzz/pack.h"
 #include "world/test.h"
 

@@ -28,8 +28,6 @@
 #include "world/settings.h"
 
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 #define HISTORY_THREADS_MAX 16u
 #define HISTORY_CONTENDED   1200u

@@ -5,10 +5,8 @@
 #include "world/scan.h"
 #include "world/shared.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

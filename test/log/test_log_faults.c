@@ -2,8 +2,6 @@
 /* test_log_faults.c - the log when the disk says no, and under threads. */
 #include "log_kit.h"
 
-#include "base/sync.h"
-
 TEST_LOG(a_full_disk_refuses_and_resumes)
 {
     sim_limit_disk(k->sim, 40000);

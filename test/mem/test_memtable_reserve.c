@@ -8,8 +8,6 @@
 #include "world/settings.h"
 #include "world/sim.h"
 
-#include <pthread.h>
-
 #define CAPACITY_MIN 65536u
 
 typedef enum key_order { ORDER_RANDOM, ORDER_UP, ORDER_DOWN, ORDER_SAME, ORDER_COUNT } key_order;

@@ -10,8 +10,6 @@
 #include "world/sanitizer.h"
 #include "world/sim.h"
 
-#include <pthread.h>
-
 #define WRITERS  3
 #define READERS  2
 #define WATCHERS 8

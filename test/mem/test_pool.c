@@ -2,8 +2,6 @@
 /* Mappings go from a dead memtable to the next one, and nothing of the dead one is seen. */
 #include "mem_fixture.h"
 
-#include "base/hash.h"
-
 #define CAPACITY PT_POOL_CAPACITY_MIN
 #define ENTRIES  8000u
 

@@ -7,8 +7,6 @@
 #include "mem/tree.h"
 #include "world/sim.h"
 
-#include <pthread.h>
-
 #define VERSIONS 1000000u
 /* 3 log2 of a million */
 #define LOOKS_MAX 64u

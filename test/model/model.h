@@ -17,15 +17,11 @@
 #ifndef TEST_MODEL_MODEL_H
 #define TEST_MODEL_MODEL_H
 
-#include "peat.h"
 #include "peat_env.h"
 #include "world/random.h"
 #include "world/scan.h"
 #include "world/settings.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
 /* --- keys and values --- */

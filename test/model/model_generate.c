@@ -3,7 +3,6 @@
 #include "model/model.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define SLOW_OPS 1500 /* on a real disk, and where scans of all are frequent */
 #define HUGE_OPS 300  /* with keys of 64 KiB */

@@ -4,7 +4,6 @@
  * none of it, a poll that does the jobs of all for no more than a lot; and who waits for a job is
  * told when somebody has left it undone. ctest: timeout=240
  */
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>

@@ -4,7 +4,6 @@
 #ifndef TEST_RESOURCES_POOR_KIT_H
 #define TEST_RESOURCES_POOR_KIT_H
 
-#include "peat.h"
 #include "peat_env.h"
 #include "world/sanitizer.h"
 #include "world/settings.h"

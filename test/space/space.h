@@ -23,7 +23,6 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 
 #define MIB   ((uint64_t)1 << 20)

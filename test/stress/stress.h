@@ -13,14 +13,11 @@
 #ifndef TEST_STRESS_STRESS_H
 #define TEST_STRESS_STRESS_H
 
-#include "peat.h"
 #include "world/random.h"
 #include "world/rows.h"
 #include "world/settings.h"
 
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 #define STRESS_GROUPS    160u
 #define STRESS_SINGLES   600u /* groups of one member, behind the others */

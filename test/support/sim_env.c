@@ -3,7 +3,6 @@
 #include "support/sim_state.h"
 #include "world/settings.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,7 +10,6 @@
 #include "support/sim_calls.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,6 @@
 #ifndef PT_TEST_TABLE_SHAPE_TABLES_H
 #define PT_TEST_TABLE_SHAPE_TABLES_H
 
-#include "base/coding.h"
 #include "table_kit.h"
 
 /* ---- shapes of records ---- */

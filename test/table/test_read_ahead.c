@@ -5,7 +5,6 @@
  */
 #include "cache/cache.h"
 #include "number_tables.h"
-#include "table/read_ahead.h"
 
 #define KEYS   20000u /* of 100 bytes and more: some 600 blocks */
 #define CACHED 66u    /* blocks that a walk takes from the cache before it has a window, about */

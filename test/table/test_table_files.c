@@ -3,8 +3,6 @@
  * system has none left. */
 #include "shared_files.h"
 
-#include <errno.h>
-
 /* ---- without a shortage ---- */
 
 TEST_F(files_stay_open_below_the_limit)

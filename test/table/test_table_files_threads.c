@@ -2,7 +2,6 @@
 /* test_table_files_threads.c - tables that share descriptors, and threads that wait for them. */
 #include "shared_files.h"
 
-#include <pthread.h>
 #include <sched.h>
 
 typedef struct call {

@@ -3,8 +3,6 @@
 #include "number_tables.h"
 #include "table/table_internal.h"
 
-#include <pthread.h>
-
 /* ---- filter, locator, rank ---- */
 
 TEST_NUMBERS(absent_keys_seldom_pass_the_filter, 20000, 8, .run_kind = PT_RUN_FLUSHED,

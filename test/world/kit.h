@@ -6,8 +6,6 @@
 #ifndef TEST_WORLD_KIT_H
 #define TEST_WORLD_KIT_H
 
-#include "peat.h"
-#include "peat_env.h"
 #include "world/sim.h"
 
 typedef struct kit {

@@ -6,8 +6,6 @@
  */
 #include "write/write_kit.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <time.h>
 
 #define COMMITS_MAX 4000u

@@ -7,7 +7,6 @@
 #include "write/write_kit.h"
 #include "support/result_codes.h"
 
-#include <pthread.h>
 #include <sched.h>
 
 #define FEW   (&shapes[0])

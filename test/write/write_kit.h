@@ -11,7 +11,6 @@
 #include "api/handle.h"
 #include "api/settings.h"
 #include "db/db.h"
-#include "peat_env.h"
 #include "state/switch.h"
 #include "support/sim_env.h"
 #include "world/sanitizer.h"

@@ -18,13 +18,8 @@
 #include "world/random.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <semaphore.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define RECORDS      200000u
 #define SETTLE_S_MAX 60u /* without an event while there is work */

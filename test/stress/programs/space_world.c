@@ -3,15 +3,11 @@
 #include "space_world.h"
 #include "usage.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SAMPLE_NS (250 * MS_NS)
 #define BURST_NS  (3 * S_NS)
