@@ -43,11 +43,11 @@ static inline int scene_end(void **state)
 static inline void make_store(scene *s)
 {
     peat_db *db = NULL;
-    char key[32], value[200];
+    char value[200];
     memset(value, 'v', sizeof value);
     assert_ok(peat_open(s->dir, &s->options, &db, NULL));
     for (int i = 0; i < 400; i++) {
-        assert_ok(peat_put(db, NULL, peat_str(numbered(i, key)), peat_bytes(value, sizeof value)));
+        assert_ok(peat_put(db, NULL, nth_key(i), peat_bytes(value, sizeof value)));
         if (i == 300)
             assert_ok(peat_flush(db));
     }

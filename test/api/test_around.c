@@ -22,8 +22,7 @@ static void open_settled(kit *k)
 
 static peat_rc get_row(kit *k, int i)
 {
-    char key[32];
-    return peat_get(k->db, NULL, peat_str(numbered(i, key)), &k->buf);
+    return peat_get(k->db, NULL, nth_key(i), &k->buf);
 }
 
 static void expect_row(kit *k, int i)
@@ -65,11 +64,10 @@ static const peat_read_options unkept = {.size = sizeof unkept, .no_cache_fill =
 
 TEST_NEW(who_keeps_nothing_brings_nothing)
 {
-    char key[32];
     open_settled(k);
     expect_row(k, 0);
     uint64_t misses = stats_of(k->db).cache_misses;
-    assert_ok(peat_exists(k->db, &unkept, peat_str(numbered(ROWS - 1, key))));
+    assert_ok(peat_exists(k->db, &unkept, nth_key(ROWS - 1)));
     assert_int_equal(stats_of(k->db).cache_misses, misses + 1);
 }
 

@@ -89,12 +89,11 @@ TEST_NEW(a_fill_that_turns_back_keeps_its_first_value)
 
 static void put_versions(kit *k, int count, int version)
 {
-    char key[32], value[128];
+    char value[128];
     memset(value, '.', sizeof value);
     for (int i = 0; i < count; i++) {
         (void)snprintf(value, sizeof value, "%d of %d", version, i);
-        assert_ok(peat_put(k->db, NULL, peat_str(numbered(i, key)),
-                           peat_bytes(value, 60 + (size_t)(i % 50))));
+        assert_ok(peat_put(k->db, NULL, nth_key(i), peat_bytes(value, 60 + (size_t)(i % 50))));
     }
 }
 

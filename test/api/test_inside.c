@@ -100,8 +100,7 @@ TEST_OPEN(the_memory_stays_within_its_limit)
     sim_peak_reset(k->sim);
     put_many(k, 30000, 400);
     for (int i = 0; i < 30000; i += 7) {
-        char key[32];
-        assert_ok(peat_get(k->db, NULL, peat_str(numbered(i, key)), &k->buf));
+        assert_ok(peat_get(k->db, NULL, nth_key(i), &k->buf));
     }
     assert_int_equal(count_all(k->db), 30000);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
@@ -122,9 +121,8 @@ TEST_OPEN(a_store_that_rests_uses_its_memory_for_blocks)
     put_many(k, 40000, 500);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     for (int round = 0; round < 3; round++) {
-        char key[32];
         for (int i = 0; i < 40000; i++)
-            assert_ok(peat_get(k->db, NULL, peat_str(numbered(i * 7919 % 40000, key)), &k->buf));
+            assert_ok(peat_get(k->db, NULL, nth_key(i * 7919 % 40000), &k->buf));
         peat_statistics s = stats_of(k->db);
         assert_true(s.cache_bytes > memory * 12 / 16 && s.memory_bytes <= memory);
         put_many(k, 2000, 500); /* some, and then more than the one memtable that is left to it */

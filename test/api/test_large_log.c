@@ -25,11 +25,11 @@ static void leave_log(kit *k, size_t memtable, int n, size_t filler)
 
 static void expect_all(kit *k, int n, size_t filler)
 {
-    char key[32], head[32];
+    char head[32];
     assert_int_equal(count_all(k->db), n);
     for (int i = 0; i < n; i += 17) {
         int size = snprintf(head, sizeof head, "%d ", i);
-        assert_ok(peat_get(k->db, NULL, peat_str(numbered(i, key)), &k->buf));
+        assert_ok(peat_get(k->db, NULL, nth_key(i), &k->buf));
         assert_int_equal(k->buf.size, (size_t)size + filler);
         assert_memory_equal(k->buf.data, head, (size_t)size);
     }

@@ -39,9 +39,8 @@ static void drain(sem_t *merged)
 
 static void delete_all(peat_db *db)
 {
-    char key[32];
     for (int i = 0; i < ROWS; i++) {
-        assert_ok(peat_delete(db, NULL, peat_str(numbered(i, key))));
+        assert_ok(peat_delete(db, NULL, nth_key(i)));
     }
 }
 
@@ -175,11 +174,10 @@ TEST_WITHOUT(files_that_are_gone_are_not_counted_by_the_next_open)
 
 TEST_WITHOUT(what_deletes_hide_is_known_when_they_are_flushed)
 {
-    char key[32];
     put_many(k, 40, 100000);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     for (int i = 0; i < 4; i++) {
-        assert_ok(peat_delete(k->db, NULL, peat_str(numbered(i * 7, key))));
+        assert_ok(peat_delete(k->db, NULL, nth_key(i * 7)));
     }
     assert_ok(peat_flush(k->db));
     uint64_t obsolete = stats_of(k->db).obsolete_bytes;

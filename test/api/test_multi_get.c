@@ -56,12 +56,10 @@ static int world_end(void **state)
 
 static void put_sized(kit *k, int i, const char *head, size_t size)
 {
-    char key[32];
     char *value = malloc(size + 32);
     int n = snprintf(value, 32, "%s %d ", head, i);
     memset(value + n, 'a' + i % 26, size);
-    assert_ok(
-        peat_put(k->db, NULL, peat_str(numbered(i, key)), peat_bytes(value, (size_t)n + size)));
+    assert_ok(peat_put(k->db, NULL, nth_key(i), peat_bytes(value, (size_t)n + size)));
     free(value);
 }
 
@@ -81,7 +79,7 @@ static void put_round(kit *k, int from, int step, int round)
     (void)snprintf(head, sizeof head, "r%d", round);
     for (int i = from; i < KEYS; i += step) {
         if ((i + round) % 17 == 3)
-            assert_ok(peat_delete(k->db, NULL, peat_str(numbered(i, key))));
+            assert_ok(peat_delete(k->db, NULL, nth_key(i)));
         else if (i % 41 == 11)
             put(k, numbered(i, key), "");
         else
@@ -161,8 +159,7 @@ static void expect_as_get(world *w, const peat_read_options *o, size_t i, answer
 
 static void expect_get_ok(world *w, int number)
 {
-    char key[32];
-    assert_ok(peat_get(w->k->db, NULL, peat_str(numbered(number, key)), &w->k->buf));
+    assert_ok(peat_get(w->k->db, NULL, nth_key(number), &w->k->buf));
 }
 
 static void unpin_all(world *w, size_t n)

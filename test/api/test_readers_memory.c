@@ -110,8 +110,7 @@ TEST_OPEN(replaced_tables_are_let_go)
     peat_iter *it = open_iter(k, NULL);
     expect_row(it, peat_iter_first(it), 0);
     for (int i = 0; i < ROWS; i += 2) {
-        char key[32];
-        assert_ok(peat_put(k->db, NULL, peat_str(numbered(i, key)), peat_str("new")));
+        assert_ok(peat_put(k->db, NULL, nth_key(i), peat_str("new")));
     }
     assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
     for (int i = 1; i < ROWS; i++)

@@ -62,10 +62,9 @@ TEST_TINY(space_is_given_back)
         put_many(k, 1000, 200);
     assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
     uint64_t full = stats_of(k->db).bottom_bytes;
-    char key[32];
     for (int i = 0; i < 1000; i++) {
         if (i % 10 != 0)
-            assert_ok(peat_delete(k->db, NULL, peat_str(numbered(i, key))));
+            assert_ok(peat_delete(k->db, NULL, nth_key(i)));
     }
     assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
     peat_statistics s = stats_of(k->db);
@@ -74,7 +73,7 @@ TEST_TINY(space_is_given_back)
     assert_true(s.bottom_bytes < full / 4);
     assert_int_equal(count_all(k->db), 100);
     for (int i = 0; i < 1000; i += 10) {
-        assert_ok(peat_delete(k->db, NULL, peat_str(numbered(i, key))));
+        assert_ok(peat_delete(k->db, NULL, nth_key(i)));
     }
     assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
     assert_int_equal(stats_of(k->db).entries, 0);

@@ -129,11 +129,10 @@ static inline size_t value_size(int i)
 
 static inline void put_numbers(site *t)
 {
-    char key[32], *value = malloc(40000);
+    char *value = malloc(40000);
     for (int i = 0; i < KEYS; i++) {
         memset(value, 'a' + i % 26, value_size(i));
-        assert_ok(
-            peat_put(t->k.db, NULL, peat_str(numbered(i, key)), peat_bytes(value, value_size(i))));
+        assert_ok(peat_put(t->k.db, NULL, nth_key(i), peat_bytes(value, value_size(i))));
     }
     free(value);
     assert_ok(peat_settle(t->k.db, 60000));

@@ -76,7 +76,6 @@ TEST_WAYS(writes_are_committed_in_order)
 /* The store has just been opened: files, sections, blocks are brought in. */
 TEST_WAYS(what_is_not_in_memory_is_read)
 {
-    char key[32];
     put_numbers(t);
     reopen(t);
     queue_open(t, 300, 256 << 10);
@@ -84,8 +83,7 @@ TEST_WAYS(what_is_not_in_memory_is_read)
     while (ended < 2 * KEYS) {
         while (next < 2 * KEYS) {
             number = next * 7919 % (KEYS + 100);
-            peat_rc rc = peat_queue_get(t->queue, NULL, NULL, peat_str(numbered(number, key)),
-                                        (uint64_t)number);
+            peat_rc rc = peat_queue_get(t->queue, NULL, NULL, nth_key(number), (uint64_t)number);
             if (rc == PEAT_QUEUE_FULL)
                 break;
             assert_ok(rc);
@@ -105,12 +103,11 @@ static int asked_while_waiting;
 /* As another thread would, while this one waits in poll. */
 static int ask_then_wait(void *ctx, int event, uint64_t timeout_ns)
 {
-    char key[32];
     site *t = waited_for;
     waited_for = NULL;
     if (t != NULL) {
         int number = 29 * ++asked_while_waiting;
-        assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str(numbered(number, key)), 3));
+        assert_ok(peat_queue_get(t->queue, NULL, NULL, nth_key(number), 3));
         assert_int_equal(t->queue->gathered_count, 0); /* nobody would begin it */
     }
     return peat_env_default()->event_wait(ctx, event, timeout_ns);
@@ -118,7 +115,6 @@ static int ask_then_wait(void *ctx, int event, uint64_t timeout_ns)
 
 TEST_WAYS(a_read_begins_at_once_while_somebody_polls)
 {
-    char key[32];
     if (t->way < BY_THREADS)
         return;
     t->env.event_wait = ask_then_wait;
@@ -127,7 +123,7 @@ TEST_WAYS(a_read_begins_at_once_while_somebody_polls)
     queue_open(t, 8, 0);
     asked_while_waiting = 0;
     for (int i = 0; i < 60; i++) { /* the first ones open files */
-        assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str(numbered(i * 41, key)), 2));
+        assert_ok(peat_queue_get(t->queue, NULL, NULL, nth_key(i * 41), 2));
         waited_for = t;
         while (peat_queue_poll(t->queue, t->done, 2, 60000, &t->n) == PEAT_OK)
             for (size_t n = 0; n < t->n; n++)
@@ -228,12 +224,11 @@ TEST_WAYS(a_full_queue_says_so)
 
 TEST_WAYS(closing_the_store_ends_all)
 {
-    char key[32];
     put_numbers(t);
     reopen(t);
     queue_open(t, 200, 0);
     for (int i = 0; i < 200; i++) {
-        peat_slice k = peat_str(numbered(i * 13 % KEYS, key));
+        peat_slice k = nth_key(i * 13 % KEYS);
         assert_ok(i % 3 != 0 ? peat_queue_get(t->queue, NULL, NULL, k, (uint64_t)i)
                              : peat_queue_put(t->queue, NULL, &synced, k, k, (uint64_t)i));
     }
@@ -254,12 +249,11 @@ TEST_WAYS(closing_the_store_ends_all)
 
 TEST_WAYS(a_queue_is_closed_with_operations_under_way)
 {
-    char key[32];
     put_numbers(t);
     reopen(t);
     queue_open(t, 200, 0);
     for (int i = 0; i < 190; i++) {
-        peat_slice k = peat_str(numbered(i * 13 % KEYS, key));
+        peat_slice k = nth_key(i * 13 % KEYS);
         assert_ok(i % 3 != 0 ? peat_queue_get(t->queue, NULL, NULL, k, (uint64_t)i)
                              : peat_queue_put(t->queue, NULL, &synced, k, k, (uint64_t)i));
     }

@@ -43,13 +43,12 @@ static void expect_silence(site *t)
 
 TEST_WAYS(who_waits_for_the_descriptor_gets_all)
 {
-    char key[32];
     put_numbers(t);
     reopen(t);
     queue_open(t, 200, 0);
     for (size_t n = 1; n <= 64; n *= 8) {
         for (int i = 0; i < 60; i++) {
-            peat_slice k = peat_str(numbered((i * 431 + (int)n) % KEYS, key));
+            peat_slice k = nth_key((i * 431 + (int)n) % KEYS);
             assert_ok(peat_queue_get(t->queue, NULL, NULL, k, 1));
             if (i % 6 == 0)
                 assert_ok(peat_queue_put(t->queue, NULL, NULL, peat_str("z"), k, 2));
@@ -79,13 +78,12 @@ TEST_WAYS(what_has_ended_does_not_hide_what_has_not)
 /* Their bytes are held until the next poll: the descriptor asks for it. */
 TEST_WAYS(who_waits_for_room_is_not_forgotten)
 {
-    char key[32];
     put_numbers(t);
     reopen(t);
     queue_open(t, 64, PEAT_QUEUE_BYTES_MIN);
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 12; i++) /* of 30,000 bytes each */
-            assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str(numbered(3 + i * 61, key)), 1));
+            assert_ok(peat_queue_get(t->queue, NULL, NULL, nth_key(3 + i * 61), 1));
         collect_when_told(t, 12, 4);
         expect_silence(t);
     }
@@ -93,14 +91,13 @@ TEST_WAYS(who_waits_for_room_is_not_forgotten)
 
 TEST_WAYS(a_poll_without_waiting_never_keeps_the_descriptor_silent)
 {
-    char key[32];
     put_numbers(t);
     reopen(t);
     queue_open(t, 64, 0);
     (void)is_readable(t, 0);
     for (int i = 0; i < 40; i++) {
         peat_rc rc;
-        assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str(numbered(i * 71, key)), 1));
+        assert_ok(peat_queue_get(t->queue, NULL, NULL, nth_key(i * 71), 1));
         rc = peat_queue_poll(t->queue, t->done, 1, 0, &t->n);
         assert_true(rc == PEAT_OK || rc == PEAT_TIMEOUT);
     }
@@ -121,13 +118,12 @@ static peat_rc poll_to_the_end(site *t, size_t *io_count)
 
 static void use_all(site *t)
 {
-    char key[32];
     size_t count = 0;
     put_numbers(t);
     reopen(t);
     queue_open(t, 300, 0);
     for (int i = 0; i < 100; i++) {
-        peat_slice k = peat_str(numbered(i * 29 % KEYS, key));
+        peat_slice k = nth_key(i * 29 % KEYS);
         assert_ok(peat_queue_get(t->queue, NULL, NULL, k, 1));
         assert_ok(peat_queue_put(t->queue, NULL, i % 9 == 0 ? &synced : NULL, peat_str("z"), k, 2));
     }

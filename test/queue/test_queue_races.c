@@ -48,8 +48,8 @@ static void begin_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
 
 static peat_rc submit(peat_queue *queue, uint64_t i)
 {
-    char key[32], value[32];
-    peat_slice k = peat_str(numbered((int)(i * 7919 % (KEYS + 100)), key));
+    char value[32];
+    peat_slice k = nth_key((int)(i * 7919 % (KEYS + 100)));
     switch (i % 9) {
     case 0:
         (void)snprintf(value, sizeof value, "%llu", (unsigned long long)i);
@@ -252,11 +252,10 @@ TEST(queues_come_and_go_where_their_callers_do_all)
 static void *poll_alone(void *arg)
 {
     party *p = arg;
-    char key[32];
     for (int round = 0; round < 150; round++) {
         for (int i = 0; i < 20; i++) {
             uint64_t tag = (uint64_t)(round * 20 + i);
-            peat_slice k = peat_str(numbered((int)(tag * 7919 % (KEYS + 100)), key));
+            peat_slice k = nth_key((int)(tag * 7919 % (KEYS + 100)));
             assert_ok(peat_queue_get(p->t.queue, NULL, NULL, k, tag));
         }
         for (int told = 0; told < 20; told += (int)p->t.n) {
@@ -288,15 +287,13 @@ TEST(reads_that_others_hurry_are_not_lost)
     for (way w = BY_THREADS; w < WAYS; w++) {
         party *p = party_begin(w);
         pthread_t thread;
-        char key[32];
         kit_close(&p->t.k);
         rlim_t before = limit_files(40);
         open_store(&p->t);
         queue_open(&p->t, 100, 0);
         begin_thread(&thread, poll_alone, p);
         for (int i = 0; i < 6000; i++) {
-            peat_rc rc =
-                peat_get(p->t.k.db, NULL, peat_str(numbered(i * 31 % KEYS, key)), &p->t.k.buf);
+            peat_rc rc = peat_get(p->t.k.db, NULL, nth_key(i * 31 % KEYS), &p->t.k.buf);
             check_number(rc, peat_bytes(p->t.k.buf.data, p->t.k.buf.size), i * 31 % KEYS);
         }
         assert_int_equal(pthread_join(thread, NULL), 0);

@@ -196,12 +196,11 @@ static bool has_ended(peat_queue *q)
 /* Until one is under way; files are open by then. */
 static void begin_a_read(scene *s)
 {
-    char key[32];
     peat_queue *q = s->t.queue;
     size_t reading = 0;
     for (int i = 0; reading == 0 && i < KEYS; i += 7) {
-        assert_int_not_equal(
-            peat_queue_get(q, NULL, NULL, peat_str(numbered(i * 41 % KEYS, key)), 2), PEAT_INVALID);
+        assert_int_not_equal(peat_queue_get(q, NULL, NULL, nth_key(i * 41 % KEYS), 2),
+                             PEAT_INVALID);
         pt_mutex_lock(&q->mu);
         reading = q->reading;
         pt_mutex_unlock(&q->mu);
@@ -214,13 +213,12 @@ TEST(who_polls_is_told_of_the_close_whatever_was_told_before)
 {
     scene *s = scene_begin(0);
     pthread_t poller;
-    char key[32];
     put_numbers(&s->t);
     peat_queue_close(s->t.queue);
     reopen(&s->t);
     queue_open(&s->t, 512, 0);
     for (int i = 0; i < 100; i++) {
-        peat_slice k = peat_str(numbered(i * 29 % KEYS, key));
+        peat_slice k = nth_key(i * 29 % KEYS);
         assert_ok(peat_queue_get(s->t.queue, NULL, NULL, k, 1));
         (void)poll_one(&s->t, 1);
     }

@@ -137,17 +137,22 @@ static inline const char *numbered(int i, char text[32])
     return text;
 }
 
+/* Until the thread asks for the next. */
+static inline peat_slice nth_key(int i)
+{
+    static _Thread_local char text[32];
+    return peat_str(numbered(i, text));
+}
+
 /* key-000000 to key-(n-1), value is the number and `filler` more bytes. */
 static inline void put_many(kit *k, int n, size_t filler)
 {
-    char key[32];
     char *value = malloc(filler + 32);
     for (int i = 0; i < n; i++) {
         int head = snprintf(value, 32, "%d ", i);
         for (size_t b = 0; b < filler; b++)
             value[(size_t)head + b] = (char)('a' + (b * 7 + (size_t)i) % 26);
-        assert_ok(peat_put(k->db, NULL, peat_str(numbered(i, key)),
-                           peat_bytes(value, (size_t)head + filler)));
+        assert_ok(peat_put(k->db, NULL, nth_key(i), peat_bytes(value, (size_t)head + filler)));
     }
     free(value);
 }
