@@ -138,6 +138,14 @@ static inline void put_numbers(site *t)
     assert_ok(peat_settle(t->k.db, 60000));
 }
 
+/* A queue on a store of them that has just been opened: nothing is in memory. */
+static inline void begin_numbers(site *t, size_t depth, size_t bytes)
+{
+    put_numbers(t);
+    reopen(t);
+    queue_open(t, depth, bytes);
+}
+
 static inline void check_number(peat_rc rc, peat_slice value, int i)
 {
     if (i >= KEYS) {

@@ -76,9 +76,7 @@ TEST_WAYS(writes_are_committed_in_order)
 /* The store has just been opened: files, sections, blocks are brought in. */
 TEST_WAYS(what_is_not_in_memory_is_read)
 {
-    put_numbers(t);
-    reopen(t);
-    queue_open(t, 300, 256 << 10);
+    begin_numbers(t, 300, 256 << 10);
     int next = 0, ended = 0, number;
     while (ended < 2 * KEYS) {
         while (next < 2 * KEYS) {
@@ -118,9 +116,7 @@ TEST_WAYS(a_read_begins_at_once_while_somebody_polls)
     if (t->way < BY_THREADS)
         return;
     t->env.event_wait = ask_then_wait;
-    put_numbers(t);
-    reopen(t);
-    queue_open(t, 8, 0);
+    begin_numbers(t, 8, 0);
     asked_while_waiting = 0;
     for (int i = 0; i < 60; i++) { /* the first ones open files */
         assert_ok(peat_queue_get(t->queue, NULL, NULL, nth_key(i * 41), 2));
@@ -138,9 +134,7 @@ TEST_WAYS(many_keys_are_one_operation)
     enum { CALL = 100 };
     char text[CALL][32];
     peat_slice keys[CALL];
-    put_numbers(t);
-    reopen(t);
-    queue_open(t, 20, 1 << 20);
+    begin_numbers(t, 20, 1 << 20);
     for (int round = 0; round < 30; round++) {
         for (int i = 0; i < CALL; i++)
             keys[i] = peat_str(numbered((round * 131 + i * 37) % (KEYS + 100), text[i]));
@@ -169,9 +163,7 @@ static int check_rows(const peat_completion *c, int at, bool backward)
 
 TEST_WAYS(scans_go_on_at_their_cursor)
 {
-    put_numbers(t);
-    reopen(t);
-    queue_open(t, 4, 0);
+    begin_numbers(t, 4, 0);
     for (int backward = 0; backward < 2; backward++) {
         int at = backward ? KEYS - 1 : 0;
         assert_ok(peat_queue_scan(t->queue, NULL, NULL, backward, 50, 1));
@@ -224,9 +216,7 @@ TEST_WAYS(a_full_queue_says_so)
 
 TEST_WAYS(closing_the_store_ends_all)
 {
-    put_numbers(t);
-    reopen(t);
-    queue_open(t, 200, 0);
+    begin_numbers(t, 200, 0);
     for (int i = 0; i < 200; i++) {
         peat_slice k = nth_key(i * 13 % KEYS);
         assert_ok(i % 3 != 0 ? peat_queue_get(t->queue, NULL, NULL, k, (uint64_t)i)
@@ -249,9 +239,7 @@ TEST_WAYS(closing_the_store_ends_all)
 
 TEST_WAYS(a_queue_is_closed_with_operations_under_way)
 {
-    put_numbers(t);
-    reopen(t);
-    queue_open(t, 200, 0);
+    begin_numbers(t, 200, 0);
     for (int i = 0; i < 190; i++) {
         peat_slice k = nth_key(i * 13 % KEYS);
         assert_ok(i % 3 != 0 ? peat_queue_get(t->queue, NULL, NULL, k, (uint64_t)i)
@@ -264,9 +252,7 @@ TEST_WAYS(a_queue_is_closed_with_operations_under_way)
 
 TEST_WAYS(what_has_not_begun_is_cancelled)
 {
-    put_numbers(t);
-    reopen(t);
-    queue_open(t, 8, 0);
+    begin_numbers(t, 8, 0);
     assert_int_equal(peat_queue_cancel(t->queue, 5), PEAT_NOT_FOUND);
     assert_ok(peat_queue_get(t->queue, NULL, NULL, peat_str("key-000100"), 5));
     peat_rc rc = peat_queue_cancel(t->queue, 5);

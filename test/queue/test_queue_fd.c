@@ -43,9 +43,7 @@ static void expect_silence(site *t)
 
 TEST_WAYS(who_waits_for_the_descriptor_gets_all)
 {
-    put_numbers(t);
-    reopen(t);
-    queue_open(t, 200, 0);
+    begin_numbers(t, 200, 0);
     for (size_t n = 1; n <= 64; n *= 8) {
         for (int i = 0; i < 60; i++) {
             peat_slice k = nth_key((i * 431 + (int)n) % KEYS);
@@ -78,9 +76,7 @@ TEST_WAYS(what_has_ended_does_not_hide_what_has_not)
 /* Their bytes are held until the next poll: the descriptor asks for it. */
 TEST_WAYS(who_waits_for_room_is_not_forgotten)
 {
-    put_numbers(t);
-    reopen(t);
-    queue_open(t, 64, PEAT_QUEUE_BYTES_MIN);
+    begin_numbers(t, 64, PEAT_QUEUE_BYTES_MIN);
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 12; i++) /* of 30,000 bytes each */
             assert_ok(peat_queue_get(t->queue, NULL, NULL, nth_key(3 + i * 61), 1));
@@ -91,9 +87,7 @@ TEST_WAYS(who_waits_for_room_is_not_forgotten)
 
 TEST_WAYS(a_poll_without_waiting_never_keeps_the_descriptor_silent)
 {
-    put_numbers(t);
-    reopen(t);
-    queue_open(t, 64, 0);
+    begin_numbers(t, 64, 0);
     (void)is_readable(t, 0);
     for (int i = 0; i < 40; i++) {
         peat_rc rc;
@@ -119,9 +113,7 @@ static peat_rc poll_to_the_end(site *t, size_t *io_count)
 static void use_all(site *t)
 {
     size_t count = 0;
-    put_numbers(t);
-    reopen(t);
-    queue_open(t, 300, 0);
+    begin_numbers(t, 300, 0);
     for (int i = 0; i < 100; i++) {
         peat_slice k = nth_key(i * 29 % KEYS);
         assert_ok(peat_queue_get(t->queue, NULL, NULL, k, 1));
