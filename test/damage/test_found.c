@@ -277,8 +277,7 @@ TEST(overlapping_tables_of_a_run_are_refused)
     version_set_site b;
     sim_env *sim = sim_new(1);
     peat_error e;
-    assert_true(version_set_site_open(&b, sim, "store"));
-    assert_ok(pt_version_set_create(&b.version_set, &b.open_tables, 7, 0, false));
+    assert_true(version_set_site_new(&b, sim, "store"));
     assert_int_equal(commit_run(&b, "m"), PEAT_CORRUPT);
     pt_sink_get(&b.sink, &e);
     assert_non_null(strstr(e.message, "overlapping"));

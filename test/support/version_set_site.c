@@ -18,6 +18,12 @@ bool version_set_site_open(version_set_site *s, sim_env *sim, const char *dir)
     return true;
 }
 
+bool version_set_site_new(version_set_site *s, sim_env *sim, const char *dir)
+{
+    return version_set_site_open(s, sim, dir) &&
+           pt_version_set_create(&s->version_set, &s->open_tables, 7, 0, false) == PEAT_OK;
+}
+
 void version_set_site_close(version_set_site *s)
 {
     pt_version_set_done(&s->version_set);

@@ -20,6 +20,8 @@ typedef struct version_set_site {
 
 /* False when there is no directory or no memory; then only what was made is left. */
 bool version_set_site_open(version_set_site *s, sim_env *sim, const char *dir);
+/* The same with a new store, whose number is 7. */
+bool version_set_site_new(version_set_site *s, sim_env *sim, const char *dir);
 void version_set_site_close(version_set_site *s);
 
 #endif

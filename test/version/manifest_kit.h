@@ -115,6 +115,21 @@ static inline void must(store *s, peat_rc rc)
                  error_of(s), sim_story(s->sim));
 }
 
+/* What is there is opened to be written. */
+static inline void store_start(store *s, sim_env *sim)
+{
+    store_init(s, sim);
+    must(s, store_open(s));
+    must(s, store_begin(s));
+}
+
+/* With the disk. */
+static inline void store_gone(store *s)
+{
+    store_done(s);
+    sim_free(s->sim);
+}
+
 static inline sim_env *store_of_seed(uint64_t edits, uint64_t seed)
 {
     store s;

@@ -149,9 +149,7 @@ TEST(a_feature_is_named_once_and_for_ever)
     sim_env *sim = store_with(1);
     store s;
     for (uint64_t open = 0; open < 4; open++) {
-        store_init(&s, sim);
-        must(&s, store_open(&s));
-        must(&s, store_begin(&s));
+        store_start(&s, sim);
         assert_int_equal(pt_manifest_superblock(s.m)->format_version, open == 0 ? 1 : 2);
         must(&s, pt_manifest_raise(s.m, PT_FEATURE_LONG_PREFIX));
         uint64_t changes = sim_count(sim, SIM_CHANGES);
@@ -173,15 +171,12 @@ TEST(a_failed_raise_stops_writes)
     for (unsigned i = 0; i < PT_COUNT_OF(kinds); i++) {
         sim_env *sim = store_with(1);
         store s;
-        store_init(&s, sim);
-        must(&s, store_open(&s));
-        must(&s, store_begin(&s));
+        store_start(&s, sim);
         sim_fail(sim, .kinds = SIM_BIT(kinds[i]), .error = EIO, .name_prefix = "PEAT");
         assert_int_equal(pt_manifest_raise(s.m, PT_FEATURE_LONG_PREFIX), PEAT_IO);
         assert_int_equal(pt_sink_write_failure(&s.sink), PEAT_IO);
         assert_int_equal(store_append(&s), PEAT_IO);
-        store_done(&s);
-        sim_free(sim);
+        store_gone(&s);
     }
 }
 
@@ -216,8 +211,7 @@ static peat_rc read_names(const void *names, size_t size, uint32_t version, char
     (void)snprintf(ret_text, TEXT_SIZE, "%s", rc == PEAT_OK ? "" : error_of(&s));
     if (rc == PEAT_OK && version == 2)
         assert_int_equal(found.features, PT_FEATURE_LONG_PREFIX);
-    store_done(&s);
-    sim_free(sim);
+    store_gone(&s);
     return rc;
 }
 
@@ -326,8 +320,7 @@ static sim_env *with_table(uint32_t flags, uint32_t expected)
 {
     version_set_site s;
     sim_env *sim = sim_new(1);
-    assert_true(version_set_site_open(&s, sim, "db"));
-    assert_int_equal(pt_version_set_create(&s.version_set, &s.open_tables, 7, 0, false), PEAT_OK);
+    assert_true(version_set_site_new(&s, sim, "db"));
     put_table(sim);
     assert_int_equal(commit_table(&s, flags), PEAT_OK);
     assert_int_equal(pt_manifest_superblock(s.version_set.manifest)->features, expected);
@@ -403,8 +396,7 @@ TEST(a_table_is_there_after_a_cut_only_with_its_names)
     version_set_site s;
     unsigned cuts = 0;
     sim_env *sim = sim_new(1);
-    assert_true(version_set_site_open(&s, sim, "db"));
-    assert_int_equal(pt_version_set_create(&s.version_set, &s.open_tables, 7, 0, false), PEAT_OK);
+    assert_true(version_set_site_new(&s, sim, "db"));
     put_table(sim);
     sim_hook_set(sim, cut_commit, &cuts);
     assert_int_equal(commit_table(&s, PT_TABLE_LONG_PREFIX), PEAT_OK);
@@ -422,9 +414,7 @@ TEST(a_table_is_there_after_a_failure_only_with_its_names)
         for (uint64_t at = 1; hit; at++) {
             version_set_site s;
             sim_env *sim = sim_new(1);
-            assert_true(version_set_site_open(&s, sim, "db"));
-            assert_int_equal(pt_version_set_create(&s.version_set, &s.open_tables, 7, 0, false),
-                             PEAT_OK);
+            assert_true(version_set_site_new(&s, sim, "db"));
             put_table(sim);
             unsigned fault = sim_fail(sim, .kinds = errors[e] == ENOMEM ? SIM_MEMORY : SIM_ANY,
                                       .at = at, .error = errors[e]);

@@ -126,9 +126,7 @@ TEST(a_torn_tail_is_cut)
         sim_file_put(again, DIR_NAME, "m-000001", torn, whole_size);
         uint64_t expected = memcmp(torn, whole, whole_size) == 0 ? 4 : 3;
         expect_state(again, expected);
-        store_init(&s, again);
-        must(&s, store_open(&s));
-        must(&s, store_begin(&s));
+        store_start(&s, again);
         assert_int_equal(pt_manifest_superblock(s.m)->manifest_number, n == end ? 1 : 2);
         assert_int_equal(names_in(again), 2);
         must(&s, store_append(&s));
@@ -145,9 +143,7 @@ TEST(a_grown_manifest_is_rewritten)
 {
     sim_env *sim = store_with(0);
     store s;
-    store_init(&s, sim);
-    must(&s, store_open(&s));
-    must(&s, store_begin(&s));
+    store_start(&s, sim);
     while (!pt_manifest_wants_rewrite(s.m, 1000, 64 << 10))
         must(&s, store_append(&s));
     assert_true(pt_manifest_bytes(s.m) >= 64 << 10);
@@ -242,9 +238,7 @@ TEST(directories_that_are_no_store_are_named_and_left_alone)
             fail_msg("%s: create %d: %s", t->what, rc, error_of(&s));
         if (rc != PEAT_OK)
             assert_int_equal(sim_count(s.sim, SIM_BIT(SIM_DIR_REMOVE)), removed);
-        sim_env *sim = s.sim;
-        store_done(&s);
-        sim_free(sim);
+        store_gone(&s);
     }
 }
 
@@ -261,8 +255,7 @@ TEST(a_store_is_not_created_over_another)
     assert_int_equal(store_open(&s), PEAT_CORRUPT);
     assert_non_null(strstr(error_of(&s), "m-000001"));
     assert_int_equal(store_create(&s), PEAT_EXISTS);
-    store_done(&s);
-    sim_free(sim);
+    store_gone(&s);
 }
 
 TEST(a_newer_format_is_refused_by_its_number)
@@ -277,8 +270,7 @@ TEST(a_newer_format_is_refused_by_its_number)
     store_init(&s, sim);
     assert_int_equal(store_open(&s), PEAT_VERSION);
     assert_non_null(strstr(error_of(&s), "version 3,"));
-    store_done(&s);
-    sim_free(sim);
+    store_gone(&s);
 }
 
 static void expect_count(const pt_superblock *sb, peat_rc expected)
@@ -300,8 +292,7 @@ static void expect_count(const pt_superblock *sb, peat_rc expected)
         assert_int_equal(spot.offset, at);
         assert_non_null(strstr(e.message, "counts further"));
     }
-    store_done(&s);
-    sim_free(sim);
+    store_gone(&s);
 }
 
 TEST(a_count_beyond_any_store_is_damage_of_its_slot)
@@ -354,7 +345,5 @@ TEST(the_worked_example_of_the_document_is_true)
     data = sim_file_get(s.sim, DIR_NAME, "m-000001", &size);
     assert_int_equal(doc_hex_compare(doc, ": ", data, size), 7);
     free(data);
-    sim_env *sim = s.sim;
-    store_done(&s);
-    sim_free(sim);
+    store_gone(&s);
 }

@@ -122,9 +122,7 @@ TEST(a_failed_append_stops_writes)
     for (unsigned i = 0; i < 4; i++) {
         sim_env *sim = store_with(2);
         store s;
-        store_init(&s, sim);
-        must(&s, store_open(&s));
-        must(&s, store_begin(&s));
+        store_start(&s, sim);
         sim_fail(sim, .kinds = SIM_BIT(kinds[i / 2]), .error = EIO, .name_prefix = files[i % 2]);
         assert_int_equal(store_append(&s), PEAT_IO);
         assert_int_equal(pt_sink_write_failure(&s.sink), PEAT_IO);
@@ -132,8 +130,7 @@ TEST(a_failed_append_stops_writes)
         assert_int_equal(store_append(&s), PEAT_IO);
         assert_int_equal(store_rewrite(&s), PEAT_IO);
         assert_int_equal(sim_count(sim, SIM_CHANGES), changes);
-        store_done(&s);
-        sim_free(sim);
+        store_gone(&s);
     }
 }
 
@@ -201,9 +198,7 @@ TEST(a_failed_create_leaves_nothing)
             assert_null(s.m);
             assert_int_equal(names_in(s.sim), 0);
         }
-        sim_env *sim = s.sim;
-        store_done(&s);
-        sim_free(sim);
+        store_gone(&s);
     }
 }
 
@@ -211,9 +206,7 @@ TEST(a_full_disk_refuses_and_resumes)
 {
     sim_env *sim = store_with(0);
     store s;
-    store_init(&s, sim);
-    must(&s, store_open(&s));
-    must(&s, store_begin(&s));
+    store_start(&s, sim);
     sim_limit_disk(sim, sim_disk_bytes(sim) + 1000);
     peat_rc rc = PEAT_OK;
     while (rc == PEAT_OK)

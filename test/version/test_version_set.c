@@ -81,8 +81,7 @@ static void expect_all(const pt_version_set *c)
 static void make(sim_env *sim)
 {
     version_set_site s;
-    assert_true(version_set_site_open(&s, sim, "db"));
-    assert_ok(pt_version_set_create(&s.version_set, &s.open_tables, 7, 0, false));
+    assert_true(version_set_site_new(&s, sim, "db"));
     for (uint64_t number = 1; number <= TABLES; number++)
         add_table(&s, number);
     add_ends(&s);
