@@ -225,13 +225,19 @@ static inline image image_get(kit *k, const char *name)
     return i;
 }
 
-/* Records over five or more segments of 4 KiB. */
-static inline void kit_long_log(kit *k, bool marked)
+/* With segments of 4 KiB. */
+static inline void kit_small_log(kit *k)
 {
     pt_log_options options = kit_options();
     options.segment_bytes_max = KIT_SMALL;
     kit_open(k, NULL);
     kit_new_log(k, options);
+}
+
+/* Records over five or more segments of 4 KiB. */
+static inline void kit_long_log(kit *k, bool marked)
+{
+    kit_small_log(k);
     kit_append(k, 160, false);
     kit_write(k);
     if (marked)

@@ -44,10 +44,7 @@ TEST(every_size_near_a_limit_comes_back)
         for (size_t size = near[i] - 18; size <= near[i] + 18; size++) {
             kit k;
             uint64_t position;
-            pt_log_options options = kit_options();
-            options.segment_bytes_max = KIT_SMALL;
-            kit_open(&k, NULL);
-            kit_new_log(&k, options);
+            kit_small_log(&k);
             for (int n = 0; n < 5; n++)
                 assert_ok(kit_append_size(&k, n == 2 ? 40 : size, &position));
             assert_ok(pt_log_idle(k.log));
@@ -81,10 +78,7 @@ TEST_LOG(a_synced_record_survives_the_loss_of_everything_else)
 TEST(released_segments_are_used_again)
 {
     kit k;
-    kit_open(&k, NULL);
-    pt_log_options options = kit_options();
-    options.segment_bytes_max = KIT_SMALL;
-    kit_new_log(&k, options);
+    kit_small_log(&k);
     for (int round = 0; round < 50; round++) {
         uint64_t start = k.seq, serial = pt_log_serial(k.log);
         kit_append(&k, 40, false);

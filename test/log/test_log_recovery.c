@@ -236,10 +236,7 @@ TEST(a_damaged_fragment_loses_its_record_or_is_reported)
     for (int marked = 0; marked < 2; marked++) {
         kit k;
         uint64_t position;
-        pt_log_options options = kit_options();
-        options.segment_bytes_max = KIT_SMALL;
-        kit_open(&k, NULL);
-        kit_new_log(&k, options);
+        kit_small_log(&k);
         kit_append(&k, 5, false);
         assert_ok(kit_append_size(&k, 20000, &position));
         if (marked)
