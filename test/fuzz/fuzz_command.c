@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fuzz_command.c - the parsers of the command: encodings, JSON, records, options. What one side of
- * the command writes, the other reads back as the same bytes. The files under test are included:
- * the command is a program, not a library.
+ * the command writes, the other reads back as the same bytes.
  */
 #include "fuzz/fuzz.h"
 
@@ -10,28 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../tools/peat/bytes.c"
-#include "../../tools/peat/codec.c"
-#include "../../tools/peat/input.c"
-#define fail json_fail
-#include "../../tools/peat/json.c"
-#undef fail
-#define fail records_fail
-#include "../../tools/peat/records.c"
-#undef fail
-#include "../../tools/peat/suggest.c"
-#include "../../tools/peat/options.c"
-
-bool cli_interrupted(void)
-{
-    return false;
-}
-
-int cli_fail(const cli_args *args, int code, const char *format, ...)
-{
-    (void)args, (void)format;
-    return code;
-}
+#include "tools/command_parts.h"
 
 static bool same(peat_slice a, const void *data, size_t size)
 {

@@ -4,29 +4,8 @@
  * command is a program, not a library.
  */
 #include "tool_support.h"
-#include "../../tools/peat/input.c"
-#define fail json_fail
-#include "../../tools/peat/json.c"
-#undef fail
-#define fail records_fail
-#include "../../tools/peat/records.c"
-#undef fail
 
 #include "../../tools/peat/output.c"
-#include "../../tools/peat/suggest.c"
-#undef FIELD
-#include "../../tools/peat/options.c"
-
-bool cli_interrupted(void)
-{
-    return false;
-}
-
-int cli_fail(const cli_args *args, int code, const char *format, ...)
-{
-    (void)args, (void)format;
-    return code;
-}
 
 /* Records from text through a pipe, so that they also cross reads of every length. */
 typedef struct source {

@@ -13,8 +13,7 @@
 
 #undef fail /* cmocka's macro; files of the command have functions of that name */
 
-#include "../../tools/peat/bytes.c"
-#include "../../tools/peat/codec.c"
+#include "tools/command_parts.h"
 
 static const uint64_t seed = 20240607;
 
