@@ -8,12 +8,17 @@
 
 #include "world/kit.h"
 
-static inline void fill_letters(kit *k)
+static inline int new_letters(void **state)
 {
     static const char *const keys[] = {"b", "d", "f", "h", "j"};
-    for (size_t i = 0; i < 5; i++)
-        put(k, keys[i], keys[i]);
+    int rc = kit_new_open(state);
+    for (size_t i = 0; rc == 0 && i < 5; i++)
+        put(*state, keys[i], keys[i]);
+    return rc;
 }
+
+/* With an open store in which they are. */
+#define TEST_LETTERS(name) TEST_WITH(name, kit *k, new_letters, kit_end)
 
 static inline peat_iter *open_iter(kit *k, const peat_iter_options *options)
 {

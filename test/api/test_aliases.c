@@ -67,8 +67,7 @@ TEST_OPEN(a_reserved_key_and_a_deleted_one_may_lie_in_the_batch)
 /* A store of 300 entries with large values, in memory and then in tables. */
 static void in_memory_and_in_tables(kit *k, void (*check)(kit *k))
 {
-    make_tiny(k);
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_DEFAULT);
     put_many(k, 300, 100);
     check(k);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
@@ -241,9 +240,7 @@ static peat_rc get_lower(void *ctx, const peat_partition_info *partition)
 
 TEST_OPEN(what_a_callback_is_given_may_be_passed_on)
 {
-    make_tiny(k);
-    k->options.compression = PEAT_COMPRESSION_NONE;
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_NONE);
     put_many(k, 5000, 100);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     assert_true(stats_of(k->db).partitions > 1);

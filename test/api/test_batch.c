@@ -136,8 +136,7 @@ TEST_BATCH(null_batches_are_invalid_or_empty)
 /* Many times the memtable: becomes a run of its own, all or nothing. */
 TEST_BATCH(a_batch_larger_than_the_memory_for_writes_is_one_write)
 {
-    make_tiny(k);
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_DEFAULT);
     char key[32];
     for (int i = 0; i < 3000; i++) {
         add(batch, numbered(i * 7919 % 3000, key),

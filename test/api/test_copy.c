@@ -31,8 +31,7 @@ static peat_rc give(void *ctx, void *buf, size_t size, size_t *ret_n)
 static stream export_all(kit *k)
 {
     stream s = {0};
-    make_tiny(k);
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_DEFAULT);
     put_many(k, 600, 100);
     assert_ok(peat_flush(k->db));
     put(k, "", "the empty key");

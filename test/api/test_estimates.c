@@ -73,9 +73,7 @@ TEST_OPEN(counts_of_what_is_in_memory_are_exact)
 
 TEST_OPEN(counts_of_a_settled_store_are_exact)
 {
-    make_tiny(k);
-    k->options.compression = PEAT_COMPRESSION_LZ4;
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_LZ4);
     put_numbers(k, 0, 20000, 33);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     assert_true(stats_of(k->db).partitions > 2);
@@ -131,8 +129,7 @@ TEST_OPEN(a_large_value_is_in_its_own_range)
 /* The sizes of the parts of a store are together that of its tables, sections included. */
 TEST_OPEN(sizes_of_parts_add_up_to_the_files)
 {
-    make_tiny(k);
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_DEFAULT);
     put_numbers(k, 0, 20000, 50);
     assert_ok(peat_settle(k->db, PEAT_WAIT_FOREVER));
     peat_statistics stats = stats_of(k->db);

@@ -4,8 +4,7 @@
 
 TEST_OPEN(fills_visit_each_entry_once)
 {
-    make_tiny(k);
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_DEFAULT);
     put_many(k, 1500, 40);
     peat_iter *it = open_iter(k, NULL);
     peat_row rows[37];
@@ -34,9 +33,8 @@ TEST_OPEN(fills_visit_each_entry_once)
     peat_iter_close(it);
 }
 
-TEST_OPEN(a_fill_after_a_seek_begins_with_that_entry)
+TEST_LETTERS(a_fill_after_a_seek_begins_with_that_entry)
 {
-    fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
     peat_row rows[2];
     size_t n = 0;

@@ -34,8 +34,7 @@ TEST_OPEN(counters_count_what_was_done)
 
 TEST_OPEN(a_flush_and_a_merge_show_up)
 {
-    make_tiny(k);
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_DEFAULT);
     put_many(k, 1000, 100);
     assert_ok(peat_flush(k->db));
     peat_statistics s = stats_of(k->db);
@@ -74,9 +73,7 @@ TEST_OPEN(entries_are_counted_exactly)
 {
     static const char value[100];
     char key[32];
-    make_tiny(k);
-    k->options.compression = PEAT_COMPRESSION_NONE;
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_NONE);
     for (int i = 0; i < 6000; i++) {
         (void)snprintf(key, sizeof key, "key-%06d", i * 4241 % 6000);
         assert_ok(peat_put(k->db, NULL, peat_str(key), peat_bytes(value, sizeof value)));
@@ -246,9 +243,7 @@ static peat_rc see_partition(void *ctx, const peat_partition_info *p)
 
 TEST_OPEN(the_shape_is_told_in_order_of_keys)
 {
-    make_tiny(k);
-    k->options.compression = PEAT_COMPRESSION_NONE; /* or all of it fits one partition */
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_NONE); /* or all of it fits one partition */
     shape empty = {0};
     assert_ok(peat_shape(k->db, see_partition, &empty));
     assert_int_equal(empty.seen, 1);
@@ -271,9 +266,7 @@ TEST_OPEN(the_shape_is_told_in_order_of_keys)
 TEST_OPEN(estimates_are_near_the_truth)
 {
     uint64_t all = 0, half = 0, none = 1, count = 0, count_half = 0;
-    make_tiny(k);
-    k->options.compression = PEAT_COMPRESSION_NONE;
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_NONE);
     put_many(k, 4000, 100);
     assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
     peat_slice middle = peat_str("key-002000"), behind = peat_str("z");

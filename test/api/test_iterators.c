@@ -2,9 +2,8 @@
 /* test_iterators.c - every movement, bounds, prefixes, and what a write meanwhile changes. */
 #include "api/iter_kit.h"
 
-TEST_OPEN(a_new_iterator_steps_to_either_end)
+TEST_LETTERS(a_new_iterator_steps_to_either_end)
 {
-    fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
     assert_false(peat_iter_valid(it));
     walk(it, "next=b");
@@ -12,29 +11,25 @@ TEST_OPEN(a_new_iterator_steps_to_either_end)
     walk_new(k, NULL, "prev=j");
 }
 
-TEST_OPEN(it_turns_around_anywhere)
+TEST_LETTERS(it_turns_around_anywhere)
 {
-    fill_letters(k);
     walk_new(k, NULL, "next=b next=d prev=b next=d next=f prev=d last=j prev=h first=b");
 }
 
-TEST_OPEN(the_end_stays_the_end_until_it_is_placed_anew)
+TEST_LETTERS(the_end_stays_the_end_until_it_is_placed_anew)
 {
-    fill_letters(k);
     walk_new(k, NULL, "last=j next=- next=- prev=- first=b prev=- next=- seek(c)=d");
 }
 
-TEST_OPEN(seeks_land_on_the_neighbour)
+TEST_LETTERS(seeks_land_on_the_neighbour)
 {
-    fill_letters(k);
     walk_new(k, NULL,
              "seek(d)=d seek(c)=d seek()=b seek(k)=- back(d)=d back(e)=d back(zz)=j back(a)=- "
              "back()=-");
 }
 
-TEST_OPEN(a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_was)
+TEST_LETTERS(a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_was)
 {
-    fill_letters(k);
     char *large = calloc(1, PEAT_BOUND_SIZE_MAX + 1);
     assert_non_null(large);
     memset(large, 'e', PEAT_KEY_SIZE_MAX);
@@ -56,17 +51,15 @@ TEST_OPEN(a_seek_without_memory_leaves_it_nowhere_and_a_refused_key_where_it_was
     free(large);
 }
 
-TEST_OPEN(bounds_hold_for_every_movement)
+TEST_LETTERS(bounds_hold_for_every_movement)
 {
-    fill_letters(k);
     peat_iter_options o = {.size = sizeof o, .lower = peat_str("d"), .upper = peat_str("j")};
     walk_new(k, &o,
              "first=d prev=- last=h next=- seek(a)=d back(z)=h seek(i)=- seek(j)=- back(c)=-");
 }
 
-TEST_OPEN(the_bounds_are_copied)
+TEST_LETTERS(the_bounds_are_copied)
 {
-    fill_letters(k);
     char lower[] = "d", upper[] = "h";
     peat_iter_options o = {.size = sizeof o, .lower = peat_str(lower), .upper = peat_str(upper)};
     peat_iter *it = open_iter(k, &o);
@@ -75,9 +68,8 @@ TEST_OPEN(the_bounds_are_copied)
     peat_iter_close(it);
 }
 
-TEST_OPEN(an_empty_upper_bound_leaves_nothing)
+TEST_LETTERS(an_empty_upper_bound_leaves_nothing)
 {
-    fill_letters(k);
     put(k, "", "");
     peat_iter_options o = {.size = sizeof o, .upper = peat_str("")};
     walk_new(k, &o, "first=- last=-");
@@ -104,9 +96,8 @@ TEST_OPEN(a_prefix_of_the_highest_bytes_has_no_upper_bound)
     walk_new(k, &o, "last=\xff\xff\xff prev=\xff\xff prev=-");
 }
 
-TEST_OPEN(keys_only_has_no_values)
+TEST_LETTERS(keys_only_has_no_values)
 {
-    fill_letters(k);
     assert_ok(peat_flush(k->db));
     peat_iter_options o = {.size = sizeof o, .keys_only = true};
     peat_iter *it = open_iter(k, &o);
@@ -121,9 +112,8 @@ TEST_OPEN(keys_only_has_no_values)
     peat_iter_close(it);
 }
 
-TEST_OPEN(it_sees_the_moment_it_was_opened)
+TEST_LETTERS(it_sees_the_moment_it_was_opened)
 {
-    fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
     put(k, "c", "new");
     put(k, "d", "overwritten");
@@ -154,9 +144,8 @@ TEST_OPEN(null_iterators_are_invalid)
     peat_iter_close(NULL);
 }
 
-TEST_OPEN(nonsense_arguments_are_invalid)
+TEST_LETTERS(nonsense_arguments_are_invalid)
 {
-    fill_letters(k);
     char *key = calloc(1, PEAT_BOUND_SIZE_MAX + 1);
     peat_iter *it = NULL;
     peat_iter_options o = {.size = 1};
@@ -223,9 +212,8 @@ TEST_OPEN(a_bound_may_be_one_byte_longer_than_a_key)
     free(key);
 }
 
-TEST_OPEN(a_string_that_is_null_is_no_bound_and_no_key)
+TEST_LETTERS(a_string_that_is_null_is_no_bound_and_no_key)
 {
-    fill_letters(k);
     peat_slice none = peat_str(NULL);
     peat_iter_options o = {.size = sizeof o, .lower = none, .upper = none, .prefix = none};
     peat_iter *it = open_iter(k, &o);
@@ -242,9 +230,8 @@ TEST_OPEN(a_string_that_is_null_is_no_bound_and_no_key)
 
 /* --- refresh ---------------------------------------------------------------------------------- */
 
-TEST_OPEN(a_refresh_sees_what_is_there_now)
+TEST_LETTERS(a_refresh_sees_what_is_there_now)
 {
-    fill_letters(k);
     peat_iter *it = open_iter(k, NULL);
     walk(it, "seek(d)=d");
     put(k, "e", "e");
@@ -267,9 +254,8 @@ TEST_OPEN(a_refresh_sees_what_is_there_now)
     assert_int_equal(peat_iter_refresh(NULL), PEAT_INVALID);
 }
 
-TEST_OPEN(a_refresh_keeps_bounds_and_lets_go_of_the_old_state)
+TEST_LETTERS(a_refresh_keeps_bounds_and_lets_go_of_the_old_state)
 {
-    fill_letters(k);
     peat_iter_options o = {
         .size = sizeof o, .lower = peat_str("d"), .upper = peat_str("i"), .keys_only = true};
     peat_iter *it = open_iter(k, &o);
@@ -292,9 +278,8 @@ TEST_OPEN(a_refresh_keeps_bounds_and_lets_go_of_the_old_state)
     peat_iter_close(it);
 }
 
-TEST_OPEN(fills_go_on_over_a_refresh)
+TEST_LETTERS(fills_go_on_over_a_refresh)
 {
-    fill_letters(k);
     peat_row rows[2];
     size_t n = 0;
     peat_iter *it = open_iter(k, NULL);
@@ -319,9 +304,8 @@ TEST_OPEN(fills_go_on_over_a_refresh)
     peat_iter_close(it);
 }
 
-TEST_OPEN(a_refresh_that_fails_leaves_it_as_it_was)
+TEST_LETTERS(a_refresh_that_fails_leaves_it_as_it_was)
 {
-    fill_letters(k);
     peat_snapshot *snapshot = NULL;
     assert_ok(peat_snapshot_open(k->db, &snapshot));
     peat_iter_options o = {.size = sizeof o, .snapshot = snapshot};
@@ -369,9 +353,8 @@ TEST_OPEN(a_scan_leaves_the_cache_alone_when_asked)
 
 /* --- after the store --- */
 
-TEST_OPEN(an_iterator_outlives_its_store_and_says_so)
+TEST_LETTERS(an_iterator_outlives_its_store_and_says_so)
 {
-    fill_letters(k);
     peat_iter *it = open_iter(k, NULL), *unused = open_iter(k, NULL);
     peat_row row;
     size_t n = 1;

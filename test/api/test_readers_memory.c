@@ -102,8 +102,7 @@ TEST_OPEN(every_move_goes_on_from_where_it_stood)
 /* The files of before are removed while it is open, once it has moved on. */
 TEST_OPEN(replaced_tables_are_let_go)
 {
-    make_tiny(k);
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_DEFAULT);
     put_many(k, ROWS, FILLER);
     assert_ok(peat_compact(k->db, peat_unbounded(), peat_unbounded(), NULL));
     uint64_t before = stats_of(k->db).files_deleted;

@@ -53,8 +53,7 @@ TEST_OPEN(a_snapshot_sees_its_own_moment)
 
 TEST_OPEN(what_no_snapshot_needs_is_given_back)
 {
-    make_tiny(k);
-    kit_reopen(k);
+    reopen_tiny(k, PEAT_COMPRESSION_DEFAULT);
     put_many(k, 500, 100);
     peat_snapshot *snapshot = take(k);
     for (int i = 0; i < 3; i++)
@@ -81,24 +80,6 @@ TEST_OPEN(an_iterator_lives_longer_than_its_snapshot)
     expect_bytes(peat_iter_value(it).data, peat_iter_value(it).size, "1");
     assert_int_equal(peat_iter_next(it), PEAT_END);
     peat_iter_close(it);
-}
-
-TEST_OPEN(a_batch_is_in_a_snapshot_whole_or_not_at_all)
-{
-    peat_batch *batch = NULL;
-    assert_ok(peat_batch_new(&batch));
-    assert_ok(peat_batch_put(batch, peat_str("a"), peat_str("1")));
-    assert_ok(peat_batch_put(batch, peat_str("b"), peat_str("1")));
-    peat_snapshot *before = take(k);
-    assert_ok(peat_write(k->db, NULL, batch));
-    peat_snapshot *after = take(k);
-    expect_then(k, before, "a", NULL);
-    expect_then(k, before, "b", NULL);
-    expect_then(k, after, "a", "1");
-    expect_then(k, after, "b", "1");
-    peat_snapshot_close(before);
-    peat_snapshot_close(after);
-    peat_batch_free(batch);
 }
 
 TEST_OPEN(snapshots_are_counted)

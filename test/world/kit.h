@@ -187,4 +187,11 @@ static inline void make_tiny(kit *k)
     k->test.segment_bytes = 16 << 10;
 }
 
+static inline void reopen_tiny(kit *k, peat_compression compression)
+{
+    make_tiny(k);
+    k->options.compression = compression;
+    kit_reopen(k);
+}
+
 #endif
