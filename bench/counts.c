@@ -16,7 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORDS    20000u /* two ids each: the odd ones are never written by `fill` */
+#ifndef RECORDS
+#define RECORDS 20000u /* two ids each: the odd ones are never written by `fill` */
+#endif
+#define MEMORY_MIB (128 + (RECORDS - 20000u) / 2000)
 #define KEY_SIZE   16
 #define VALUE_SIZE 100
 #define MANY       100u
@@ -193,7 +196,7 @@ static void open_and_fill(work *w, const char *dir)
     peat_options o = PEAT_OPTIONS_INIT;
     peat_error error = {.message = ""};
     o.threads = PEAT_THREADS_NONE;
-    o.memory_bytes = (size_t)128 << 20;
+    o.memory_bytes = (size_t)MEMORY_MIB << 20;
     o.compression = PEAT_COMPRESSION_NONE;
     o.sync_interval_ms = 3600 * 1000;
     o.error_if_exists = true;
