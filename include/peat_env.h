@@ -154,6 +154,11 @@ struct peat_env {
      * the calls after it, of which the last returns fewer than `max`. */
     size_t (*ring_reap)(void *ctx, peat_env_ring *ring, bool wait, peat_env_completion *ret_ended,
                         size_t max);
+
+    /* This part of a mapping will be needed soon: the calling thread waits for its memory, so that
+     * nobody else has to. What it holds stays, also what others write meanwhile. NULL, or where
+     * the system refuses: memory comes when it is touched. */
+    void (*needed)(void *ctx, void *p, size_t size);
 };
 
 /* The real operating system. Static storage, never freed. */

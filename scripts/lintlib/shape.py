@@ -25,7 +25,7 @@ NOUNS = {
     "base/fail.h": "sink spot thread_error fd_reclaim",
     "base/hash.h": "checksum mix",
     "base/sync.h": "mutex cond spin thread",
-    "env/env.h": "alloc resize free grow scratch unneeded memory_limit bytes dir file",
+    "env/env.h": "alloc resize free grow scratch unneeded needed memory_limit bytes dir file",
     "env/env_posix_parts.h": "posix",
     "env/fd_reclaim.h": "dir_list file_open out_of_files",
     "entry/batch.h": "op",

@@ -41,6 +41,13 @@ static inline void pt_unneeded(const pt_env *env, void *p, size_t size)
         env->unneeded(env->ctx, p, size);
 }
 
+/* The memory of this part of a mapping comes now. Only where the environment has it. */
+static inline void pt_needed(const pt_env *env, void *p, size_t size)
+{
+    PT_DCHECK(size != 0 && PT_ENV_HAS(env, needed), "asked for where it can be had");
+    env->needed(env->ctx, p, size);
+}
+
 /* Bytes of memory for this process; 0: not known. */
 static inline uint64_t pt_memory_limit(const pt_env *env)
 {

@@ -237,6 +237,7 @@ const peat_env *peat_env_default(void)
         .ring_submit = pt_posix_ring_submit,
         .ring_reap = pt_posix_ring_reap,
 #endif
+        .needed = pt_posix_needed,
     };
     return &posix_env;
 }

@@ -93,6 +93,19 @@ void pt_posix_unneeded(void *ctx, void *p, size_t size)
         (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
+/* As linux/mman.h since 5.14 has it; C libraries before that do not. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+void pt_posix_needed(void *ctx, void *p, size_t size)
+{
+    (void)ctx;
+    uintptr_t begin = (uintptr_t)p & ~(uintptr_t)(page_bytes() - 1);
+    size_t whole = pt_round_up((uintptr_t)p + size, page_bytes()) - begin;
+    (void)madvise((void *)begin, whole, MADV_POPULATE_WRITE); /* refused: by who touches it */
+}
+
 /* ---- the limit ---- */
 
 #define TEXT_BYTES 4096u

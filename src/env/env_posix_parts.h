@@ -52,6 +52,7 @@ int pt_posix_open_event(int *ret_fd);
 void *pt_posix_map(void *ctx, size_t size);
 void pt_posix_unmap(void *ctx, void *p, size_t size);
 void pt_posix_unneeded(void *ctx, void *p, size_t size);
+void pt_posix_needed(void *ctx, void *p, size_t size);
 uint64_t pt_posix_memory_limit(void *ctx);
 /* Of the groups listed in a file like /proc/self/cgroup, mounted below `root`; UINT64_MAX: none. */
 uint64_t pt_posix_cgroup_limit(const char *groups_file, const char *root);

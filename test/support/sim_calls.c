@@ -126,6 +126,16 @@ static void sim_unneeded(void *ctx, void *p, size_t size)
         real->unneeded(real->ctx, p, size);
 }
 
+static void sim_needed(void *ctx, void *p, size_t size)
+{
+    sim_env *sim = ctx;
+    const peat_env *real = peat_env_default();
+    forbid_zero(size, "needed");
+    sim_count_up(&sim->needed, size);
+    if (!sim->heap_maps)
+        real->needed(real->ctx, p, size);
+}
+
 static void sim_unmap(void *ctx, void *p, size_t size)
 {
     sim_env *sim = ctx;
@@ -298,5 +308,6 @@ void sim_members(peat_env *ret_env)
         .ring_read = sim_ring_read,
         .ring_submit = sim_ring_submit,
         .ring_reap = sim_ring_reap,
+        .needed = sim_needed,
     };
 }

@@ -315,7 +315,8 @@ sim_held sim_get_held(sim_env *sim)
                       .events = atomic_load(&sim->events),
                       .rings = atomic_load(&sim->rings),
                       .bytes = atomic_load(&sim->bytes),
-                      .bytes_peak = atomic_load(&sim->bytes_peak)};
+                      .bytes_peak = atomic_load(&sim->bytes_peak),
+                      .needed = atomic_load(&sim->needed)};
 }
 
 uint64_t sim_memory_held(sim_env *sim)

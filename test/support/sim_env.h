@@ -186,6 +186,7 @@ typedef struct sim_held {
     uint64_t allocations, maps, dirs, files, locks, threads, events, rings;
     uint64_t bytes;      /* allocated and mapped */
     uint64_t bytes_peak; /* since the start or sim_peak_reset */
+    uint64_t needed;     /* bytes of mappings asked for before they were touched, altogether */
 } sim_held;
 
 sim_held sim_get_held(sim_env *sim);

@@ -44,7 +44,7 @@ struct sim_env {
     _Atomic uint64_t now_ns, wall_ahead_ms;
     _Atomic uint64_t real_ns; /* the real clock at the last look with threads; 0: none yet */
     _Atomic uint64_t allocations, maps, dirs, files, locks, threads, events, rings;
-    _Atomic uint64_t bytes, bytes_peak;
+    _Atomic uint64_t bytes, bytes_peak, needed;
 };
 
 void sim_lock(sim_env *sim);
