@@ -32,6 +32,7 @@ struct pt_cache {
     pt_heap_blocks heap;
     _Atomic uint64_t heap_fetches;
     _Atomic uint32_t attached;
+    _Atomic uint64_t attached_bytes; /* frames for all blocks of these tables */
 };
 
 struct source {
@@ -403,6 +404,7 @@ peat_rc pt_cache_attach(pt_cache *c, uint32_t block_count, size_t frame_bytes,
     s->loader = loader;
     s->frame_bytes = frame_bytes;
     atomic_fetch_add_explicit(&c->attached, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->attached_bytes, block_count * frame_bytes, memory_order_relaxed);
     *ret_source = &s->base;
     return PEAT_OK;
 }
@@ -420,6 +422,8 @@ void pt_cache_detach(pt_cache *c, pt_block_source *base)
               "what is detached was attached here");
     pt_frames_unlink_all(&c->frames, base->frame, base->block_count);
     atomic_fetch_sub_explicit(&c->attached, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&c->attached_bytes, base->block_count * s->frame_bytes,
+                              memory_order_relaxed);
     pt_epoch_retire(c->epoch, &s->retired, release_source);
 }
 
@@ -456,6 +460,17 @@ void pt_cache_trim(pt_cache *c)
 bool pt_cache_has_spare(pt_cache *c, size_t bytes)
 {
     return pt_frames_spare(&c->frames, bytes);
+}
+
+void pt_cache_watch(pt_cache *c, void (*low)(void *ctx), void *ctx)
+{
+    pt_frames_watch(&c->frames, low, ctx);
+}
+
+bool pt_cache_bring_memory(pt_cache *c, uint64_t *ret_again_ns)
+{
+    uint64_t bytes = atomic_load_explicit(&c->attached_bytes, memory_order_relaxed);
+    return pt_frames_bring(&c->frames, bytes, ret_again_ns);
 }
 
 void pt_cache_free(pt_cache *c)

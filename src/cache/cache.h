@@ -49,6 +49,13 @@ void pt_cache_limit(pt_cache *c, size_t bytes);
 void pt_cache_trim(pt_cache *c);
 /* There is room for what nobody has asked for yet: so many bytes of it drive nothing out. */
 bool pt_cache_has_spare(pt_cache *c, size_t bytes);
+/* Memory ahead of use: from now on `low` is called, without a lock, when misses use up fresh memory
+ * quickly. Before anybody else is in. */
+void pt_cache_watch(pt_cache *c, void (*low)(void *ctx), void *ctx);
+/* Then this brings some, in the calling thread, one thread at a time: memory that the next misses
+ * need not wait for. False: there is enough, or some that nobody came to within a second has gone
+ * back; *ret_again_ns is how long until this is called again, UINT64_MAX: not before `low`. */
+bool pt_cache_bring_memory(pt_cache *c, uint64_t *ret_again_ns);
 void pt_cache_free(pt_cache *c); /* every table is detached */
 void pt_cache_get_stats(pt_cache *c, pt_cache_stats *ret_stats);
 

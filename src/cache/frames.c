@@ -246,6 +246,7 @@ uint32_t pt_frames_take(pt_frames *fs, bool large)
     pt_mutex_lock(&fs->mu);
     make_room(fs, large);
     uint32_t f = pt_slab_pop(&fs->slab, large);
+    bool low = pt_ahead_note(&fs->ahead, &fs->slab);
     if (f != 0) {
         pt_frame *frame = &fs->frame[f];
         PT_ASSERT(frame->state == PT_FRAME_FREE && frame->link == NULL,
@@ -256,7 +257,32 @@ uint32_t pt_frames_take(pt_frames *fs, bool large)
         atomic_fetch_add_explicit(&frame->pins, 1, memory_order_relaxed);
     }
     pt_mutex_unlock(&fs->mu);
+    if (PT_UNLIKELY(low))
+        fs->ahead.low(fs->ahead.low_ctx);
     return f;
+}
+
+void pt_frames_watch(pt_frames *fs, void (*low)(void *ctx), void *ctx)
+{
+    if (!PT_ENV_HAS(fs->slab.env, needed))
+        return;
+    fs->ahead.low_ctx = ctx;
+    fs->ahead.low = low;
+}
+
+bool pt_frames_bring(pt_frames *fs, uint64_t bytes_max, uint64_t *ret_again_ns)
+{
+    size_t bytes = 0;
+    pt_mutex_lock(&fs->mu);
+    uint8_t *data = pt_ahead_next(&fs->ahead, &fs->slab, bytes_max, ret_again_ns, &bytes);
+    pt_mutex_unlock(&fs->mu);
+    if (data == NULL)
+        return false;
+    pt_needed(fs->slab.env, data, bytes); /* what others write into it meanwhile stays */
+    pt_mutex_lock(&fs->mu);
+    pt_slab_came(&fs->slab, data, bytes);
+    pt_mutex_unlock(&fs->mu);
+    return true;
 }
 
 bool pt_frames_spare(pt_frames *fs, size_t bytes)

@@ -21,7 +21,7 @@
 #define PT_CACHE_FRAMES_H
 
 #include "base/epoch.h"
-#include "cache/slab.h"
+#include "cache/ahead.h"
 
 /* Blocks inserted by scans that are remembered as first to go, per frame size. A power of two. */
 #define PT_FRAME_RING_SLOTS 1024u
@@ -67,6 +67,7 @@ typedef struct pt_frames {
     pt_frame_list limbo, held, batch; /* batch: unlinked but not yet stamped with an epoch */
     pt_frame_ring ring[2];            /* small, large */
     uint64_t evictions;
+    pt_ahead ahead;
 } pt_frames;
 
 peat_rc pt_frames_init(pt_frames *fs, const pt_env *env, pt_epoch *epoch, size_t bytes) PT_MUST_USE;
@@ -88,6 +89,15 @@ void pt_frames_give_up(pt_frames *fs, uint32_t f);
 void pt_frames_unlink_all(pt_frames *fs, _Atomic uint32_t *links, size_t count);
 /* The memory of free frames goes back to the system; of those, too, that have just become free. */
 void pt_frames_trim(pt_frames *fs);
+/* From now on `low` is called, without a lock, when fresh memory is being used up quickly. Before
+ * anybody else is in. Nothing where memory cannot be asked for. */
+void pt_frames_watch(pt_frames *fs, void (*low)(void *ctx), void *ctx);
+/* Then this brings memory for frames to come: a step, in the calling thread, one thread at a time.
+ * No more than for frames of bytes_max altogether. False: there is enough, or some that nobody came
+ * to within a second has gone back; *ret_again_ns is how long until this is to be called again,
+ * UINT64_MAX: not before `low`. */
+bool pt_frames_bring(pt_frames *fs, uint64_t bytes_max, uint64_t *ret_again_ns);
+
 /* For the statistics; walks all frames for the pins. */
 void pt_frames_count(pt_frames *fs, uint64_t *ret_evictions, uint64_t *ret_bytes,
                      uint64_t *ret_pinned);

@@ -133,21 +133,37 @@ void pt_slab_limit(pt_slab *s, uint32_t limit)
     for (uint32_t g = was; g < limit && g < s->top; g++)
         group_enlist(s, g);
     lower_top(s);
+    s->ahead = (uint32_t)pt_min_u64(s->ahead, limit);
 }
 
 bool pt_slab_give_back(pt_slab *s, uint32_t groups_max)
 {
-    uint32_t n = (uint32_t)pt_min_u64(s->touched - s->top, groups_max);
+    uint32_t end = s->ahead > s->top ? s->ahead : s->top;
+    if (s->touched <= end)
+        return false;
+    uint32_t n = (uint32_t)pt_min_u64(s->touched - end, groups_max);
     s->touched -= n;
-    if (n != 0)
-        pt_unneeded(s->env, s->data + (size_t)s->touched * PT_SLAB_GROUP_BYTES,
-                    n * PT_SLAB_GROUP_BYTES);
-    return s->touched != s->top;
+    pt_unneeded(s->env, s->data + (size_t)s->touched * PT_SLAB_GROUP_BYTES,
+                n * PT_SLAB_GROUP_BYTES);
+    return s->touched != end;
 }
 
-/* Above the top nothing was touched, but the rest of a huge page may be there. */
+/* Free groups at the top are as if they had never been used. */
+static void sink_top(pt_slab *s)
+{
+    while (s->top > 1 && s->group[s->top - 1].mode == PT_SLAB_FREE) {
+        group_delist(s, s->top - 1);
+        s->top--;
+    }
+}
+
+/* Above the top nothing was touched, but the rest of a huge page may be there, and what came ahead
+ * of use. */
 void pt_slab_trim(pt_slab *s)
 {
+    sink_top(s);
+    s->touched = s->top;
+    s->ahead = 0;
     for (uint32_t g = 1, end; g <= s->top; g = end + 1) {
         for (end = g; end < s->top && s->group[end].mode == PT_SLAB_FREE;)
             end++;
@@ -156,6 +172,38 @@ void pt_slab_trim(pt_slab *s)
         pt_unneeded(s->env, s->data + (size_t)g * PT_SLAB_GROUP_BYTES,
                     (end - g) * PT_SLAB_GROUP_BYTES);
     }
+}
+
+/* ---- memory ahead of use ---- */
+
+/* Where the first step begins that nobody is in. */
+static uint32_t next_step(uint32_t group)
+{
+    return (uint32_t)pt_round_up(group, PT_SLAB_STEP_GROUPS);
+}
+
+/* Counted as touched from now on; what is given back meanwhile is counted again when it came. */
+uint8_t *pt_slab_come(pt_slab *s, uint32_t end, size_t *ret_bytes)
+{
+    uint32_t begin = next_step(s->touched);
+    if (begin + PT_SLAB_STEP_GROUPS > pt_min_u64(end, s->limit))
+        return NULL;
+    s->touched = begin + PT_SLAB_STEP_GROUPS;
+    s->ahead = s->touched;
+    *ret_bytes = PT_SLAB_STEP_GROUPS * PT_SLAB_GROUP_BYTES;
+    return s->data + (size_t)begin * PT_SLAB_GROUP_BYTES;
+}
+
+void pt_slab_came(pt_slab *s, const uint8_t *data, size_t bytes)
+{
+    uint32_t end = (uint32_t)((size_t)(data + bytes - s->data) / PT_SLAB_GROUP_BYTES);
+    if (s->touched < end)
+        s->touched = end;
+}
+
+void pt_slab_go(pt_slab *s)
+{
+    s->ahead = next_step(s->top);
 }
 
 peat_rc pt_slab_init(pt_slab *s, const pt_env *env, uint32_t group_max)

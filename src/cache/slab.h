@@ -38,7 +38,8 @@ typedef struct pt_slab {
     uint32_t group_max; /* groups mapped, group 0 included; fixed */
     uint32_t limit;     /* groups that may be used; those beyond it are leaving */
     uint32_t top;       /* groups below may have touched memory; free ones above are in no list */
-    uint32_t touched;   /* from there on nothing holds memory: top, or what it was */
+    uint32_t touched;   /* from there on nothing holds memory: top, what it was, or `ahead` */
+    uint32_t ahead;     /* below this memory is there on purpose, also above the top */
     uint32_t partial_units; /* free units in the groups of the partial list */
     uint64_t units_in_use;
     pt_slab_group_list free, partial;
@@ -59,6 +60,17 @@ void pt_slab_limit(pt_slab *s, uint32_t limit);
 bool pt_slab_give_back(pt_slab *s, uint32_t groups_max);
 /* The memory of free groups goes back to the system. */
 void pt_slab_trim(pt_slab *s);
+
+/* Memory ahead of use, in steps, which are huge pages where the mapping has them. */
+#define PT_SLAB_STEP_GROUPS 128u
+
+/* Groups up to `end` may hold memory before they are used. The first step of them that holds none:
+ * the caller touches *ret_bytes from what is returned on, without the owner's lock, and calls
+ * pt_slab_came. NULL: no whole step is left. */
+uint8_t *pt_slab_come(pt_slab *s, uint32_t end, size_t *ret_bytes);
+void pt_slab_came(pt_slab *s, const uint8_t *data, size_t bytes);
+/* Above the step that the top is in none is to hold memory any more: pt_slab_give_back has more. */
+void pt_slab_go(pt_slab *s);
 
 static inline pt_slab_group_mode pt_slab_mode(const pt_slab *s, uint32_t f)
 {

@@ -168,6 +168,7 @@ static uint64_t round_of_work(pt_worker *w)
     pt_store *s = w->store;
     w->seen_seq = atomic_load(&s->published.seq);
     uint64_t sync_in = w->first ? sync_due(s) : UINT64_MAX, change, wait = back_off(s);
+    uint64_t ahead_in = UINT64_MAX;
     if (wait != 0)
         return pt_min_u64(wait, sync_in);
     pt_work_sweep(s);
@@ -175,6 +176,9 @@ static uint64_t round_of_work(pt_worker *w)
     pt_quiet_tempo tempo = pt_quiet_look(s, &change);
     if (w->first)
         sync_in = pt_min_u64(sync_in, do_for_all(s, tempo, sync_in == UINT64_MAX));
+    if (w->first && pt_cache_bring_memory(s->cache, &ahead_in))
+        busy = true;
+    sync_in = pt_min_u64(sync_in, ahead_in);
     pt_worker_outcome outcome;
     peat_rc rc = pt_worker_step(w, tempo != PT_TEMPO_BUSY, &outcome);
     if (outcome != PT_WORKER_NOTHING || busy)
@@ -214,6 +218,11 @@ void pt_work_wake(pt_store *s)
     pt_mutex_unlock(&s->work->mu);
 }
 
+static void wake_for_memory(void *ctx)
+{
+    pt_work_wake((pt_store *)ctx);
+}
+
 peat_rc pt_work_start(pt_store *s)
 {
     size_t n = s->settings.threads > 0 && !s->settings.read_only ? (size_t)s->settings.threads : 0;
@@ -222,6 +231,7 @@ peat_rc pt_work_start(pt_store *s)
     s->work->workers = (pt_worker *)pt_alloc_zero(s->env, n * sizeof *s->work->workers);
     if (s->work->workers == NULL)
         return PEAT_NOMEM;
+    pt_cache_watch(s->cache, wake_for_memory, s);
     for (size_t i = 0; i < n; i++) {
         pt_worker *w = &s->work->workers[i];
         w->store = s;
